@@ -1,0 +1,36 @@
+# Everything goes through these; CI calls the same.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench bench-quick docs clean
+
+run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
+	@$(BIN)/sendoff sandbox --fail "/v1/contacts 400 if email ~ @nowhere" -- $(BIN)/sendoff run; \
+	  code=$$?; test $$code -le 1 || exit $$code
+
+test: .venv/dev  ## every test
+	$(BIN)/pytest
+
+lint: .venv/dev  ## style, types, and the direction of the arrows
+	$(BIN)/ruff check core plugins tests docs
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/dev  ## speed, as ratios to a plain script in the same run
+	$(BIN)/python -m tests.bench
+
+docs: .venv/dev  ## write the generated reference anew
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf .venv .sendoff build dist
+
+.venv/run: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

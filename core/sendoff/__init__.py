@@ -1,0 +1,72 @@
+"""Deliver records to somebody else's HTTP API, and account for every one of them."""
+
+from importlib.metadata import version
+
+__version__ = version("sendoff")
+
+from sendoff.components import (
+    Answer,
+    Component,
+    Decision,
+    Exchange,
+    Fail,
+    FailureStrategy,
+    Observer,
+    RecordValidator,
+    Refusal,
+    Request,
+    Sender,
+    Source,
+    Split,
+    Transport,
+    Validator,
+    Wait,
+)
+from sendoff.errors import (
+    ConfigError,
+    Incomplete,
+    LedgerError,
+    Locked,
+    PluginError,
+    SendoffError,
+    SourceChanged,
+    SourceError,
+)
+from sendoff.hookspecs import hookimpl
+from sendoff.records import Page, Span
+from sendoff.report import Report
+from sendoff.runner import Runner, send
+
+__all__ = [
+    "Answer",
+    "Component",
+    "ConfigError",
+    "Decision",
+    "Exchange",
+    "Fail",
+    "FailureStrategy",
+    "Incomplete",
+    "LedgerError",
+    "Locked",
+    "Observer",
+    "Page",
+    "PluginError",
+    "RecordValidator",
+    "Refusal",
+    "Report",
+    "Request",
+    "Runner",
+    "Sender",
+    "SendoffError",
+    "Source",
+    "SourceChanged",
+    "SourceError",
+    "Span",
+    "Split",
+    "Transport",
+    "Validator",
+    "Wait",
+    "__version__",
+    "hookimpl",
+    "send",
+]

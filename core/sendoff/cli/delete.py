@@ -1,0 +1,20 @@
+"""`sendoff delete`: a connector's file, not its history."""
+
+from __future__ import annotations
+
+import click
+
+from sendoff.cli.group import Project
+
+
+@click.command("delete")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def command(project: Project, name: str, yes: bool) -> None:
+    """Delete a connector's file. What the ledger knows of its runs stays."""
+    file = project.file(name)
+    if not yes:
+        click.confirm(f"Delete {file}? Its history stays in the ledger", abort=True)
+    file.unlink()
+    click.echo(f"{file} deleted")

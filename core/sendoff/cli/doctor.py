@@ -1,0 +1,73 @@
+"""`sendoff doctor`: what is here, and what is amiss."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from sendoff import __version__
+from sendoff.cli.group import Project
+from sendoff.cli.output import as_json, json_option
+from sendoff.errors import SendoffError
+from sendoff.ledger import Ledger, home
+
+
+@click.command("doctor")
+@json_option
+@click.pass_obj
+def command(project: Project, to_json: bool) -> None:
+    """Look at versions, the ledger, the clock and the surroundings; ends with 2 if something is amiss."""
+    findings = list(_findings(project))
+    if to_json:
+        as_json([dict(zip(("what", "found", "trouble"), finding, strict=True)) for finding in findings])
+    else:
+        for what, found, trouble in findings:
+            click.echo(f"{'!!' if trouble else 'ok'}  {what:12} {found}{f': {trouble}' if trouble else ''}")
+    if any(trouble for _, _, trouble in findings):
+        raise SystemExit(2)
+
+
+def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
+    yield "sendoff", __version__, ""
+    yield "python", platform.python_version(), ""
+    yield "sqlite", sqlite3.sqlite_version, ""
+    for name in ("polars", "urllib3", "pluggy", "PyYAML", "Cerberus", "click"):
+        yield name, version(name), ""
+    try:
+        foreign = version("urllib3-future")
+        yield "urllib3", foreign, "urllib3-future has replaced urllib3; uninstall it, then reinstall urllib3"
+    except PackageNotFoundError:
+        pass
+    yield from _state(project)
+    year = time.gmtime().tm_year
+    yield "clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"), "" if 2026 <= year < 2100 else "the clock is wrong"
+    proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if os.environ.get(name)]
+    yield "proxy", f"{', '.join(proxies)} set, and not used" if proxies else "none in the environment", ""
+
+
+def _state(project: Project) -> Iterator[tuple[str, str, str]]:
+    try:
+        runner = project.runner
+        Ledger(runner.state).close()
+    except SendoffError as error:
+        yield "ledger", str(project.state or ".sendoff"), str(error)
+        return
+    free = shutil.disk_usage(runner.state).free
+    mode = runner.state.stat().st_mode & 0o777
+    yield (
+        "ledger",
+        f"{runner.state}, {home.kind(runner.state) or 'unknown filesystem'}, {free >> 20:,} MiB free",
+        ("" if not mode & 0o077 else "others can read it; chmod 700"),
+    )
+    yield (
+        "plugins",
+        f"{sum(len(runner.registry.offers(kind)) for kind in ('sources', 'senders', 'transports'))} components load",
+        "",
+    )

@@ -1,0 +1,21 @@
+"""`sendoff duplicate`: a copy of a connector, comments and all."""
+
+from __future__ import annotations
+
+import click
+
+from sendoff.cli.group import Project
+from sendoff.cli.new import fresh
+
+
+@click.command("duplicate")
+@click.argument("name")
+@click.argument("copy", required=False)
+@click.pass_obj
+def command(project: Project, name: str, copy: str | None) -> None:
+    """Copy a connector's file under a new name, which is asked for if it is not given."""
+    file = project.file(name)
+    target = fresh(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
+    target = target.with_suffix(file.suffix)
+    target.write_bytes(file.read_bytes())
+    click.echo(f"{target} written")

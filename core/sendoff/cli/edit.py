@@ -1,0 +1,18 @@
+"""`sendoff edit`: a connector in your editor, checked on the way out."""
+
+from __future__ import annotations
+
+import click
+
+from sendoff.cli.group import Project
+
+
+@click.command("edit")
+@click.argument("name")
+@click.pass_obj
+def command(project: Project, name: str) -> None:
+    """Open a connector's file in $EDITOR, and check it when the editor ends."""
+    file = project.file(name)
+    click.edit(filename=str(file))
+    project.runner.load(file)
+    click.echo(f"{file}: nothing wrong")

@@ -1,0 +1,75 @@
+"""`sendoff failed`: the records that were not delivered, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from sendoff import jsontext
+from sendoff.cli.group import Project
+from sendoff.cli.output import table
+from sendoff.ledger import history
+
+EXTRA = ("_reason", "_status", "_row")
+
+
+@click.command("failed")
+@click.argument("run", type=int)
+@click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _reason, _status, _row.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same.")
+@click.option("--json", "form", flag_value="json", help="As one JSON array.")
+@click.pass_obj
+def command(project: Project, run: int, form: str | None) -> None:
+    """Show the records of a run that were not delivered, as the source had them, with the reason."""
+    rows = (_flat(row) for row in history.failures(project.runner.state, run))
+    {"csv": _csv, "jsonl": _jsonl, "json": _json, None: _table}[form](rows)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row["record"],
+        "_reason": row["reason"],
+        "_status": row["status"],
+        "_row": f"{row['file']}:{row['line']}" if row["file"] else row["line"],
+    }
+
+
+def _csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    kept = list(rows)
+    names = {name: None for row in kept for name in row if name not in EXTRA}
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*names, *EXTRA], lineterminator="\n")
+    writer.writeheader()
+    for row in kept:
+        writer.writerow({name: _cell(value) for name, value in row.items()} | {"_reason": _defused(row["_reason"])})
+    click.echo(out.getvalue(), nl=False)
+
+
+def _jsonl(rows: Iterable[Mapping[str, Any]]) -> None:
+    for row in rows:
+        click.echo(jsontext.dumps(row))
+
+
+def _json(rows: Iterable[Mapping[str, Any]]) -> None:
+    click.echo(jsontext.dumps(list(rows)))
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> None:
+    kept = list(rows)
+    table(["row", "status", "reason"], [[row["_row"], row["_status"], row["_reason"]] for row in kept])
+
+
+def _cell(value: Any) -> Any:
+    """A record's own value, exactly: it is to come back through `sendoff retry`."""
+    if value is None or isinstance(value, str):
+        return value
+    return jsontext.dumps(value)
+
+
+def _defused(text: str) -> str:
+    """The API's words, so that no spreadsheet takes them for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

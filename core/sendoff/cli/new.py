@@ -1,0 +1,76 @@
+"""`sendoff new`: a commented connector file with every default."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from sendoff.cli.group import Project
+from sendoff.cli.retry import file_source
+from sendoff.cli.schema import as_yaml
+from sendoff.config.discovery import check_name
+from sendoff.errors import ConfigError
+from sendoff.records import pages
+from sendoff.schema.infer import infer
+
+TEMPLATE = """\
+# {name}: what it delivers, to whom, and whom to ask.
+
+source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
+
+# The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
+# date, datetime, time, dict, list. A field is not nullable unless it says so.
+{schema}unknown: drop                # columns not named above: drop, keep or refuse
+on_invalid: set_aside        # or stop: send nothing if any record is invalid
+
+destination:
+  url: {url}
+  method: POST
+  # headers: {{Authorization: "Bearer ${{env:API_TOKEN}}"}}
+  concurrency: 4             # requests under way at once
+  timeout: 60                # seconds for a whole attempt
+
+send: {{use: batch, max_records: 250000}}   # or: single
+on_failure: fail             # or split: send a refused batch again in smaller and smaller parts
+"""
+
+SCHEMA = """\
+schema:
+  id:    {type: integer}
+  email: {type: string}
+"""
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--from",
+    "sample",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file to read from and to infer the schema from.",
+)
+@click.option("--url", default="https://api.example.com/v1/records", help="Where records go.")
+@click.pass_obj
+def command(project: Project, name: str, sample: Path | None, url: str) -> None:
+    """Write a connector file with every default in it and a word on each."""
+    file = fresh(project, name)
+    schema, use, path = SCHEMA, "csv", "inbox/*.csv"
+    if sample is not None:
+        source = file_source(project, sample)
+        inside = sample.absolute().is_relative_to(project.runner.home)
+        use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
+        schema = as_yaml(infer(islice(pages(source.read(None)), 50)))
+    file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url))
+    click.echo(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
+
+
+def fresh(project: Project, name: str) -> Path:
+    """The file of a connector that is not there yet."""
+    problem = check_name(name)
+    if problem:
+        raise ConfigError(problem)
+    if name in project.runner.found().files:
+        raise ConfigError(f"{project.runner.found().files[name]} is there already; choose another name")
+    return project.directory / f"{name}.yaml"

@@ -1,0 +1,87 @@
+"""`sendoff preview`: the request as it would be, and nothing sent."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+import click
+
+from sendoff.cli.group import Project
+from sendoff.cli.output import as_json
+from sendoff.components import Request
+from sendoff.config.connector import Connector
+from sendoff.config.secrets import Resolved, is_credential
+from sendoff.delivery.preview import preview
+
+
+@click.command("preview")
+@click.argument("name")
+@click.option("-n", "count", type=click.IntRange(1), default=2, show_default=True, help="How many records.")
+@click.option(
+    "--as", "form", type=click.Choice(["http", "curl", "json"]), default="http", show_default=True, help="In what form."
+)
+@click.pass_obj
+def command(project: Project, name: str, count: int, form: str) -> None:
+    """Show the first request of a connector, exactly, and send nothing. Secrets go by their names."""
+    connector = project.runner.load(project.file(name))
+    requests, invalid = preview(connector, count)
+    for request in requests:
+        {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
+    for failure in invalid:
+        click.echo(f"set aside: {failure.file}:{failure.line}: {failure.reason}", err=True)
+    if not requests:
+        click.echo("no valid record to show", err=True)
+        raise SystemExit(1)
+
+
+def _http(connector: Connector, request: Request) -> None:
+    _scheme, _, rest = _shown_url(connector).partition("://")
+    host, slash, path = rest.partition("/")
+    click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
+    for name, value in _shown_headers(connector, request).items():
+        click.echo(f"{name}: {value}")
+    click.echo(f"Content-Length: {request.length}\n\n{_body(connector, request)}\n")
+
+
+def _curl(connector: Connector, request: Request) -> None:
+    words = [f"curl -X {request.method} {_quoted(_shown_url(connector))}"]
+    words += [f"-H {_quoted(f'{name}: {value}')}" for name, value in _shown_headers(connector, request).items()]
+    words += [f"--data-binary {shlex.quote(_body(connector, request))}"]
+    click.echo(" \\\n  ".join(words) + "\n")
+
+
+def _json(connector: Connector, request: Request) -> None:
+    as_json(
+        {
+            "method": request.method,
+            "url": _shown_url(connector),
+            "headers": {**_shown_headers(connector, request), "Content-Length": str(request.length)},
+            "body": _body(connector, request),
+        }
+    )
+
+
+def _shown_url(connector: Connector) -> str:
+    url = connector.destination.url
+    return url.template if isinstance(url, Resolved) else url
+
+
+def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
+    """The headers, with secrets by the names the file gives them, and literal credentials hidden."""
+    return {
+        name: value.template if isinstance(value, Resolved) else "***" if is_credential(name) else value
+        for name, value in request.headers.items()
+    }
+
+
+def _body(connector: Connector, request: Request) -> str:
+    return connector.secrets.redact(b"".join(request.body).decode())
+
+
+def _quoted(text: str) -> str:
+    """Quoted for a shell, with ``${env:NAME}`` as a variable that the shell fills in."""
+    if "${" not in text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
+    return '"' + escaped.replace("${env:", "${") + '"'

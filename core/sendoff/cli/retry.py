@@ -1,0 +1,64 @@
+"""`sendoff retry`: deliver failed records again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sendoff.cli.failed import EXTRA
+from sendoff.cli.group import Project
+from sendoff.cli.output import json_option
+from sendoff.cli.run import finish, load, watch
+from sendoff.components import Source
+from sendoff.config.connector import Connector
+from sendoff.errors import ConfigError
+from sendoff.ledger import history
+from sendoff.records import Page, pages
+from sendoff.report import Report
+
+
+@click.command("retry")
+@click.argument("run", type=int)
+@click.option(
+    "--from",
+    "fixed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A corrected file of them, CSV or JSON Lines.",
+)
+@click.option("--accept-refusals", is_flag=True, help="Believe refusals even while nothing has been delivered yet.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@json_option
+@click.pass_obj
+def command(project: Project, run: int, fixed: Path | None, accept_refusals: bool, quiet: bool, to_json: bool) -> None:
+    """Deliver the failed records of a run again, as they were or corrected, as a run of its own."""
+    runner = project.runner
+    chosen = load(project, [history.run(runner.state, run)["connector"]])
+    records = _corrected(project, fixed) if fixed else None
+    watch(runner, quiet)
+
+    def deliver(connector: Connector) -> Report:
+        return runner.retry(run, records=records, accept_refusals=accept_refusals)
+
+    finish(project, chosen, deliver, to_json)
+
+
+def _corrected(project: Project, file: Path) -> Iterator[Page]:
+    """The pages of a corrected file, without the columns that `sendoff failed` added."""
+    for page in pages(file_source(project, file).read(None)):
+        extra = [name for name in EXTRA if name in page.frame.columns]
+        yield Page(
+            page.frame.drop(extra), page.file, page.lines, page.faults, text=page.text, fixed=page.fixed, absent=page.absent
+        )
+
+
+def file_source(project: Project, file: Path) -> Source:
+    """A source for a file, by its ending."""
+    use: dict[str, Any] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+    found = project.runner.registry.find("sources", use.get(file.suffix.lower(), ""))
+    if found is None:
+        raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(use)}")
+    options = {"delimiter": "\t" if file.suffix == ".tsv" else ","} if "delimiter" in found.options else {}
+    return found(home=Path.cwd(), path=str(file), **options)  # type: ignore[return-value]

@@ -1,0 +1,179 @@
+"""`sendoff run`: deliver."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sendoff.cli.group import Project
+from sendoff.cli.output import as_json, json_option, table
+from sendoff.config.connector import Connector
+from sendoff.errors import ConfigError, SendoffError
+from sendoff.ledger import history
+from sendoff.report import Report
+from sendoff.runner import Runner
+
+
+@click.command("run")
+@click.argument("names", nargs=-1)
+@click.option("--restart", is_flag=True, help="Give up what a run that was cut short left, and begin anew.")
+@click.option("--accept-refusals", is_flag=True, help="Believe refusals even while nothing has been delivered yet.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@json_option
+@click.pass_obj
+def command(project: Project, names: Sequence[str], restart: bool, accept_refusals: bool, quiet: bool, to_json: bool) -> None:
+    """Deliver the records of some connectors, or of all.
+
+    A run that was cut short is gone on with. Ends with 0 if every record was delivered, 1 if some
+    were not, 2 if something is to be mended first and nothing was sent, 3 if it stopped early and
+    the next run goes on, 130 or 143 if it was interrupted.
+    """
+    runner = project.runner
+    chosen = load(project, names)
+    if not chosen:
+        raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` makes one")
+    watch(runner, quiet)
+
+    def deliver(connector: Connector) -> Report:
+        return runner.run(connector, restart=restart, accept_refusals=accept_refusals)
+
+    finish(project, chosen, deliver, to_json)
+
+
+def load(project: Project, names: Sequence[str]) -> list[Connector]:
+    """The connectors by name, or all; every mistake in any of them is told before anything is sent."""
+    files = [project.file(name) for name in names] if names else list(project.runner.found().files.values())
+    loaded: list[Connector] = []
+    problems: list[Any] = []
+    for file in files:
+        try:
+            loaded.append(project.runner.load(file))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
+    return loaded
+
+
+def watch(runner: Runner, quiet: bool) -> None:
+    """Show progress, if there is such an observer and it is wanted."""
+    progress = runner.registry.find("observers", "progress")
+    if progress is not None and not quiet:
+        runner.observers = (*runner.observers, progress())  # type: ignore[arg-type]
+
+
+def finish(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:
+    """Run one after the other, show the account, and end with the exit code of the worst."""
+    reports: list[Report] = []
+    codes = [0]
+    with interruptible(project.runner) as caught:
+        for connector in chosen:
+            try:
+                report = deliver(connector)
+            except ConfigError as error:
+                for problem in error.problems:
+                    click.echo(f"{connector.name}: {connector.secrets.redact(str(problem))}", err=True)
+                codes.append(error.exit_code)
+            except SendoffError as error:
+                click.echo(f"{connector.name}: {connector.secrets.redact(str(error))}", err=True)
+                codes.append(error.exit_code)
+            else:
+                reports.append(replace(report, interrupted_by=128 + caught[0] if caught else 130))
+                codes.append(reports[-1].exit_code)
+            if caught:
+                break
+    code = max(codes)
+    if to_json:
+        as_json({"runs": [report.as_dict() for report in reports], "exit_code": code})
+    elif reports:
+        show(project, reports)
+    raise SystemExit(code)
+
+
+def show(project: Project, reports: Sequence[Report]) -> None:
+    """The account of some runs, and the next command to try."""
+    heads = ["connector", "run", "read", "delivered", "rejected", "invalid", "unsettled", "requests", "seconds", "state"]
+    table(
+        heads,
+        [
+            [
+                r.connector,
+                r.run,
+                r.read,
+                r.delivered,
+                r.rejected,
+                r.invalid,
+                r.unsettled,
+                r.requests,
+                f"{r.seconds:.1f}",
+                r.state,
+            ]
+            for r in reports
+        ],
+    )
+    for report in reports:
+        if report.stopped_because:
+            click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
+        left = report.rejected + report.invalid
+        if not left:
+            continue
+        click.echo(f"\n{report.connector}: {left:,} not delivered")
+        for reason in history.reasons(project.runner.state, report.run):
+            first = f"{reason['file']}:{reason['line']}" if reason["file"] else f"row {reason['line']}"
+            click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
+    _next_steps(reports)
+
+
+def _next_steps(reports: Sequence[Report]) -> None:
+    steps = []
+    me = called()
+    for report in reports:
+        if report.rejected + report.invalid:
+            steps.append((f"{me} failed {report.run} --csv > fix.csv", "the records to correct"))
+            steps.append((f"{me} retry {report.run} --from fixed.csv", "and deliver them again"))
+            break
+    cut_short = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
+    if cut_short is not None:
+        steps.append((f"{me} run {cut_short.connector}", "go on where it stopped"))
+    if steps:
+        width = max(len(step) for step, _ in steps)
+        click.echo("\nNext:")
+        for step, why in steps:
+            click.echo(f"  {step.ljust(width)}  # {why}")
+
+
+def called() -> str:
+    """How the user can call this program again: by its name if that is found, else by its path."""
+    name = Path(sys.argv[0])
+    if shutil.which(name.name) or not name.exists():
+        return name.name
+    return str(name.relative_to(Path.cwd())) if name.is_relative_to(Path.cwd()) else str(name)
+
+
+@contextmanager
+def interruptible(runner: Runner) -> Iterator[list[int]]:
+    """The first signal lets the requests under way end; a second one is a crash, which is safe."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: Any) -> None:
+        if caught:
+            os._exit(128 + number)
+        caught.append(number)
+        runner.interrupt(f"by {signal.Signals(number).name}")
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

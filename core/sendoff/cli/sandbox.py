@@ -1,0 +1,38 @@
+"""`sendoff sandbox`: a local API to try things on."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import threading
+from collections.abc import Sequence
+
+import click
+
+from sendoff.errors import ConfigError
+from sendoff.sandbox import Sandbox, rules
+
+
+@click.command("sandbox", epilog=inspect.cleandoc(rules.__doc__ or "").replace("::\n", "\n\n\b").replace("\n    ", "\n"))
+@click.argument("then", nargs=-1)
+@click.option("--port", type=click.IntRange(0, 65535), default=8824, show_default=True, help="The port; 0 for any free one.")
+@click.option("--fail", "told", multiple=True, metavar="RULE", help="How to misbehave; may be given several times.")
+def command(then: Sequence[str], port: int, told: Sequence[str]) -> None:
+    """Serve a local API that takes any records and shows what it took.
+
+    With a command after ``--``, it serves while that command runs, and ends with its exit code.
+    """
+    try:
+        api = Sandbox(told, port=port)
+    except ValueError as error:
+        raise ConfigError(f"--fail: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None
+    with api:
+        click.echo(f"sandbox: {api.url} takes records; GET /_counts and /_records/PATH show them", err=True)
+        if then:
+            raise SystemExit(subprocess.run(then, check=False).returncode)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo(f"sandbox: {dict(api.counts)}", err=True)

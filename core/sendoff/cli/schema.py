@@ -1,0 +1,55 @@
+"""`sendoff schema infer`: a schema from a file's headers and rows."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from sendoff.cli.group import Project
+from sendoff.cli.output import as_json, json_option
+from sendoff.cli.retry import file_source
+from sendoff.records import pages
+from sendoff.schema.infer import infer
+
+
+@click.group("schema")
+def command() -> None:
+    """Make schemas."""
+
+
+@command.command("infer")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_obj
+def infer_command(project: Project, file: Path, to_json: bool) -> None:
+    """Print a schema for a file: types from its headers and one row or more, to paste into a connector."""
+    schema = infer(islice(pages(file_source(project, file).read(None)), 50))
+    if to_json:
+        as_json(schema)
+    else:
+        click.echo(as_yaml(schema), nl=False)
+
+
+def as_yaml(schema: dict[str, dict[str, object]]) -> str:
+    """The schema as a block of a connector file, one line a field."""
+    width = max(map(len, map(_key, schema)), default=0) + 1
+    lines = [
+        f"  {_key(name) + ':':{width}} {{{', '.join(f'{rule}: {_value(value)}' for rule, value in rules.items())}}}"
+        for name, rules in schema.items()
+    ]
+    return "\n".join(["schema:", *lines]) + "\n"
+
+
+def _key(name: str) -> str:
+    plain = name.replace("_", "a").replace("-", "a").isalnum() and name.isascii() and not name[0].isdigit()
+    return (
+        name
+        if plain and name.lower() not in ("true", "false", "null")
+        else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    )
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Connector files: YAML with positions, Cerberus rules, secrets, and what they come to."""

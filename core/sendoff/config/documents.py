@@ -1,0 +1,157 @@
+"""YAML documents that remember where everything stands.
+
+One composed tree gives both the data and the positions. Scalars follow the YAML 1.2 core schema
+(https://yaml.org/spec/1.2.2/#103-core-schema), as editors do: ``no`` is text, ``012`` is text,
+``2026-01-01`` is text. Aliases, merge keys and tags have no place in a connector file and are
+refused, which also refuses alias bombs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sendoff.errors import Problem
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+Path_ = tuple[Any, ...]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C where built
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:str": str,
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+}
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file: its `data`, the `problems` met on the way, and where each path stands."""
+
+    file: str
+    data: Any = None
+    problems: list[Problem] = field(default_factory=list)
+    _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+
+    def problem(self, path: Sequence[Any], sentence: str, *, key: bool = False) -> Problem:
+        """A problem at a path, or at the nearest ancestor that was written down."""
+        where = tuple(path)
+        marks = self._keys if key else self._marks
+        while where not in marks and where:
+            where, marks = where[:-1], self._marks
+        line, column = marks.get(where, (1, 1))
+        return Problem(self.file, line, column, dotted(path), sentence)
+
+
+def dotted(path: Sequence[Any]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def read(file: Path, shown: str | None = None) -> Document:
+    """Read a YAML file. Its problems are in the document; nothing is raised for bad content."""
+    document = Document(shown or str(file))
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        document.problems.append(Problem(document.file, 0, 0, "", f"cannot be read: {error.strerror}"))
+        return document
+    return parse(raw, document)
+
+
+def parse(raw: bytes, document: Document) -> Document:
+    """Parse bytes into the document: data, positions and problems."""
+    if len(raw) > MAX_BYTES:
+        document.problems.append(Problem(document.file, 0, 0, "", "is larger than 1 MiB, the most a connector file may be"))
+        return document
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        document.problems.append(Problem(document.file, line, column, "", "is not UTF-8 here"))
+        return document
+    try:
+        if _bounded(text, document):
+            node = yaml.compose(text, _Loader)
+            document.data = None if node is None else _construct(node, (), document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        sentence = f"not YAML: {error.problem or error.context}"
+        document.problems.append(Problem(document.file, line, column, "", sentence))
+    except yaml.YAMLError as error:
+        document.problems.append(Problem(document.file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}"))
+    return document
+
+
+def _bounded(text: str, document: Document) -> bool:
+    """Whether the tree is shallow and without aliases; told from the event stream, before building it."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            _complain(document, event, "aliases are not read here; write the value out")
+            return False
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                _complain(document, event, f"nested deeper than {MAX_DEPTH} levels")
+                return False
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return True
+
+
+def _complain(document: Document, marked: Any, sentence: str) -> None:
+    mark = marked.start_mark
+    document.problems.append(Problem(document.file, mark.line + 1, mark.column + 1, "", sentence))
+
+
+def _construct(node: yaml.Node, path: Path_, document: Document) -> Any:
+    document._marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.ScalarNode):
+        build = _SCALARS.get(node.tag)
+        if build is None:
+            _complain(document, node, f"the tag {node.tag!r} is not read here")
+            return None
+        return build(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, (*path, index), document) for index, item in enumerate(node.value)]
+    assert isinstance(node, yaml.MappingNode)
+    data: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+            _complain(document, key_node, "merge keys and complex keys are not read here; write plain keys")
+            continue
+        key = key_node.value
+        place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        if key in data:
+            first = document._keys[(*path, key)][0]
+            problem = Problem(document.file, *place, dotted((*path, key)), f"is written twice; the first is in line {first}")
+            document.problems.append(problem)
+            continue
+        document._keys[(*path, key)] = place
+        data[key] = _construct(value_node, (*path, key), document)
+    return data

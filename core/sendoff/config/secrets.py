@@ -1,0 +1,151 @@
+"""Values from the environment and from files, and the promise that they are never shown.
+
+``${env:NAME}``, ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` are replaced after the YAML
+is parsed, inside string values only and once, so that a value can never become structure; ``$$``
+is a plain ``$``. What came from outside is remembered, and `Secrets.redact` takes it out of any
+text that leaves sendoff.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+#: Shorter values would redact ordinary words out of every message.
+MIN_LENGTH = 6
+
+_REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key", re.IGNORECASE)
+
+
+class Resolved(str):
+    """A string with a secret in it. `template` is how the file wrote it, and all that may be shown."""
+
+    template: str
+    __slots__ = ("template",)
+
+    def __new__(cls, value: str, template: str) -> Resolved:
+        self = super().__new__(cls, value)
+        self.template = template
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.template)
+
+
+class Unset(Exception):
+    """A reference that leads nowhere; its text is the sentence to show."""
+
+
+class Secrets:
+    """What must never be shown, in all the forms it may travel in."""
+
+    def __init__(self) -> None:
+        self._forms: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str, shown: str) -> None:
+        if len(value) < MIN_LENGTH:
+            return
+        for form in _forms(value):
+            self._forms.setdefault(form, shown)
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def redact(self, text: str) -> str:
+        """The text with every secret replaced by its name."""
+        return self._pattern.sub(lambda match: self._forms[match[0]], text) if self._pattern else text
+
+    def add_literals(self, headers: Mapping[str, str]) -> None:
+        """Credentials written into the file itself are no less secret for it."""
+        for name, value in headers.items():
+            if is_credential(name) and not isinstance(value, Resolved):
+                self.add(value, "***")
+                for word in value.split()[1:]:
+                    self.add(word, "***")
+
+
+def is_credential(header: str) -> bool:
+    """Whether a header of this name carries a credential."""
+    return bool(_CREDENTIAL.search(header))
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it stands, percent- and form-encoded, in JSON, and in base64 at three offsets."""
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
+    raw = value.encode()
+    for pad in range(3):
+        encoded = base64.b64encode(b"\0" * pad + raw).decode().rstrip("=")
+        # The first and last characters also hold bits of the neighbours, which nobody can know.
+        stable = encoded[(0, 2, 3)[pad] : len(encoded) - 1]
+        if len(stable) >= MIN_LENGTH:
+            forms.add(stable)
+    return forms
+
+
+def resolve(
+    data: Any, home: Path, secrets: Secrets, complain: Callable[[Sequence[Any], str], None], path: tuple[Any, ...] = ()
+) -> Any:
+    """The data with every reference in its string values replaced; unset ones are complained of."""
+    if isinstance(data, dict):
+        return {key: resolve(value, home, secrets, complain, (*path, key)) for key, value in data.items()}
+    if isinstance(data, list):
+        return [resolve(value, home, secrets, complain, (*path, index)) for index, value in enumerate(data)]
+    if isinstance(data, str) and "$" in data:
+        try:
+            return _replaced(data, home, secrets)
+        except Unset as unset:
+            complain(path, str(unset))
+    return data
+
+
+def _replaced(text: str, home: Path, secrets: Secrets) -> str:
+    from_outside = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal from_outside
+        if match[0] == "$$":
+            return "$"
+        provider, name, default = match["from"] or "env", match["name"], match["default"]
+        if name is None:
+            raise Unset(f"{match[0]} is not a reference; write ${{env:NAME}}, ${{file:PATH}} or $$ for a plain $")
+        found = _lookup(provider, name, home)
+        if found is None:
+            if default is None:
+                raise Unset(_missing(provider, name))
+            return default
+        from_outside = True
+        secrets.add(found, match[0])
+        return found
+
+    replaced = _REFERENCE.sub(value, text)
+    if not from_outside:
+        return replaced
+    secrets.add(replaced, text)
+    return Resolved(replaced, text)
+
+
+def _lookup(provider: str, name: str, home: Path) -> str | None:
+    if provider == "env":
+        if not _NAME.fullmatch(name):
+            raise Unset(f"{name!r} is not the name of an environment variable")
+        return os.environ.get(name) or None
+    if provider == "file":
+        try:
+            return (home / name).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError, ValueError):
+            return None
+    raise Unset(f"{provider!r} is no source of values; write ${{env:NAME}} or ${{file:PATH}}")
+
+
+def _missing(provider: str, name: str) -> str:
+    if provider == "file":
+        return f"the file {name} cannot be read"
+    return f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"

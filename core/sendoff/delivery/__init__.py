@@ -1,0 +1,1 @@
+"""Plan, dispatch, judge, decide: the engine, which decides everything and touches nothing."""

@@ -1,0 +1,154 @@
+"""The desk: the engine behind a lock, and the two threads that feed it and write for it.
+
+The reader thread offers blocks while the engine is hungry. The ledger thread commits what the
+engine proposes: while one commit is under way the next one gathers, so commits group themselves.
+The transport is whoever calls `next` and `answer`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+from sendoff.components import Answer, Observer, Request, Wait
+from sendoff.delivery.engine import Engine
+from sendoff.delivery.reader import Read
+from sendoff.errors import SendoffError
+from sendoff.ledger import Changes
+
+
+class Desk:
+    """An `Exchange` over an engine. Everything that touches the engine happens under one lock."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        commit: Callable[[Changes], None],
+        *,
+        connector: str,
+        observers: Sequence[Observer] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._commit = commit
+        self._connector = connector
+        self._observers = observers
+        self._clock = clock
+        self._begun = clock()
+        self._condition = threading.Condition()
+        self._version = 0
+        self._seen = threading.local()
+        self._callbacks: list[Callable[[], None]] = []
+        self._over = False
+        self.error: BaseException | None = None
+
+    # The transport's side: an Exchange.
+
+    def next(self) -> Request | Wait | Literal["done"]:
+        with self._condition:
+            self._seen.version = self._version
+            found = self._engine.next(self._clock())
+            if not isinstance(found, Wait):
+                self._changed()
+            return found
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        with self._condition:
+            self._engine.answer(request, answer, self._clock())
+            self._changed()
+
+    def wait(self, seconds: float) -> None:
+        with self._condition:
+            if self._seen.version == self._version:
+                self._condition.wait(seconds)
+
+    def changed(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    # The owner's side.
+
+    def run(self, reads: Iterable[Read], carry: Callable[[], None]) -> None:
+        """Deliver what is read until the engine is done, then wait for the last commit.
+
+        Raises what the source or the ledger raised; the engine has been stopped by then, and what
+        was in flight has been accounted for as far as the ledger allowed.
+        """
+        hands = [
+            threading.Thread(target=self._hand, args=(self._read, reads), name="sendoff-reader", daemon=True),
+            threading.Thread(target=self._hand, args=(self._write,), name="sendoff-ledger", daemon=True),
+        ]
+        for hand in hands:
+            hand.start()
+        try:
+            carry()
+        except BaseException as error:
+            self._failed(error)
+        with self._condition:
+            self._over = True
+            self._changed()
+        for hand in reversed(hands):
+            hand.join()
+        if self.error is not None:
+            raise self.error
+
+    def stop(self, reason: str, *, interrupted: bool = False) -> None:
+        """End the run after the requests under way."""
+        with self._condition:
+            self._engine.stop(reason, interrupted=interrupted)
+            self._changed()
+
+    def _read(self, reads: Iterable[Read]) -> None:
+        for read in reads:
+            with self._condition:
+                self._engine.offer(read.block, read.invalid, read.rows)
+                self._changed()
+                while not self._engine.hungry():
+                    if self._over or self._engine.stopped:
+                        return
+                    self._condition.wait()
+        with self._condition:
+            self._engine.end()
+            self._changed()
+
+    def _write(self) -> None:
+        while True:
+            with self._condition:
+                while (changes := self._engine.propose()) is None:
+                    if self._over and self._engine.quiet():
+                        return
+                    self._condition.wait()
+            self._commit(changes)
+            with self._condition:
+                self._engine.confirm(changes)
+                counts = dict(self._engine.counts)
+                events, self._engine.events = self._engine.events, []
+                self._changed()
+            self._tell(counts, events)
+
+    def _tell(self, counts: dict[str, int], events: list[tuple[str, dict[str, Any]]]) -> None:
+        for observer in self._observers:
+            for name, facts in events:
+                observer.event(self._connector, name, facts)
+            observer.moved(self._connector, counts, self._clock() - self._begun)
+
+    def _hand(self, work: Callable[..., None], *args: Any) -> None:
+        try:
+            work(*args)
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        with self._condition:
+            self.error = self.error or error
+            said = str(error) if isinstance(error, SendoffError) else f"{type(error).__name__}: {error}"
+            self._engine.stop(said)
+            self._changed()
+
+    def _changed(self) -> None:
+        """Called under the lock after every step: whoever waits looks again."""
+        self._version += 1
+        self._condition.notify_all()
+        for callback in self._callbacks:
+            callback()

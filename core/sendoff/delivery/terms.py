@@ -1,0 +1,65 @@
+"""What the engine needs to know of a destination, and how a request to it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from sendoff.components import Request, Sender
+from sendoff.config.connector import Connector
+from sendoff.records import Span
+
+#: What every request carries unless the connector says otherwise. Compressed answers are not asked
+#: for: a small one can unpack to a very large one.
+BASE_HEADERS = {
+    "User-Agent": f"sendoff/{version('sendoff')}",
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "identity",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A destination, as the engine sees it. `key` makes the idempotency key of a span and its digest."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    concurrency: int
+    timeout: float
+    retry: Mapping[str, Any]
+    key_header: str | None
+    key: Callable[[Span, bytes], str]
+    redact: Callable[[str], str] = str
+    accept_refusals: bool = False
+
+    def request(
+        self, span: Span, parts: Sequence[memoryview | bytes], sender: Sender, digest: Callable[[], bytes], attempt: int = 1
+    ) -> Request:
+        """The request for a span whose records' bytes are `parts`."""
+        headers = self.headers
+        if self.key_header:
+            headers = {**headers, self.key_header: self.key(span, digest())}
+        body = [part for part in (sender.prefix, *parts, sender.suffix) if part]
+        return Request(span, self.method, self.url, headers, body, sum(map(len, body)), self.timeout, attempt)
+
+
+def terms(chosen: Connector, key: Callable[[Span, bytes], str], *, accept_refusals: bool = False) -> Terms:
+    """The terms of a connector's destination."""
+    to = chosen.destination
+    named = {name.lower() for name in to.headers}
+    base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
+    return Terms(
+        url=to.url,
+        method=to.method,
+        headers={**{name: value for name, value in base.items() if name.lower() not in named}, **to.headers},
+        concurrency=to.concurrency,
+        timeout=to.timeout,
+        retry=to.retry,
+        key_header=to.idempotency["header"] if to.idempotency["enabled"] else None,
+        key=key,
+        redact=chosen.secrets.redact,
+        accept_refusals=accept_refusals,
+    )

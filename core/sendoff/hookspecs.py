@@ -1,0 +1,51 @@
+"""What can be plugged in: one hook a kind, each answering with a list of classes.
+
+`use:` in a connector file chooses among them. The hooks run once, when a runner is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from sendoff.components import FailureStrategy, Observer, Sender, Source, Transport, Validator
+
+hookspec = pluggy.HookspecMarker("sendoff")
+hookimpl = pluggy.HookimplMarker("sendoff")
+
+
+@hookspec
+def sendoff_sources() -> Iterable[type[Source]]:
+    """Offer sources: where records come from."""
+    return ()
+
+
+@hookspec
+def sendoff_validators() -> Iterable[type[Validator]]:
+    """Offer validators: what refuses a record before it is sent."""
+    return ()
+
+
+@hookspec
+def sendoff_senders() -> Iterable[type[Sender]]:
+    """Offer senders: how records become requests."""
+    return ()
+
+
+@hookspec
+def sendoff_failure_strategies() -> Iterable[type[FailureStrategy]]:
+    """Offer failure strategies: what to do with a refused request."""
+    return ()
+
+
+@hookspec
+def sendoff_transports() -> Iterable[type[Transport]]:
+    """Offer transports: how requests' bytes travel."""
+    return ()
+
+
+@hookspec
+def sendoff_observers() -> Iterable[type[Observer]]:
+    """Offer observers: what watches a run."""
+    return ()

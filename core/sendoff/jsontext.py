@@ -1,0 +1,87 @@
+"""JSON as sendoff writes and reads it: nothing rounded, nothing guessed.
+
+Numbers keep all their digits both ways (`decimal.Decimal`, integers of any size); NaN and infinity
+are refused, as RFC 8259 §6 has no such numbers; a key written twice is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+from uuid import UUID
+
+
+def loads(text: str | bytes) -> Any:
+    """Read JSON; raises ValueError with a short sentence for anything RFC 8259 does not allow."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_pairs)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON at column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start + 1}") from None
+
+
+def dumps(value: Any) -> str:
+    """Write a value as JSON; raises ValueError for what JSON cannot hold."""
+    match value:
+        case str():
+            _check_unicode(value)
+            return encode_basestring(value)
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return int.__repr__(value)
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not a number JSON can hold")
+            return float.__repr__(value)
+        case Decimal():
+            if not value.is_finite():
+                raise ValueError(f"{value} is not a number JSON can hold")
+            return str(value).replace("E+", "E")
+        case datetime() | date() | time():
+            return f'"{value.isoformat()}"'
+        case UUID():
+            return f'"{value}"'
+        case Mapping():
+            return "{" + ",".join(f"{_key(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+        case bytes() | bytearray():
+            raise ValueError("bytes cannot be written as JSON; decode them to text first")
+        case Sequence() | set() | frozenset():
+            return "[" + ",".join(map(dumps, value)) + "]"
+    raise ValueError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"a key in JSON is text; this one is {key!r}")
+    return dumps(key)
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"not valid Unicode: a lone surrogate at character {error.start + 1}") from None
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number JSON can hold")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r} stands twice")
+    return data

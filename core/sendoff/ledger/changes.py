@@ -1,0 +1,70 @@
+"""What one transaction writes down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sendoff.records import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A planned span nobody has settled yet, sent in requests of `step` records each.
+
+    A batch is one request: its step is its size. A strip of single records is planned as one
+    piece of step 1, so that the ledger need not hear of each.
+    """
+
+    lo: int
+    hi: int
+    step: int
+    #: SHA-256 of the records' bytes: a resumed run proves with it that it sends the same.
+    digest: bytes = b""
+
+    @property
+    def span(self) -> Span:
+        return Span(self.lo, self.hi)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One record that was not delivered, and why.
+
+    `position` is a rejected record's ordinal, or an invalid one's row number from 0. `record` is
+    the source row as JSON. `maybe_applied` says that the API may have taken it all the same.
+    """
+
+    kind: Literal["invalid", "rejected"]
+    position: int
+    file: str
+    line: int
+    reason: str
+    record: str
+    status: int | None = None
+    attempts: int = 0
+    maybe_applied: bool = False
+    #: Whether the record's values are text still to be parsed, as those of a CSV file.
+    text: bool = False
+
+
+@dataclass(slots=True)
+class Changes:
+    """One group commit: pieces closed and opened, records delivered and failed, and the counts."""
+
+    closed: list[int] = field(default_factory=list)
+    opened: list[Piece] = field(default_factory=list)
+    delivered: list[Span] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    #: Ordinals below this are planned; None if nothing was.
+    planned: int | None = None
+    #: Source rows read so far.
+    read: int | None = None
+    #: Permits that are free again once this is durable.
+    released: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.closed or self.opened or self.delivered or self.failed or self.requests or self.planned is not None)

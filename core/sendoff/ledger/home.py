@@ -1,0 +1,57 @@
+"""The state directory: made once, private, durable before anything is planned in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sendoff.errors import LedgerError
+
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"})
+
+
+def make(directory: Path) -> Path:
+    """Make the state directory (0700), and let it survive a power cut, every new ancestor included."""
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (directory / "locks").mkdir(mode=0o700, exist_ok=True)
+        (directory / "spool").mkdir(mode=0o700, exist_ok=True)
+        for path in {directory, *(path.parent for path in made)}:
+            sync_directory(path)
+    except OSError as error:
+        raise LedgerError(f"the state directory {directory} cannot be made: {error.strerror}") from None
+    if not os.access(directory, os.W_OK):
+        raise LedgerError(f"the state directory {directory} cannot be written to")
+    filesystem = kind(directory)
+    if filesystem in _REMOTE:
+        raise LedgerError(
+            f"{directory} is on a network filesystem ({filesystem}), where a ledger is not safe; "
+            "choose a local one with --state"
+        )
+    return directory
+
+
+def sync_directory(path: Path) -> None:
+    """Make a directory's entries durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def kind(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """The type of filesystem a path is on, as far as the system tells."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return ""
+    resolved = path.resolve()
+    best, found = -1, ""
+    for line in lines:
+        _, mount, filesystem, *_ = line.split(" ")
+        point = Path(mount.replace("\\040", " "))
+        if (resolved == point or point in resolved.parents) and len(point.parts) > best:
+            best, found = len(point.parts), filesystem
+    return found

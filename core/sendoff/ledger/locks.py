@@ -1,0 +1,83 @@
+"""Locks that the kernel releases, however a process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from sendoff.errors import LedgerError, Locked
+
+
+class RunLock:
+    """One runner a connector: held for a run's life by `flock`, so a killed process leaves none behind."""
+
+    def __init__(self, directory: Path, connector: str) -> None:
+        self._path = directory / f"{connector}.lock"
+        self._connector = connector
+        self._fd = -1
+
+    def __enter__(self) -> RunLock:
+        while True:
+            self._fd = _open(self._path)
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = self._holder()
+                os.close(self._fd)
+                raise Locked(f"{self._connector} is running already{holder}; try again when it is done") from None
+            if _same_file(self._fd, self._path):
+                break
+            os.close(self._fd)  # somebody deleted the file between opening and locking it
+        note = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, json.dumps(note).encode(), 0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._fd)
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads(os.pread(self._fd, 1000, 0))
+            return f" in process {note['pid']}, since {note['since']}"
+        except (ValueError, KeyError, OSError):
+            return ""
+
+
+@contextmanager
+def writing(fd: int) -> Iterator[None]:
+    """One writer at a time on the ledger file.
+
+    SQLite before 3.51.3 can corrupt a WAL that two connections write or checkpoint at once
+    (https://sqlite.org/wal.html#walresetbug), and many systems still ship such a version.
+    """
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def open_write_lock(directory: Path) -> int:
+    return _open(directory / "ledger.lock")
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be opened: {error.strerror}") from None
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.fstat(fd).st_ino == there.st_ino

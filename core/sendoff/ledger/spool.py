@@ -1,0 +1,173 @@
+"""The spool: records that can be read only once, kept on disk before anything of them is sent.
+
+A file of pages, each with its length and CRC-32. It is complete and synced, and known by the
+digest of its contents, before a run begins that reads from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from sendoff import jsontext
+from sendoff.components import Source
+from sendoff.errors import LedgerError, SourceError
+from sendoff.ledger.home import sync_directory
+from sendoff.records import Page
+
+_FRAME = struct.Struct("<QI")
+
+
+class Spool(Source):
+    """Pages from a spool file."""
+
+    name = "spool"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = file
+
+    def fingerprint(self) -> bytes:
+        """The digest of the file's contents."""
+        with self.file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        """The pages, as they were written. Raises `LedgerError` for a damaged file."""
+        with self.file.open("rb") as stream:
+            while head := stream.read(_FRAME.size):
+                length, checksum = _FRAME.unpack(head)
+                raw = stream.read(length)
+                if zlib.crc32(raw) != checksum:
+                    raise LedgerError(f"{self.file} is damaged; what was not sent of it is lost")
+                yield _unpacked(raw)
+
+
+def write(file: Path, pages: Iterable[Page]) -> Spool:
+    """Write pages to a spool file, durably, in one step."""
+    draft = file.with_suffix(f".{os.getpid()}.draft")
+    try:
+        fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "wb") as stream:
+            for page in pages:
+                raw = _packed(page)
+                stream.write(_FRAME.pack(len(raw), zlib.crc32(raw)) + raw)
+            stream.flush()
+            os.fsync(fd)
+        draft.replace(file)
+        sync_directory(file.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise LedgerError(f"the spool {file} cannot be written: {error.strerror}; nothing was sent") from error
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return Spool(file)
+
+
+def _packed(page: Page) -> bytes:
+    objects = [name for name, dtype in page.frame.schema.items() if dtype == pl.Object]
+    frame = page.frame.with_columns(
+        pl.Series(
+            name,
+            [None if value is None else jsontext.dumps(_tagged(value, name)) for value in page.frame[name].to_list()],
+            dtype=pl.String,
+        )
+        for name in objects
+    )
+    head = {
+        "file": page.file,
+        "lines": [int(line) for line in page.lines],
+        "faults": [[index, reason] for index, reason in page.faults.items()],
+        "text": page.text,
+        "fixed": page.fixed,
+        "objects": objects,
+        "absent": {name: mask.to_list() for name, mask in page.absent.items()},
+        "height": frame.height,
+    }
+    written = jsontext.dumps(head).encode()
+    body = io.BytesIO()
+    frame.write_ipc(body)
+    return struct.pack("<I", len(written)) + written + body.getvalue()
+
+
+def _unpacked(raw: bytes) -> Page:
+    (length,) = struct.unpack_from("<I", raw)
+    head = jsontext.loads(raw[4 : 4 + length])
+    frame = pl.read_ipc(io.BytesIO(raw[4 + length :]))
+    if not frame.width:
+        frame = pl.DataFrame(height=head["height"])
+    frame = frame.with_columns(
+        pl.Series(
+            name, [None if cell is None else _untagged(jsontext.loads(cell)) for cell in frame[name].to_list()], dtype=pl.Object
+        )
+        for name in head["objects"]
+    )
+    return Page(
+        frame,
+        head["file"],
+        head["lines"],
+        {int(index): reason for index, reason in head["faults"]},
+        text=head["text"],
+        fixed=head["fixed"],
+        absent={name: pl.Series(mask) for name, mask in head["absent"].items()},
+    )
+
+
+_TAGS: dict[type, tuple[str, Any]] = {
+    Decimal: ("decimal", Decimal),
+    datetime: ("datetime", datetime.fromisoformat),
+    date: ("date", date.fromisoformat),
+    time: ("time", time.fromisoformat),
+    UUID: ("uuid", UUID),
+    float: ("float", float),
+}
+_READ = dict(_TAGS.values())
+
+
+def _tagged(value: Any, field: str) -> Any:
+    """A value that JSON can hold and `_untagged` gives back with its type."""
+    tag = _TAGS.get(type(value))
+    if tag is not None:
+        return {
+            tag[0]: value.isoformat() if hasattr(value, "isoformat") else repr(value) if type(value) is float else str(value)
+        }
+    if isinstance(value, str):
+        return {"str": value.encode("utf-8", "surrogatepass").hex()} if not _encodable(value) else value
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {"dict": [[str(key), _tagged(item, field)] for key, item in value.items()]}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_tagged(item, field) for item in value]
+    raise SourceError(f"{field}: a {type(value).__name__} cannot be kept; give text, numbers, dates, lists or mappings")
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(item) for item in value]
+    if isinstance(value, dict):
+        ((tag, held),) = value.items()
+        if tag == "dict":
+            return {key: _untagged(item) for key, item in held}
+        return bytes.fromhex(held).decode("utf-8", "surrogatepass") if tag == "str" else _READ[tag](held)
+    return value
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

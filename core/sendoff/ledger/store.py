@@ -1,0 +1,308 @@
+"""The ledger on SQLite: one writing connection, one transaction for everything that belongs together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sendoff.errors import ConfigError, LedgerError, SourceChanged
+from sendoff.ledger import home
+from sendoff.ledger.changes import Changes, Piece
+from sendoff.ledger.locks import RunLock, open_write_lock, writing
+from sendoff.ledger.ranges import Ranges
+from sendoff.ledger.tables import TABLES, VERSION
+from sendoff.records import Span
+
+UNFINISHED = ("running", "stopped", "interrupted")
+
+
+@dataclass(slots=True)
+class RunState:
+    """What the ledger knows of a run when it starts or goes on."""
+
+    id: int
+    connector: str
+    generation: int
+    source: str
+    resumed: bool
+    retry_of: int | None = None
+    planned: int = 0
+    read: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    invalid: int = 0
+    rejected: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+    delivered: Ranges = field(default_factory=Ranges)
+    failed: Ranges = field(default_factory=Ranges)
+
+
+class Ledger:
+    """The durable memory of every run, in ``ledger.db`` of the state directory.
+
+    Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not where
+    its companion file says it was: a ledger never starts from empty silently.
+    """
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.directory = home.make(directory)
+        self._clock = clock
+        self._pid = os.getpid()
+        self._write_fd = open_write_lock(self.directory)
+        self._db = self._open()
+        self.key_secret: bytes = self._meta("key_secret")
+
+    def lock(self, connector: str) -> RunLock:
+        """The connector's run lock; entering it raises `Locked` if another process holds it."""
+        return RunLock(self.directory / "locks", connector)
+
+    def close(self) -> None:
+        with writing(self._write_fd):
+            self._db.close()
+        os.close(self._write_fd)
+
+    def unfinished(self, connector: str) -> RunState | None:
+        """The connector's run that was cut short, if there is one."""
+        row = self._db.execute(
+            # A run that planned nothing sent nothing: there is nothing of it to go on with.
+            f"SELECT * FROM run WHERE connector = ? AND planned > 0 AND state IN {UNFINISHED} ORDER BY id DESC",
+            (connector,),
+        ).fetchone()
+        return self._state(row) if row else None
+
+    def begin(
+        self, connector: str, *, shape: bytes, fingerprint: bytes, source: str = "connector", retry_of: int | None = None
+    ) -> RunState:
+        """A new run, in one transaction with the claim on the records it retries, if it retries any."""
+        with self._transaction() as db:
+            generation = (
+                1 + db.execute("SELECT coalesce(max(generation), 0) FROM run WHERE connector = ?", (connector,)).fetchone()[0]
+            )
+            cursor = db.execute(
+                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at)"
+                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?)",
+                (connector, generation, retry_of, source, fingerprint, shape, self._clock()),
+            )
+            if retry_of is not None:
+                db.execute(
+                    "UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (cursor.lastrowid, retry_of)
+                )
+        assert cursor.lastrowid is not None
+        return RunState(cursor.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of)
+
+    def resume(self, state: RunState, *, shape: bytes, fingerprint: bytes, what: str) -> RunState:
+        """Go on with a run that was cut short, if what it delivers is still the same.
+
+        Raises `ConfigError` or `SourceChanged` if the connector or its source has changed since.
+        """
+        row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
+        left = f"run {state.id} of {state.connector} was cut short"
+        way_out = f"or give up what is left of it with `sendoff run {state.connector} --restart`"
+        if row["shape"] != shape:
+            raise ConfigError(
+                f"{left}, and since then its source, schema, validators or sender "
+                f"changed in the file; change them back, {way_out}"
+            )
+        if row["fingerprint"] != fingerprint:
+            raise SourceChanged(f"{left}, and {what} changed since then; put back what it read, {way_out}")
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE run SET state = 'running', starts = starts + 1, stopped_because = NULL WHERE id = ?", (state.id,)
+            )
+        return state
+
+    def abandon(self, state: RunState) -> None:
+        """Give up what is left of a run."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
+            db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
+
+    def commit(self, state: RunState, changes: Changes) -> None:
+        """Write one group of changes down. When this returns, they survive a power cut."""
+        run = state.id
+        now = self._clock()
+        with self._transaction() as db:
+            db.executemany("DELETE FROM piece WHERE run = ? AND lo = ?", [(run, lo) for lo in changes.closed])
+            db.executemany(
+                "INSERT INTO piece VALUES (?, ?, ?, ?, ?)", [(run, p.lo, p.hi, p.step, p.digest) for p in changes.opened]
+            )
+            for span in _merged(changes.delivered):
+                swallowed, merged = state.delivered.add(*span)
+                db.executemany("DELETE FROM delivered WHERE run = ? AND lo = ?", [(run, lo) for lo in swallowed])
+                db.execute("INSERT INTO delivered VALUES (?, ?, ?)", (run, *merged))
+            db.executemany(
+                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                (
+                    (
+                        run,
+                        f.kind,
+                        f.position,
+                        f.file,
+                        f.line,
+                        f.status,
+                        f.reason,
+                        f.record,
+                        f.attempts,
+                        f.maybe_applied,
+                        f.text,
+                        now,
+                    )
+                    for f in changes.failed
+                ),
+            )
+            db.execute(
+                "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?,"
+                " planned = coalesce(?, planned), read = max(read, coalesce(?, read)) WHERE id = ?",
+                (changes.requests, changes.retries, changes.bytes, changes.planned, changes.read, run),
+            )
+
+    def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
+        """Close a run for now: its state, and why it stopped if it did."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE run SET state = ?, stopped_because = ?, ended_at = ?,"
+                " read = max(read, ?), seconds = seconds + ? WHERE id = ?",
+                (outcome, because, self._clock(), read, seconds, state.id),
+            )
+
+    def _state(self, row: sqlite3.Row) -> RunState:
+        def spans(query: str) -> Iterator[Span]:
+            return (Span(*found) for found in self._db.execute(query, (row["id"],)))
+
+        counts = dict(
+            self._db.execute("SELECT kind, count(*) FROM failed WHERE run = ? GROUP BY kind", (row["id"],)).fetchall()
+        )
+        return RunState(
+            **{
+                name: row[name]
+                for name in (
+                    "id",
+                    "connector",
+                    "generation",
+                    "source",
+                    "retry_of",
+                    "planned",
+                    "read",
+                    "requests",
+                    "retries",
+                    "bytes",
+                )
+            },
+            resumed=True,
+            invalid=counts.get("invalid", 0),
+            rejected=counts.get("rejected", 0),
+            pieces=[
+                Piece(*found)
+                for found in self._db.execute("SELECT lo, hi, step, digest FROM piece WHERE run = ? ORDER BY lo", (row["id"],))
+            ],
+            delivered=Ranges(spans("SELECT lo, hi FROM delivered WHERE run = ? ORDER BY lo")),
+            failed=Ranges(
+                spans("SELECT position, position + 1 FROM failed WHERE run = ? AND kind = 'rejected' ORDER BY position")
+            ),
+        )
+
+    def _open(self) -> sqlite3.Connection:
+        path, companion = self.directory / "ledger.db", self.directory / "ledger.id"
+        if companion.exists() and not path.exists():
+            raise LedgerError(
+                f"{path} is missing; restore it, or delete {companion} to begin a new ledger that knows nothing of the old runs"
+            )
+        try:
+            with writing(self._write_fd):
+                if not path.exists():
+                    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+                db = connect(path)
+                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                    if companion.exists():
+                        raise LedgerError(
+                            f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one"
+                        )
+                    self._create(db)
+                version = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()[0]
+                identity = db.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()[0]
+                if not companion.exists():
+                    _write_durably(companion, identity)
+        except (sqlite3.Error, TypeError, OSError) as error:
+            raise LedgerError(
+                f"{path} is not a ledger that can be used ({error}); restore it from a backup, or move it away"
+            ) from error
+        if version > VERSION:
+            raise LedgerError(
+                f"{path} was written by a newer sendoff (version {version} of the ledger; this one knows {VERSION}); "
+                "upgrade sendoff"
+            )
+        if companion.read_text().strip() != identity:
+            raise LedgerError(
+                f"{path} is not the ledger that {companion} names; "
+                f"put the right one back, or delete {companion} to trust this one"
+            )
+        return db
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        for statement in TABLES.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
+        db.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("version", VERSION), ("id", str(uuid.uuid4())), ("key_secret", secrets.token_bytes(32))],
+        )
+        db.execute("COMMIT")
+        home.sync_directory(self.directory)
+
+    def _meta(self, key: str) -> Any:
+        return self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if os.getpid() != self._pid:
+            raise LedgerError("this ledger was opened before a fork; open it anew in the child")
+        try:
+            with writing(self._write_fd):
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                except BaseException:
+                    with suppress(sqlite3.Error):  # some errors have rolled back already
+                        self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be written: {error}; nothing more is sent") from error
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with the ledger's settings; every one of them matters (see docs/guarantees.md)."""
+    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    db.row_factory = sqlite3.Row
+    if not read_only:
+        db.execute("PRAGMA journal_mode = WAL").fetchall()
+        db.execute("PRAGMA synchronous = FULL").fetchall()
+        db.execute("PRAGMA fullfsync = ON").fetchall()
+        db.execute("PRAGMA journal_size_limit = 67108864").fetchall()
+    db.execute("PRAGMA trusted_schema = OFF").fetchall()
+    return db
+
+
+def _merged(spans: list[Span]) -> Iterator[Span]:
+    return iter(Ranges(sorted(spans)))
+
+
+def _write_durably(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with closing(os.fdopen(fd, "w")) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+    home.sync_directory(path.parent)

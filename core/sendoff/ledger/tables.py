@@ -1,0 +1,45 @@
+"""The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+CREATE TABLE run(
+  id INTEGER PRIMARY KEY,
+  connector TEXT NOT NULL,
+  generation INTEGER NOT NULL,          -- the connector's how-manieth delivery this is
+  state TEXT NOT NULL,                  -- running, complete, incomplete, stopped, interrupted, abandoned
+  stopped_because TEXT,
+  retry_of INTEGER REFERENCES run(id),
+  source TEXT NOT NULL,                 -- connector, spool, or retry
+  fingerprint BLOB,                     -- of the source, to know it again
+  shape BLOB NOT NULL,                  -- of what decides the records and their bytes
+  planned INTEGER NOT NULL DEFAULT 0,   -- ordinals below this are planned
+  read INTEGER NOT NULL DEFAULT 0,      -- source rows read
+  requests INTEGER NOT NULL DEFAULT 0,
+  retries INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  starts INTEGER NOT NULL DEFAULT 1,    -- 1, and one more each time it was resumed
+  started_at REAL NOT NULL,
+  ended_at REAL,
+  seconds REAL NOT NULL DEFAULT 0,
+  UNIQUE(connector, generation));
+
+-- Planned and not settled. A piece may still be sent; what is in no piece never will be again.
+CREATE TABLE piece(
+  run INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL,
+  PRIMARY KEY(run, lo)) WITHOUT ROWID;
+
+-- Delivered, merged with its neighbours as it grows.
+CREATE TABLE delivered(
+  run INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL,
+  PRIMARY KEY(run, lo)) WITHOUT ROWID;
+
+-- One row a record that was not delivered.
+CREATE TABLE failed(
+  run INTEGER NOT NULL, kind TEXT NOT NULL, position INTEGER NOT NULL,
+  file TEXT NOT NULL, line INTEGER NOT NULL, status INTEGER, reason TEXT NOT NULL, record TEXT NOT NULL,
+  attempts INTEGER NOT NULL, maybe_applied INTEGER NOT NULL, text INTEGER NOT NULL, retried_by INTEGER, at REAL NOT NULL,
+  PRIMARY KEY(run, kind, position)) WITHOUT ROWID;
+"""

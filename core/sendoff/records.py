@@ -1,0 +1,190 @@
+"""The shapes that flow: pages of records in, blocks of bytes out, and spans to name them.
+
+A source may yield polars frames, anything with the Arrow C stream interface (pyarrow, pandas,
+duckdb), lists of mappings, or single mappings. `pages` turns all of them into `Page`s of bounded
+size. After validation and encoding a page's good rows are a `Block`, from which every request
+body is cut by arithmetic.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from sendoff import jsontext
+from sendoff.errors import SourceError
+
+#: A page holds at most this many rows, and about this many bytes: small enough that the first
+#: record leaves early and memory stays flat, large enough that column work amortises.
+PAGE_ROWS = 20_000
+PAGE_BYTES = 4 << 20
+
+#: Column types that polars writes as JSON just as `jsontext` does.
+_WRITTEN_WELL = (pl.String, pl.Int64, pl.Boolean, pl.Date)
+_NATIVE = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, date: pl.Date, time: pl.Time}
+
+
+class Span(NamedTuple):
+    """A half-open range of ordinals, ``[lo, hi)``."""
+
+    lo: int
+    hi: int
+
+    @property
+    def size(self) -> int:
+        return self.hi - self.lo
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A frame, and where its rows stand.
+
+    `lines` are the line (or row) numbers a person would look for in `file`. `faults` are rows the
+    source could not make records of, by index: they are set aside with that reason. `text` says
+    that every cell is text still to be parsed, as in CSV; `fixed`, that every row has the same
+    columns, so that a missing one is the file's mistake and not the row's.
+    """
+
+    frame: pl.DataFrame
+    file: str = ""
+    lines: Sequence[int] | pl.Series = ()
+    faults: Mapping[int, str] = field(default_factory=dict)
+    text: bool = False
+    fixed: bool = True
+    #: Where rows have keys of their own: which rows lack a column altogether.
+    absent: Mapping[str, pl.Series] = field(default_factory=dict)
+
+    def line(self, index: int) -> int:
+        return int(self.lines[index]) if len(self.lines) else 0
+
+    def as_json(self, rows: Sequence[int]) -> list[str]:
+        """These rows as the source had them, each as a JSON object: what a person will correct."""
+        frame = self.frame[list(rows)] if self.frame.width else self.frame
+        if frame.width and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
+            return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+        return [jsontext.dumps(_writable(row)) for row in frame.iter_rows(named=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Good rows, encoded once: one buffer, and the offset of every record in it.
+
+    ``data[offsets[i] : offsets[j] - 1]`` is the JSON of records i to j, joined by the separator;
+    ``offsets[n]`` lies one separator past the end. `page` and `rows` lead back to the source row.
+    """
+
+    lo: int
+    data: bytes
+    offsets: array[int]
+    page: Page
+    rows: Sequence[int]
+
+    @property
+    def hi(self) -> int:
+        return self.lo + len(self.offsets) - 1
+
+    def slice(self, lo: int, hi: int) -> memoryview:
+        """The bytes of the records ``[lo, hi)``, without the trailing separator, uncopied."""
+        return memoryview(self.data)[self.offsets[lo - self.lo] : self.offsets[hi - self.lo] - 1]
+
+    def size(self, lo: int, hi: int) -> int:
+        return self.offsets[hi - self.lo] - self.offsets[lo - self.lo]
+
+    def reach(self, lo: int, room: int) -> int:
+        """The largest hi such that records ``[lo, hi)`` with their separators fit `room` bytes."""
+        start = self.offsets[lo - self.lo]
+        return min(self.hi, self.lo + bisect_right(self.offsets, start + room) - 1)
+
+
+def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with what JSON cannot hold as its text: a failed record must not fail to be written down."""
+
+    def shown(value: Any) -> Any:
+        try:
+            jsontext.dumps(value)
+            return value
+        except ValueError:
+            return repr(value)
+
+    return {name: shown(value) for name, value in row.items()}
+
+
+def pages(items: Iterable[Any]) -> Iterator[Page]:
+    """Turn whatever a source yields into pages of bounded size.
+
+    Raises `SourceError` for an item that is none of the shapes a source may yield.
+    """
+    rows: list[Mapping[str, Any]] = []
+    for item in items:
+        if isinstance(item, Mapping):
+            rows.append(item)
+            if len(rows) == PAGE_ROWS:
+                yield from_mappings(rows)
+                rows = []
+            continue
+        if rows:
+            yield from_mappings(rows)
+            rows = []
+        yield from _paged(item)
+    if rows:
+        yield from_mappings(rows)
+
+
+def _paged(item: Any) -> Iterator[Page]:
+    if isinstance(item, Page):
+        yield item
+    elif isinstance(item, pl.DataFrame):
+        yield from _sliced(item)
+    elif hasattr(item, "__arrow_c_stream__"):
+        yield from _sliced(pl.DataFrame(item))
+    elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
+        for start in range(0, len(item), PAGE_ROWS):
+            yield from_mappings(item[start : start + PAGE_ROWS])
+    else:
+        raise SourceError(f"a source yields mappings, lists of mappings, or frames; this one yielded {type(item).__name__}")
+
+
+def _sliced(frame: pl.DataFrame) -> Iterator[Page]:
+    width = max(1, int(frame.estimated_size()) // max(1, frame.height))
+    step = max(1, min(PAGE_ROWS, PAGE_BYTES // width))
+    for start in range(0, frame.height, step):
+        yield Page(frame.slice(start, step))
+
+
+def from_mappings(rows: Sequence[Mapping[str, Any]]) -> Page:
+    """A page of mappings. A key that a row lacks is a null there; a row may have keys of its own."""
+    names: dict[str, None] = {}
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise SourceError(f"a record is a mapping of field to value; this one is a {type(row).__name__}")
+        names.update(dict.fromkeys(row))
+    bad = next((name for name in names if not isinstance(name, str)), None)
+    if bad is not None:
+        raise SourceError(f"a field's name is text; this one is {bad!r}")
+    columns = [column(name, [row.get(name) for row in rows]) for name in names]
+    absent = {
+        name: pl.Series([name not in row for row in rows]) for name in names if sum(name in row for row in rows) < len(rows)
+    }
+    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), fixed=False, absent=absent)
+
+
+def column(name: str, values: list[Any]) -> pl.Series:
+    """A column of one native type where the values allow it, of Python objects where they do not."""
+    kinds = set(map(type, values)) - {type(None)}
+    native: Any = _NATIVE.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if not kinds:
+        return pl.Series(name, values, dtype=pl.Null)
+    if kinds == {datetime} and len({value.tzinfo for value in values if value is not None}) == 1:
+        native = None if next(v for v in values if v is not None).tzinfo else pl.Datetime("us")
+    if native is not None:
+        try:
+            return pl.Series(name, values, dtype=native)
+        except (OverflowError, TypeError, UnicodeEncodeError, pl.exceptions.PolarsError):
+            pass  # an integer past 64 bits, or a lone surrogate: those rows get their reason later
+    return pl.Series(name, values, dtype=pl.Object)

@@ -1,0 +1,136 @@
+"""The registry: entry points, plugin files and objects in; components by kind and name out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cerberus
+import pluggy
+
+from sendoff import hookspecs
+from sendoff.components import KINDS, Component
+from sendoff.errors import PluginError
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A component on offer, and who offers it."""
+
+    component: type[Component]
+    provider: str
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.component) or "").partition("\n")[0]
+
+
+class Registry:
+    """Every component that connector files may `use:`, by kind and name.
+
+    Plugins come in by three doors, all alike: installed distributions' ``sendoff`` entry points
+    (the built-ins are such), files in ``plugins.d/``, and objects given from Python.
+    Raises `PluginError` for one that cannot be loaded, clashes, or breaks its kind's contract.
+    """
+
+    def __init__(self, *, files: Iterable[Path] = (), plugins: Iterable[Any] = ()) -> None:
+        self._manager = pluggy.PluginManager("sendoff")
+        self._manager.add_hookspecs(hookspecs)
+        self._providers: dict[int, str] = {}
+        self._load_entry_points()
+        for file in files:
+            self._register(_module(file), str(file))
+        for plugin in plugins:
+            self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
+        self._check_hooks()
+        self._offers: dict[str, dict[str, Offer]] = {kind: dict(self._collect(kind)) for kind in KINDS}
+
+    def find(self, kind: str, name: str) -> type[Component] | None:
+        offer = self._offers[kind].get(name)
+        return offer.component if offer else None
+
+    def close_to(self, kind: str, name: str) -> str | None:
+        return next(iter(get_close_matches(name, self._offers[kind], 1)), None)
+
+    def offers(self, kind: str) -> Mapping[str, Offer]:
+        return self._offers[kind]
+
+    def _load_entry_points(self) -> None:
+        for entry in sorted(importlib.metadata.entry_points(group="sendoff")):
+            if entry.dist is None:
+                continue
+            provider = f"{entry.dist.name} {entry.dist.version}"
+            try:
+                plugin = entry.load()
+            except Exception as error:
+                raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
+            self._register(plugin, provider)
+
+    def _register(self, plugin: Any, provider: str) -> None:
+        if self._manager.is_registered(plugin):
+            return
+        self._providers[id(plugin)] = provider
+        try:
+            self._manager.register(plugin, name=f"{provider}: {getattr(plugin, '__name__', id(plugin))}")
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin {provider}: {error}") from error
+
+    def _check_hooks(self) -> None:
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"a plugin answers a hook that does not exist: {error}") from error
+
+    def _collect(self, kind: str) -> Iterator[tuple[str, Offer]]:
+        seen: dict[str, str] = {}
+        for implementation in getattr(self._manager.hook, f"sendoff_{kind}").get_hookimpls():
+            provider = self._providers[id(implementation.plugin)]
+            for component in implementation.function():
+                problem = breach(component, kind)
+                if problem:
+                    raise PluginError(f"plugin {provider}: {problem}")
+                if component.name in seen:
+                    raise PluginError(f"{kind}: {component.name!r} is offered by {seen[component.name]} and by {provider}")
+                seen[component.name] = provider
+                yield component.name, Offer(component, provider)
+
+
+def breach(component: Any, kind: str) -> str | None:
+    """What keeps a class from being a component of this kind, in a sentence; None if nothing does."""
+    base = KINDS[kind]
+    title = getattr(component, "__name__", repr(component))
+    if not (inspect.isclass(component) and issubclass(component, base)):
+        return f"{title} is offered among {kind} but is not a {base.__name__}"
+    if inspect.isabstract(component):
+        return f"{title} does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}"
+    if not isinstance(component.__dict__.get("name"), str):
+        return f"{title} has no name"
+    if not component.__dict__.get("__doc__"):
+        return f"{title} has no docstring; its first line is what `sendoff plugins` shows"
+    for option, rules in component.options.items():
+        if not (isinstance(rules, Mapping) and rules.get("meta", {}).get("help")):
+            return f"{title}: option {option!r} has no help; write {{'meta': {{'help': '…'}}}} into its rules"
+    try:
+        cerberus.Validator(dict(component.options))
+    except cerberus.SchemaError as error:
+        return f"{title}: its options are not a Cerberus schema: {error}"
+    return None
+
+
+def _module(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"sendoff_plugins_d_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{file}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PluginError(f"{file}: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,75 @@
+"""What a run came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sendoff.errors import Incomplete
+
+State = Literal["complete", "incomplete", "stopped", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The account of a run. ``read == delivered + invalid + rejected + unsettled``, always.
+
+    The counts are the whole run's, what it did before it was cut short and resumed included.
+    `unsettled` records were not delivered yet; the next run of the connector goes on with them.
+    """
+
+    connector: str
+    run: int
+    state: State
+    read: int
+    delivered: int
+    invalid: int
+    rejected: int
+    requests: int
+    retries: int
+    bytes: int
+    seconds: float
+    stopped_because: str | None = None
+    #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
+    interrupted_by: int = 130
+
+    @property
+    def unsettled(self) -> int:
+        return self.read - self.delivered - self.invalid - self.rejected
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: 0 complete, 1 incomplete, 3 stopped, 130 or 143 interrupted."""
+        codes = {"complete": 0, "incomplete": 1, "stopped": 3, "interrupted": self.interrupted_by}
+        return codes[self.state]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``sendoff run --json`` prints for the run."""
+        names = [
+            "connector",
+            "run",
+            "state",
+            "read",
+            "delivered",
+            "invalid",
+            "rejected",
+            "unsettled",
+            "requests",
+            "retries",
+            "bytes",
+            "seconds",
+            "stopped_because",
+        ]
+        return {name: getattr(self, name) for name in names}
+
+    def sentence(self) -> str:
+        """The account in one sentence."""
+        parts = [f"{self.delivered:,} of {self.read:,} records delivered"]
+        parts += [f"{count:,} {name}" for name in ("rejected", "invalid", "unsettled") if (count := getattr(self, name))]
+        told = ", ".join(parts)
+        return f"{told}; {self.state}: {self.stopped_because}" if self.stopped_because else told
+
+    def raise_if_incomplete(self) -> None:
+        """Raise `Incomplete` unless every record was delivered."""
+        if self.state != "complete":
+            raise Incomplete(f"{self.connector}: {self.sentence()}", self)

@@ -1,0 +1,107 @@
+"""The sandbox: an API that takes objects and arrays, keeps them, and knows a repeat by its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sendoff.sandbox.rules import Rule, parse
+from sendoff.sandbox.server import LocalServer, Received, Reply
+
+
+class Sandbox(LocalServer):
+    """A local API that behaves as told by `rules` (see `sendoff.sandbox.rules`).
+
+    Any path takes records; a path's records are listed by ``GET /_records/PATH``, the counts by
+    ``GET /_counts``. A request whose Idempotency-Key came before is answered as the first time and
+    not taken again; the same key with another body is answered 422.
+    """
+
+    def __init__(self, rules: Iterable[str] = (), *, port: int = 0) -> None:
+        self.rules: list[Rule] = [parse(text) for text in rules]
+        #: The records taken, by path, in the order they came.
+        self.taken: dict[str, list[Any]] = {}
+        #: ``requests``, ``replays``, ``conflicts`` and each status answered.
+        self.counts: Counter[str] = Counter()
+        self._answered: dict[str, tuple[bytes, Reply]] = {}
+        self._met: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        super().__init__(self._answer, port=port)
+
+    @property
+    def records(self) -> list[Any]:
+        """Every record taken, whatever the path."""
+        return [record for records in self.taken.values() for record in records]
+
+    def _answer(self, request: Received) -> Reply:
+        path = request.path.partition("?")[0]
+        if request.method == "GET" and path == "/_counts":
+            return _json(200, dict(self.counts))
+        if request.method == "GET" and path.startswith("/_records"):
+            return _json(200, self.taken.get(path.removeprefix("/_records") or "/", []))
+        try:
+            sent = json.loads(request.body) if request.body else []
+        except ValueError as error:
+            return self._counted(_json(400, {"title": "Bad Request", "detail": f"not JSON: {error}"}))
+        records = sent if isinstance(sent, list) else [sent]
+        key = request.headers.get("idempotency-key")
+        digest = hashlib.sha256(request.body).digest()
+        with self._lock:
+            self.counts["requests"] += 1
+            if key in self._answered:
+                return self._replayed(key, digest)
+            delay = 0.0
+            for rule in self.rules:
+                if not path.startswith(rule.path):
+                    continue
+                self._met[rule.condition] += 1
+                if not rule.applies(request, records, self._met[rule.condition]):
+                    continue
+                if rule.outcome == "slow":
+                    delay += rule.seconds
+                elif rule.outcome == "cut":
+                    self._take(path, records, key, digest)
+                    return self._counted(Reply(cut=True), "cut")
+                elif rule.outcome == "drop":
+                    return self._counted(Reply(cut=True), "drop")
+                else:
+                    return self._counted(_refusal(rule, delay))
+            return self._counted(self._take(path, records, key, digest, delay))
+
+    def _take(self, path: str, records: list[Any], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
+        self.taken.setdefault(path, []).extend(records)
+        reply = _json(200, {"taken": len(records)}, delay)
+        if key is not None:
+            self._answered[key] = (digest, reply)
+        return reply
+
+    def _replayed(self, key: str, digest: bytes) -> Reply:
+        before, reply = self._answered[key]
+        if before != digest:
+            self.counts["conflicts"] += 1
+            return self._counted(
+                _json(422, {"title": "Unprocessable Content", "detail": "this key came with another body before"})
+            )
+        self.counts["replays"] += 1
+        return self._counted(reply)
+
+    def _counted(self, reply: Reply, name: str = "") -> Reply:
+        self.counts[name or str(reply.status)] += 1
+        return reply
+
+
+def _json(status: int, body: Any, delay: float = 0.0) -> Reply:
+    return Reply(status, json.dumps(body).encode(), delay=delay)
+
+
+def _refusal(rule: Rule, delay: float) -> Reply:
+    status = int(rule.outcome)
+    body = {"status": status, "detail": f"refused because: {rule.condition}"}
+    headers = {"Content-Type": "application/problem+json"}
+    if rule.seconds:
+        headers["Retry-After"] = f"{rule.seconds:g}"
+    return Reply(status, json.dumps(body).encode(), headers, delay=delay)

@@ -1,0 +1,80 @@
+"""Rules as column expressions that find suspects.
+
+An expression is true for a row that is certainly good. A row for which it is not is a suspect:
+Cerberus judges it, and may acquit. So an expression may be too strict, but never too lax, and a
+rule for which no safe expression is known is left to Cerberus for every row.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import polars as pl
+
+from sendoff.schema.fields import Field
+
+#: Patterns whose meaning could differ between Python's `re` and Rust's regex, even on plain text.
+_FOREIGN = re.compile(r"&&|--|~~|\[\[|\[\^\[|\[\]|\[\^\]|\{,|\(\?(?!:)|\\[^dDwWsSbB.\\^$*+?()|{}\[\]/@\-]")
+_PLAIN_TEXT = r"\A[\x20-\x7e]*\z"
+
+
+def certain(field: Field) -> tuple[list[pl.Expr], list[str]]:
+    """The field's rules as expressions over the column ``v``, and the names of those without one."""
+    expressions, slow = [], []
+    for rule, constraint in field.rules.items():
+        if rule in ("type", "nullable"):
+            continue  # conversion and nulls are told apart before any rule is looked at
+        expression: pl.Expr | None = _expression(field.type.name if field.type else "", rule, constraint)
+        if expression is None:
+            slow.append(rule)
+        else:
+            expressions.append(expression)
+    return expressions, slow
+
+
+def _expression(type_name: str, rule: str, constraint: Any) -> Any:
+    v: Any = pl.col("v")
+    match rule, type_name:
+        case "min" | "max", "integer":
+            bound = (math.ceil if rule == "min" else math.floor)(constraint)
+            if not -(2**63) <= bound < 2**63:
+                return None
+            return v >= bound if rule == "min" else v <= bound
+        case "min" | "max", "float" if float(constraint) == constraint:
+            return v >= float(constraint) if rule == "min" else v <= float(constraint)
+        case "min" | "max", "number" | "decimal":
+            # Doubles decide where they can; what lies too near the bound is a suspect.
+            near = abs(float(constraint)) * 1e-12 + 1e-300
+            number = v.cast(pl.Float64, strict=False)
+            return number > constraint + near if rule == "min" else number < constraint - near
+        case "min" | "max", "date":
+            return v >= pl.lit(constraint) if rule == "min" else v <= pl.lit(constraint)
+        case "allowed", "string" | "integer" | "boolean" | "date":
+            return v.is_in(pl.lit(pl.Series(constraint)).implode()) if constraint else pl.lit(False)
+        case "forbidden", "string" | "integer" | "boolean" | "date":
+            return ~v.is_in(pl.lit(pl.Series(constraint)).implode()) if constraint else pl.lit(True)
+        case "minlength", "string":
+            return v.str.len_chars() >= constraint
+        case "maxlength", "string":
+            return v.str.len_chars() <= constraint
+        case "empty", "string":
+            return pl.lit(True) if constraint else v.str.len_bytes() > 0
+        case "empty", _:
+            return pl.lit(True) if constraint or type_name not in ("dict", "list", "") else None
+        case "regex", "string":
+            return _matches(constraint)
+    return None
+
+
+def _matches(pattern: str) -> pl.Expr | None:
+    """Cerberus's match (from the start, and to the end as it adds ``$``), for plain ASCII text only."""
+    if _FOREIGN.search(pattern) or not pattern.isascii():
+        return None
+    whole = rf"\A(?:{pattern if pattern.endswith('$') else pattern + '$'})"
+    try:
+        pl.Series(["x"]).str.contains(whole)
+    except pl.exceptions.PolarsError:
+        return None
+    return pl.col("v").str.contains(_PLAIN_TEXT) & pl.col("v").str.contains(whole)

@@ -1,0 +1,194 @@
+"""Columns into their declared types, all rows at once; the rows that will not go are named.
+
+Each function answers with the typed column, null where a value was refused. What it refuses is
+exactly what `Type.read` refuses for a single value; a property test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from sendoff import jsontext
+from sendoff.schema.types import TYPES, Type
+
+_DAY = "%Y-%m-%d"
+
+
+def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = None) -> pl.Series:
+    """The column in its declared type; null where a cell was null or cannot be of that type."""
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
+    if series.dtype == pl.Null:
+        return pl.Series(series.name, [None] * len(series), dtype=type_.dtype)
+    if series.dtype == pl.String and (type_.name == "string" or text or type_.from_text):
+        fast = None if format else _FROM_TEXT.get(type_.name)
+    else:
+        fast = _FROM_TYPED.get(type_.name)
+        if fast is not None and not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean):
+            fast = None
+    if fast is not None:
+        return series.to_frame("v").select(fast(pl.col("v"), series.dtype).alias(series.name)).to_series()
+    return _cell_by_cell(series, type_, text, format)
+
+
+def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame of a text source with its empty cells as nulls."""
+    text = pl.col(pl.String)
+    return frame.with_columns(pl.when(text.str.len_bytes() > 0).then(text))
+
+
+def _cell_by_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
+    known: dict[Any, Any] = {}
+
+    def cell(value: Any) -> Any:
+        try:
+            return type_.cell(type_.read(value, text=text, format=format))
+        except ValueError:
+            return None
+
+    def remembered(value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return cell(value)
+        if value not in known:
+            known[value] = cell(value)
+        return known[value]
+
+    return pl.Series(series.name, [remembered(value) for value in series.to_list()], dtype=type_.dtype)
+
+
+def _text(type_name: str) -> Callable[[pl.Expr], pl.Expr]:
+    """The cells that match the type's grammar; null for the others."""
+    pattern = rf"\A(?:{TYPES[type_name].pattern})\z"
+    return lambda v: pl.when(v.str.contains(pattern)).then(v)
+
+
+def _integer_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return _text("integer")(v).cast(pl.Int64, strict=False)
+
+
+def _finite(v: pl.Expr) -> pl.Expr:
+    return pl.when(v.is_finite()).then(v)
+
+
+def _float_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return _finite(_text("float")(v).cast(pl.Float64, strict=False))
+
+
+def _number_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return _text("number")(v)
+
+
+def _boolean_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return v.replace_strict(
+        {word: word.lower() == "true" for word in ("true", "false", "True", "False", "TRUE", "FALSE")},
+        default=None,
+        return_dtype=pl.Boolean,
+    )
+
+
+def _day(v: pl.Expr) -> pl.Expr:
+    """A real day of the years 1 to 9999, which are those Python's `date` knows."""
+    day = v.str.to_date(_DAY, strict=False, exact=True)
+    return pl.when(~v.str.starts_with("0000")).then(day)
+
+
+def _date_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return _day(_text("date")(v))
+
+
+def _datetime_text(v: pl.Expr, _: Any) -> pl.Expr:
+    matching = _text("datetime")(v)
+    real = _day(matching.str.slice(0, 10)).is_not_null()
+    whole = matching.str.replace(" ", "T", literal=True).str.replace(r"\A(.{16})(Z|[+-].*)?\z", "${1}:00${2}")
+    return pl.when(real).then(whole)
+
+
+def _time_text(v: pl.Expr, _: Any) -> pl.Expr:
+    return _text("time")(v).str.replace(r"\A(.{5})\z", "${1}:00")
+
+
+def _integer(v: pl.Expr, dtype: Any) -> pl.Expr:
+    return v.cast(pl.Int64, strict=False) if dtype.is_integer() else _none(pl.Int64)
+
+
+def _float(v: pl.Expr, dtype: Any) -> pl.Expr:
+    if dtype.is_integer():
+        return pl.when(v.cast(pl.Float64).cast(pl.Int128) == v.cast(pl.Int128)).then(v.cast(pl.Float64))
+    return _finite(v.cast(pl.Float64, strict=False)) if dtype.is_numeric() else _none(pl.Float64)
+
+
+def _digits(v: pl.Expr, dtype: Any) -> pl.Expr:
+    if dtype.is_float():
+        return _finite(v).cast(pl.String)
+    return v.cast(pl.String) if dtype.is_numeric() else _none(pl.String)
+
+
+def _boolean(v: pl.Expr, dtype: Any) -> pl.Expr:
+    return v if dtype == pl.Boolean else _none(pl.Boolean)
+
+
+def _date(v: pl.Expr, dtype: Any) -> pl.Expr:
+    return v if dtype == pl.Date else _none(pl.Date)
+
+
+def _datetime(v: pl.Expr, dtype: Any) -> pl.Expr:
+    return moment(v, dtype) if isinstance(dtype, pl.Datetime) else _none(pl.String)
+
+
+def _time(v: pl.Expr, dtype: Any) -> pl.Expr:
+    return v.dt.to_string("%H:%M:%S%.f") if dtype == pl.Time else _none(pl.String)
+
+
+def _none(dtype: Any) -> pl.Expr:
+    return pl.lit(None, dtype=dtype)
+
+
+def moment(v: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
+    """A native datetime as ISO 8601 text, with its offset if it has one."""
+    return v.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if dtype.time_zone else ""))
+
+
+_Fast = Callable[[pl.Expr, Any], pl.Expr]
+
+_FROM_TEXT: dict[str, _Fast] = {
+    "string": lambda v, _: v,
+    "integer": _integer_text,
+    "float": _float_text,
+    "number": _number_text,
+    "decimal": _number_text,
+    "boolean": _boolean_text,
+    "date": _date_text,
+    "datetime": _datetime_text,
+    "time": _time_text,
+}
+
+_FROM_TYPED: dict[str, _Fast] = {
+    "string": lambda v, _: _none(pl.String),
+    "integer": _integer,
+    "float": _float,
+    "number": _digits,
+    "decimal": _digits,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "dict": lambda v, _: _none(pl.String),
+    "list": lambda v, _: _none(pl.String),
+}
+
+
+def as_json(series: pl.Series) -> pl.Series:
+    """A column of any values as JSON text; null where a value was null or JSON cannot hold it."""
+
+    def text(value: Any) -> str | None:
+        try:
+            return None if value is None else jsontext.dumps(value)
+        except ValueError:
+            return None
+
+    return pl.Series(series.name, [text(value) for value in series.to_list()], dtype=pl.String)

@@ -1,0 +1,130 @@
+"""A field as declared: its type, its rules, and the Cerberus schema of those rules themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sendoff.schema.types import TYPES, Type
+
+
+def _help(text: str, **rules: Any) -> dict[str, Any]:
+    return {**rules, "meta": {"help": text}, "required": False}
+
+
+#: What may stand under a field in `schema:`. The first part compiles to column expressions;
+#: the second is Cerberus's own and runs row by row.
+RULES: dict[str, Any] = {
+    "type": _help("What the field holds.", type="string", allowed=list(TYPES)),
+    "nullable": _help("Whether it may be null. An empty cell is null. Default false.", type="boolean"),
+    "required": _help("Whether the source must have it. Without it, a null is left out. Default true.", type="boolean"),
+    "default": _help("What stands in for a null that is not allowed, or for a missing column.", nullable=True),
+    "allowed": _help("The values it may have.", type="list"),
+    "forbidden": _help("The values it may not have.", type="list"),
+    "min": _help("The least value.", type=["number", "string"]),
+    "max": _help("The greatest value.", type=["number", "string"]),
+    "minlength": _help("The least length.", type="integer", min=0),
+    "maxlength": _help("The greatest length.", type="integer", min=0),
+    "regex": _help("What its text must match, from the start to the end.", type="string"),
+    "empty": _help("Whether it may be of length zero. Default true.", type="boolean"),
+    "rename": _help("The name the API knows it by.", type="string", empty=False),
+    "format": _help("How a date, datetime or time is written, in strptime's letters.", type="string", empty=False),
+    "meta": _help("Anything; sendoff does not look at it.", type="dict"),
+    **{
+        name: _help("A rule of Cerberus; checked row by row.")
+        for name in [
+            "allof",
+            "anyof",
+            "noneof",
+            "oneof",
+            "contains",
+            "dependencies",
+            "excludes",
+            "items",
+            "keysrules",
+            "valuesrules",
+            "schema",
+            "allow_unknown",
+            "require_all",
+        ]
+    },
+}
+
+#: Rules that are sendoff's to carry out, not Cerberus's.
+_OURS = frozenset({"rename", "format", "default", "required", "meta"})
+
+#: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
+_TEXTUAL = frozenset({"date", "datetime", "time"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a schema. `rules` are Cerberus's, with their constraints in the field's type."""
+
+    name: str
+    type: Type | None
+    rules: Mapping[str, Any]
+    nullable: bool = False
+    required: bool = True
+    default: Any = None
+    out: str = ""
+    format: str | None = None
+
+    @property
+    def optional(self) -> bool:
+        """Whether a null is left out of the record rather than refused or sent."""
+        return not self.required and not self.nullable and self.default is None
+
+
+def declare(name: str, rules: Mapping[str, Any]) -> Field:
+    """A field from its rules; raises `Misdeclared` for a constraint that is not of the field's type."""
+    type_ = TYPES[rules["type"]] if "type" in rules else None
+    format_ = rules.get("format")
+    if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):
+        raise Misdeclared("format", "is for fields of type date, datetime or time")
+
+    def typed(rule: str, value: Any) -> Any:
+        if type_ is None:
+            return value
+        try:
+            return type_.read(value, text=type_.name in _TEXTUAL, format=None)
+        except ValueError as error:
+            raise Misdeclared(rule, f"{value!r} {error}".replace("must be", "is not")) from None
+
+    checks: dict[str, Any] = {}
+    for rule, constraint in rules.items():
+        if rule in _OURS:
+            continue
+        if rule in ("min", "max") and type_ is not None:
+            checks[rule] = constraint if type_.name in _NUMERIC else typed(rule, constraint)
+        elif rule in ("allowed", "forbidden") and type_ is not None and type_.name not in ("dict", "list"):
+            checks[rule] = [typed(rule, value) for value in constraint]
+        else:
+            checks[rule] = constraint
+    if type_ is not None and type_.name in _NUMERIC:
+        for rule in ("min", "max"):
+            if isinstance(checks.get(rule, 0), str | bool):
+                raise Misdeclared(rule, f"{checks[rule]!r} is not a number")
+    default = rules.get("default")
+    return Field(
+        name=name,
+        type=type_,
+        rules=checks,
+        nullable=bool(rules.get("nullable", False)),
+        required=bool(rules.get("required", True)),
+        default=default if default is None else typed("default", default),
+        out=rules.get("rename", name),
+        format=format_,
+    )
+
+
+_NUMERIC = frozenset({"integer", "float", "number", "decimal"})
+
+
+class Misdeclared(Exception):
+    """A rule whose constraint does not fit its field."""
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule

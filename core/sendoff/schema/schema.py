@@ -1,0 +1,235 @@
+"""The schema: pages of whatever the source has in, typed frames and reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from sendoff import jsontext
+from sendoff.errors import SourceError
+from sendoff.records import Page
+from sendoff.schema import explain
+from sendoff.schema.checks import certain
+from sendoff.schema.columns import as_json, convert, empty_as_null
+from sendoff.schema.fields import Field
+
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A page in its declared types: one row a record, in the order and by the names of the API.
+
+    `raw` columns hold JSON text already; a null in an `optional` one is left out of its record.
+    `refused` are the rows that broke a rule, by index, with the reason.
+    """
+
+    frame: pl.DataFrame
+    raw: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+class Schema:
+    """Field rules, compiled to columns once and explained by Cerberus where they are broken."""
+
+    def __init__(self, fields: Sequence[Field], *, unknown: str) -> None:
+        self.fields = fields
+        self.unknown = unknown
+        self._checks = {f.name: certain(f) for f in fields}
+        self._judges = {f.name: explain.validator({f.name: f.rules}) for f in fields}
+        self._slow = [f for f in fields if self._checks[f.name][1]]
+        self._whole = explain.validator({f.name: f.rules for f in self._slow})
+        self._reasons: dict[tuple[str, bool, str], str | None] = {}
+
+    @property
+    def slow(self) -> dict[str, list[str]]:
+        """The rules that run in Cerberus for every row, by field: `sendoff check -v` shows them."""
+        return {f.name: self._checks[f.name][1] for f in self._slow}
+
+    def missing(self, columns: Iterable[str]) -> list[str]:
+        """The fields that must be columns and are not."""
+        present = set(columns)
+        return [f.name for f in self.fields if f.required and f.default is None and f.name not in present]
+
+    def extra(self, columns: Iterable[str]) -> list[str]:
+        """The columns that the schema does not know."""
+        known = {f.name for f in self.fields}
+        return [name for name in columns if name not in known]
+
+    def check_columns(self, file: str, columns: Sequence[str]) -> None:
+        """Raise `SourceError` if a source with these columns cannot be delivered by this schema."""
+        where = f"{file}: " if file else ""
+        has = ", ".join(columns) or "none"
+        missing = self.missing(columns)
+        if missing:
+            raise SourceError(f"{where}no column {', '.join(map(repr, missing))}; its columns are {has}")
+        if self.unknown == "refuse" and self.extra(columns):
+            raise SourceError(
+                f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "
+                "declare it in the schema, or write `unknown: drop`"
+            )
+
+    def apply(self, page: Page) -> Typed:
+        """The page in its declared types, and the rows refused, with their reasons."""
+        frame = empty_as_null(page.frame) if page.text else page.frame
+        if page.fixed:
+            self.check_columns(page.file, frame.columns)
+        refused = _Refused(page.faults)
+        columns = [self._column(f, frame, page.text, refused) for f in self.fields]
+        if self._slow:
+            self._judge_rows(frame, page.text, refused)
+        extra = self.extra(frame.columns)
+        raw = {f.out for f in self.fields if f.type is None or f.type.raw}
+        optional = {f.out for f in self.fields if f.optional}
+        if self.unknown == "keep":
+            for name in extra:
+                kept, is_raw = _kept(frame[name], refused, page.absent.get(name))
+                columns.append(kept)
+                raw.update({name} if is_raw else ())
+                optional.update({name} if name in page.absent else ())
+        elif self.unknown == "refuse":
+            for name in extra:
+                refused.add_where(frame[name].is_not_null(), f"{name}: unknown field")
+        typed = pl.DataFrame([c for c in columns if c is not None]) if columns else pl.DataFrame(height=frame.height)
+        return Typed(typed, frozenset(raw), frozenset(optional), refused.sentences())
+
+    def _column(self, f: Field, frame: pl.DataFrame, text: bool, refused: _Refused) -> pl.Series:
+        """One field's column, typed and under its outgoing name; broken rows go to `refused`."""
+        cells = frame[f.name] if f.name in frame.columns else pl.Series(f.name, [None] * frame.height, dtype=pl.Null)
+        absent = f.name not in frame.columns
+        values = as_json(cells) if f.type is None else convert(cells, f.type, text=text, format=f.format)
+        null = cells.is_null()
+        suspects = values.is_null() & ~null
+        if f.default is not None and (absent or not f.nullable):
+            values = _filled(values, null, f)
+        elif not f.nullable and not f.optional:
+            suspects = suspects | null
+        for expression in self._checks[f.name][0]:
+            good = values.to_frame("v").select(expression.alias("v")).to_series()
+            if len(good) == 1 != len(values):
+                good = pl.Series([good[0]] * len(values))
+            suspects = suspects | (~good.fill_null(False) & values.is_not_null() & ~null)
+        for index in suspects.arg_true():
+            reason = self._reason(f, cells[index], text)
+            if reason:
+                refused.add(index, reason)
+        return values.alias(f.out)
+
+    def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
+        """Why a cell is refused; None if Cerberus acquits it. Remembered, as faults repeat."""
+        key = (f.name, isinstance(cell, str), repr(cell))
+        if key not in self._reasons:
+            if len(self._reasons) >= _REMEMBERED:
+                self._reasons.clear()
+            self._reasons[key] = _judge(self._judges[f.name], f, cell, text)
+        return self._reasons[key]
+
+    def _judge_rows(self, frame: pl.DataFrame, text: bool, refused: _Refused) -> None:
+        """The rules without an expression, in Cerberus, for every row not refused already."""
+        names = [f.name for f in self.fields if f.name in frame.columns]
+        for index, row in enumerate(frame.select(names).iter_rows(named=True)):
+            if refused.has(index):
+                continue
+            record = {}
+            for f in self.fields:
+                value = row.get(f.name)
+                if value is None and (f.optional or f.default is not None):
+                    continue
+                record[f.name] = value if value is None or f.type is None else f.type.read(value, text=text, format=f.format)
+            for reason in explain.reasons(self._whole, record):
+                refused.add(index, reason)
+
+
+class _Refused:
+    """Reasons by row; a row may have several."""
+
+    def __init__(self, faults: Mapping[int, str]) -> None:
+        self._faults = faults
+        self._reasons: dict[int, list[str]] = {}
+
+    def add(self, index: int, reason: str) -> None:
+        if index not in self._faults and reason not in self._reasons.get(index, ()):
+            self._reasons.setdefault(index, []).append(reason)
+
+    def add_where(self, mask: pl.Series, reason: str) -> None:
+        for index in mask.arg_true():
+            self.add(index, reason)
+
+    def has(self, index: int) -> bool:
+        return index in self._faults or index in self._reasons
+
+    def sentences(self) -> dict[int, str]:
+        told = {**self._faults, **{index: "; ".join(reasons) for index, reasons in self._reasons.items()}}
+        return dict(sorted(told.items()))
+
+
+def _judge(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
+    trouble, value = "", cell
+    if cell is not None and f.type is not None:
+        try:
+            value = f.type.read(cell, text=text, format=f.format)
+        except ValueError as error:
+            trouble = str(error)
+    elif cell is not None:
+        trouble = _unwritable(cell)
+    said = (
+        explain.reasons(judge, {f.name: value})
+        if not trouble or trouble.startswith(f"must be of {f.type and f.type.name}")
+        else []
+    )
+    if said:
+        return "; ".join(said)
+    return f"{f.name}: {trouble}{explain.got(cell)}" if trouble else None
+
+
+def _unwritable(value: Any) -> str:
+    try:
+        jsontext.dumps(value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _filled(values: pl.Series, null: pl.Series, f: Field) -> pl.Series:
+    """The column with the default where the source had nothing."""
+    cell = jsontext.dumps(f.default) if f.type is None else f.type.cell(f.default)
+    default = pl.Series([cell], dtype=values.dtype)
+    return (
+        values.to_frame("v")
+        .select(pl.when(pl.lit(null)).then(pl.lit(default).first()).otherwise(pl.col("v")).alias(values.name))
+        .to_series()
+    )
+
+
+_PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
+
+
+def _kept(cells: pl.Series, refused: _Refused, absent: pl.Series | None) -> tuple[pl.Series, bool]:
+    """A column the schema does not know, and whether it has become JSON text."""
+    dtype = cells.dtype
+    if absent is not None:  # a null that was written stays a null; what was not there stays away
+        text = as_json(cells)
+        _refuse_unwritable(cells, text, refused)
+        written = pl.when(pl.lit(absent)).then(None).otherwise(pl.col(cells.name).fill_null("null"))
+        return text.to_frame().select(written.alias(cells.name)).to_series(), True
+    if dtype in (pl.Categorical, pl.Enum):
+        return cells.cast(pl.String), False
+    if dtype.is_integer() or dtype in _PLAIN or dtype == pl.Null:
+        return cells, False
+    if dtype.is_float():
+        refused.add_where(~cells.is_finite().fill_null(True), f"{cells.name}: must be finite; JSON has no NaN and no infinity")
+        return cells, False
+    if dtype.is_decimal():
+        return cells.cast(pl.String), True
+    text = as_json(cells)
+    _refuse_unwritable(cells, text, refused)
+    return text, True
+
+
+def _refuse_unwritable(cells: pl.Series, text: pl.Series, refused: _Refused) -> None:
+    for index in (text.is_null() & cells.is_not_null()).arg_true():
+        refused.add(index, f"{cells.name}: {_unwritable(cells[index])}")

@@ -1,0 +1,145 @@
+"""The types a field may have: what they look like as text, in Python, and in a column.
+
+The grammar of text is strict on purpose. What `int` and `float` let through (``1_000``, ``nan``,
+Arabic digits, blanks around) is how wrong numbers reach an API unseen.
+
+============  ==========================================================
+type          text
+============  ==========================================================
+string        anything, as it stands
+integer       ``-?(0|[1-9][0-9]*)`` within 64 bits
+float         a JSON number (RFC 8259 §6), finite as a double
+number        a JSON number, sent with the digits it has
+decimal       a JSON number, sent with the digits it has
+boolean       true, false (also True, TRUE, False, FALSE)
+date          ``YYYY-MM-DD``, or as `format` says
+datetime      ``YYYY-MM-DD[T ]HH:MM[:SS[.ffffff]][Z|±HH:MM]``, or as `format` says
+time          ``HH:MM[:SS[.ffffff]]``, or as `format` says
+dict, list    a JSON object, a JSON array
+============  ==========================================================
+
+Dates, datetimes, times and decimals are read from text wherever they come from, for JSON has no
+such types; the others only from sources that have nothing but text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from sendoff import jsontext
+
+_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+
+INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One type. `dtype` is its column; `raw` says that column holds JSON text already."""
+
+    name: str
+    dtype: Any
+    pattern: str
+    python: tuple[type, ...]
+    parse: Callable[[str], Any]
+    raw: bool = False
+    #: Whether text is read as this type even from sources that know types of their own.
+    from_text: bool = False
+
+    def read(self, value: Any, *, text: bool, format: str | None = None) -> Any:
+        """The Python value of one cell; raises ValueError with a sentence for a wrong one."""
+        if isinstance(value, str) and self.name != "string" and (text or self.from_text):
+            return self._read_text(value, format)
+        if (isinstance(value, bool) and bool not in self.python) or not isinstance(value, self.python):
+            raise ValueError(f"must be of {self.name} type")
+        if type(value) is datetime and self.name == "date":
+            raise ValueError("must be of date type")
+        return self._checked(value)
+
+    def _read_text(self, value: str, format: str | None) -> Any:
+        if format is not None:
+            try:
+                parsed = datetime.strptime(value, format)
+            except ValueError:
+                raise ValueError(f"must be a {self.name} like {format}") from None
+            return {"date": parsed.date, "time": parsed.timetz}.get(self.name, lambda: parsed)()
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"must be of {self.name} type")
+        try:
+            return self._checked(self.parse(value))
+        except (ValueError, OverflowError, ArithmeticError) as error:
+            detail = str(error) if str(error).startswith("must") else f"must be of {self.name} type"
+            raise ValueError(detail) from None
+
+    def _checked(self, value: Any) -> Any:
+        match self.name, value:
+            case "string", str():
+                jsontext.dumps(value)
+            case "integer", int() if value not in INT64:
+                raise ValueError("must fit 64 bits; declare it decimal to send any number of digits")
+            case "float", Decimal():
+                return self._checked(float(value))
+            case "float", int():
+                if float(value) != value:
+                    raise ValueError("must be exact as a float; declare it integer or decimal")
+                return float(value)
+            case "float" | "number" | "decimal", float() if not math.isfinite(value):
+                raise ValueError("must be finite; JSON has no NaN and no infinity")
+            case "number" | "decimal", Decimal() if not value.is_finite():
+                raise ValueError("must be finite; JSON has no NaN and no infinity")
+            case "dict" | "list", _:
+                jsontext.dumps(value)
+        return value
+
+    def cell(self, value: Any) -> Any:
+        """A value as this type's column holds it."""
+        if self.raw:
+            return jsontext.dumps(value)
+        return value.isoformat() if self.name in ("datetime", "time") else value
+
+
+def _bool(text: str) -> bool:
+    return text.lower() == "true"
+
+
+def _container(kind: type) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = jsontext.loads(text)
+        if not isinstance(value, kind):
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _number(text: str) -> int | Decimal:
+    return int(text) if text.lstrip("-").isdigit() else Decimal(text)
+
+
+TYPES: Mapping[str, Type] = {
+    type_.name: type_
+    for type_ in (
+        Type("string", pl.String, r"(?s:.*)", (str,), str),
+        Type("integer", pl.Int64, r"-?(?:0|[1-9][0-9]*)", (int,), int),
+        Type("float", pl.Float64, _NUMBER, (float, int, Decimal), float),
+        Type("number", pl.String, _NUMBER, (int, float, Decimal), _number, raw=True),
+        Type("decimal", pl.String, _NUMBER, (Decimal, int, float), Decimal, raw=True, from_text=True),
+        Type("boolean", pl.Boolean, r"true|false|True|False|TRUE|FALSE", (bool,), _bool),
+        Type("date", pl.Date, _DATE, (date,), date.fromisoformat, from_text=True),
+        Type("datetime", pl.String, rf"{_DATE}[T ]{_TIME}{_OFFSET}", (datetime,), datetime.fromisoformat, from_text=True),
+        Type("time", pl.String, _TIME, (time,), time.fromisoformat, from_text=True),
+        Type("dict", pl.String, r"(?s:\s*\{.*)", (Mapping,), _container(dict), raw=True),
+        Type("list", pl.String, r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _container(list), raw=True),
+    )
+}

@@ -1,0 +1,17 @@
+"""A refused request fails as a whole."""
+
+from sendoff import Decision, Fail, FailureStrategy, Refusal, hookimpl
+
+
+class FailAll(FailureStrategy):
+    """Mark every record of a refused request failed, with the API's reason."""
+
+    name = "fail"
+
+    def decide(self, refusal: Refusal) -> Decision:
+        return Fail()
+
+
+@hookimpl
+def sendoff_failure_strategies() -> list[type[FailureStrategy]]:
+    return [FailAll]

@@ -1,0 +1,31 @@
+"""A refused request is sent again in parts, until each bad record stands alone."""
+
+import itertools
+
+from sendoff import Decision, Fail, FailureStrategy, Refusal, Span, Split, hookimpl
+
+
+class SplitUp(FailureStrategy):
+    """Send a refused request again in smaller and smaller parts, until each bad record stands alone."""
+
+    name = "split"
+    splits = True
+    ways: int
+    options = {
+        "ways": {
+            "type": "integer", "min": 2, "max": 64, "default": 2,
+            "meta": {"help": "Into how many parts; more of them take fewer rounds and more requests."},
+        }
+    }  # fmt: skip
+
+    def decide(self, refusal: Refusal) -> Decision:
+        (lo, hi), ways = refusal.span, min(self.ways, refusal.span.size)
+        if ways < 2:
+            return Fail()
+        cuts = [lo + (hi - lo) * part // ways for part in range(ways + 1)]
+        return Split([Span(*pair) for pair in itertools.pairwise(cuts)])
+
+
+@hookimpl
+def sendoff_failure_strategies() -> list[type[FailureStrategy]]:
+    return [SplitUp]

@@ -1,0 +1,30 @@
+"""Events through Python's `logging`."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sendoff import Observer, Report, hookimpl
+
+_log = logging.getLogger("sendoff")
+
+
+class Log(Observer):
+    """Log what happens under the name `sendoff`; where it goes is the host's to say."""
+
+    name = "log"
+
+    def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
+        _log.info("%s: run %d %s", connector, run, "goes on" if facts.get("resumed") else "begins")
+
+    def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
+        told = ", ".join(f"{key} {value}" for key, value in facts.items())
+        _log.log(logging.WARNING if name in ("retry", "stop") else logging.DEBUG, "%s: %s: %s", connector, name, told)
+
+    def ended(self, connector: str, report: Report) -> None:
+        _log.info("%s: %s", connector, report.sentence())
+
+
+@hookimpl
+def sendoff_observers() -> list[type[Observer]]:
+    return [Log]

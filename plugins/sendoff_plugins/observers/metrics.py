@@ -1,0 +1,35 @@
+"""Counts for Prometheus, in a file that node-exporter's textfile collector reads."""
+
+import os
+import time
+from pathlib import Path
+
+from sendoff import Observer, Report, hookimpl
+
+_COUNTS = ("read", "delivered", "invalid", "rejected", "unsettled", "requests", "retries", "bytes")
+
+
+class Metrics(Observer):
+    """Write a run's counts to a file in the Prometheus text format when it ends."""
+
+    name = "metrics"
+    options = {
+        "file": {"type": "string", "empty": False, "meta": {"help": "The file; it is replaced in one step."}},
+    }
+
+    file: str
+
+    def ended(self, connector: str, report: Report) -> None:
+        counts = report.as_dict()
+        lines = [f'sendoff_run_{name}{{connector="{connector}"}} {counts[name]}' for name in _COUNTS]
+        lines += [f'sendoff_run_exit_code{{connector="{connector}"}} {report.exit_code}']
+        lines += [f'sendoff_run_ended_seconds{{connector="{connector}"}} {time.time():.3f}']
+        target = Path(self.home / self.file)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft.write_text("\n".join(lines) + "\n")
+        draft.replace(target)
+
+
+@hookimpl
+def sendoff_observers() -> list[type[Observer]]:
+    return [Metrics]

@@ -1,0 +1,68 @@
+"""One status line on a terminal; a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sendoff import Observer, Report, hookimpl
+
+
+class Progress(Observer):
+    """Show how a run goes, on standard error."""
+
+    name = "progress"
+
+    def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
+        self._begun = self._shown = time.monotonic()
+        self._live = sys.stderr.isatty()
+        self._rates: list[tuple[float, int]] = []
+        if facts.get("resumed"):
+            self._line(f"{connector}: goes on with run {run}, {facts['delivered']:,} delivered before")
+
+    def moved(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
+        now = time.monotonic()
+        if now - self._shown < (0.1 if self._live else 10):
+            return
+        self._shown = now
+        self._rates = [*self._rates[-20:], (now, counts["delivered"])]
+        text = f"{connector}: {_counted(counts)}{self._pace(counts)}"
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+        else:
+            self._line(text)
+
+    def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
+        if name == "retry":
+            self._line(f"{connector}: {facts['reason']}; trying again in {facts['seconds']:.1f} s")
+
+    def ended(self, connector: str, report: Report) -> None:
+        if getattr(self, "_live", False):
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def _pace(self, counts: Mapping[str, int]) -> str:
+        (then, before), (now, delivered) = self._rates[0], self._rates[-1]
+        rate = (delivered - before) / (now - then) if now > then else 0
+        left = counts["read"] - counts["delivered"] - counts["invalid"] - counts["rejected"]
+        if not rate:
+            return ""
+        return f", {rate:,.0f} a second" + (f", {left / rate:.0f} s left" if left and counts.get("whole") else "")
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}\n" if getattr(self, "_live", False) else f"{text}\n")
+        sys.stderr.flush()
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    parts = [f"{counts['delivered']:,} delivered"]
+    parts += [f"{counts[name]:,} {name}" for name in ("rejected", "invalid") if counts[name]]
+    return ", ".join(parts)
+
+
+@hookimpl
+def sendoff_observers() -> list[type[Observer]]:
+    return [Progress]

@@ -1,0 +1,236 @@
+"""CSV, as RFC 4180 has it, and strictly.
+
+A chunk of whole records is read by polars in one go if every record has as many cells as the
+header. What tells that is a copy of the chunk with its quoted parts cut out: there every line is a
+record and every delimiter separates. A chunk with ragged records goes through Python's `csv`, which
+is slower and can say which.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+from sendoff import Page, Source, SourceError, hookimpl
+
+from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
+
+_QUOTED = re.compile(rb'"[^"]*"')
+
+DELIMITER_OPTION = {
+    "type": "string", "minlength": 1, "maxlength": 1, "forbidden": ['"', "\n", "\r"], "default": ",",
+    "meta": {"help": "What separates cells."},
+}  # fmt: skip
+
+
+class Csv(FileSource):
+    """Read CSV files with a header line, in UTF-8. An empty cell is a null."""
+
+    name = "csv"
+    options = {**FileSource.options, "delimiter": DELIMITER_OPTION}
+    delimiter: str
+
+    def columns(self) -> Iterator[tuple[str, list[str]]]:
+        for file in self.files():
+            with file.open("rb") as stream:
+                yield self.shown(file), next(_records(stream, self.shown(file), self.delimiter))
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        for file in self.files():
+            with file.open("rb") as stream:
+                yield from read_table(stream, self.shown(file), self.delimiter)
+
+
+def read_table(stream: Any, name: str, delimiter: str) -> Iterator[Page]:
+    """Pages of a stream of CSV; raises `SourceError`, with the line, where it cannot be CSV."""
+    records = _records(stream, name, delimiter)
+    header: list[str] = next(records)
+    for chunk, line in records:
+        yield _Chunk(chunk, line, name, delimiter).page(header)
+
+
+def _records(stream: Any, name: str, delimiter: str) -> Iterator[Any]:
+    """The header, then chunks of whole records, each with the number of its first line."""
+    header: list[str] | None = None
+    line = 1
+    for chunk in _whole(stream, name):
+        start = line
+        line += chunk.count(b"\n")
+        if header is None:
+            head = _header_end(chunk)
+            header = _header(chunk[:head], name, delimiter)
+            yield header
+            if chunk[head:]:
+                yield chunk[head:], start + chunk.count(b"\n", 0, head)
+        else:
+            yield chunk, start
+    if header is None:
+        raise SourceError(f"{name}: is empty; a CSV file has a header line")
+
+
+def _whole(stream: Any, name: str) -> Iterator[bytes]:
+    """Chunks that end where a record ends: at a newline with an even number of quotes before it."""
+    rest, line = b"", 1
+    for data in chunks(stream):
+        rest += data
+        end, quotes = len(rest), rest.count(b'"')
+        while True:
+            newline = rest.rfind(b"\n", 0, end)
+            quotes -= rest.count(b'"', newline + 1, end)
+            end = newline
+            if newline < 0 or quotes % 2 == 0:
+                break
+        if end >= 0:
+            chunk, rest = rest[: end + 1], rest[end + 1 :]
+            yield chunk
+            line += chunk.count(b"\n")
+        if len(rest) > MAX_RECORD:
+            raise SourceError(_never_closed(rest, line, name) or f"{name}:{line}: a record of more than {MAX_RECORD >> 20} MiB")
+    if rest:
+        problem = _never_closed(rest, line, name)
+        if problem:
+            raise SourceError(problem)
+        yield rest
+
+
+def _never_closed(rest: bytes, line: int, name: str) -> str | None:
+    blanked = _QUOTED.sub(lambda match: b"\n" * match[0].count(b"\n") + b"." * (len(match[0]) - match[0].count(b"\n")), rest)
+    at = blanked.find(b'"')
+    if at < 0:
+        return None
+    line += rest.count(b"\n", 0, at)
+    return f"{name}:{line}: a quote is opened here and never closed"
+
+
+def _header_end(chunk: bytes) -> int:
+    end, quotes = -1, 0
+    while True:
+        start = end + 1
+        end = chunk.find(b"\n", start)
+        if end < 0:
+            return len(chunk)
+        quotes += chunk.count(b'"', start, end)
+        if quotes % 2 == 0:
+            return end + 1
+
+
+def _header(raw: bytes, name: str, delimiter: str) -> list[str]:
+    cells = next(iter(_parsed(_decoded(raw, 1, name), 1, name, delimiter)), (1, []))[1]
+    for number, cell in enumerate(cells, 1):
+        if not cell.strip():
+            raise SourceError(f"{name}:1: column {number} has no name")
+        if cell != cell.strip():
+            raise SourceError(f"{name}:1: column {cell!r} has blanks around its name")
+        if cells.index(cell) != number - 1:
+            raise SourceError(f"{name}:1: two columns are named {cell!r}")
+    if not cells:
+        raise SourceError(f"{name}:1: the header line is empty")
+    return cells
+
+
+class _Chunk:
+    """Whole records, and the number of the line they start in."""
+
+    def __init__(self, data: bytes, line: int, name: str, delimiter: str) -> None:
+        self.data, self.line, self.name, self.delimiter = data, line, name, delimiter
+
+    def page(self, header: list[str]) -> Page:
+        text = _decoded(self.data, self.line, self.name)
+        bare = self._without_quoted()
+        records = pl.Series([bare.removesuffix(b"\n").decode()]).str.split("\n").explode(empty_as_null=False, keep_nulls=True)
+        cells = records.str.count_matches(self.delimiter, literal=True)
+        regular = (cells == len(header) - 1).all() and (len(header) > 1 or not records.str.strip_chars("\r").eq("").any())
+        frame = self._fast(header) if regular else None
+        if frame is None or frame.height != len(records):
+            return self._slow(text, header)
+        return Page(frame, self.name, self._lines(len(records)), text=True)
+
+    def _without_quoted(self) -> bytes:
+        if b'"' not in self.data:
+            return self.data
+        bare = _QUOTED.sub(b'"', self.data)
+        around = re.escape(self.delimiter.encode())
+        misplaced = re.search(rb'[^%b\n"]"|"(?:[^%b\r\n"]|\r[^\n])' % (around, around), bare)
+        if misplaced:
+            line = self.line + self._lines_before(bare.count(b"\n", 0, misplaced.start()))
+            raise SourceError(
+                f"{self.name}:{line}: a quote inside a cell that is not quoted; quote the cell and double the quote"
+            )
+        return bare
+
+    def _fast(self, header: list[str]) -> pl.DataFrame | None:
+        try:
+            return pl.read_csv(
+                self.data, has_header=False, new_columns=header, separator=self.delimiter, infer_schema=False,
+                truncate_ragged_lines=False,
+            )  # fmt: skip
+        except pl.exceptions.PolarsError:
+            return None
+
+    def _slow(self, text: str, header: list[str]) -> Page:
+        rows: list[Sequence[str | None]] = []
+        lines: list[int] = []
+        faults: dict[int, str] = {}
+        for line, row in _parsed(text, self.line, self.name, self.delimiter):
+            if len(row) != len(header):
+                faults[len(rows)] = f"ragged: {len(row)} cells where the header has {len(header)}"
+            rows.append([*row, *[None] * len(header)][: len(header)])
+            lines.append(line)
+        columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+        frame = pl.DataFrame(
+            [pl.Series(name, list(cells), dtype=pl.String) for name, cells in zip(header, columns, strict=True)]
+        )
+        return Page(frame, self.name, lines, faults, text=True)
+
+    def _lines(self, records: int) -> Sequence[int]:
+        if self.data.count(b"\n") <= records:
+            return range(self.line, self.line + records)
+        return [self.line + before for before in self._starts()]
+
+    def _lines_before(self, record: int) -> int:
+        return self._starts()[record]
+
+    def _starts(self) -> list[int]:
+        """How many lines stand before each record, where quoted cells have lines of their own."""
+        marked = _QUOTED.sub(lambda match: b"\x01" * match[0].count(b"\n"), self.data)
+        starts, line = [], 0
+        for record in marked.split(b"\n"):
+            starts.append(line)
+            line += 1 + record.count(b"\x01")
+        return starts[:-1] if marked.endswith(b"\n") else starts
+
+
+def _decoded(data: bytes, line: int, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        at = line + data.count(b"\n", 0, error.start)
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise SourceError(f"{name}:{at}: not UTF-8 at byte {column} of the line") from None
+
+
+def _parsed(text: str, line: int, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record and its first line, by Python's `csv`; blank lines are none."""
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    before = csv.field_size_limit(MAX_RECORD)
+    try:
+        while True:
+            start = line + reader.line_num
+            row = next(reader, None)
+            if row is None:
+                return
+            if row:
+                yield start, row
+    except csv.Error as error:
+        raise SourceError(f"{name}:{line + reader.line_num - 1}: {error}") from None
+    finally:
+        csv.field_size_limit(before)
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Csv]

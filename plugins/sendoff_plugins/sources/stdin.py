@@ -1,0 +1,33 @@
+"""Standard input."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from sendoff import Page, Source, hookimpl
+
+from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
+from sendoff_plugins.sources.jsonl import read_lines
+
+
+class StandardInput(Source):
+    """Read JSON Lines or CSV from standard input. It is kept on disk before anything of it is sent."""
+
+    name = "stdin"
+    options = {
+        "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What comes in."}},
+        "delimiter": DELIMITER_OPTION,
+    }
+
+    format: str
+    delimiter: str
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        if self.format == "csv":
+            return read_table(sys.stdin.buffer, "stdin", self.delimiter)
+        return read_lines(sys.stdin.buffer, "stdin")
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [StandardInput]

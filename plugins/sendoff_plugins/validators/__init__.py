@@ -1,0 +1,1 @@
+"""What refuses a record before it is sent."""
