@@ -70,6 +70,8 @@ class Engine:
         self._tickets = count()
         self._in_flight: dict[Span, Task] = {}
         self._suspended: list[tuple[Task, Verdict]] = []
+        #: A request given up on before it is known whether others get through.
+        self._doubtful: tuple[Task, Verdict] | None = None
         self._heirs: dict[int, Task] = {}
         self._changes = Changes()
         self._committing: Changes | None = None
@@ -125,9 +127,12 @@ class Engine:
         if self._committing is not None:
             return None
         if self.stopped is None:
-            if self._suspended and self._nothing_else_to_try():
+            if self._nothing_else_to_try():
+                if self._doubtful is not None:
+                    self.stop(self._doubtful[1].reason)
                 self._accept_suspended()
-            for piece in self.plan.advance(len(self._suspended)):
+            undecided = len(self._suspended) + (self._doubtful is not None)
+            for piece in self.plan.advance(undecided):
                 self._changes.opened.append(piece)
                 self._changes.planned = piece.hi
         if not self._changes:
@@ -252,6 +257,9 @@ class Engine:
         self._changes.delivered.append(task.span)
         self._settle(task)
         self._go_on_with(task.family)
+        if self._doubtful is not None:
+            lost, self._doubtful = self._doubtful, None
+            self._fail(*lost)
         self._accept_suspended()
 
     def _again(self, task: Task, verdict: Verdict, now: float) -> None:
@@ -270,10 +278,10 @@ class Engine:
         tried_for = now - (now if task.first_tried is None else task.first_tried)
         if task.attempts >= retry["attempts"] or tried_for >= retry["give_up_after"]:
             reason = f"{verdict.reason}; given up after {task.attempts} attempts"
-            if self._last_success > now - tried_for:  # others get through: it is this request
-                self._fail(task, replace(verdict, reason=reason))
-            else:
-                self.stop(reason)
+            self._given_up(task, replace(verdict, reason=reason), others_pass=self._last_success > now - tried_for)
+            return
+        if self._doubtful is not None:
+            self.stop(self._doubtful[1].reason)  # another one fails as well: it is not the records
             return
         wait = backoff(max(1, task.attempts), retry, self._random)
         if verdict.wait is not None:
@@ -281,6 +289,16 @@ class Engine:
             self._paused_until = max(self._paused_until, now + wait)
         self.events.append(("retry", {"reason": verdict.reason, "seconds": round(wait, 3), "attempt": task.attempts}))
         heappush(self._later, (now + wait, next(self._tickets), task))
+
+    def _given_up(self, task: Task, verdict: Verdict, *, others_pass: bool) -> None:
+        """Tell a request that cannot succeed from an outage: by whether another one gets through."""
+        if others_pass:
+            self._fail(task, verdict)
+        elif self._doubtful is not None or not (verdict.maybe_applied or verdict.status):
+            self.stop(verdict.reason)  # what never reached the API cannot be the request's fault
+        else:
+            self._doubtful = task, verdict
+            self._proven = False
 
     def _refused(self, task: Task, verdict: Verdict) -> None:
         """Let the strategy decide, but believe no refusal before something has got through."""
@@ -309,6 +327,8 @@ class Engine:
             self._decide(task, verdict)
 
     def _nothing_else_to_try(self) -> bool:
+        if not self._suspended and self._doubtful is None:
+            return False
         busy = self._in_flight or self._ready or self._later or self._heirs or any(strip.spans for strip in self._strips)
         return self.plan.exhausted() and not busy
 

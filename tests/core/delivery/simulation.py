@@ -1,0 +1,197 @@
+"""The engine against an API that is a function, with a ledger that is a dictionary and time that is a number.
+
+Nothing waits here: an outage of ten minutes or a thousand crashes take milliseconds.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any
+
+import polars as pl
+
+from sendoff import Answer, Request, Wait
+from sendoff.config.rules import RETRY
+from sendoff.delivery.engine import Engine
+from sendoff.delivery.keys import keymaker
+from sendoff.delivery.terms import Terms
+from sendoff.ledger import Changes, Piece, Ranges, RunState
+from sendoff.records import Block, Page, Span
+from sendoff_plugins.failure_strategies.fail import FailAll
+from sendoff_plugins.failure_strategies.split import SplitUp
+from sendoff_plugins.senders.batch import Batch
+from sendoff_plugins.senders.single import Single
+
+OK = Answer(200)
+REFUSED = Answer(400, {}, b'{"detail": "bad record"}')
+Api = Callable[[Sequence[int]], Answer]
+
+
+def refusing(bad: Iterable[int]) -> Api:
+    """An API that refuses every request with one of these records in it."""
+    unwanted = frozenset(bad)
+    return lambda records: REFUSED if unwanted.intersection(records) else OK
+
+
+class Memory:
+    """What a ledger keeps, kept in memory; it holds the account to its promise at every commit."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[int, Piece] = {}
+        self.delivered = Ranges()
+        self.failed: dict[int, str] = {}
+        self.planned = 0
+
+    def commit(self, changes: Changes) -> None:
+        for lo in changes.closed:
+            del self.pieces[lo]
+        for piece in changes.opened:
+            assert piece.lo not in self.pieces
+            self.pieces[piece.lo] = piece
+        for span in changes.delivered:
+            assert not any(at in self.delivered or at in self.failed for at in range(*span)), "delivered twice"
+            self.delivered.add(*span)
+        for failure in changes.failed:
+            assert failure.position not in self.failed
+            assert failure.position not in self.delivered
+            self.failed[failure.position] = failure.reason
+        self.planned = self.planned if changes.planned is None else changes.planned
+        self.check()
+
+    def check(self) -> None:
+        """Partition: every planned record is delivered, failed, or in exactly one piece."""
+        held = Counter(at for piece in self.pieces.values() for at in range(piece.lo, piece.hi))
+        for at in range(self.planned):
+            settled = (at in self.delivered) + (at in self.failed)
+            assert settled <= 1
+            assert settled or held[at] == 1, f"record {at} is forgotten"
+        assert all(times == 1 for times in held.values())
+
+    def state(self) -> RunState:
+        return RunState(
+            1, "simulated", 1, "connector", resumed=bool(self.planned), planned=self.planned, pieces=list(self.pieces.values()),
+            delivered=Ranges(self.delivered), failed=Ranges(Span(at, at + 1) for at in self.failed),
+        )  # fmt: skip
+
+
+class Simulation:
+    """A run of n records: `run()` it, or `crash()` it at any step and run again."""
+
+    def __init__(
+        self, n: int, api: Api, *, batch: int = 250_000, concurrency: int = 1, split: bool = False, ways: int = 2,
+        max_bytes: int | None = None, seed: int = 0, width: Callable[[int], int] = lambda at: 6, retry: dict[str, Any] | None = None,
+        accept_refusals: bool = False,
+    ) -> None:  # fmt: skip
+        self.n, self.api, self.random, self.width = n, api, Random(seed), width
+        self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
+        self.strategy = SplitUp(ways=ways) if split else FailAll()
+        self.retry = {name: rule["default"] for name, rule in RETRY.items()} | (retry or {})
+        self.concurrency = concurrency
+        self.accept_refusals = accept_refusals
+        self.memory = Memory()
+        self.now = 0.0
+        #: Every request that travelled: its span, in order.
+        self.sent: list[Span] = []
+        self.keys: dict[str, bytes] = {}
+        self.repeats = 0
+        self.busiest = 0
+        self.start()
+
+    def start(self) -> None:
+        """A process begins: it knows what the memory holds, and reads the source from its start."""
+        terms = Terms(
+            "http://x/", "POST", {}, self.concurrency, 60, self.retry, "Idempotency-Key", keymaker(b"s", "c", 1),
+            accept_refusals=self.accept_refusals,
+        )  # fmt: skip
+        self.engine = Engine(terms, self.sender, self.strategy, self.memory.state(), random=self.random)
+        self.blocks = self._blocks()
+        self.in_flight: list[Request] = []
+        self.proposed: Changes | None = None
+        self.exhausted = False
+
+    def _blocks(self) -> Any:
+        size = 97 if self.n < 5_000 else 9_973
+        for lo in range(0, self.n, size):
+            hi = min(self.n, lo + size)
+            records = [f"{at:0{self.width(at)}d}".encode() for at in range(lo, hi)]
+            offsets = array("q", [0])
+            for record in records:
+                offsets.append(offsets[-1] + len(record) + 1)
+            page = Page(pl.DataFrame({"at": list(range(lo, hi))}), "f", range(lo + 2, hi + 2))
+            yield Block(lo, b",".join(records), offsets, page, range(hi - lo))
+
+    def steps(self) -> Any:
+        """Every step a process may take now, in any order the world may choose."""
+        if not self.exhausted and self.engine.hungry():
+            yield self.read
+        yield self.propose if self.proposed is None else self.confirm
+        if self.in_flight:
+            yield self.answer
+        if len(self.in_flight) < self.concurrency:
+            yield self.dispatch
+
+    def read(self) -> None:
+        block = next(self.blocks, None)
+        if block is None:
+            self.exhausted = True
+            self.engine.end()
+        else:
+            self.engine.offer(block, (), block.hi)
+
+    def propose(self) -> None:
+        self.proposed = self.engine.propose()
+        if self.proposed is not None:
+            self.memory.commit(self.proposed)
+
+    def confirm(self) -> None:
+        assert self.proposed is not None
+        self.engine.confirm(self.proposed)
+        self.proposed = None
+
+    def dispatch(self) -> None:
+        found = self.engine.next(self.now)
+        if isinstance(found, Request):
+            body = b"".join(found.body)
+            key = found.headers["Idempotency-Key"]
+            assert len(body) == found.length
+            assert self.keys.setdefault(key, body) == body, "a key came with other bytes"
+            self.sent.append(found.span)
+            self.in_flight.append(found)
+            self.busiest = max(self.busiest, len(self.in_flight))
+        elif isinstance(found, Wait) and not self.in_flight and self.proposed is None and not self._others():
+            self.now += min(found.seconds, 3600)
+
+    def _others(self) -> bool:
+        return not self.exhausted and self.engine.hungry()
+
+    def answer(self) -> None:
+        request = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
+        self.now += 0.01
+        body = b"".join(request.body).strip(b"[]")
+        self.engine.answer(request, self.api([int(record) for record in body.split(b",")]), self.now)
+
+    def over(self) -> bool:
+        if self.engine.stopped:
+            return self.engine.quiet() and not self.in_flight and self.proposed is None
+        return self.engine.finished()
+
+    def run(self, most: int = 3_000_000) -> Simulation:
+        """Step until the engine is done."""
+        for _ in range(most):
+            if self.over():
+                return self
+            self.random.choice(list(self.steps()))()
+        raise AssertionError("the engine does not come to an end")
+
+    def crash_after(self, steps: int) -> None:
+        """Take some steps, then be killed: only the memory is left."""
+        for _ in range(steps):
+            if self.over():
+                break
+            self.random.choice(list(self.steps()))()
+        self.start()
+
+

@@ -1,0 +1,92 @@
+"""However often and whenever a run is killed, every record is accounted for, and repeats are bounded."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sendoff import Answer
+
+from .simulation import OK, REFUSED, Simulation
+
+worlds = st.fixed_dictionaries(
+    {
+        "n": st.integers(1, 900),
+        "batch": st.sampled_from([1, 2, 10, 97, 250_000]),
+        "concurrency": st.integers(1, 6),
+        "split": st.booleans(),
+        "seed": st.integers(0, 2**32),
+    }
+)
+
+
+@given(worlds, st.sets(st.integers(0, 899), max_size=6), st.lists(st.integers(0, 400), max_size=12))
+@settings(max_examples=150)
+def test_nothing_is_lost_or_applied_twice_over_any_crashes(world: dict, bad: set[int], crashes: list[int]) -> None:
+    world["split"] = world["split"] and world["batch"] > 1
+    applied: Counter[int] = Counter()
+    seen: set[tuple[int, ...]] = set()
+
+    def api(records):
+        if bad.intersection(records):
+            return REFUSED
+        if tuple(records) not in seen:  # the key is made of the span: a repeat is told apart by it
+            seen.add(tuple(records))
+            applied.update(records)
+        # Now and then the answer is lost although the records were applied.
+        return Answer(error="reset by peer") if run.random.random() < 0.05 else OK
+
+    run = Simulation(**world, api=api, accept_refusals=True, retry={"attempts": 1_000, "give_up_after": 1e9})
+    for steps in crashes:
+        before = Counter(run.sent)
+        settled = {at for at in range(run.n) if at in run.memory.delivered or at in run.memory.failed}
+        run.crash_after(steps)
+        for span in Counter(run.sent) - before:
+            assert not settled.intersection(range(*span)), "a settled record was sent again"
+    run.run()
+    assert not run.engine.stopped
+    delivered = {at for at in range(run.n) if at in run.memory.delivered}
+    assert delivered | set(run.memory.failed) == set(range(run.n))
+    assert set(applied) >= delivered
+    assert all(times == 1 for times in applied.values())
+    if world["split"]:
+        assert set(run.memory.failed) == {at for at in bad if at < run.n}
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32), st.integers(10, 300))
+def test_at_most_a_window_of_requests_is_repeated(concurrency: int, seed: int, steps: int) -> None:
+    run = Simulation(600, lambda records: OK, batch=5, concurrency=concurrency, seed=seed)
+    for _ in range(steps):
+        if not run.over():
+            run.random.choice(list(run.steps()))()
+    first = set(run.sent)
+    window = run.engine.plan.window
+    run.start()
+    run.run()
+    again = [span for span in run.sent[len(first) :] if span in first]
+    assert len(again) <= window
+    assert run.memory.delivered.total == 600
+
+
+def test_a_source_that_lost_records_is_noticed_before_anything_is_sent() -> None:
+    run = Simulation(500, lambda records: OK, batch=50, concurrency=2)
+    run.crash_after(30)
+    sent = len(run.sent)
+    run.n = 40
+    run.start()
+    run.run()
+    assert run.engine.stopped
+    assert "changed since the run began" in run.engine.stopped.reason
+    assert len(run.sent) == sent
+
+
+def test_records_whose_bytes_changed_are_not_sent_under_the_old_plan() -> None:
+    run = Simulation(100, lambda records: OK, batch=50)
+    while not run.memory.pieces:
+        run.random.choice(list(run.steps()))()
+    run.width = lambda at: 9
+    sent = len(run.sent)
+    run.start()
+    run.run()
+    assert run.engine.stopped
+    assert len(run.sent) == sent

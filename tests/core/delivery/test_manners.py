@@ -1,0 +1,168 @@
+"""How a run treats a destination: alone at first, few requests for a hopeless case, patience with trouble."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from sendoff import Answer
+
+from .simulation import OK, REFUSED, Simulation, refusing
+
+
+def always(answer: Answer) -> Simulation:
+    return Simulation(1_000, lambda records: answer, batch=10, concurrency=8)
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410, 415, 431, 501, 207])
+def test_what_cannot_get_better_stops_the_run_after_one_request(status: int) -> None:
+    run = always(Answer(status)).run()
+    assert len(run.sent) == 1
+    assert run.engine.stopped
+    assert run.engine.stopped.state == "stopped"
+    assert not run.memory.failed
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("batch", [1, 2, 7, 10, 250_000])
+def test_everything_refused_costs_at_most_4_requests_and_condemns_no_record(split: bool, batch: int) -> None:
+    run = Simulation(100_000 if batch > 10 else 1_000, lambda records: REFUSED, batch=batch, split=split, concurrency=8)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    if batch > 10 and not split:
+        # The only request was refused: there is nothing else to try, and the strategy says fail.
+        assert len(run.sent) == 1
+        assert len(run.memory.failed) == run.n
+    else:
+        assert len(run.sent) <= 4
+        assert run.engine.stopped
+        assert not run.memory.failed
+
+
+def test_refusals_are_believed_when_told_to() -> None:
+    run = Simulation(20, lambda records: REFUSED, batch=1, accept_refusals=True).run()
+    assert len(run.memory.failed) == 20
+
+
+def test_nothing_travels_beside_the_first_request_until_one_got_through() -> None:
+    in_flight_when: list[int] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        in_flight_when.append(len(run.in_flight) + 1)
+        return OK
+
+    run = Simulation(1_000, api, batch=10, concurrency=8)
+    run.run()
+    assert in_flight_when[0] == 1
+    assert 1 < run.busiest <= 8
+
+
+def test_a_good_run_costs_not_one_request_more() -> None:
+    assert len(Simulation(1_000, refusing(()), batch=100, split=True).run().sent) == 10
+
+
+def test_a_refused_first_request_is_probed_with_its_first_middle_and_last_record() -> None:
+    run = Simulation(1_000, refusing({300}), split=True).run()
+    assert [tuple(span) for span in run.sent[:4]] == [(0, 1000), (0, 1), (500, 501), (999, 1000)]
+    assert set(run.memory.failed) == {300}
+
+
+def test_the_first_records_being_bad_is_not_mistaken_for_a_refusal_of_everything() -> None:
+    run = Simulation(1_000, refusing({0, 500}), split=True).run()
+    assert set(run.memory.failed) == {0, 500}
+    assert not run.engine.stopped
+
+
+def test_with_fail_a_refused_batch_costs_one_request_and_fails_whole() -> None:
+    run = Simulation(1_000, refusing({5, 555}), batch=100).run()
+    assert set(run.memory.failed) == {*range(100), *range(500, 600)}
+    assert len(run.sent) == 10
+
+
+def test_a_dead_endpoint_costs_a_handful_of_requests() -> None:
+    run = Simulation(250_000, lambda records: Answer(error="connection refused", sent=False), batch=1_000, concurrency=64)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert len(run.sent) == 6
+    assert run.engine.stopped
+    assert "connection refused" in run.engine.stopped.reason
+
+
+def test_an_endpoint_that_only_fails_costs_one_request_more_as_it_might_be_the_first_records() -> None:
+    run = Simulation(1_000, lambda records: Answer(503), batch=10, concurrency=8).run()
+    assert len(run.sent) == 7
+    assert run.engine.stopped
+    assert not run.memory.failed
+
+
+def test_an_outage_in_the_middle_of_a_run_is_waited_out_with_few_requests() -> None:
+    down = (3.0, 20.0)
+
+    def api(records: Sequence[int]) -> Answer:
+        return Answer(503) if down[0] < run.now < down[1] else OK
+
+    run = Simulation(20_000, api, batch=10, concurrency=4, retry={"attempts": 20})
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert run.memory.delivered.total == 20_000
+    assert len(run.sent) - 2_000 < 60
+
+
+def test_a_request_that_fails_while_others_get_through_is_given_up_alone() -> None:
+    run = Simulation(100, lambda records: Answer(500) if 42 in records else OK, batch=10, concurrency=2).run()
+    assert set(run.memory.failed) == set(range(40, 50))
+    assert run.memory.delivered.total == 90
+    assert "given up after 6 attempts" in run.memory.failed[42]
+
+
+@pytest.mark.parametrize("answer", [Answer(500), Answer(504), Answer(error="reset by peer"), Answer(408)])
+def test_what_may_have_been_applied_is_never_split(answer: Answer) -> None:
+    run = Simulation(100, lambda records: answer if 42 in records else OK, batch=10, split=True).run()
+    assert {tuple(span) for span in run.sent} == {(lo, lo + 10) for lo in range(0, 100, 10)}
+
+
+def test_a_retry_after_is_obeyed_by_every_request() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        return Answer(429, {"retry-after": "30"}) if len(times) == 5 else OK
+
+    run = Simulation(1_000, api, batch=10, concurrency=4)
+    run.run()
+    assert run.memory.delivered.total == 1_000
+    later = [time for time in times if time > times[4] + 1]
+    assert later
+    assert min(later) >= times[4] + 30
+
+
+def test_a_retry_after_of_years_stops_the_run_instead_of_holding_it() -> None:
+    run = Simulation(100, lambda records: Answer(429, {"retry-after": "999999999"}), batch=10).run()
+    assert run.engine.stopped
+    assert "retry_after_max" in run.engine.stopped.reason
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10, 70])
+def test_an_unknown_size_limit_is_learned_once(limit: int) -> None:
+    run = Simulation(1_000, lambda records: Answer(413) if len(records) > limit else OK, batch=100, concurrency=3).run()
+    assert run.memory.delivered.total == 1_000
+    refused = [span for span in run.sent if span.size > limit]
+    assert len(refused) <= 7  # log2(100)
+
+
+def test_a_record_too_large_alone_fails_alone() -> None:
+    run = Simulation(50, lambda records: Answer(413) if 7 in records else OK, batch=10).run()
+    assert set(run.memory.failed) == {7}
+
+
+@pytest.mark.parametrize("max_bytes", [10, 11, 50, 69, 70, 71, 1_000])
+def test_max_bytes_is_exact_and_used_to_the_full(max_bytes: int) -> None:
+    lengths: list[int] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        lengths.append(len(records) * 7 + 1)
+        return OK
+
+    run = Simulation(500, api, max_bytes=max_bytes).run()
+    assert run.memory.delivered.total == 500
+    assert max(lengths) <= max_bytes
+    assert max(lengths) + 7 > max_bytes
