@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         for rule in ("min", "max"):
             if isinstance(checks.get(rule, 0), str | bool):
                 raise Misdeclared(rule, f"{checks[rule]!r} is not a number")
+    _check_regex(rules)
     default = rules.get("default")
     return Field(
         name=name,
@@ -117,6 +119,13 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         out=rules.get("rename", name),
         format=format_,
     )
+
+
+def _check_regex(rules: Mapping[str, Any]) -> None:
+    try:
+        re.compile(rules.get("regex", ""))
+    except re.error as error:
+        raise Misdeclared("regex", f"{rules['regex']!r} is not a regular expression: {error}") from None
 
 
 _NUMERIC = frozenset({"integer", "float", "number", "decimal"})

@@ -131,7 +131,7 @@ class Schema:
     def _judge_rows(self, frame: pl.DataFrame, text: bool, refused: _Refused) -> None:
         """The rules without an expression, in Cerberus, for every row not refused already."""
         names = [f.name for f in self.fields if f.name in frame.columns]
-        for index, row in enumerate(frame.select(names).iter_rows(named=True)):
+        for index, row in enumerate(frame[names].iter_rows(named=True)):
             if refused.has(index):
                 continue
             record = {}
@@ -214,8 +214,8 @@ def _kept(cells: pl.Series, refused: _Refused, absent: pl.Series | None) -> tupl
     if absent is not None:  # a null that was written stays a null; what was not there stays away
         text = as_json(cells)
         _refuse_unwritable(cells, text, refused)
-        written = pl.when(pl.lit(absent)).then(None).otherwise(pl.col(cells.name).fill_null("null"))
-        return text.to_frame().select(written.alias(cells.name)).to_series(), True
+        written = pl.when(pl.lit(absent)).then(None).otherwise(pl.col("v").fill_null("null"))
+        return text.to_frame("v").select(written.alias(cells.name)).to_series(), True
     if dtype in (pl.Categorical, pl.Enum):
         return cells.cast(pl.String), False
     if dtype.is_integer() or dtype in _PLAIN or dtype == pl.Null:

@@ -1,0 +1,165 @@
+"""A connector file's mistakes: all told at once, each with its place and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from sendoff import ConfigError
+from sendoff.testing import Project
+
+GOOD = """\
+source: {use: csv, path: in.csv}
+schema:
+  id: {type: integer}
+destination:
+  url: https://api.example.com:8824/v1/things
+"""
+
+
+def mistakes(project: Project, text: str) -> list[str]:
+    """The problems of a connector file, as `sendoff check` prints them, without the file's name."""
+    project({"connectors.d/c.yaml": text})
+    with pytest.raises(ConfigError) as caught:
+        project.runner().connector("c")
+    assert caught.value.exit_code == 2
+    return [str(problem).partition("c.yaml:")[2] for problem in caught.value.problems]
+
+
+def test_a_good_file_has_its_defaults_filled_in(project: Project) -> None:
+    connector = project({"connectors.d/c.yaml": GOOD}).runner().connector("c")
+    assert connector.destination.method == "POST"
+    assert connector.destination.concurrency == 4
+    assert connector.sender.name == "batch"
+    assert connector.sender.max_records == 250_000
+    assert connector.strategy.name == "fail"
+    assert connector.transport.name == "urllib3"
+
+
+def test_eight_mistakes_are_eight_lines_with_their_places(project: Project) -> None:
+    text = """\
+source: {use: cvs, path: in.csv}
+schema:
+  id: {type: integr}
+  email: {type: string, nulable: true}
+destination:
+  url: http://example.com/api/v2:8824
+  metod: PUT
+  headers: {Host: example.com}
+send: {use: batch, max_records: 250001}
+on_failure: {use: split, ways: two}
+"""
+    assert mistakes(project, text) == [
+        "1:15: source.use: no source is named 'cvs'; did you mean 'csv'?",
+        "3:14: schema.id.type: must be one of string, integer, float, number, decimal, boolean, date, datetime, time, dict, …"
+        " (got 'integr')",
+        "4:25: schema.email.nulable: unknown key; did you mean 'nullable'?",
+        "6:8: destination.url: the port belongs after the host: http://example.com:8824/api/v2",
+        "7:3: destination.metod: unknown key; did you mean 'method'?",
+        "8:13: destination.headers.Host: Host is set by the transport; leave it out",
+        "9:33: send.max_records: max value is 250000 (got 250001)",
+        "10:32: on_failure.ways: must be of integer type (got 'two')",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("url: ftp://x/", "a URL starts with http:// or https://"),
+        ("url: http://", "a URL starts with http:// or https://"),
+        ("url: http://user:pw@x/", "no user name or password"),
+        ("url: http://x/#a", "no fragment"),
+        ("url: http://x:0/", "port 0"),
+        ("url: http://x:99999/", "not a URL"),
+        ('url: "http://x/a b"', "no blanks"),
+        ('url: "http://x/a\\nb"', "no blanks"),
+        ("url: 5", "must be of string type"),
+        ("url: http://x/api:80", "http://x:80/api"),
+        ("{url: http://x/, method: FETCH}", "must be one of POST, PUT, PATCH, DELETE, GET"),
+        ('{url: http://x/, headers: {"a b": c}}', "cannot be a header's name"),
+        ('{url: http://x/, headers: {A: "b\\r\\nC: d"}}', "one line of Latin-1"),
+        ('{url: http://x/, headers: {A: "☃"}}', "one line of Latin-1"),
+        ("{url: http://x/, headers: {Content-Length: '5'}}", "is set by the transport"),
+        ("{url: http://x/, headers: {transfer-encoding: x}}", "is set by the transport"),
+        ("{url: http://x/, timeout: -1}", "min value"),
+        ("{url: http://x/, concurrency: 0}", "min value"),
+        ("{url: http://x/, concurrency: true}", "must be of integer type"),
+    ],
+)
+def test_k9_k10_k12_what_a_destination_may_not_be(project: Project, line: str, told: str) -> None:
+    place = f"destination: {line}" if line.startswith("{") else f"destination:\n  {line}"
+    (problem,) = mistakes(project, f"source: {{use: csv, path: x}}\n{place}\n")
+    assert told in problem
+
+
+def test_k2_a_key_written_twice_is_refused(project: Project) -> None:
+    assert mistakes(project, GOOD + "schema: {}\n") == ["6:1: schema: is written twice; the first is in line 2"]
+
+
+def test_k3_aliases_are_refused_before_anything_is_built_of_them(project: Project) -> None:
+    bomb = "a: &a [x,x]\nb: &b [*a,*a]\n" + "".join(f"c{i}: &c{i} [*b,*b]\n" for i in range(30))
+    assert mistakes(project, bomb) == ["2:8: aliases are not read here; write the value out"]
+
+
+def test_k4_deep_nesting_is_refused(project: Project) -> None:
+    assert "nested deeper than 32 levels" in mistakes(project, "[" * 5_000)[0]
+
+
+def test_k5_yaml_surprises_stay_text(project: Project) -> None:
+    text = GOOD.replace("id: {type: integer}", "id: {type: string, allowed: [no, 012, 1:30, 1_000, 2026-01-01, on]}")
+    connector = project({"connectors.d/c.yaml": text}).runner().connector("c")
+    assert connector.schema.fields[0].rules["allowed"] == ["no", "012", "1:30", "1_000", "2026-01-01", "on"]
+
+
+@pytest.mark.parametrize("tag", ["!!python/object:os.system x", "!!binary aGk=", "!mine x"])
+def test_k6_tags_are_refused(project: Project, tag: str) -> None:
+    assert any("is not read here" in problem for problem in mistakes(project, GOOD + f"unknown: {tag}\n"))
+
+
+def test_what_is_no_yaml_is_told_with_its_place(project: Project) -> None:
+    (problem,) = mistakes(project, "source: [\nschema: }\n")
+    assert problem.startswith("2:9: not YAML: ")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "just text", "5"])
+def test_a_file_that_is_no_mapping_is_refused(project: Project, text: str) -> None:
+    project({"connectors.d/c.yaml": text or "# nothing\n"})
+    with pytest.raises(ConfigError, match="is not a mapping"):
+        project.runner().connector("c")
+
+
+def test_missing_parts_are_named(project: Project) -> None:
+    assert mistakes(project, "schema: {}\n") == ["1:1: destination: is missing", "1:1: source: is missing"]
+
+
+def test_split_needs_batches(project: Project) -> None:
+    (problem,) = mistakes(project, GOOD + "send: single\non_failure: split\n")
+    assert problem.startswith("7:13: on_failure: there is nothing to split")
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("{type: date, min: soon}", "schema.id.min: 'soon' is not of date type"),
+        ("{type: integer, allowed: [a]}", "schema.id.allowed: 'a' is not of integer type"),
+        ("{type: string, regex: '('}", "schema.id.regex: '(' is not a regular expression"),
+        ("{type: integer, format: '%d'}", "schema.id.format: is for fields of type date"),
+        ("{type: integer, default: x}", "schema.id.default: 'x' is not of integer type"),
+        ("{type: string, minlength: -1}", "schema.id.minlength: min value is 0"),
+        ("{anyof: 5}", "schema.id"),
+    ],
+)
+def test_rules_that_do_not_fit_their_field(project: Project, rules: str, told: str) -> None:
+    problems = mistakes(project, GOOD.replace("{type: integer}", rules))
+    assert any(told in problem for problem in problems), problems
+
+
+def test_two_fields_sent_under_one_name_are_refused(project: Project) -> None:
+    (problem,) = mistakes(project, GOOD.replace("  id:", "  a: {rename: id}\n  id:"))
+    assert "is sent as 'id', and so is 'a'" in problem
+
+
+def test_bare_words_are_spelt_out(project: Project) -> None:
+    text = GOOD.replace("{type: integer}", "integer") + "send: single\n"
+    connector = project({"connectors.d/c.yaml": text}).runner().connector("c")
+    assert connector.sender.name == "single"
+    assert connector.schema.fields[0].type.name == "integer"

@@ -1,0 +1,149 @@
+"""CSV, strictly: rows R6 to R12 of the fault catalogue, each caused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sendoff import Page, SourceError
+from sendoff.schema.columns import empty_as_null
+from sendoff_plugins.sources import csv as source
+from sendoff_plugins.sources import files
+
+
+def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:
+    return list(source.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", delimiter))
+
+
+def rows(data: bytes | str) -> list[tuple]:
+    return [row for page in pages(data) for row in empty_as_null(page.frame).rows()]
+
+
+def lines(data: str) -> list[int]:
+    return [int(line) for page in pages(data) for line in page.lines]
+
+
+def test_an_empty_cell_is_null_quoted_or_not() -> None:
+    assert rows('a,b\n1,\n"",x\n') == [("1", None), (None, "x")]
+
+
+def test_r6_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+    assert pages(b"\xef\xbb\xbfa,b\n1,2\n")[0].frame.columns == ["a", "b"]
+
+
+def test_r6_bytes_that_are_no_utf8_are_told_with_their_place() -> None:
+    with pytest.raises(SourceError, match=r"in\.csv:3: not UTF-8 at byte 3 of the line"):
+        pages(b"a,b\n1,2\n3,\xff\n")
+
+
+def test_r7_both_kinds_of_newline_and_newlines_in_quotes() -> None:
+    assert rows('a,b\r\n1,"x\r\ny"\r\n2,z\n') == [("1", "x\r\ny"), ("2", "z")]
+
+
+def test_r7_lines_are_counted_through_quoted_newlines() -> None:
+    assert lines('a,b\n1,"x\n\ny"\n2,z\n"3","\n"\n4,5\n') == [2, 5, 6, 8]
+
+
+def test_r8_a_quote_never_closed_is_told_with_the_line_it_opens_in() -> None:
+    with pytest.raises(SourceError, match=r"in\.csv:4: a quote is opened here and never closed"):
+        pages('a,b\n1,2\n"x",3\n4,"oops\n5,6\n7,8\n')
+
+
+def test_r8_a_quote_inside_a_bare_cell_is_told_with_its_line() -> None:
+    with pytest.raises(SourceError, match=r"in\.csv:3: a quote inside a cell that is not quoted"):
+        pages('a,b\n1,2\n3,5" pipe 6" long\n')
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [("a,a", "two columns are named 'a'"), ("a,", "column 2 has no name"), ("a, b", "blanks around"), ('a," "', "column 2 has no name")],
+)
+def test_r9_headers_are_plain_and_unique(header: str, told: str) -> None:
+    with pytest.raises(SourceError, match=told):
+        pages(f"{header}\n1,2\n")
+
+
+def test_r10_ragged_rows_are_set_aside_and_the_rest_goes_on() -> None:
+    (page,) = pages('a,b\n1,2\n3\n4,5,6\n"7","8"\n')
+    assert page.faults == {1: "ragged: 1 cells where the header has 2", 2: "ragged: 3 cells where the header has 2"}
+    assert page.frame.rows()[0] == ("1", "2")
+    assert page.frame.rows()[3] == ("7", "8")
+    assert list(page.lines) == [2, 3, 4, 5]
+
+
+def test_r11_a_record_without_end_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MAX_RECORD", 1 << 16)
+    with pytest.raises(SourceError, match=r"in\.csv:2: a record of more than 0 MiB"):
+        list(source.read_table(_Endless(), "in.csv", ","))
+
+
+class _Endless:
+    """A file that never ends its second line."""
+
+    first = True
+
+    def read(self, size: int) -> bytes:
+        first, self.first = self.first, False
+        return b"a,b\n" if first else b"x" * size
+
+
+def test_r12_a_cell_larger_than_pythons_csv_takes_is_read() -> None:
+    big = "x" * 200_000
+    assert rows(f'a,b\n"{big}",1\n3\n')[0] == (big, "1")
+    assert csv.field_size_limit() == 131_072
+
+
+def test_r15_an_empty_file_is_an_error_and_a_header_alone_is_not() -> None:
+    with pytest.raises(SourceError, match=r"in\.csv: is empty"):
+        pages("")
+    assert rows("a,b\n") == []
+
+
+def test_blank_lines_are_no_records() -> None:
+    assert rows("a,b\n\n1,2\n\n") == [("1", "2")]
+    assert lines("a\n\n1\n\n2\n") == [3, 5]
+
+
+cells = st.text(st.sampled_from('ab ,";\n\r1é\x00'), max_size=6)
+
+
+@given(st.lists(st.tuples(cells, cells, cells), max_size=30), st.sampled_from(["\n", "\r\n"]), st.integers(1, 40))
+@settings(max_examples=400)
+def test_what_pythons_csv_writes_is_read_back_whatever_the_chunks(table: list[tuple], newline: str, chunk: int) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator=newline, quoting=csv.QUOTE_ALL)
+    writer.writerow(["x", "y", "z"])
+    writer.writerows(table)
+
+    class Small(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(chunk)
+
+    got = [row for page in source.read_table(Small(out.getvalue().encode()), "f", ",") for row in page.frame.rows()]
+    assert [tuple(cell or "" for cell in row) for row in got] == table
+
+
+def test_files_are_read_in_byte_order_and_known_by_their_contents(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv"):
+        (tmp_path / name).write_text(f"x\n{name}\n")
+    found = source.Csv(home=tmp_path, path="*.csv", delimiter=",")
+    assert [page.frame["x"][0] for page in found.read(None)] == ["a.csv", "b.csv"]
+    before = found.fingerprint()
+    (tmp_path / "a.csv").touch()
+    assert found.fingerprint() == before
+    (tmp_path / "a.csv").write_text("x\nchanged\n")
+    assert found.fingerprint() != before
+
+
+def test_r20_only_regular_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").mkdir()
+    with pytest.raises(SourceError, match="not a regular file"):
+        list(source.Csv(home=tmp_path, path="d.csv", delimiter=",").read(None))
+    with pytest.raises(SourceError, match="no such file"):
+        list(source.Csv(home=tmp_path, path="*.nothing", delimiter=",").read(None))
+    assert files.MAX_RECORD == 8 << 20
