@@ -8,6 +8,7 @@ slices of 1 MiB with a Content-Length, uncopied.
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -145,6 +146,37 @@ def _sentence(error: Exception) -> str:
     return str(error).rpartition("object at ")[2].partition(">: ")[2] or str(error)
 
 
+class _WholeHead(http.client.HTTPResponse):
+    """An answer whose head must come to its end: `http.client` takes a connection cut inside it for one."""
+
+    def begin(self) -> None:
+        raw = self.fp
+        watched: Any = _HeadReader(raw)
+        self.fp = watched
+        super().begin()
+        if watched.cut:
+            self.close()
+            raise http.client.IncompleteRead(b"")
+        if self.fp is watched:
+            self.fp = raw
+
+
+class _HeadReader:
+    """Reads lines, and remembers whether they came to an end before the blank one."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.cut = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._raw.readline(limit)
+        self.cut = not line.endswith(b"\n")
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
 class _Watch:
     """One attempt, as the watchdog sees it: the connection it is on, and whether its time ran out."""
 
@@ -230,6 +262,7 @@ def _pool(url: str, size: int, watchdog: _Watchdog) -> Any:
     """A pool whose connections tell the watchdog which attempt they serve."""
 
     class Watched:
+        response_class = _WholeHead
         _line: socket.socket | None = None
 
         def _new_conn(self) -> socket.socket:

@@ -1,0 +1,329 @@
+"""N1 to N15, H1 to H14, M1 to M8: what a network and a server can do to one request.
+
+The suite is written against the transport's interface, so that every transport can be put through
+it: an exchange hands out one request and keeps its answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import resource
+import socket
+import ssl
+import threading
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from sendoff import Answer, Request, Span, Transport, Wait
+from sendoff.delivery.judge import Kind, judge
+from sendoff_plugins.transports.urllib3 import Urllib3
+
+from .wire import OK, Wire, request, resetting, saying, silent, trickling
+
+TRANSPORTS = [Urllib3]
+
+
+@pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.name)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return request.param(max_answer_bytes=1 << 20)
+
+
+class Exchange:
+    """Hands out requests one by one and keeps the answers."""
+
+    def __init__(self, url: str, count: int = 1, body: bytes = b'[{"a":1}]', deadline: float = 5.0) -> None:
+        self.waiting = [
+            Request(Span(at, at + 1), "POST", url, {"Content-Type": "application/json"}, [body], len(body), deadline) for at in range(count)
+        ]
+        self.answers: list[Answer] = []
+        self._lock = threading.Lock()
+
+    def next(self) -> Any:
+        with self._lock:
+            return self.waiting.pop(0) if self.waiting else "done"
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        with self._lock:
+            self.answers.append(answer)
+
+    def wait(self, seconds: float) -> None:
+        raise AssertionError("nothing to wait for")
+
+    def changed(self, callback: Any) -> None: ...
+
+
+def ask(transport: Transport, url: str, **settings: Any) -> Answer:
+    exchange = Exchange(url, **settings)
+    transport.carry(exchange, url=url, concurrency=1)
+    (answer,) = exchange.answers
+    return answer
+
+
+def verdict(answer: Answer) -> Kind:
+    return judge(answer).kind
+
+
+def test_a_plain_answer_comes_back_whole(transport: Transport) -> None:
+    with Wire(saying(b'HTTP/1.1 400 Bad Request\r\nX-A: b\r\nContent-Length: 8\r\n\r\n{"a": 1}')) as server:
+        answer = ask(transport, server.url)
+    assert (answer.status, answer.body, answer.headers["x-a"]) == (400, b'{"a": 1}', "b")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert body == b'[{"a":1}]'
+    assert head.startswith(b"POST /x HTTP/1.1\r\n")
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
+    assert sorted(names) == sorted(set(names))
+    assert b"transfer-encoding" not in names
+    assert b"cookie" not in names
+
+
+def test_a_large_body_arrives_in_slices_with_a_length(transport: Transport) -> None:
+    body = b"[" + b"1," * 3_000_000 + b"1]"
+    with Wire(saying(OK)) as server:
+        assert ask(transport, server.url, body=body).status == 200
+    assert server.requests[0].endswith(body)
+
+
+def test_connections_are_kept_alive(transport: Transport) -> None:
+    def two(line: socket.socket) -> None:
+        line.sendall(OK)
+        request(line)
+        line.sendall(OK)
+
+    with Wire(two) as server:
+        exchange = Exchange(server.url, count=2)
+        transport.carry(exchange, url=server.url, concurrency=1)
+    assert [answer.status for answer in exchange.answers] == [200, 200]
+    assert server.connections == 1
+
+
+def test_n1_a_refused_connection_was_not_sent(transport: Transport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    answer = ask(transport, f"http://127.0.0.1:{port}/")
+    assert (answer.status, answer.sent, answer.fatal) == (None, False, False)
+    assert "refused" in answer.error
+
+
+def test_n3_a_name_that_does_not_resolve_was_not_sent(transport: Transport) -> None:
+    answer = ask(transport, "http://no-such-host.invalid/")
+    assert (answer.status, answer.sent, answer.fatal) == (None, False, False)
+    assert answer.error
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        resetting,
+        saying(b""),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Le"),
+        saying(b"HTTP/1.1 200 OK\r\nX-Whole: line\r\n"),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}"),
+        saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"),
+        saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n{}\r\n0\r\n\r\n"),
+        saying(b"garbage\r\n\r\n"),
+        saying(b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n"),
+        saying(b"HTTP/1.1 1000 High\r\nContent-Length: 0\r\n\r\n"),
+        saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000 + b"\r\n"),
+        saying(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n"),
+    ],
+    ids=["n8-reset", "n8-hang-up", "n9-half-head", "n9-half-head-at-a-line", "h1-short-body", "h4-no-last-chunk", "h4-bad-chunk", "h5-garbage", "h5-99",
+         "h5-1000", "h7-10000-headers", "h7-large-header"],
+)  # fmt: skip
+def test_what_is_no_whole_answer_is_unknown_and_never_success(transport: Transport, script: Any) -> None:
+    with Wire(script) as server:
+        answer = ask(transport, server.url)
+    assert answer.status is None, answer
+    assert answer.sent
+    assert answer.error
+    assert verdict(answer) is Kind.RETRY
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        silent,
+        trickling(b"HTTP/1.1 200 OK\r\n" + b"X-Slow: y\r\n" * 1_000),
+        trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1_000),
+        trickling(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 1_000),
+    ],
+    ids=["m4-silence", "m3-trickling-head", "m3-trickling-body", "m3-trickling-chunks"],
+)
+def test_the_deadline_is_total(transport: Transport, script: Any) -> None:
+    with Wire(script) as server:
+        began = time.monotonic()
+        answer = ask(transport, server.url, deadline=0.5)
+        took = time.monotonic() - began
+    assert answer.status is None
+    assert "no whole answer within 0.5 seconds" in answer.error
+    assert answer.sent
+    assert 0.4 < took < 2.0
+
+
+def test_m5_the_deadline_holds_while_sending_to_a_server_that_does_not_read(transport: Transport) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
+        answer = ask(transport, f"http://127.0.0.1:{deaf.getsockname()[1]}/", body=b"x" * 50_000_000, deadline=0.5)
+    assert answer.status is None
+    assert "within 0.5 seconds" in answer.error
+
+
+def test_m1_an_answer_without_end_is_read_to_the_cap_only(transport: Transport) -> None:
+    def endless(line: socket.socket) -> None:
+        line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+        block = b"x" * 1_000_000
+        for _ in range(300):
+            line.sendall(block)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with Wire(endless) as server:
+        answer = ask(transport, server.url)
+    assert answer.status == 200
+    assert len(answer.body) == 1 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+
+
+def test_m2_a_bomb_is_unpacked_to_the_cap_only(transport: Transport) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(300)) + packer.flush()
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with Wire(saying(head + bomb)) as server:
+        answer = ask(transport, server.url)
+    assert len(answer.body) <= 1 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_h9_redirects_are_not_followed(transport: Transport, status: int) -> None:
+    with Wire(saying(OK)) as elsewhere:
+        with Wire(saying(b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode()))) as server:
+            answer = ask(transport, server.url)
+        assert elsewhere.connections == 0
+    assert answer.status == status
+    assert verdict(answer) is Kind.FATAL
+
+
+def test_h6_an_interim_answer_is_not_the_answer(transport: Transport) -> None:
+    with Wire(saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + OK)) as server:
+        assert ask(transport, server.url).status == 200
+
+
+def test_h2_bytes_after_an_answer_never_become_the_next_one(transport: Transport) -> None:
+    poisoned = saying(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", hold=0.5)
+    refusing = saying(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}")
+    with Wire(poisoned, refusing) as server:
+        exchange = Exchange(server.url, count=2)
+        transport.carry(exchange, url=server.url, concurrency=1)
+    assert exchange.answers[0].status == 200
+    assert exchange.answers[1].status in (400, None)
+
+
+def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport: Transport) -> None:
+    with Wire(saying(OK), saying(OK)) as server:
+        exchange = Exchange(server.url, count=2)
+        original = exchange.next
+        exchange.next = lambda: (time.sleep(0.1), original())[1]  # type: ignore[method-assign]
+        transport.carry(exchange, url=server.url, concurrency=1)
+    assert [answer.status for answer in exchange.answers] == [200, 200]
+    assert server.connections == 2
+
+
+def test_m8_cookies_are_not_kept(transport: Transport) -> None:
+    with Wire(saying(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")) as server:
+        exchange = Exchange(server.url, count=2)
+        transport.carry(exchange, url=server.url, concurrency=1)
+    assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("fault", ["untrusted", "wrong host", "expired"])
+def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
+    transport: Transport, fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    names = ["example.org"] if fault == "wrong host" else ["127.0.0.1"]
+    certificate = authority.issue_cert(*names, **({"not_before": past, "not_after": past} if fault == "expired" else {}))
+    if fault != "untrusted":
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    got: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line, contextlib.suppress(OSError), context.wrap_socket(line, server_side=True) as secure:
+            got.append(secure.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
+        server.join(10)
+    assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
+    assert "certificate" in answer.error
+    assert got in ([], [b""])
+
+
+def test_tls_works_with_a_trusted_certificate(transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with context.wrap_socket(line, server_side=True) as secure:
+            request(secure)
+            secure.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        assert ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/").status == 200
+        server.join(10)
+
+
+def test_m3_the_deadline_holds_in_a_handshake_that_never_ends(transport: Transport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        began = time.monotonic()
+        answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=0.5)
+    assert answer.status is None
+    assert time.monotonic() - began < 2
+
+
+def test_n17_proxies_and_netrc_of_the_environment_are_not_used(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with Wire(saying(OK)) as server:
+        assert ask(transport, server.url).status == 200
+
+
+def test_n_requests_travel_at_once(transport: Transport) -> None:
+    together = threading.Barrier(4, timeout=10)
+
+    def meeting(line: socket.socket) -> None:
+        together.wait()
+        line.sendall(OK)
+
+    with Wire(meeting) as server:
+        exchange = Exchange(server.url, count=4)
+        transport.carry(exchange, url=server.url, concurrency=4)
+    assert [answer.status for answer in exchange.answers] == [200] * 4
+
+
+def test_a_wait_is_waited_through_the_exchange(transport: Transport) -> None:
+    waited: list[float] = []
+    with Wire(saying(OK)) as server:
+        exchange = Exchange(server.url)
+        script = [Wait(7.0), exchange.waiting[0], "done"]
+        exchange.next = lambda: script.pop(0)  # type: ignore[method-assign]
+        exchange.wait = waited.append  # type: ignore[method-assign]
+        transport.carry(exchange, url=server.url, concurrency=1)
+    assert waited == [7.0]
