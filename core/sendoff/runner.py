@@ -120,16 +120,17 @@ class Runner:
                         f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}"
                     )
                 failed = history.Failed(self.state, run)
-                if not failed.fingerprint():
+                fingerprint = failed.fingerprint()
+                if fingerprint is None:
                     raise ConfigError(f"run {run} has no failed records that were not retried already")
-                source: Source = failed
-                if records is not None:
-                    source = self._spooled(pages(records))
-                self._check(chosen, source)
-                state = ledger.begin(
-                    chosen.name, shape=chosen.shape, fingerprint=source.fingerprint() or b"",
-                    source="retry" if records is None else "spool", retry_of=run,
-                )  # fmt: skip
+                fixed = self._spooled(pages(records)) if records is not None else None
+                if fixed is not None:
+                    self._check(chosen, fixed)
+                    fingerprint = fixed.fingerprint()
+                kind = "retry" if fixed is None else "spool"
+                state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source=kind, retry_of=run)
+                # From here on the failed records are this run's: nobody else will retry them.
+                source: Source = fixed or history.Failed(self.state, run, retried_by=state.id)
                 self._keep_spool(source, state)
                 return self._deliver(ledger, chosen, source, state, accept_refusals)
         finally:

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sendoff.sandbox.rules import Rule, parse
@@ -76,7 +77,7 @@ class Sandbox(LocalServer):
         self.taken.setdefault(path, []).extend(records)
         reply = _json(200, {"taken": len(records)}, delay)
         if key is not None:
-            self._answered[key] = (digest, reply)
+            self._answered[key] = (digest, replace(reply, delay=0.0))
         return reply
 
     def _replayed(self, key: str, digest: bytes) -> Reply:

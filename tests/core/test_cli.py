@@ -1,0 +1,361 @@
+"""The command line, as a person and as a script use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sendoff.sandbox import Sandbox
+from sendoff.testing import Project, Receiver, Reply
+
+CSV = "id,email,age\n1,ann@example.com,30\n2,bad@example.com,31\n3,cee@example.com,x\n4,dee@example.com,33\n"
+CONNECTOR = """\
+# People, with care.
+source: {{use: csv, path: people.csv}}
+schema:
+  id:    {{type: integer}}
+  email: {{type: string}}
+destination: {{url: "{url}/people"{more}}}
+send: {{use: batch, max_records: 10}}
+on_failure: split
+"""
+
+
+class Terminal:
+    """Runs sendoff in a project, as its own process."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *words: str, code: int | None = 0, stdin: str | None = None, **environment: str) -> str:
+        done = subprocess.run(
+            self.command(*words), cwd=self.home, input=stdin, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "NO_COLOR": "1", **environment},
+        )  # fmt: skip
+        assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        self.err = done.stderr
+        return done.stdout
+
+    @staticmethod
+    def command(*words: str) -> list[str]:
+        return [sys.executable, "-c", "from sendoff.cli import main; main()", *words]
+
+
+@pytest.fixture
+def terminal(project: Project) -> Terminal:
+    return Terminal(project.home)
+
+
+@pytest.fixture
+def people(project: Project) -> Sandbox:
+    with Sandbox(["400 if email ~ ^bad"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
+        yield api
+
+
+def test_run_tells_machines_what_it_did(people: Sandbox, terminal: Terminal) -> None:
+    found = json.loads(terminal("run", "--json", code=1))
+    (run,) = found["runs"]
+    assert found["exit_code"] == 1
+    assert {name: run[name] for name in ("connector", "run", "state", "read", "delivered", "invalid", "rejected", "unsettled")} == {
+        "connector": "people", "run": 1, "state": "incomplete", "read": 4, "delivered": 3, "invalid": 0, "rejected": 1, "unsettled": 0
+    }  # fmt: skip
+    assert set(run) >= {"requests", "retries", "bytes", "seconds", "stopped_because"}
+    assert sorted(record["id"] for record in people.records) == [1, 3, 4]
+
+
+def test_run_tells_people_what_it_did_and_what_to_do_next(people: Sandbox, terminal: Terminal) -> None:
+    shown = terminal("run", "people", code=1)
+    assert "people: 1 not delivered" in shown
+    assert "400: refused because: email ~ ^bad  (first: people.csv:3)" in shown
+    assert "failed 1 --csv > fix.csv" in shown
+
+
+def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(people: Sandbox, terminal: Terminal, project: Project) -> None:
+    terminal("run", "people", code=1)
+    rows = list(csv.DictReader(io.StringIO(terminal("failed", "1", "--csv"))))
+    assert rows == [
+        {"id": "2", "email": "bad@example.com", "age": "31", "_reason": "400: refused because: email ~ ^bad", "_status": "400", "_row": "people.csv:3"}
+    ]
+    project({"fixed.csv": terminal("failed", "1", "--csv").replace("bad@", "good@")})
+    (run,) = json.loads(terminal("retry", "1", "--from", "fixed.csv", "--json"))["runs"]
+    assert (run["run"], run["state"], run["delivered"]) == (2, "complete", 1)
+    assert people.records[-1] == {"id": 2, "email": "good@example.com"}
+    terminal("retry", "1", code=2)
+    assert "no failed records that were not retried already" in terminal.err
+
+
+def test_failed_records_are_retried_as_they_were(people: Sandbox, terminal: Terminal) -> None:
+    terminal("run", "people", code=1)
+    people.rules.clear()
+    (run,) = json.loads(terminal("retry", "1", "--json"))["runs"]
+    assert (run["state"], run["delivered"]) == ("complete", 1)
+    assert people.records[-1]["id"] == 2
+
+
+def test_failed_as_json_lines(people: Sandbox, terminal: Terminal) -> None:
+    terminal("run", code=1)
+    (line,) = terminal("failed", "1", "--jsonl").splitlines()
+    assert json.loads(line)["email"] == "bad@example.com"
+
+
+def test_m6_the_apis_words_are_no_formula_and_no_escape_sequence(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    receiver.script = lambda request: Reply(400, b'{"detail": "\\u001b[31m=cmd|calc\\r\\nX: y\\u202e"}')
+    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=receiver.url, more="").replace("split", "fail")})
+    terminal("run", code=1)
+    (reason,) = {row["_reason"] for row in csv.DictReader(io.StringIO(terminal("failed", "1", "--csv")))}
+    assert reason == "400: [31m=cmd|calc X: y"
+
+
+def test_a_wrong_token_costs_one_request_and_the_run_goes_on_when_it_is_mended(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["401 if header authorization != Bearer right-token"]) as api:
+        rows = "".join(f"{at},p{at}@example.com,1\n" for at in range(250_000))
+        more = ', headers: {Authorization: "Bearer ${env:TOKEN}"}'
+        project({"people.csv": "id,email,age\n" + rows, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=more)})
+        wrong = json.loads(terminal("run", "--json", code=3, TOKEN="wrong-token"))["runs"][0]
+        assert wrong["state"] == "stopped"
+        assert wrong["requests"] == api.counts["requests"] == 1
+        assert "check the token or key under destination.headers" in wrong["stopped_because"]
+        assert wrong["read"] == wrong["unsettled"]
+
+        project({"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=more).replace("max_records: 10", "max_records: 50000")})
+        right = json.loads(terminal("run", "--json", TOKEN="right-token"))["runs"][0]
+        assert (right["run"], right["state"], right["delivered"]) == (1, "complete", 250_000)
+        assert len({record["id"] for record in api.records}) == len(api.records) == 250_000
+
+
+def test_a_source_that_changed_is_refused_and_restart_begins_anew(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["401 if header x != y"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
+        terminal("run", code=3)
+        project({"people.csv": CSV.replace("30", "39")})
+        terminal("run", code=2)
+        assert "its source changed since then" in terminal.err
+        assert "sendoff run people --restart" in terminal.err
+        api.rules.clear()
+        assert json.loads(terminal("run", "--restart", "--json"))["runs"][0]["run"] == 2
+
+
+def test_k14_a_connector_whose_records_would_look_different_is_refused(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["401 if header x != y"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
+        terminal("run", code=3)
+        project({"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="").replace("id:    {", "id:    {rename: number, ")})
+        terminal("run", code=2)
+        assert "changed in the file; change them back" in terminal.err
+
+
+def test_l1_the_same_connector_started_twice_runs_once(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["slow 3 if always"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
+        first = subprocess.Popen(terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while not api.counts["requests"]:
+            time.sleep(0.01)
+        began = time.monotonic()
+        terminal("run", code=3)
+        assert time.monotonic() - began < 2
+        assert f"people is running already in process {first.pid}" in terminal.err
+        assert json.loads(first.communicate()[0])["exit_code"] == 0
+        assert len(api.records) == 4
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_c17_a_signal_lets_the_request_under_way_end(project: Project, terminal: Terminal, number: signal.Signals, code: int) -> None:
+    with Sandbox(["slow 0.5 if always"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=", concurrency: 1").replace("10}", "1}").replace("split", "fail")})
+        run = subprocess.Popen(terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        while not api.counts["requests"]:
+            time.sleep(0.01)
+        run.send_signal(number)
+        out, _ = run.communicate(timeout=20)
+        (report,) = json.loads(out)["runs"]
+        assert run.returncode == code
+        assert report["state"] == "interrupted"
+        assert report["delivered"] == len(api.records) < 4
+        assert json.loads(terminal("run", "--json"))["runs"][0]["delivered"] == 4
+        assert [record["id"] for record in api.records] == [1, 2, 3, 4]
+
+
+def test_c17_a_second_signal_ends_it_at_once_and_loses_nothing(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["slow 20 if first 1"]) as api:
+        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
+        run = subprocess.Popen(terminal.command("run"), cwd=project.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not api.counts["requests"]:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(5) == 130
+        terminal("run", code=0)
+        assert len(api.records) == 4
+
+
+def test_check_prints_every_mistake_and_ends_with_2(project: Project, terminal: Terminal) -> None:
+    project({"people.csv": CSV, "connectors.d/a.yaml": "source: {use: csv, path: people.csv, sep: x}\n", "connectors.d/b.yaml": "x: y: z\n"})
+    shown = terminal("check", code=2).splitlines()
+    assert shown[0] == "connectors.d/a.yaml:1:1: destination: is missing"
+    assert shown[1].startswith("connectors.d/a.yaml:1:38: source.sep: unknown key; ")
+    assert shown[2].startswith("connectors.d/b.yaml:1:5: not YAML")
+    terminal("run", code=2)
+    assert terminal.err.splitlines() == shown
+
+
+def test_k13_a_column_the_source_lacks_is_told_before_anything_is_sent(people: Sandbox, project: Project, terminal: Terminal) -> None:
+    project({"people.csv": CSV.replace("email", "e-mail")})
+    told = "people.csv: no column 'email'; its columns are id, e-mail, age"
+    assert told in terminal("check", code=2)
+    terminal("run", code=2)
+    assert told in terminal.err
+    assert not people.counts
+
+
+def test_check_v_says_what_was_skipped_and_what_is_slow(people: Sandbox, project: Project, terminal: Terminal) -> None:
+    text = CONNECTOR.format(url="http://x", more="").replace("{type: string}", "{type: string, regex: '(a)\\1'}")
+    project({"connectors.d/people.yaml": text, "connectors.d/_old.yaml": "x"})
+    shown = terminal("check", "-v")
+    assert "_old.yaml: skipped: starts with '_'" in shown
+    assert "schema.email: regex run row by row, in Cerberus" in shown
+    assert "1 connector: nothing wrong" in shown
+
+
+def test_preview_shows_the_request_and_sends_nothing(people: Sandbox, terminal: Terminal) -> None:
+    shown = terminal("preview", "people", "-n", "1")
+    assert shown.startswith("POST /people HTTP/1.1\nHost: 127.0.0.1:")
+    assert shown.rstrip().endswith('[{"id":1,"email":"ann@example.com"}]')
+    assert json.loads(terminal("preview", "people", "--as", "json"))["method"] == "POST"
+    assert not people.counts
+
+
+def test_previewed_curl_sends_what_a_run_sends(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    more = ', headers: {Authorization: "Bearer ${env:TOKEN}", X-Quote: "it\'s"}'
+    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=receiver.url, more=more)})
+    shown = terminal("preview", "people", "-n", "4", "--as", "curl", TOKEN="a-secret-token")
+    assert "a-secret-token" not in shown
+    subprocess.run(["bash", "-c", shown], env={**os.environ, "TOKEN": "a-secret-token"}, check=True, capture_output=True)
+    terminal("run", TOKEN="a-secret-token")
+    by_curl, by_run = receiver.requests
+    assert by_curl.body == by_run.body
+    differing = {name for name in by_curl.headers | by_run.headers if by_curl.headers.get(name) != by_run.headers.get(name)}
+    assert differing == {"idempotency-key"}
+
+
+def test_a_literal_credential_is_hidden(project: Project, terminal: Terminal) -> None:
+    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url="http://x", more=', headers: {X-Api-Key: "abcdef123"}')})
+    assert "abcdef123" not in terminal("preview", "people") + terminal.err
+
+
+def test_runs_lists_and_shows(people: Sandbox, terminal: Terminal) -> None:
+    terminal("runs", code=2)
+    assert "there are no runs yet" in terminal.err
+    terminal("run", code=1)
+    assert "people" in terminal("runs")
+    assert json.loads(terminal("runs", "1", "--json"))[0]["delivered"] == 3
+    terminal("runs", "9", code=2)
+    assert "there is no run 9" in terminal.err
+
+
+def test_names_close_to_a_connector_or_a_command_are_suggested(people: Sandbox, terminal: Terminal) -> None:
+    terminal("run", "peeple", code=2)
+    assert "no connector is named 'peeple'; did you mean 'people'?" in terminal.err
+    terminal("chekc", code=2)
+    assert "Did you mean 'check'?" in terminal.err
+
+
+def test_a_connector_is_made_from_a_sample_checked_and_run(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    terminal("init")
+    project({"inbox/people.csv": "id,zip,born,score,ok\n1,02134,2000-01-31,1.5,true\n2,,1999-12-31,2,false\n"})
+    assert terminal("schema", "infer", "inbox/people.csv") == (
+        "schema:\n  id:    {type: integer}\n  zip:   {type: string, nullable: true}\n  born:  {type: date}\n"
+        "  score: {type: decimal}\n  ok:    {type: boolean}\n"
+    )
+    terminal("new", "people", "--from", "inbox/people.csv", "--url", f"{receiver.url}/p")
+    terminal("check")
+    terminal("run")
+    assert receiver.bodies[0][1] == {"id": 2, "zip": None, "born": "1999-12-31", "score": 2, "ok": False}
+    terminal("new", "people", code=2)
+    assert "is there already" in terminal.err
+    assert ".sendoff/" in (project.home / ".gitignore").read_text()
+
+
+def test_new_without_a_sample_is_a_file_that_checks_but_for_its_source(project: Project, terminal: Terminal) -> None:
+    terminal("new", "things")
+    assert "inbox/*.csv: no such file" in terminal("check", code=2)
+
+
+def test_duplicate_edit_and_delete(people: Sandbox, project: Project, terminal: Terminal) -> None:
+    terminal("duplicate", "people", "folk")
+    assert "# People, with care." in (project.home / "connectors.d/folk.yaml").read_text()
+    terminal("duplicate", "people", stdin="others\n")
+    assert (project.home / "connectors.d/others.yaml").exists()
+    terminal("duplicate", "people", "folk", code=2)
+    terminal("edit", "folk", EDITOR="sed -i s/csv,/cvs,/", code=2)
+    assert "did you mean 'csv'?" in terminal.err
+    terminal("delete", "folk", stdin="n\n", code=130)
+    terminal("delete", "folk", stdin="y\n")
+    terminal("delete", "others", "--yes")
+    assert [file.name for file in (project.home / "connectors.d").iterdir()] == ["people.yaml"]
+
+
+def test_plugins_are_listed_and_explained(terminal: Terminal) -> None:
+    assert "failure_strategies  split" in terminal("plugins")
+    shown = terminal("plugins", "batch")
+    assert "max_records  integer  250000   The most records in one request." in shown
+    terminal("plugins", "nothing", code=2)
+    assert {item["name"] for item in json.loads(terminal("plugins", "--json"))} >= {"csv", "batch", "single", "split", "urllib3"}
+
+
+def test_standard_input_is_a_source_and_can_be_resumed(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["401 if header x != y"]) as api:
+        project({"connectors.d/pipe.yaml": f'source: stdin\ndestination: {{url: "{api.url}/p"}}\nsend: single\n'})
+        terminal("run", stdin='{"a": 1}\n{"a": 2}\n', code=3)
+        api.rules.clear()
+        terminal("run", stdin="")
+        assert api.records == [{"a": 1}, {"a": 2}]
+        assert not list((project.home / ".sendoff" / "spool").iterdir())
+
+
+def test_the_state_can_be_elsewhere(people: Sandbox, project: Project, terminal: Terminal, tmp_path: Path) -> None:
+    terminal("--state", "over/here", "run", code=1)
+    assert (project.home / "over/here/ledger.db").exists()
+    terminal("run", code=1, SENDOFF_STATE=str(tmp_path / "there"))
+    assert (tmp_path / "there/ledger.db").exists()
+    assert not (project.home / ".sendoff").exists()
+
+
+def test_x7_the_ledger_is_private(people: Sandbox, project: Project, terminal: Terminal) -> None:
+    terminal("run", code=1)
+    state = project.home / ".sendoff"
+    assert state.stat().st_mode & 0o777 == 0o700
+    for file in state.rglob("*"):
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_doctor_finds_nothing_amiss_here_and_says_what_is(terminal: Terminal, project: Project) -> None:
+    assert "ok  ledger" in terminal("doctor")
+    (project.home / ".sendoff/ledger.db").write_bytes(b"not a database, and quite long enough to be one" * 100)
+    assert "!!  ledger" in terminal("doctor", code=2)
+
+
+def test_nothing_but_the_result_is_on_standard_output(people: Sandbox, terminal: Terminal) -> None:
+    json.loads(terminal("run", "--json", code=1))
+
+
+def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox, project: Project, terminal: Terminal) -> None:
+    text = CONNECTOR.format(url=people.url, more="").replace("email: {", "age: {type: integer}\n  email: {") + "on_invalid: stop\n"
+    project({"connectors.d/people.yaml": text})
+    (run,) = json.loads(terminal("run", "--json", code=3))["runs"]
+    assert (run["read"], run["invalid"], run["unsettled"], run["requests"]) == (4, 1, 3, 0)
+    assert "nothing was sent" in run["stopped_because"]
+    assert not people.counts
+    project({"people.csv": CSV.replace(",x\n", ",7\n")})
+    assert json.loads(terminal("run", "--json", code=1))["runs"][0]["delivered"] == 3
