@@ -121,6 +121,8 @@ def pages(items: Iterable[Any]) -> Iterator[Page]:
     Raises `SourceError` for an item that is none of the shapes a source may yield.
     """
     rows: list[Mapping[str, Any]] = []
+    if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
+        items = [items]  # one frame; to iterate over it would give its columns
     for item in items:
         if isinstance(item, Mapping):
             rows.append(item)

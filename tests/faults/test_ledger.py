@@ -1,0 +1,203 @@
+"""C20 to C23, D1 to D4, L1 to L3: what can happen to a ledger, and that nothing is sent without one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sendoff import LedgerError, Locked, Runner
+from sendoff.ledger import Changes, Failure, Ledger, Piece, home
+from sendoff.ledger.tables import VERSION
+from sendoff.records import Span
+from sendoff.testing import Project, Receiver
+
+
+def begun(directory: Path) -> tuple[Ledger, object]:
+    ledger = Ledger(directory)
+    return ledger, ledger.begin("c", shape=b"s", fingerprint=b"f")
+
+
+def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
+    ledger, state = begun(tmp_path / "s")
+    failure = Failure("rejected", 7, "f.csv", 9, "400: no", '{"a":1}', 400, 1)
+    pieces = [Piece(0, 10, 10, b"x"), Piece(10, 20, 1, b"y")]
+    ledger.commit(state, Changes(opened=pieces, planned=20, read=25, requests=2))
+    ledger.commit(state, Changes(closed=[0], delivered=[Span(0, 7), Span(8, 10), Span(12, 14)], failed=[failure], requests=1))
+    ledger.close()
+    again = Ledger(tmp_path / "s").unfinished("c")
+    assert again
+    assert again.pieces == pieces[1:]
+    assert list(again.delivered) == [(0, 7), (8, 10), (12, 14)]
+    assert list(again.failed) == [(7, 8)]
+    assert (again.planned, again.read, again.requests, again.rejected) == (20, 25, 3, 1)
+
+
+def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
+    ledger, state = begun(tmp_path / "s")
+    ledger.commit(state, Changes(opened=[Piece(0, 10, 10)], planned=10))
+    with pytest.raises(LedgerError, match="nothing more is sent"):
+        ledger.commit(state, Changes(closed=[0], opened=[Piece(5, 6, 1), Piece(5, 6, 1)], planned=20))
+    ledger.close()
+    again = Ledger(tmp_path / "s").unfinished("c")
+    assert again
+    assert [piece.lo for piece in again.pieces] == [0]
+    assert again.planned == 10
+
+
+def test_every_setting_the_promise_rests_on_is_in_force(tmp_path: Path) -> None:
+    ledger, _ = begun(tmp_path / "s")
+
+    def pragma(name: str) -> object:
+        return ledger._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+    assert pragma("journal_mode") == "wal"
+    assert pragma("synchronous") == 2
+    assert pragma("trusted_schema") == 0
+
+
+def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
+    ledger, state = begun(tmp_path / "s")
+    child = os.fork()
+    if child == 0:
+        try:
+            ledger.commit(state, Changes(requests=1))
+        except LedgerError:
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> None:
+    ledger, _ = begun(tmp_path / "s")
+    ledger.close()
+    db = sqlite3.connect(tmp_path / "s/ledger.db")
+    db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (VERSION + 1,))
+    db.commit()
+    db.close()
+    with pytest.raises(LedgerError, match=f"version {VERSION + 1} of the ledger; this one knows {VERSION}"):
+        Ledger(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda file: file.unlink(), "is missing; restore it"),
+        (lambda file: file.write_bytes(b""), "is empty, and once was not"),
+        (lambda file: file.write_bytes(b"junk" * 5_000), "is not a ledger that can be used"),
+        (lambda file: file.write_bytes(file.read_bytes()[:5_000]), "is not a ledger that can be used|malformed"),
+    ],
+    ids=["deleted", "emptied", "overwritten", "truncated"],
+)
+def test_c22_a_damaged_ledger_is_never_begun_anew_silently(tmp_path: Path, damage: object, told: str) -> None:
+    ledger, _ = begun(tmp_path / "s")
+    ledger.close()
+    damage(tmp_path / "s/ledger.db")
+    with pytest.raises(LedgerError, match=told):
+        Ledger(tmp_path / "s").unfinished("c")
+
+
+def test_c23_another_ledger_in_its_place_is_noticed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        begun(tmp_path / name)[0].close()
+    (tmp_path / "a/ledger.db").replace(tmp_path / "b/ledger.db")
+    with pytest.raises(LedgerError, match="is not the ledger that"):
+        Ledger(tmp_path / "b")
+
+
+def test_d1_a_full_disk_stops_the_run_resumably_and_nothing_is_sent_unrecorded(project: Project) -> None:
+    # A file-size limit stands in for a full disk: SQLite sees its writes refused in the same place.
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000)); from sendoff.cli import main; main()"
+    )
+    with Receiver() as receiver:
+        connector = f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\nsend: {{use: batch, max_records: 5}}\n'
+        project({"in.csv": "a\n" + "".join(f"{at}\n" for at in range(20_000)), "connectors.d/c.yaml": connector})
+        done = subprocess.run([sys.executable, "-c", code, "run"], cwd=project.home, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3, done.stderr
+        assert "the ledger cannot be written" in done.stderr
+        assert "Traceback" not in done.stderr
+        sent_before = len(receiver.requests)
+        assert 0 < sent_before < 4_000
+        assert project.run("c").delivered == 20_000
+        bodies = [request.body for request in receiver.requests]
+        assert len(bodies) - len(set(bodies)) <= 4
+
+
+def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(project: Project, receiver: Receiver) -> None:
+    project({"file": "", "in.csv": "a\n1\n", "connectors.d/c.yaml": f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\n'})
+    with pytest.raises(LedgerError, match="cannot be made"):
+        Runner(project.home / "connectors.d", state=project.home / "file/state").run("c")
+    assert not receiver.requests
+
+
+def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path}/far nfs4 rw 0 0\n")
+    assert home.kind(tmp_path / "far/away", mounts) == "nfs4"
+    assert home.kind(tmp_path / "near", mounts) == "ext4"
+    monkeypatch.setattr(home, "kind", lambda path: "nfs4")
+    with pytest.raises(LedgerError, match="network filesystem"):
+        Ledger(tmp_path / "s")
+
+
+def test_l1_of_1000_starts_at_once_exactly_one_of_each_round_runs(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "s")
+    racers, rounds = 20, 50
+    for _ in range(rounds):
+        together, done = threading.Barrier(racers), threading.Barrier(racers)
+        outcomes: list[str] = []
+
+        def race(together: threading.Barrier = together, done: threading.Barrier = done, outcomes: list[str] = outcomes) -> None:
+            together.wait()
+            try:
+                with ledger.lock("c"):
+                    outcomes.append("ran")
+                    done.wait()
+            except Locked:
+                outcomes.append("locked")
+                done.wait()
+
+        threads = [threading.Thread(target=race) for _ in range(racers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["locked"] * (racers - 1) + ["ran"]
+
+
+def test_l2_a_lock_file_deleted_while_held_does_not_let_a_second_one_stay(tmp_path: Path) -> None:
+    ledger, _ = begun(tmp_path / "s")
+    with ledger.lock("c"):
+        with pytest.raises(Locked, match=f"process {os.getpid()}"), ledger.lock("c"):
+            raise AssertionError
+    (tmp_path / "s/locks/c.lock").write_text("stale nonsense")
+    with ledger.lock("c"):
+        pass  # a stale file never blocks
+
+
+def test_l3_two_connectors_share_a_ledger(tmp_path: Path) -> None:
+    ledgers = [Ledger(tmp_path / "s") for _ in range(2)]
+    states = [ledger.begin(f"c{number}", shape=b"", fingerprint=b"") for number, ledger in enumerate(ledgers)]
+
+    def write(ledger: Ledger, state: object) -> None:
+        for at in range(60):
+            ledger.commit(state, Changes(delivered=[Span(at, at + 1)], planned=at + 1))
+
+    threads = [threading.Thread(target=write, args=pair) for pair in zip(ledgers, states, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for ledger in ledgers:
+        ledger.close()
+    db = sqlite3.connect(tmp_path / "s/ledger.db")
+    assert db.execute("SELECT run, lo, hi FROM delivered ORDER BY run").fetchall() == [(1, 0, 60), (2, 0, 60)]
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
