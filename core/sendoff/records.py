@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
@@ -102,6 +102,11 @@ class Block:
         return min(self.hi, self.lo + bisect_right(self.offsets, start + room) - 1)
 
 
+def place(file: str, line: int) -> str:
+    """Where a row stands, as a person would look it up."""
+    return f"{file}:{line}" if file else f"row {line}"
+
+
 def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with what JSON cannot hold as its text: a failed record must not fail to be written down."""
 
@@ -118,8 +123,16 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
 def pages(items: Iterable[Any]) -> Iterator[Page]:
     """Turn whatever a source yields into pages of bounded size.
 
-    Raises `SourceError` for an item that is none of the shapes a source may yield.
+    Rows that come without line numbers are numbered from 1. Raises `SourceError` for an item that is
+    none of the shapes a source may yield.
     """
+    row = 0
+    for page in _unnumbered(items):
+        yield page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
+        row += page.frame.height
+
+
+def _unnumbered(items: Iterable[Any]) -> Iterator[Page]:
     rows: list[Mapping[str, Any]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns

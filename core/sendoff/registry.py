@@ -46,7 +46,7 @@ class Registry:
         self._providers: dict[int, str] = {}
         self._load_entry_points()
         for file in files:
-            self._register(_module(file), str(file))
+            self._register(_module(file), f"{file.parent.name}/{file.name}")
         for plugin in plugins:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
         self._check_hooks()

@@ -81,11 +81,20 @@ def test_run_tells_people_what_it_did_and_what_to_do_next(people: Sandbox, termi
     assert "failed 1 --csv > fix.csv" in shown
 
 
-def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(people: Sandbox, terminal: Terminal, project: Project) -> None:
+def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(
+    people: Sandbox, terminal: Terminal, project: Project
+) -> None:
     terminal("run", "people", code=1)
     rows = list(csv.DictReader(io.StringIO(terminal("failed", "1", "--csv"))))
     assert rows == [
-        {"id": "2", "email": "bad@example.com", "age": "31", "_reason": "400: refused because: email ~ ^bad", "_status": "400", "_row": "people.csv:3"}
+        {
+            "id": "2",
+            "email": "bad@example.com",
+            "age": "31",
+            "_reason": "400: refused because: email ~ ^bad",
+            "_status": "400",
+            "_row": "people.csv:3",
+        }
     ]
     project({"fixed.csv": terminal("failed", "1", "--csv").replace("bad@", "good@")})
     (run,) = json.loads(terminal("retry", "1", "--from", "fixed.csv", "--json"))["runs"]
@@ -109,9 +118,13 @@ def test_failed_as_json_lines(people: Sandbox, terminal: Terminal) -> None:
     assert json.loads(line)["email"] == "bad@example.com"
 
 
-def test_m6_the_apis_words_are_no_formula_and_no_escape_sequence(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+def test_m6_the_apis_words_are_no_formula_and_no_escape_sequence(
+    project: Project, terminal: Terminal, receiver: Receiver
+) -> None:
     receiver.script = lambda request: Reply(400, b'{"detail": "\\u001b[31m=cmd|calc\\r\\nX: y\\u202e"}')
-    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=receiver.url, more="").replace("split", "fail")})
+    project(
+        {"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=receiver.url, more="").replace("split", "fail")}
+    )
     terminal("run", code=1)
     (reason,) = {row["_reason"] for row in csv.DictReader(io.StringIO(terminal("failed", "1", "--csv")))}
     assert reason == "400: [31m=cmd|calc X: y"
@@ -128,7 +141,13 @@ def test_a_wrong_token_costs_one_request_and_the_run_goes_on_when_it_is_mended(p
         assert "check the token or key under destination.headers" in wrong["stopped_because"]
         assert wrong["read"] == wrong["unsettled"]
 
-        project({"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=more).replace("max_records: 10", "max_records: 50000")})
+        project(
+            {
+                "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=more).replace(
+                    "max_records: 10", "max_records: 50000"
+                )
+            }
+        )
         right = json.loads(terminal("run", "--json", TOKEN="right-token"))["runs"][0]
         assert (right["run"], right["state"], right["delivered"]) == (1, "complete", 250_000)
         assert len({record["id"] for record in api.records}) == len(api.records) == 250_000
@@ -150,7 +169,9 @@ def test_k14_a_connector_whose_records_would_look_different_is_refused(project: 
     with Sandbox(["401 if header x != y"]) as api:
         project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
         terminal("run", code=3)
-        project({"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="").replace("id:    {", "id:    {rename: number, ")})
+        project(
+            {"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="").replace("id:    {", "id:    {rename: number, ")}
+        )
         terminal("run", code=2)
         assert "changed in the file; change them back" in terminal.err
 
@@ -158,7 +179,9 @@ def test_k14_a_connector_whose_records_would_look_different_is_refused(project: 
 def test_l1_the_same_connector_started_twice_runs_once(project: Project, terminal: Terminal) -> None:
     with Sandbox(["slow 3 if always"]) as api:
         project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
-        first = subprocess.Popen(terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        first = subprocess.Popen(
+            terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         while not api.counts["requests"]:
             time.sleep(0.01)
         began = time.monotonic()
@@ -170,10 +193,21 @@ def test_l1_the_same_connector_started_twice_runs_once(project: Project, termina
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_c17_a_signal_lets_the_request_under_way_end(project: Project, terminal: Terminal, number: signal.Signals, code: int) -> None:
+def test_c17_a_signal_lets_the_request_under_way_end(
+    project: Project, terminal: Terminal, number: signal.Signals, code: int
+) -> None:
     with Sandbox(["slow 0.5 if always"]) as api:
-        project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=", concurrency: 1").replace("10}", "1}").replace("split", "fail")})
-        run = subprocess.Popen(terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        project(
+            {
+                "people.csv": CSV,
+                "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=", concurrency: 1")
+                .replace("10}", "1}")
+                .replace("split", "fail"),
+            }
+        )
+        run = subprocess.Popen(
+            terminal.command("run", "--json"), cwd=project.home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         while not api.counts["requests"]:
             time.sleep(0.01)
         run.send_signal(number)
@@ -201,7 +235,13 @@ def test_c17_a_second_signal_ends_it_at_once_and_loses_nothing(project: Project,
 
 
 def test_check_prints_every_mistake_and_ends_with_2(project: Project, terminal: Terminal) -> None:
-    project({"people.csv": CSV, "connectors.d/a.yaml": "source: {use: csv, path: people.csv, sep: x}\n", "connectors.d/b.yaml": "x: y: z\n"})
+    project(
+        {
+            "people.csv": CSV,
+            "connectors.d/a.yaml": "source: {use: csv, path: people.csv, sep: x}\n",
+            "connectors.d/b.yaml": "x: y: z\n",
+        }
+    )
     shown = terminal("check", code=2).splitlines()
     assert shown[0] == "connectors.d/a.yaml:1:1: destination: is missing"
     assert shown[1].startswith("connectors.d/a.yaml:1:38: source.sep: unknown key; ")
@@ -210,7 +250,9 @@ def test_check_prints_every_mistake_and_ends_with_2(project: Project, terminal: 
     assert terminal.err.splitlines() == shown
 
 
-def test_k13_a_column_the_source_lacks_is_told_before_anything_is_sent(people: Sandbox, project: Project, terminal: Terminal) -> None:
+def test_k13_a_column_the_source_lacks_is_told_before_anything_is_sent(
+    people: Sandbox, project: Project, terminal: Terminal
+) -> None:
     project({"people.csv": CSV.replace("email", "e-mail")})
     told = "people.csv: no column 'email'; its columns are id, e-mail, age"
     assert told in terminal("check", code=2)
@@ -250,7 +292,12 @@ def test_previewed_curl_sends_what_a_run_sends(project: Project, terminal: Termi
 
 
 def test_a_literal_credential_is_hidden(project: Project, terminal: Terminal) -> None:
-    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url="http://x", more=', headers: {X-Api-Key: "abcdef123"}')})
+    project(
+        {
+            "people.csv": CSV,
+            "connectors.d/people.yaml": CONNECTOR.format(url="http://x", more=', headers: {X-Api-Key: "abcdef123"}'),
+        }
+    )
     assert "abcdef123" not in terminal("preview", "people") + terminal.err
 
 
@@ -311,7 +358,13 @@ def test_plugins_are_listed_and_explained(terminal: Terminal) -> None:
     shown = terminal("plugins", "batch")
     assert "max_records  integer  250000   The most records in one request." in shown
     terminal("plugins", "nothing", code=2)
-    assert {item["name"] for item in json.loads(terminal("plugins", "--json"))} >= {"csv", "batch", "single", "split", "urllib3"}
+    assert {item["name"] for item in json.loads(terminal("plugins", "--json"))} >= {
+        "csv",
+        "batch",
+        "single",
+        "split",
+        "urllib3",
+    }
 
 
 def test_standard_input_is_a_source_and_can_be_resumed(project: Project, terminal: Terminal) -> None:
@@ -351,7 +404,9 @@ def test_nothing_but_the_result_is_on_standard_output(people: Sandbox, terminal:
 
 
 def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox, project: Project, terminal: Terminal) -> None:
-    text = CONNECTOR.format(url=people.url, more="").replace("email: {", "age: {type: integer}\n  email: {") + "on_invalid: stop\n"
+    text = (
+        CONNECTOR.format(url=people.url, more="").replace("email: {", "age: {type: integer}\n  email: {") + "on_invalid: stop\n"
+    )
     project({"connectors.d/people.yaml": text})
     (run,) = json.loads(terminal("run", "--json", code=3))["runs"]
     assert (run["read"], run["invalid"], run["unsettled"], run["requests"]) == (4, 1, 3, 0)

@@ -87,7 +87,10 @@ def test_a_connector_can_be_run_again_and_again_in_one_process(project: Project,
 
 
 def test_a_condition_sets_records_aside(project: Project, receiver: Receiver) -> None:
-    text = CONNECTOR.format(url=receiver.url) + "validators: [{use: condition, where: \"a > 1 AND b LIKE '%x'\", reason: too dull}]\n"
+    text = (
+        CONNECTOR.format(url=receiver.url)
+        + "validators: [{use: condition, where: \"a > 1 AND b LIKE '%x'\", reason: too dull}]\n"
+    )
     project({"in.jsonl": '{"a":1,"b":"x"}\n{"a":2,"b":"yx"}\n', "connectors.d/c.yaml": text})
     assert project.run("c").delivered == 1
     assert receiver.bodies == [[{"a": 2, "b": "yx"}]]
@@ -154,7 +157,9 @@ def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
     assert ("moved", 500) in seen
 
 
-def test_the_log_and_metrics_observers_tell_what_happened(project: Project, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_and_metrics_observers_tell_what_happened(
+    project: Project, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     text = CONNECTOR.format(url=receiver.url) + "observers: [log, {use: metrics, file: out.prom}]\n"
     project({"in.jsonl": '{"a":1}\n', "connectors.d/c.yaml": text})
     with caplog.at_level(logging.INFO, "sendoff"):

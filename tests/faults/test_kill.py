@@ -41,9 +41,7 @@ def start(home: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.timeout(1_500)
 @pytest.mark.slow
 def test_c13_killed_at_random_moments_nothing_is_lost_or_applied_twice(project: Project) -> None:
-    rows = (
-        f"{'x' if at in INVALID else at},{'bad' if at in BAD else 'good'}{at}@example.com\n" for at in range(RECORDS)
-    )
+    rows = (f"{'x' if at in INVALID else at},{'bad' if at in BAD else 'good'}{at}@example.com\n" for at in range(RECORDS))
     with Sandbox(["400 if email ~ ^bad", "slow 0.02 if always", "cut if every 97"]) as api:
         project({"in.csv": "id,email\n" + "".join(rows), "connectors.d/c.yaml": CONNECTOR.format(url=api.url, window=WINDOW)})
         chance = random.Random(11)

@@ -131,7 +131,13 @@ def test_d1_a_full_disk_stops_the_run_resumably_and_nothing_is_sent_unrecorded(p
 
 
 def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(project: Project, receiver: Receiver) -> None:
-    project({"file": "", "in.csv": "a\n1\n", "connectors.d/c.yaml": f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\n'})
+    project(
+        {
+            "file": "",
+            "in.csv": "a\n1\n",
+            "connectors.d/c.yaml": f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\n',
+        }
+    )
     with pytest.raises(LedgerError, match="cannot be made"):
         Runner(project.home / "connectors.d", state=project.home / "file/state").run("c")
     assert not receiver.requests
@@ -154,7 +160,9 @@ def test_l1_of_1000_starts_at_once_exactly_one_of_each_round_runs(tmp_path: Path
         together, done = threading.Barrier(racers), threading.Barrier(racers)
         outcomes: list[str] = []
 
-        def race(together: threading.Barrier = together, done: threading.Barrier = done, outcomes: list[str] = outcomes) -> None:
+        def race(
+            together: threading.Barrier = together, done: threading.Barrier = done, outcomes: list[str] = outcomes
+        ) -> None:
             together.wait()
             try:
                 with ledger.lock("c"):

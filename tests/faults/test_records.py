@@ -60,7 +60,7 @@ def test_r4_a_lone_surrogate_is_set_aside(receiver: Receiver) -> None:
 
 
 def test_r5_control_characters_are_kept_escaped(receiver: Receiver) -> None:
-    text = "\x00\x01\x1f\x7f\u2028\\\"/é😀"
+    text = '\x00\x01\x1f\x7f\u2028\\"/é😀'
     body = sent(receiver, [{"x": text}], schema={"x": {"type": "string"}})
     assert json.loads(body) == [{"x": text}]
     assert "\x00" not in body
@@ -76,8 +76,12 @@ def test_r14_numbers_as_text_have_a_strict_grammar(project: Project, receiver: R
 
 
 @pytest.mark.parametrize(("name", "content"), [("csv", "a,b\n"), ("jsonl", ""), ("jsonl", "\n\n")])
-def test_r15_a_source_without_records_ends_complete_with_nothing(project: Project, receiver: Receiver, name: str, content: str) -> None:
-    project({"in": content, "connectors.d/c.yaml": f'source: {{use: {name}, path: in}}\ndestination: {{url: "{receiver.url}"}}\n'})
+def test_r15_a_source_without_records_ends_complete_with_nothing(
+    project: Project, receiver: Receiver, name: str, content: str
+) -> None:
+    project(
+        {"in": content, "connectors.d/c.yaml": f'source: {{use: {name}, path: in}}\ndestination: {{url: "{receiver.url}"}}\n'}
+    )
     report = project.run("c")
     assert (report.state, report.read, report.exit_code) == ("complete", 0, 0)
     assert not receiver.requests
@@ -91,7 +95,12 @@ def test_r16_equal_rows_are_both_sent_under_different_keys(receiver: Receiver) -
 
 def test_dates_and_times_are_iso_8601(receiver: Receiver) -> None:
     zone = dt.timezone(dt.timedelta(hours=2))
-    row = {"d": dt.date(2026, 1, 2), "t": dt.datetime(2026, 1, 2, 3, 4, 5), "z": dt.datetime(2026, 1, 2, 3, 4, tzinfo=zone), "c": dt.time(3, 4)}
+    row = {
+        "d": dt.date(2026, 1, 2),
+        "t": dt.datetime(2026, 1, 2, 3, 4, 5),
+        "z": dt.datetime(2026, 1, 2, 3, 4, tzinfo=zone),
+        "c": dt.time(3, 4),
+    }
     want = '[{"d":"2026-01-02","t":"2026-01-02T03:04:05","z":"2026-01-02T03:04:00+02:00","c":"03:04:00"}]'
     assert sent(receiver, [row]) == want
     types = {"d": "date", "t": "datetime", "z": "datetime", "c": "time"}

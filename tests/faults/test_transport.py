@@ -39,7 +39,8 @@ class Exchange:
 
     def __init__(self, url: str, count: int = 1, body: bytes = b'[{"a":1}]', deadline: float = 5.0) -> None:
         self.waiting = [
-            Request(Span(at, at + 1), "POST", url, {"Content-Type": "application/json"}, [body], len(body), deadline) for at in range(count)
+            Request(Span(at, at + 1), "POST", url, {"Content-Type": "application/json"}, [body], len(body), deadline)
+            for at in range(count)
         ]
         self.answers: list[Answer] = []
         self._lock = threading.Lock()
@@ -201,7 +202,9 @@ def test_m2_a_bomb_is_unpacked_to_the_cap_only(transport: Transport) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_h9_redirects_are_not_followed(transport: Transport, status: int) -> None:
     with Wire(saying(OK)) as elsewhere:
-        with Wire(saying(b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode()))) as server:
+        with Wire(
+            saying(b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode()))
+        ) as server:
             answer = ask(transport, server.url)
         assert elsewhere.connections == 0
     assert answer.status == status

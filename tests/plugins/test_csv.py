@@ -61,7 +61,12 @@ def test_r8_a_quote_inside_a_bare_cell_is_told_with_its_line() -> None:
 
 @pytest.mark.parametrize(
     ("header", "told"),
-    [("a,a", "two columns are named 'a'"), ("a,", "column 2 has no name"), ("a, b", "blanks around"), ('a," "', "column 2 has no name")],
+    [
+        ("a,a", "two columns are named 'a'"),
+        ("a,", "column 2 has no name"),
+        ("a, b", "blanks around"),
+        ('a," "', "column 2 has no name"),
+    ],
 )
 def test_r9_headers_are_plain_and_unique(header: str, told: str) -> None:
     with pytest.raises(SourceError, match=told):

@@ -13,6 +13,7 @@ from sendoff import jsontext
 from sendoff.cli.group import Project
 from sendoff.cli.output import table
 from sendoff.ledger import history
+from sendoff.records import place
 
 EXTRA = ("_reason", "_status", "_row")
 
@@ -30,12 +31,8 @@ def command(project: Project, run: int, form: str | None) -> None:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **row["record"],
-        "_reason": row["reason"],
-        "_status": row["status"],
-        "_row": f"{row['file']}:{row['line']}" if row["file"] else row["line"],
-    }
+    where = place(row["file"], row["line"])
+    return {**row["record"], "_reason": row["reason"], "_status": row["status"], "_row": where}
 
 
 def _csv(rows: Iterable[Mapping[str, Any]]) -> None:

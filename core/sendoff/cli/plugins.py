@@ -41,10 +41,7 @@ def _offers(runner: Runner, name: str | None) -> list[tuple[str, Offer]]:
 
 def _explain(kind: str, offer: Offer) -> None:
     click.echo(f"{offer.component.name} ({kind}, from {offer.provider})\n\n{inspect.getdoc(offer.component)}\n")
-    rows = [
-        [option, type_, "" if default is None else str(default), help_]
-        for option, type_, default, help_ in options_of(offer.component.options)
-    ]
+    rows = list(options_of(offer.component.options))
     if rows:
         table(["option", "type", "default", "what it is"], rows)
 

@@ -13,6 +13,7 @@ from sendoff.components import Request
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import Resolved, is_credential
 from sendoff.delivery.preview import preview
+from sendoff.records import place
 
 
 @click.command("preview")
@@ -29,7 +30,7 @@ def command(project: Project, name: str, count: int, form: str) -> None:
     for request in requests:
         {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
     for failure in invalid:
-        click.echo(f"set aside: {failure.file}:{failure.line}: {failure.reason}", err=True)
+        click.echo(f"set aside: {place(failure.file, failure.line)}: {failure.reason}", err=True)
     if not requests:
         click.echo("no valid record to show", err=True)
         raise SystemExit(1)

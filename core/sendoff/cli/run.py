@@ -19,6 +19,7 @@ from sendoff.cli.output import as_json, json_option, table
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import history
+from sendoff.records import place
 from sendoff.report import Report
 from sendoff.runner import Runner
 
@@ -128,7 +129,7 @@ def show(project: Project, reports: Sequence[Report]) -> None:
             continue
         click.echo(f"\n{report.connector}: {left:,} not delivered")
         for reason in history.reasons(project.runner.state, report.run):
-            first = f"{reason['file']}:{reason['line']}" if reason["file"] else f"row {reason['line']}"
+            first = place(reason["file"], reason["line"])
             click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
     _next_steps(reports)
 

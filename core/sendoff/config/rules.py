@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
@@ -143,7 +144,8 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
         return None
     spelled = spelt_out(data)
-    rules = Rules(CONNECTOR, registry=registry, require_all=True)
+    # A copy, as defaults go into the document as they are, and the document is changed.
+    rules = Rules(deepcopy(CONNECTOR), registry=registry, require_all=True)
     if rules.validate(spelled):
         return dict(rules.document)
     for error in explain.leaves(rules._errors):
@@ -248,10 +250,18 @@ def _singular(kind: str) -> str:
     return {"failure_strategies": "failure strategy"}.get(kind, kind.removesuffix("s"))
 
 
-def options_of(rules: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, str]]:
+def options_of(rules: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Each option's name, type, default and help: what `sendoff plugins NAME` and the reference show."""
     for name, rule in rules.items():
-        kind = rule.get("type", "anything")
+        kind = f"a {_singular(rule['component'])}" if "component" in rule else rule.get("type", "anything")
         shown = " or ".join(kind) if isinstance(kind, list) else str(kind)
-        default = rule["default"] if "default" in rule else ("" if rule.get("required") is False else "required")
-        yield name, shown, default, rule.get("meta", {}).get("help", "")
+        required = "default" not in rule and rule.get("required") is not False
+        yield name, shown, "required" if required else _default(rule.get("default")), rule.get("meta", {}).get("help", "")
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, dict) and set(value) == {"use"}:
+        return str(value["use"])
+    if value in (None, {}, []):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
-from sendoff import Page, Source, SourceError, hookimpl
 
+from sendoff import Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
 
 _QUOTED = re.compile(rb'"[^"]*"')

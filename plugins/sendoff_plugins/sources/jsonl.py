@@ -7,7 +7,6 @@ from typing import Any, BinaryIO
 
 from sendoff import Page, Source, SourceError, hookimpl, jsontext
 from sendoff.records import PAGE_ROWS, from_mappings
-
 from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
 
 

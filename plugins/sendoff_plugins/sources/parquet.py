@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS
-
 from sendoff_plugins.sources.files import FileSource
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff import Page, Source, hookimpl
-
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines
 

@@ -19,7 +19,6 @@ from itertools import count
 from typing import Any
 
 import urllib3
-from sendoff import Answer, Exchange, Request, Transport, Wait, hookimpl
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -28,6 +27,8 @@ from urllib3.exceptions import (
     NewConnectionError,
     SSLError,
 )
+
+from sendoff import Answer, Exchange, Request, Transport, Wait, hookimpl
 
 SLICE = 1 << 20
 JOINED = 64 << 10

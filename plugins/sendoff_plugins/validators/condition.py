@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import polars as pl
+
 from sendoff import ConfigError, Validator, hookimpl
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
+
 from sendoff import Validator, hookimpl
 
 

@@ -23,7 +23,9 @@ destination:
 """
 
 
-def test_they_travel_and_are_shown_by_their_names(project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_travel_and_are_shown_by_their_names(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOKEN", CANARY)
     project({"in.jsonl": '{"a": 1}\n', "key.txt": "another-secret\n", "connectors.d/c.yaml": FILE.format(url=receiver.url)})
     assert project.run("c").state == "complete"
@@ -50,7 +52,11 @@ def test_m7_x3_an_api_that_echoes_a_secret_does_not_get_it_into_the_report_or_th
     assert b"you sent" in kept
 
 
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=30), st.text(max_size=5), st.text(max_size=5))
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=30),
+    st.text(max_size=5),
+    st.text(max_size=5),
+)
 def test_a_secret_is_redacted_in_every_form_it_may_travel_in(secret: str, before: str, after: str) -> None:
     secrets = Secrets()
     secrets.add(secret, "<hidden>")
@@ -77,7 +83,9 @@ def test_k7_a_reference_that_leads_nowhere_is_named_with_its_place(
     project: Project, monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
     monkeypatch.setenv("EMPTY", "")
-    project({"connectors.d/c.yaml": f'source: {{use: csv, path: x}}\ndestination: {{url: "http://x/", headers: {{A: "{text}"}}}}\n'})
+    project(
+        {"connectors.d/c.yaml": f'source: {{use: csv, path: x}}\ndestination: {{url: "http://x/", headers: {{A: "{text}"}}}}\n'}
+    )
     with pytest.raises(ConfigError) as caught:
         project.runner().connector("c")
     assert "c.yaml:2:46: destination.headers.A: " in str(caught.value)
@@ -86,14 +94,18 @@ def test_k7_a_reference_that_leads_nowhere_is_named_with_its_place(
 
 def test_k7_a_value_is_one_scalar_and_is_not_expanded_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASTY", 'x"}, url: "http://evil/" # ${OTHER}')
-    text = 'source: {use: csv, path: x}\ndestination: {url: "http://x/", headers: {A: "${env:NASTY}", B: "$$5", C: "${NO:-d}"}}\n'
+    text = (
+        'source: {use: csv, path: x}\ndestination: {url: "http://x/", headers: {A: "${env:NASTY}", B: "$$5", C: "${NO:-d}"}}\n'
+    )
     headers = project({"connectors.d/c.yaml": text}).runner().connector("c").destination.headers
     assert headers == {"A": 'x"}, url: "http://evil/" # ${OTHER}', "B": "$5", "C": "d"}
 
 
 def test_a_secret_with_a_newline_is_no_header(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPLIT", "secret-value\r\nX: y")
-    project({"connectors.d/c.yaml": 'source: {use: csv, path: x}\ndestination: {url: "http://x/", headers: {A: "${env:SPLIT}"}}\n'})
+    project(
+        {"connectors.d/c.yaml": 'source: {use: csv, path: x}\ndestination: {url: "http://x/", headers: {A: "${env:SPLIT}"}}\n'}
+    )
     with pytest.raises(ConfigError, match="one line of Latin-1") as caught:
         project.runner().connector("c")
     assert "secret-value" not in str(caught.value)

@@ -193,5 +193,3 @@ class Simulation:
                 break
             self.random.choice(list(self.steps()))()
         self.start()
-
-

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from sendoff.ledger import Ranges
 from sendoff.records import Span
 
-spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 8)).map(lambda pair: Span(pair[0], pair[0] + pair[1])), max_size=25)
+spans = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(1, 8)).map(lambda pair: Span(pair[0], pair[0] + pair[1])), max_size=25
+)
 
 
 @given(spans)

@@ -138,7 +138,9 @@ def test_a_rule_that_does_not_compile_runs_in_cerberus_and_is_listed() -> None:
 
 
 def test_defaults_fill_what_may_not_be_null() -> None:
-    schema = Schema([declare("n", {"type": "integer", "default": 7}), declare("d", {"type": "decimal", "default": 1})], unknown="drop")
+    schema = Schema(
+        [declare("n", {"type": "integer", "default": 7}), declare("d", {"type": "decimal", "default": 1})], unknown="drop"
+    )
     frame = schema.apply(Page(pl.DataFrame({"n": ["", "3"]}), text=True)).frame
     assert frame.rows() == [(7, "1"), (3, "1")]
 
@@ -151,5 +153,7 @@ def test_dates_in_another_format_are_read_by_it() -> None:
 
 
 def test_decimal_keeps_its_digits() -> None:
-    typed = Schema([declare("d", {"type": "decimal"})], unknown="drop").apply(from_mappings([{"d": Decimal("1.10")}, {"d": Decimal(3)}]))
+    typed = Schema([declare("d", {"type": "decimal"})], unknown="drop").apply(
+        from_mappings([{"d": Decimal("1.10")}, {"d": Decimal(3)}])
+    )
     assert typed.frame["d"].to_list() == ["1.10", "3"]

@@ -1,0 +1,124 @@
+"""Writes docs/reference.md from the code: the same declarations that check and run connectors."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+import sendoff
+from sendoff import errors, hookspecs
+from sendoff.cli.group import COMMANDS, Commands
+from sendoff.components import KINDS
+from sendoff.config.rules import CONNECTOR, options_of
+from sendoff.registry import Registry
+from sendoff.sandbox import rules as sandbox_rules
+from sendoff.schema import RULES, types
+
+PAGE = Path(__file__).with_name("reference.md")
+
+
+def reference() -> str:
+    """The page, as it should be."""
+    return "\n".join(_lines()).rstrip() + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Reference"
+    yield "\nGenerated from the code by `make docs`; a test holds it to it.\n"
+    yield "- [Connector files](#connector-files)\n- [Field rules](#field-rules)\n- [Components](#components)"
+    yield "- [Commands](#commands)\n- [Exit codes](#exit-codes)\n- [Python](#python)\n- [Errors](#errors)\n- [Hooks](#hooks)\n- [The sandbox](#the-sandbox)"
+    yield "\n## Connector files\n"
+    yield "One file in `connectors.d/` is one connector; the file's name is its name. Where a component is chosen,"
+    yield "a bare word stands for `{use: word}`. Values come from outside as `${env:NAME}`, `${NAME:-default}` or"
+    yield "`${file:PATH}`, in any string; `$$` is a plain `$`.\n"
+    yield from _options(CONNECTOR)
+    for name in ("destination",):
+        yield f"\n### {name}\n"
+        yield from _options(CONNECTOR[name]["schema"])
+        for inner, rule in CONNECTOR[name]["schema"].items():
+            if "schema" in rule:
+                yield f"\n#### {name}.{inner}\n"
+                yield from _options(rule["schema"])
+    yield "\n## Field rules\n"
+    yield "What may stand under a field in `schema:`. A bare word is its type.\n"
+    yield from _options(RULES)
+    yield "\n### Types\n\n```text"
+    yield inspect.cleandoc(types.__doc__ or "").partition("\n\n")[2]
+    yield "```\n\n## Components"
+    registry = Registry()
+    for kind, base in KINDS.items():
+        yield f"\n### {kind}\n\n{inspect.getdoc(base)}"
+        for name, offer in registry.offers(kind).items():
+            yield f"\n#### {name}\n\n{inspect.getdoc(offer.component)}\n"
+            if offer.component.options:
+                yield from _options(offer.component.options)
+    yield "\n## Commands"
+    group = Commands("sendoff")
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield from _command(command, f"sendoff {name}")
+    yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |"
+    yield "| 0 | every record was delivered |\n| 1 | the run finished, and some records were not delivered |"
+    yield "| 2 | usage, connector, plugin or source: something is to be mended first, and nothing was sent |"
+    yield "| 3 | stopped early, or locked, or no ledger: the next run goes on |"
+    yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run goes on |"
+    yield "\n## Python\n"
+    for name in sendoff.__all__:
+        thing = getattr(sendoff, name)
+        if not inspect.isclass(thing) and not inspect.isfunction(thing):
+            continue
+        yield f"### sendoff.{name}\n\n{_signature(name, thing)}{inspect.getdoc(thing)}\n"
+        for verb, member in vars(thing).items() if inspect.isclass(thing) else ():
+            if verb.startswith("_") or not inspect.isfunction(member) or not member.__doc__:
+                continue
+            yield f"- `{verb}{inspect.signature(member)}`: {' '.join((inspect.getdoc(member) or '').split())}"
+        yield ""
+    yield "## Errors\n\n```text"
+    yield inspect.cleandoc((errors.__doc__ or "").partition("::")[2])
+    yield "```\n\n## Hooks\n"
+    for kind in KINDS:
+        hook = getattr(hookspecs, f"sendoff_{kind}")
+        yield f"- `{hook.__name__}{inspect.signature(hook)}`: {inspect.getdoc(hook)}"
+    yield "\n## The sandbox\n\n```text"
+    yield inspect.cleandoc(sandbox_rules.__doc__ or "")
+    yield "```"
+
+
+def _signature(name: str, thing: Any) -> str:
+    return f"`{name}{inspect.signature(thing)}`\n\n" if inspect.isfunction(thing) else ""
+
+
+def _options(rules: Mapping[str, Any]) -> Iterator[str]:
+    yield "| option | type | default | what it is |\n| --- | --- | --- | --- |"
+    for name, kind, default, told in options_of(rules):
+        shown = f"`{default}`" if default not in ("", "required") else default
+        yield f"| `{name}` | {kind} | {shown} | {told} |"
+
+
+def _command(command: click.Command, path: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _command(inner, f"{path} {name}")
+        return
+    words = [
+        f"{'[' if not p.required else ''}{p.make_metavar(click.Context(command))}{']' if not p.required else ''}"
+        for p in command.params
+        if isinstance(p, click.Argument)
+    ]
+    words = [word.replace("[[", "[").replace("]]", "]") for word in words]
+    yield f"\n### {path}\n\n`{' '.join([path, *words])}`\n\n{inspect.cleandoc(command.help or '')}\n"
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    for option in options:
+        yield f"- `{', '.join(option.opts)}`: {option.help}"
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(PAGE.read_text() != reference())
+    PAGE.write_text(reference())

@@ -1,0 +1,74 @@
+"""What the pages say of the code is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import tomllib
+
+import sendoff
+from sendoff import errors, hookspecs
+from sendoff.components import KINDS
+
+from .pages import ROOT
+
+_spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+assert _spec
+assert _spec.loader
+generate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(generate)
+PAGE, reference = generate.PAGE, generate.reference
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    assert PAGE.read_text() == reference(), "run `make docs`"
+
+
+def test_the_layers_on_the_page_are_the_layers_that_lint_holds() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    page = (ROOT / "docs/architecture.md").read_text()
+    drawn = re.findall(r"^(sendoff\.\w+(?: \| sendoff\.\w+)*) {2,}", page, re.MULTILINE)
+    assert drawn == contract["layers"]
+
+
+def test_every_public_name_and_hook_and_error_is_in_the_reference() -> None:
+    page = PAGE.read_text()
+    for name in sendoff.__all__:
+        thing = getattr(sendoff, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert f"### sendoff.{name}" in page
+    for kind in KINDS:
+        assert f"`sendoff_{kind}{inspect.signature(getattr(hookspecs, f'sendoff_{kind}'))}`" in page
+    for name in errors.__all__:
+        if name != "Problem":
+            assert name in page
+
+
+def test_every_public_name_has_a_docstring_that_is_its_own() -> None:
+    for name in sendoff.__all__:
+        thing = getattr(sendoff, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert thing.__doc__, name
+
+
+def test_the_error_tree_is_the_tree_of_the_classes() -> None:
+    tree = (errors.__doc__ or "").partition("::")[2]
+    drawn = re.findall(r"^([ │├└─]*)(\w+)", tree, re.MULTILINE)
+    parents: dict[int, str] = {}
+    for indent, name in drawn:
+        if name[0].isupper() and hasattr(errors, name):
+            depth = len(indent) // 4
+            parents[depth] = name
+            if depth > 1:
+                assert issubclass(getattr(errors, name), getattr(errors, parents[depth - 1])), name
+    assert set(parents.values()) <= set(errors.__all__)
+
+
+def test_examples_that_ship_are_right() -> None:
+    runner = sendoff.Runner(ROOT / "connectors.d")
+    assert sorted(runner.found().files) == ["import-contacts", "notify-signups", "update-prices"]
+    for name in runner.found().files:
+        connector = runner.connector(name)
+        for file, columns in connector.source.columns():
+            connector.schema.check_columns(file, columns)
