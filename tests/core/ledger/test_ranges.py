@@ -1,5 +1,7 @@
 """A set of ordinals, however it is put together, is the same set."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ def test_it_holds_what_was_added_merged_and_in_order(added: list[Span]) -> None:
     assert {at for at in range(80) if at in ranges} == want
     assert ranges.total == len(want)
     found = list(ranges)
-    assert all(a.hi < b.lo for a, b in zip(found, found[1:], strict=False)), "neighbours are merged"
+    assert all(a.hi < b.lo for a, b in pairwise(found)), "neighbours are merged"
 
 
 @given(spans, st.integers(0, 70), st.integers(0, 70))
