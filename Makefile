@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench bench-quick docs clean
+.PHONY: run test servers lint bench docs clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
 	@$(BIN)/sendoff sandbox --fail "/v1/contacts 400 if email ~ @nowhere" -- $(BIN)/sendoff run; \
@@ -10,6 +10,9 @@ run: .venv/run  ## install, start the bundled local API, and deliver the sample 
 
 test: .venv/dev  ## every test
 	$(BIN)/pytest
+
+servers:  ## install the servers that the acceptance tests drive
+	tests/acceptance/install.sh
 
 lint: .venv/dev  ## style, types, and the direction of the arrows
 	$(BIN)/ruff check core plugins tests docs

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Installs the servers that the acceptance tests drive: Debian's Alertmanager, and json-server from npm.
+set -euo pipefail
+cd "$(dirname "$0")"
+if ! command -v prometheus-alertmanager >/dev/null; then
+  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends prometheus-alertmanager
+fi
+[ -x .servers/node_modules/.bin/json-server ] || npm install --silent --no-audit --no-fund --prefix .servers json-server@0.17.4

@@ -1,0 +1,168 @@
+"""Plugins come in by three doors, all alike, and a broken one is told by name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sendoff import Component, PluginError, Source, hookimpl
+from sendoff.components import KINDS
+from sendoff.registry import Registry
+from sendoff.testing import check_component
+
+PLUGIN = '''
+from sendoff import Source, hookimpl
+
+
+class Fibonacci(Source):
+    """The first `count` Fibonacci numbers."""
+
+    name = "fibonacci"
+    options = {"count": {"type": "integer", "default": 10, "meta": {"help": "How many."}}}
+
+    def read(self, cursor):
+        a, b = 0, 1
+        for _ in range(self.count):
+            yield {"n": a}
+            a, b = b, a + b
+
+
+@hookimpl
+def sendoff_sources():
+    return [Fibonacci]
+'''
+
+
+def offering(*classes: type) -> object:
+    def sendoff_sources() -> list[type]:
+        return list(classes)
+
+    return type("Plugin", (), {"sendoff_sources": staticmethod(hookimpl(sendoff_sources))})
+
+
+def built_ins() -> list[type[Component]]:
+    registry = Registry()
+    return [offer.component for kind in KINDS for offer in registry.offers(kind).values()]
+
+
+@pytest.mark.parametrize("component", built_ins(), ids=lambda component: component.name)
+def test_every_built_in_keeps_the_contract(component: type[Component]) -> None:
+    check_component(component)
+
+
+def test_a_file_in_plugins_d_is_a_plugin(tmp_path: Path) -> None:
+    (tmp_path / "plugins.d").mkdir()
+    file = tmp_path / "plugins.d/fib.py"
+    file.write_text(PLUGIN)
+    offer = Registry(files=[file]).offers("sources")["fibonacci"]
+    assert offer.provider == "plugins.d/fib.py"
+    assert offer.summary == "The first `count` Fibonacci numbers."
+
+
+def test_an_installed_package_with_an_entry_point_is_a_plugin(tmp_path: Path) -> None:
+    # What an installer leaves behind: the module, and its metadata.
+    (tmp_path / "sendoff_fibonacci.py").write_text(PLUGIN)
+    info = tmp_path / "sendoff_fibonacci-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sendoff-fibonacci\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[sendoff]\nfibonacci = sendoff_fibonacci\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from sendoff.cli import main; main()", "plugins", "fibonacci"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("fibonacci (sources, from sendoff-fibonacci 1.0)"), done.stderr
+
+
+def test_x4_what_lies_in_the_working_directory_is_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sendoff_evil.py").write_text("raise SystemExit('loaded')")
+    Registry()
+
+
+class Named(Source):
+    """Fine."""
+
+    name = "named"
+
+    def read(self, cursor: object) -> list:
+        return []
+
+
+class Nameless(Source):
+    """Has no name."""
+
+    def read(self, cursor: object) -> list:
+        return []
+
+
+class Undocumented(Source):
+    name = "undocumented"
+
+    def read(self, cursor: object) -> list:
+        return []
+
+
+class Verbless(Source):
+    """Does nothing."""
+
+    name = "verbless"
+
+
+class Helpless(Named):
+    """Has an option without help."""
+
+    name = "helpless"
+    options = {"x": {"type": "string"}}
+
+
+class Misruled(Named):
+    """Has an option whose rules are none."""
+
+    name = "misruled"
+    options = {"x": {"typ": "string", "meta": {"help": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (Nameless, "Nameless has no name"),
+        (Undocumented, "Undocumented has no docstring"),
+        (Verbless, "Verbless does not define read"),
+        (Helpless, "option 'x' has no help"),
+        (Misruled, "its options are not a Cerberus schema"),
+        (str, "str is offered among sources but is not a Source"),
+    ],
+)
+def test_a_class_that_breaks_the_contract_is_refused_by_name(found: type, told: str) -> None:
+    with pytest.raises(PluginError, match=told):
+        Registry(plugins=[offering(found)])
+
+
+def test_two_plugins_that_offer_one_name_are_both_named() -> None:
+    class Csv(Named):
+        """Another one."""
+
+        name = "csv"
+
+    with pytest.raises(PluginError, match=r"'csv' is offered by sendoff .* and by Plugin"):
+        Registry(plugins=[offering(Csv)])
+
+
+def test_a_misspelt_hook_is_refused() -> None:
+    plugin = type("Plugin", (), {"sendoff_sauces": staticmethod(hookimpl(lambda: []))})
+    with pytest.raises(PluginError, match="a hook that does not exist"):
+        Registry(plugins=[plugin])
+
+
+def test_a_file_that_does_not_load_is_told_with_its_error(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("import nothing_of_this_name")
+    with pytest.raises(PluginError, match=r"broken\.py: ModuleNotFoundError"):
+        Registry(files=[file])
