@@ -35,7 +35,8 @@ from sendoff.errors import (
 from sendoff.hookspecs import hookimpl
 from sendoff.records import Page, Span
 from sendoff.report import Report
-from sendoff.runner import Runner, send
+from sendoff.runner import Runner
+from sendoff.send import send
 
 __all__ = [
     "Answer",

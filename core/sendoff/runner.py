@@ -1,12 +1,11 @@
-"""The runner: a connector end to end, and the account of it."""
+"""The runner: which connector, which source, which run; then the run."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,15 +14,9 @@ from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
-from sendoff.config.documents import Document
-from sendoff.delivery.desk import Desk
-from sendoff.delivery.engine import Engine
-from sendoff.delivery.keys import keymaker
-from sendoff.delivery.reader import Read, read
-from sendoff.delivery.terms import terms
-from sendoff.errors import ConfigError, SendoffError, SourceError
-from sendoff.hookspecs import hookimpl
-from sendoff.ledger import Changes, Ledger, RunState, history, spool
+from sendoff.delivery.run import Run, yielded
+from sendoff.errors import ConfigError
+from sendoff.ledger import Ledger, RunState, history, spool
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.report import Report
@@ -56,11 +49,11 @@ class Runner:
         self.observers: tuple[Observer, ...] = tuple(observers)
         self._clock = clock
         self._random = random
-        self._desk: Desk | None = None
+        self._run: Run | None = None
         self._interrupted: str | None = None
 
     def found(self) -> Found:
-        """The connector files there are. Raises `ConfigError` as `discovery.find` does."""
+        """The connector files there are. Raises `ConfigError` for names that will not do."""
         return find(self.directory)
 
     def connector(self, name: str) -> Connector:
@@ -73,13 +66,9 @@ class Runner:
 
     def load(self, file: Path) -> Connector:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
-        shown = file.absolute()
-        return connectors.load(
-            file,
-            self.registry,
-            home=self.home,
-            shown=str(shown.relative_to(Path.cwd()) if shown.is_relative_to(Path.cwd()) else file),
-        )
+        whole = file.absolute()
+        shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file
+        return connectors.load(file, self.registry, home=self.home, shown=str(shown))
 
     def run(
         self, name: str | Connector, *, records: Any = None, restart: bool = False, accept_refusals: bool = False
@@ -92,230 +81,118 @@ class Runner:
         records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
-        ledger = Ledger(self.state, clock=self._clock)
-        try:
-            with ledger.lock(chosen.name):
-                left = ledger.unfinished(chosen.name)
-                if left is not None and restart:
-                    ledger.abandon(left)
-                    left = None
-                state, source = self._resumed(ledger, chosen, left, records) if left else self._begun(ledger, chosen, records)
-                return self._deliver(ledger, chosen, source, state, accept_refusals)
-        finally:
-            ledger.close()
+        with self._ledger() as ledger, ledger.lock(chosen.name):
+            left = ledger.unfinished(chosen.name)
+            if left is not None and restart:
+                ledger.abandon(left)
+                left = None
+            state, source = self._go_on(ledger, chosen, left, records) if left else self._begin(ledger, chosen, records)
+            return self._deliver(ledger, chosen, source, state, accept_refusals)
 
     def retry(self, run: int, *, records: Any = None, accept_refusals: bool = False) -> Report:
         """Deliver the failed records of a run again, as a new run; `records` are their corrected selves.
 
         Raises `ConfigError` for a run that is not there or left nothing to retry.
         """
-        ledger = Ledger(self.state, clock=self._clock)
-        try:
-            past = history.run(self.state, run)
-            chosen = self.connector(past["connector"])
+        with self._ledger() as ledger:
+            chosen = self.connector(history.run(self.state, run)["connector"])
             with ledger.lock(chosen.name):
                 left = ledger.unfinished(chosen.name)
                 if left is not None:
                     raise ConfigError(
                         f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}"
                     )
-                failed = history.Failed(self.state, run)
-                fingerprint = failed.fingerprint()
-                if fingerprint is None:
-                    raise ConfigError(f"run {run} has no failed records that were not retried already")
-                fixed = self._spooled(pages(records)) if records is not None else None
-                if fixed is not None:
-                    self._check(chosen, fixed)
-                    fingerprint = fixed.fingerprint()
-                kind = "retry" if fixed is None else "spool"
-                state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source=kind, retry_of=run)
-                # From here on the failed records are this run's: nobody else will retry them.
-                source: Source = fixed or history.Failed(self.state, run, retried_by=state.id)
-                self._keep_spool(source, state)
+                state, source = self._begin_retry(ledger, chosen, run, records)
                 return self._deliver(ledger, chosen, source, state, accept_refusals)
-        finally:
-            ledger.close()
 
     def interrupt(self, reason: str) -> None:
-        """End the run under way after the requests that have left. Safe from a signal handler's thread."""
+        """End the run under way after the requests that have left. Safe from a signal handler."""
         self._interrupted = reason
-        desk = self._desk
-        if desk is not None:
-            desk.stop(reason, interrupted=True)
+        if self._run is not None:
+            self._run.interrupt(reason)
 
-    def _begun(self, ledger: Ledger, chosen: Connector, records: Any) -> tuple[RunState, Source]:
-        source = chosen.source
-        kind = "connector"
-        self._check(chosen, source if records is None else None)
-        fingerprint = None if records is not None else source.fingerprint()
+    def _begin(self, ledger: Ledger, chosen: Connector, records: Any) -> tuple[RunState, Source]:
+        """A new run, from the connector's source or from given records."""
+        source, kind = chosen.source, "connector"
+        fingerprint = source.fingerprint() if records is None else None
         if fingerprint is None:
-            source = self._spooled(pages(records) if records is not None else pages(_told(source)))
-            fingerprint, kind = source.fingerprint() or b"", "spool"
-        state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source=kind)
-        self._keep_spool(source, state)
-        return state, source
+            source, kind = self._spooled(yielded(source) if records is None else records), "spool"
+            fingerprint = source.fingerprint()
+        self._check_columns(chosen, source)
+        state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint or b"", source=kind)
+        return state, self._kept(source, state)
 
-    def _resumed(self, ledger: Ledger, chosen: Connector, left: RunState, records: Any) -> tuple[RunState, Source]:
+    def _begin_retry(self, ledger: Ledger, chosen: Connector, run: int, records: Any) -> tuple[RunState, Source]:
+        """A new run of another's failed records, or of what they were corrected to."""
+        fingerprint = history.Failed(self.state, run).fingerprint()
+        if fingerprint is None:
+            raise ConfigError(f"run {run} has no failed records that were not retried already")
+        if records is None:
+            state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="retry", retry_of=run)
+            return state, history.Failed(self.state, run, retried_by=state.id)
+        fixed = self._spooled(records)
+        fingerprint = fixed.fingerprint()
+        state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="spool", retry_of=run)
+        return state, self._kept(fixed, state)
+
+    def _go_on(self, ledger: Ledger, chosen: Connector, left: RunState, records: Any) -> tuple[RunState, Source]:
+        """The run that was cut short, from the source it had."""
         source: Source = chosen.source
-        what = "its source"
-        if left.source == "retry":
-            assert left.retry_of is not None
+        if left.source == "retry" and left.retry_of is not None:
             source = history.Failed(self.state, left.retry_of, retried_by=left.id)
         elif left.source == "spool":
             source = spool.Spool(self._spool(left.id))
-            if records is not None:
-                given = self._spooled(pages(records))
-                same = given.fingerprint() == source.fingerprint()
-                given.file.unlink()
-                if not same:
-                    raise ConfigError(
-                        f"run {left.id} of {chosen.name} was cut short, and these are not its records; "
-                        f"finish it with `sendoff run {chosen.name}`, or give up what is left of it with --restart"
-                    )
-        return ledger.resume(left, shape=chosen.shape, fingerprint=source.fingerprint() or b"", what=what), source
+        if records is not None:
+            self._same_records(chosen, left, source, records)
+        fingerprint = source.fingerprint() or b""
+        return ledger.resume(left, shape=chosen.shape, fingerprint=fingerprint, what="its source"), source
 
-    def _check(self, chosen: Connector, source: Source | None) -> None:
-        """What can be known before the first byte is sent: that the columns are the schema's."""
-        for file, columns in source.columns() if source is not None else ():
+    def _same_records(self, chosen: Connector, left: RunState, source: Source, records: Any) -> None:
+        given = self._spooled(records)
+        same = given.fingerprint() == source.fingerprint()
+        given.file.unlink()
+        if not same:
+            raise ConfigError(
+                f"run {left.id} of {chosen.name} was cut short, and these are not its records; "
+                f"finish it with `sendoff run {chosen.name}`, or give up what is left of it with --restart"
+            )
+
+    def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, accept_refusals: bool) -> Report:
+        observers = (*self.observers, *chosen.observers)
+        self._run = run = Run(
+            ledger, chosen, source, state, observers=observers, random=self._random, accept_refusals=accept_refusals
+        )
+        try:
+            if self._interrupted:
+                run.interrupt(self._interrupted)
+            report = run.deliver()
+        finally:
+            self._run = None
+        if report.unsettled == 0:
+            self._spool(state.id).unlink(missing_ok=True)
+        return report
+
+    def _check_columns(self, chosen: Connector, source: Source) -> None:
+        """What can be known before anything is planned: that the columns are the schema's."""
+        for file, columns in source.columns():
             chosen.schema.check_columns(file, columns)
 
-    def _spooled(self, incoming: Iterable[Any]) -> spool.Spool:
-        return spool.write(self.state / "spool" / f"{uuid.uuid4().hex}.new", incoming)
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        ledger = Ledger(self.state, clock=self._clock)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
 
-    def _keep_spool(self, source: Source, state: RunState) -> None:
+    def _spooled(self, incoming: Any) -> spool.Spool:
+        return spool.write(self.state / "spool" / f"{uuid.uuid4().hex}.new", pages(incoming))
+
+    def _kept(self, source: Source, state: RunState) -> Source:
+        """The source; a spool is renamed to its run, by which it will be found again."""
         if isinstance(source, spool.Spool):
             source.file = source.file.replace(self._spool(state.id))
+        return source
 
     def _spool(self, run: int) -> Path:
         return self.state / "spool" / f"{run}.pages"
-
-    def _reads(self, chosen: Connector, source: Source) -> Iterable[Read]:
-        return read(pages(_told(source)), chosen.schema, chosen.validators, chosen.sender)
-
-    def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, accept_refusals: bool) -> Report:
-        begun = time.monotonic()
-        observers = (*self.observers, *chosen.observers)
-        engine = Engine(
-            terms(chosen, keymaker(ledger.key_secret, chosen.name, state.generation), accept_refusals=accept_refusals),
-            chosen.sender, chosen.strategy, state, random=self._random,
-        )  # fmt: skip
-        for observer in observers:
-            observer.started(chosen.name, state.id, {"resumed": state.resumed, "delivered": engine.counts["delivered"]})
-        refused = (
-            self._refused_at_once(ledger, chosen, source, state) if chosen.on_invalid == "stop" and not state.resumed else None
-        )
-        if refused is not None:
-            engine.counts.update(refused)
-            engine.stop(f"{refused['invalid']:,} invalid records, and on_invalid is stop: nothing was sent")
-        else:
-            self._desk = desk = Desk(
-                engine, lambda changes: ledger.commit(state, changes), connector=chosen.name, observers=observers
-            )
-            if self._interrupted:
-                desk.stop(self._interrupted, interrupted=True)
-            try:
-                desk.run(
-                    self._reads(chosen, source),
-                    lambda: chosen.transport.carry(
-                        desk, url=chosen.destination.url, concurrency=chosen.destination.concurrency
-                    ),
-                )
-            except KeyboardInterrupt:
-                engine.stopped = None
-                engine.stop("interrupted", interrupted=True)
-                self._ended(ledger, chosen, engine, state, time.monotonic() - begun)
-                raise
-            except SourceError as error:
-                # What was delivered stays so; the report says the rest.
-                engine.stop(str(error))
-            except BaseException:
-                with suppress(Exception):
-                    self._ended(ledger, chosen, engine, state, time.monotonic() - begun)
-                raise
-            finally:
-                self._desk = None
-        report = self._ended(ledger, chosen, engine, state, time.monotonic() - begun)
-        for observer in observers:
-            observer.ended(chosen.name, report)
-        return report
-
-    def _refused_at_once(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState) -> dict[str, int] | None:
-        """A first walk over the source that sends nothing; None if every record is valid."""
-        rows, invalid = 0, 0
-        for page in self._reads(chosen, source):
-            rows, invalid = page.rows, invalid + len(page.invalid)
-            if page.invalid:
-                ledger.commit(state, Changes(failed=list(page.invalid), read=rows))
-        return {"read": rows, "invalid": invalid} if invalid else None
-
-    def _ended(self, ledger: Ledger, chosen: Connector, engine: Engine, state: RunState, seconds: float) -> Report:
-        counts = engine.counts
-        stopped = engine.stopped
-        whole = counts["read"] == counts["delivered"] + counts["invalid"] + counts["rejected"]
-        outcome = stopped.state if stopped else "complete" if counts["delivered"] == counts["read"] else "incomplete"
-        because = chosen.secrets.redact(stopped.reason) if stopped else None
-        assert stopped or whole, counts
-        ledger.end(state, outcome, read=counts["read"], seconds=seconds, because=because)
-        if not stopped:
-            self._spool(state.id).unlink(missing_ok=True)
-        return Report(
-            connector=chosen.name, run=state.id, state=outcome, seconds=round(seconds, 3), stopped_because=because,
-            **{name: counts[name] for name in ("read", "delivered", "invalid", "rejected", "requests", "retries", "bytes")},
-        )  # fmt: skip
-
-
-def _told(source: Source) -> Iterator[Any]:
-    """What a source yields; what goes wrong inside it becomes a `SourceError` that names it."""
-    try:
-        yield from source.read(None)
-    except (SendoffError, KeyboardInterrupt, SystemExit):
-        raise
-    except Exception as error:
-        raise SourceError(f"{source.name}: {type(error).__name__}: {error}") from error
-
-
-def send(
-    rows: Any,
-    *,
-    url: str,
-    headers: Mapping[str, str] | None = None,
-    method: str = "POST",
-    batch: int | None = None,
-    name: str = "send",
-    state: str | Path | None = None,
-    **settings: Any,
-) -> Report:
-    """Send rows to a URL, one a request or `batch` together, and say what became of them.
-
-    `rows` is any iterable of mappings, or anything Arrow. `settings` are the other keys of a
-    connector file (``schema``, ``on_failure`` and so on). Without a `state` directory the ledger
-    lives only as long as the call; with one, a call that was cut short is resumed by the next call
-    with the same rows. Raises `ConfigError` for settings that are not right.
-    """
-    sender: dict[str, Any] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
-    destination = {"url": url, "method": method, "headers": dict(headers or {})}
-    document = Document(
-        "send()",
-        {"source": "rows", "send": sender, **settings, "destination": {**destination, **settings.get("destination", {})}},
-    )
-    with tempfile.TemporaryDirectory(prefix="sendoff-") as temporary:
-        runner = Runner(Path.cwd() / "connectors.d", state=state or temporary, plugins=[_RowsPlugin])
-        return runner.run(connectors.build(document, name, runner.registry, home=Path.cwd()), records=rows)
-
-
-class _RowsPlugin:
-    """The source of a connector that has none: its records are given."""
-
-    @staticmethod
-    @hookimpl
-    def sendoff_sources() -> list[type[Source]]:
-        return [_Rows]
-
-
-class _Rows(Source):
-    """Records given from Python."""
-
-    name = "rows"
-
-    def read(self, cursor: Any) -> Iterable[Any]:
-        raise SourceError("this connector's records are given from Python: Runner.run(name, records=…)")

@@ -30,7 +30,12 @@ def alertmanager(tmp_path: Path) -> Iterator[str]:
     (home / "am.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
     port = free_port()
     program = wanted("prometheus-alertmanager")
-    options = ["--config.file=am.yml", "--storage.path=data", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    options = [
+        "--config.file=am.yml",
+        "--storage.path=data",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
     with running([program, *options], port, home) as url:
         yield url
 

@@ -156,7 +156,10 @@ def test_two_plugins_that_offer_one_name_are_both_named() -> None:
 
 
 def test_a_misspelt_hook_is_refused() -> None:
-    plugin = type("Plugin", (), {"sendoff_sauces": staticmethod(hookimpl(lambda: []))})
+    def sendoff_sauces() -> list[type]:
+        return []
+
+    plugin = type("Plugin", (), {"sendoff_sauces": staticmethod(hookimpl(sendoff_sauces))})
     with pytest.raises(PluginError, match="a hook that does not exist"):
         Registry(plugins=[plugin])
 

@@ -210,7 +210,7 @@ def test_memory_is_flat_however_long_the_input(project: Project, receiver: Recei
         def read(self, cursor: object) -> Iterator[pl.DataFrame]:
             nonlocal peak
             for _ in range(60):
-                stock = runner._desk._engine.plan.stock  # type: ignore[union-attr]
+                stock = runner._run._engine.plan.stock  # type: ignore[union-attr]
                 peak = max(peak, sum(len(block.data) for block in stock._blocks))
                 yield pl.DataFrame({"text": ["x" * 1_000] * 2_000})
 

@@ -26,7 +26,12 @@ values = st.recursive(
 )  # fmt: skip
 
 
-@given(st.lists(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), values, max_size=4), max_size=8))
+@given(
+    st.lists(
+        st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3), values, max_size=4),
+        max_size=8,
+    )
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_mappings_come_back_as_they_were(tmp_path: Path, rows: list[dict]) -> None:
     kept = spool.write(tmp_path / "x.pages", pages(rows))
@@ -39,7 +44,13 @@ def test_mappings_come_back_as_they_were(tmp_path: Path, rows: list[dict]) -> No
 def test_pages_keep_their_places_and_faults(tmp_path: Path) -> None:
     page = Page(pl.DataFrame({"a": ["1", None]}), "f.csv", [2, 5], {1: "ragged"}, text=True)
     (found,) = spool.write(tmp_path / "x.pages", [page]).read(None)
-    assert (found.file, list(found.lines), found.faults, found.text, found.fixed) == ("f.csv", [2, 5], {1: "ragged"}, True, True)
+    assert (found.file, list(found.lines), found.faults, found.text, found.fixed) == (
+        "f.csv",
+        [2, 5],
+        {1: "ragged"},
+        True,
+        True,
+    )
 
 
 def test_the_same_records_have_the_same_fingerprint(tmp_path: Path) -> None:

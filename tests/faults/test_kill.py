@@ -86,13 +86,14 @@ def hold_the_account(home: Path) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone():
             return
-        row = db.execute("SELECT planned FROM run WHERE id = 1").fetchone()
-        planned = row[0] if row else 0
+        row = db.execute("SELECT id, planned FROM run ORDER BY id DESC").fetchone()
+        run, planned = row or (0, 0)
         places = [0] * planned
-        for lo, hi in db.execute("SELECT lo, hi FROM delivered UNION ALL SELECT lo, hi FROM piece"):
-            for at in range(lo, hi):
-                places[at] += 1
-        for (at,) in db.execute("SELECT position FROM failed WHERE kind = 'rejected'"):
+        for table in ("delivered", "piece"):
+            for lo, hi in db.execute(f"SELECT lo, hi FROM {table} WHERE run = ?", (run,)):
+                for at in range(lo, hi):
+                    places[at] += 1
+        for (at,) in db.execute("SELECT position FROM failed WHERE kind = 'rejected' AND run = ?", (run,)):
             places[at] += 1
         assert set(places) <= {1}
     finally:

@@ -49,6 +49,7 @@ DESTINATION = {
         type="dict",
         keysrules={"type": "string", "check_with": "header_name"},
         valuesrules={"type": "string", "check_with": "header_value"},
+        check_with="headers",
         default={},
     ),
     "concurrency": _help("How many requests may be under way at once.", type="integer", min=1, max=1000, default=4),
@@ -132,6 +133,12 @@ class Rules(explain.RecordValidator):
             self._error(field, f"{value!r} cannot be a header's name")
         elif value.lower() in _RESERVED:
             self._error(field, f"{value} is set by the transport; leave it out")
+
+    def _check_with_headers(self, field: Any, value: Any) -> None:
+        names = [str(name).lower() for name in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            self._error(field, f"{twice!r} is set twice; upper and lower case make no difference in a header's name")
 
     def _check_with_header_value(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and (re.search(r"[\r\n\0]", value) or not _latin1(value)):

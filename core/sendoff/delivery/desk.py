@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from sendoff.components import Answer, Observer, Request, Wait
+from sendoff.components import Answer, Request, Wait
+from sendoff.delivery.audience import Audience
 from sendoff.delivery.engine import Engine
 from sendoff.delivery.reader import Read
 from sendoff.errors import SendoffError
@@ -27,17 +28,16 @@ class Desk:
         engine: Engine,
         commit: Callable[[Changes], None],
         *,
-        connector: str,
-        observers: Sequence[Observer] = (),
+        audience: Audience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._commit = commit
-        self._connector = connector
-        self._observers = observers
+        self._audience = audience
         self._clock = clock
         self._begun = clock()
-        self._condition = threading.Condition()
+        # Re-entrant, as a failure is noted from within a step.
+        self._condition = threading.Condition(threading.RLock())
         self._version = 0
         self._seen = threading.local()
         self._callbacks: list[Callable[[], None]] = []
@@ -49,14 +49,21 @@ class Desk:
     def next(self) -> Request | Wait | Literal["done"]:
         with self._condition:
             self._seen.version = self._version
-            found = self._engine.next(self._clock())
+            try:
+                found = self._engine.next(self._clock())
+            except Exception as error:
+                self._failed(error)
+                return "done"
             if not isinstance(found, Wait):
                 self._changed()
             return found
 
     def answer(self, request: Request, answer: Answer) -> None:
         with self._condition:
-            self._engine.answer(request, answer, self._clock())
+            try:
+                self._engine.answer(request, answer, self._clock())
+            except Exception as error:
+                self._failed(error)
             self._changed()
 
     def wait(self, seconds: float) -> None:
@@ -122,16 +129,12 @@ class Desk:
             self._commit(changes)
             with self._condition:
                 self._engine.confirm(changes)
-                counts = dict(self._engine.counts)
+                counts = {**self._engine.counts, "whole": int(self._engine.plan.ended)}
                 events, self._engine.events = self._engine.events, []
                 self._changed()
-            self._tell(counts, events)
-
-    def _tell(self, counts: dict[str, int], events: list[tuple[str, dict[str, Any]]]) -> None:
-        for observer in self._observers:
             for name, facts in events:
-                observer.event(self._connector, name, facts)
-            observer.moved(self._connector, counts, self._clock() - self._begun)
+                self._audience.event(name, facts)
+            self._audience.moved(counts, self._clock() - self._begun)
 
     def _hand(self, work: Callable[..., None], *args: Any) -> None:
         try:

@@ -127,9 +127,7 @@ class Engine:
         if self._committing is not None:
             return None
         if self.stopped is None:
-            if self._nothing_else_to_try():
-                if self._doubtful is not None:
-                    self.stop(self._doubtful[1].reason)
+            if self._suspended and self._nothing_else_to_try():
                 self._accept_suspended()
             undecided = len(self._suspended) + (self._doubtful is not None)
             for piece in self.plan.advance(undecided):
@@ -171,9 +169,12 @@ class Engine:
         if self._in_flight and (not self._proven or len(self._in_flight) >= self._terms.concurrency):
             return Wait(LONG)
         task = self._take(now)
-        if task is None:
-            return Wait(self._later[0][0] - now if self._later else LONG)
-        return self._request(task, now)
+        if task is not None:
+            return self._request(task, now)
+        if self._doubtful is not None and self._nothing_else_to_try():
+            self.stop(self._doubtful[1].reason)
+            return "done"
+        return Wait(self._later[0][0] - now if self._later else LONG)
 
     def answer(self, request: Request, answer: Answer, now: float) -> None:
         """Judge an answer, and act on the verdict."""
@@ -195,6 +196,7 @@ class Engine:
     def stop(self, reason: str, *, interrupted: bool = False) -> None:
         """Send nothing more. What is planned and not settled stays so, for the next run to go on with."""
         if self.stopped is None:
+            reason = self._terms.redact(reason)
             self.stopped = Stop("interrupted" if interrupted else "stopped", reason)
             self.events.append(("stop", {"reason": reason}))
 
@@ -204,8 +206,8 @@ class Engine:
         return settled and not self._changes and self._committing is None
 
     def quiet(self) -> bool:
-        """Whether no answer is awaited and nothing is left to commit."""
-        return not self._in_flight and not self._changes and self._committing is None
+        """Whether nothing is left to commit, as far as answers have come."""
+        return not self._changes and self._committing is None
 
     # What travels next.
 
@@ -327,8 +329,6 @@ class Engine:
             self._decide(task, verdict)
 
     def _nothing_else_to_try(self) -> bool:
-        if not self._suspended and self._doubtful is None:
-            return False
         busy = self._in_flight or self._ready or self._later or self._heirs or any(strip.spans for strip in self._strips)
         return self.plan.exhausted() and not busy
 

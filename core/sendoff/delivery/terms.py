@@ -49,16 +49,20 @@ class Terms:
 def terms(chosen: Connector, key: Callable[[Span, bytes], str], *, accept_refusals: bool = False) -> Terms:
     """The terms of a connector's destination."""
     to = chosen.destination
+    key_header = to.idempotency["header"] if to.idempotency["enabled"] else None
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
     return Terms(
         url=to.url,
         method=to.method,
-        headers={**{name: value for name, value in base.items() if name.lower() not in named}, **to.headers},
+        headers={
+            **{name: value for name, value in base.items() if name.lower() not in named},
+            **{name: value for name, value in to.headers.items() if name.lower() != (key_header or "").lower()},
+        },
         concurrency=to.concurrency,
         timeout=to.timeout,
         retry=to.retry,
-        key_header=to.idempotency["header"] if to.idempotency["enabled"] else None,
+        key_header=key_header,
         key=key,
         redact=chosen.secrets.redact,
         accept_refusals=accept_refusals,

@@ -13,6 +13,7 @@ import polars as pl
 from sendoff import jsontext
 from sendoff.components import Source
 from sendoff.errors import ConfigError, LedgerError
+from sendoff.ledger.locks import held
 from sendoff.ledger.store import connect
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
@@ -29,7 +30,7 @@ def runs(state: Path, connector: str | None = None) -> list[dict[str, Any]]:
     """Every run in the ledger, the newest first, with the counts of `Report`."""
     with closing(_open(state)) as db:
         where, values = ("WHERE connector = ?", (connector,)) if connector else ("", ())
-        return [_row(row) for row in db.execute(f"{_COUNTS} {where} ORDER BY id DESC", values)]
+        return [_row(state, row) for row in db.execute(f"{_COUNTS} {where} ORDER BY id DESC", values)]
 
 
 def run(state: Path, number: int) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def run(state: Path, number: int) -> dict[str, Any]:
         row = db.execute(f"{_COUNTS} WHERE id = ?", (number,)).fetchone()
     if row is None:
         raise ConfigError(f"there is no run {number}; `sendoff runs` lists them")
-    return _row(row)
+    return _row(state, row)
 
 
 def failures(state: Path, number: int) -> Iterator[dict[str, Any]]:
@@ -103,7 +104,9 @@ def _open(state: Path) -> sqlite3.Connection:
         raise LedgerError(f"{path} cannot be read: {error}") from error
 
 
-def _row(row: sqlite3.Row) -> dict[str, Any]:
+def _row(state: Path, row: sqlite3.Row) -> dict[str, Any]:
     found = dict(row)
+    if found["state"] == "running" and not held(state / "locks", found["connector"]):
+        found["state"] = "cut short"
     found["unsettled"] = found["read"] - found["delivered"] - found["invalid"] - found["rejected"]
     return found

@@ -50,6 +50,21 @@ class RunLock:
             return ""
 
 
+def held(directory: Path, connector: str) -> bool:
+    """Whether somebody is running the connector now."""
+    try:
+        fd = os.open(directory / f"{connector}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 @contextmanager
 def writing(fd: int) -> Iterator[None]:
     """One writer at a time on the ledger file.

@@ -1,0 +1,39 @@
+"""The observers of a run, as one: an observer that fails is left out, and takes nothing down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sendoff.components import Observer
+
+_log = logging.getLogger("sendoff")
+
+
+class Audience:
+    """Tells every observer, in order. What one of them raises is logged, and it hears no more."""
+
+    def __init__(self, connector: str, observers: Iterable[Observer]) -> None:
+        self._connector = connector
+        self._observers = list(observers)
+
+    def started(self, run: int, facts: Mapping[str, Any]) -> None:
+        self._tell(lambda observer: observer.started(self._connector, run, facts))
+
+    def moved(self, counts: Mapping[str, int], seconds: float) -> None:
+        self._tell(lambda observer: observer.moved(self._connector, counts, seconds))
+
+    def event(self, name: str, facts: Mapping[str, Any]) -> None:
+        self._tell(lambda observer: observer.event(self._connector, name, facts))
+
+    def ended(self, report: Any) -> None:
+        self._tell(lambda observer: observer.ended(self._connector, report))
+
+    def _tell(self, tell: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                tell(observer)
+            except Exception:
+                _log.exception("%s: the observer %r failed and is left out", self._connector, observer.name)
+                self._observers.remove(observer)

@@ -1,0 +1,121 @@
+"""One run: a source delivered by an engine, from its first read to its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from random import Random
+from typing import Any
+
+from sendoff.components import Observer, Source
+from sendoff.config.connector import Connector
+from sendoff.delivery.audience import Audience
+from sendoff.delivery.desk import Desk
+from sendoff.delivery.engine import Engine
+from sendoff.delivery.keys import keymaker
+from sendoff.delivery.reader import Read, read
+from sendoff.delivery.terms import terms
+from sendoff.errors import SendoffError, SourceError
+from sendoff.ledger import Changes, Ledger, RunState
+from sendoff.records import pages
+from sendoff.report import Report
+
+
+class Run:
+    """A run that is ready to begin, or to go on: the ledger knows it, and its lock is held."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        connector: Connector,
+        source: Source,
+        state: RunState,
+        *,
+        observers: Iterable[Observer],
+        random: Random | None,
+        accept_refusals: bool,
+    ) -> None:
+        self._ledger, self._connector, self._source, self._state = ledger, connector, source, state
+        self._audience = Audience(connector.name, observers)
+        key = keymaker(ledger.key_secret, connector.name, state.generation)
+        to = terms(connector, key, accept_refusals=accept_refusals)
+        self._engine = Engine(to, connector.sender, connector.strategy, state, random=random)
+        self._desk = Desk(self._engine, self._commit, audience=self._audience)
+        self._begun = time.monotonic()
+
+    def interrupt(self, reason: str) -> None:
+        """End after the requests that have left. Safe from a signal handler."""
+        self._desk.stop(reason, interrupted=True)
+
+    def deliver(self) -> Report:
+        """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
+        counts = self._engine.counts
+        self._audience.started(self._state.id, {"resumed": self._state.resumed, "delivered": counts["delivered"]})
+        if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._invalid()):
+            self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
+        else:
+            self._send()
+        report = self._ended()
+        self._audience.ended(report)
+        return report
+
+    def _send(self) -> None:
+        to = self._connector.destination
+        try:
+            self._desk.run(
+                self._reads(), lambda: self._connector.transport.carry(self._desk, url=to.url, concurrency=to.concurrency)
+            )
+        except SourceError as error:
+            self._engine.stop(str(error))
+        except KeyboardInterrupt:
+            self._engine.stopped = None  # it was stopped by this very exception
+            self._engine.stop("by KeyboardInterrupt", interrupted=True)
+            self._ended()
+            raise
+        except BaseException:
+            with suppress(Exception):  # the ledger itself may be what failed
+                self._ended()
+            raise
+
+    def _invalid(self) -> int:
+        """A first walk over the source that sends nothing: how many records are invalid."""
+        invalid = rows = 0
+        for found in self._reads():
+            rows, invalid = found.rows, invalid + len(found.invalid)
+            self._commit(Changes(failed=list(found.invalid), read=rows))
+        if invalid:
+            self._engine.counts.update(read=rows, invalid=invalid)
+        return invalid
+
+    def _reads(self) -> Iterator[Read]:
+        connector = self._connector
+        return read(pages(yielded(self._source)), connector.schema, connector.validators, connector.sender)
+
+    def _commit(self, changes: Changes) -> None:
+        self._ledger.commit(self._state, changes)
+
+    def _ended(self) -> Report:
+        """Close the run in the ledger, and account for it."""
+        counts, stopped = self._engine.counts, self._engine.stopped
+        report = Report(
+            connector=self._connector.name,
+            run=self._state.id,
+            state=stopped.state if stopped else "complete" if counts["delivered"] == counts["read"] else "incomplete",
+            seconds=round(time.monotonic() - self._begun, 3),
+            stopped_because=stopped.reason if stopped else None,
+            **counts,
+        )
+        assert stopped or report.unsettled == 0, report
+        self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
+        return report
+
+
+def yielded(source: Source) -> Iterator[Any]:
+    """What a source yields; what goes wrong inside it becomes a `SourceError` that names it."""
+    try:
+        yield from source.read(None)
+    except (SendoffError, KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        raise SourceError(f"{source.name}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,58 @@
+"""`sendoff.send`: deliver rows without a connector file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sendoff.components import Source
+from sendoff.config import connector as connectors
+from sendoff.config.documents import Document
+from sendoff.errors import SourceError
+from sendoff.hookspecs import hookimpl
+from sendoff.report import Report
+from sendoff.runner import Runner
+
+
+def send(
+    rows: Any,
+    *,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    method: str = "POST",
+    batch: int | None = None,
+    name: str = "send",
+    state: str | Path | None = None,
+    **settings: Any,
+) -> Report:
+    """Send rows to a URL, one a request or `batch` together, and say what became of them.
+
+    `rows` is any iterable of mappings, or anything Arrow. `settings` are the other keys of a
+    connector file (``schema``, ``on_failure`` and so on). Without a `state` directory the ledger
+    lives only as long as the call; with one, a call that was cut short is resumed by the next call
+    with the same rows. Raises `ConfigError` for settings that are not right.
+    """
+    sender: dict[str, Any] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
+    destination = {"url": url, "method": method, "headers": dict(headers or {}), **settings.pop("destination", {})}
+    document = Document("send()", {"source": "rows", "send": sender, **settings, "destination": destination})
+    with tempfile.TemporaryDirectory(prefix="sendoff-") as temporary:
+        runner = Runner(state=state or temporary, plugins=[_Plugin])
+        return runner.run(connectors.build(document, name, runner.registry, home=runner.home), records=rows)
+
+
+class _Rows(Source):
+    """Records given from Python."""
+
+    name = "rows"
+
+    def read(self, cursor: Any) -> Iterable[Any]:
+        raise SourceError("these records are given from Python, and only there")
+
+
+class _Plugin:
+    @staticmethod
+    @hookimpl
+    def sendoff_sources() -> list[type[Source]]:
+        return [_Rows]
