@@ -36,8 +36,12 @@ class Desk:
         self._audience = audience
         self._clock = clock
         self._begun = clock()
-        # Re-entrant, as a failure is noted from within a step.
-        self._condition = threading.Condition(threading.RLock())
+        # One lock, re-entrant as a failure is noted from within a step, and three who wait under it:
+        # waking only who has something new to look at keeps a request cheap.
+        lock = threading.RLock()
+        self._travel = threading.Condition(lock)
+        self._write_down = threading.Condition(lock)
+        self._read_on = threading.Condition(lock)
         self._version = 0
         self._seen = threading.local()
         self._callbacks: list[Callable[[], None]] = []
@@ -47,19 +51,21 @@ class Desk:
     # The transport's side: an Exchange.
 
     def next(self) -> Request | Wait | Literal["done"]:
-        with self._condition:
+        with self._travel:
             self._seen.version = self._version
             try:
                 found = self._engine.next(self._clock())
             except Exception as error:
                 self._failed(error)
                 return "done"
-            if not isinstance(found, Wait):
+            if self._engine.pressing():
+                self._write_down.notify()
+            if found == "done":
                 self._changed()
             return found
 
     def answer(self, request: Request, answer: Answer) -> None:
-        with self._condition:
+        with self._travel:
             try:
                 self._engine.answer(request, answer, self._clock())
             except Exception as error:
@@ -67,9 +73,9 @@ class Desk:
             self._changed()
 
     def wait(self, seconds: float) -> None:
-        with self._condition:
+        with self._travel:
             if self._seen.version == self._version:
-                self._condition.wait(seconds)
+                self._travel.wait(seconds)
 
     def changed(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
@@ -92,9 +98,10 @@ class Desk:
             carry()
         except BaseException as error:
             self._failed(error)
-        with self._condition:
+        with self._travel:
             self._over = True
             self._changed()
+            self._read_on.notify()
         for hand in reversed(hands):
             hand.join()
         if self.error is not None:
@@ -102,32 +109,34 @@ class Desk:
 
     def stop(self, reason: str, *, interrupted: bool = False) -> None:
         """End the run after the requests under way."""
-        with self._condition:
+        with self._travel:
             self._engine.stop(reason, interrupted=interrupted)
             self._changed()
+            self._read_on.notify()
 
     def _read(self, reads: Iterable[Read]) -> None:
         for read in reads:
-            with self._condition:
+            with self._read_on:
                 self._engine.offer(read.block, read.invalid, read.rows)
                 self._changed()
                 while not self._engine.hungry():
                     if self._over or self._engine.stopped:
                         return
-                    self._condition.wait()
-        with self._condition:
+                    self._read_on.wait()
+        with self._read_on:
             self._engine.end()
             self._changed()
 
     def _write(self) -> None:
         while True:
-            with self._condition:
+            with self._write_down:
                 while (changes := self._engine.propose()) is None:
                     if self._over and self._engine.quiet():
                         return
-                    self._condition.wait()
+                    self._write_down.wait()
+                self._read_on.notify()
             self._commit(changes)
-            with self._condition:
+            with self._travel:
                 self._engine.confirm(changes)
                 counts = {**self._engine.counts, "whole": int(self._engine.plan.ended)}
                 events, self._engine.events = self._engine.events, []
@@ -143,15 +152,17 @@ class Desk:
             self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
-        with self._condition:
+        with self._travel:
             self.error = self.error or error
             said = str(error) if isinstance(error, SendoffError) else f"{type(error).__name__}: {error}"
             self._engine.stop(said)
             self._changed()
+            self._read_on.notify()
 
     def _changed(self) -> None:
-        """Called under the lock after every step: whoever waits looks again."""
+        """Called under the lock after every step: who carries and who writes looks again."""
         self._version += 1
-        self._condition.notify_all()
+        self._travel.notify_all()
+        self._write_down.notify()
         for callback in self._callbacks:
             callback()

@@ -13,11 +13,8 @@ no record is forgotten, and at most `window` requests are ever sent twice.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
-from itertools import count
 from random import Random
 from typing import Any, Literal
 
@@ -25,7 +22,8 @@ from sendoff.components import Answer, FailureStrategy, Refusal, Request, Sender
 from sendoff.delivery.backoff import backoff
 from sendoff.delivery.judge import Kind, Verdict, judge
 from sendoff.delivery.plan import Differs, Plan, digest
-from sendoff.delivery.tasks import Family, Strip, Task
+from sendoff.delivery.queue import Queue
+from sendoff.delivery.tasks import Family, Task
 from sendoff.delivery.terms import Terms
 from sendoff.ledger import Changes, Failure, RunState
 from sendoff.records import Block, Span
@@ -64,15 +62,11 @@ class Engine:
         self._random = random or Random()
         self.plan = Plan(sender, terms.concurrency, state)
 
-        self._ready: deque[Task] = deque()
-        self._strips: deque[Strip] = deque()
-        self._later: list[tuple[float, int, Task]] = []
-        self._tickets = count()
+        self._queue = Queue()
         self._in_flight: dict[Span, Task] = {}
         self._suspended: list[tuple[Task, Verdict]] = []
         #: A request given up on before it is known whether others get through.
         self._doubtful: tuple[Task, Verdict] | None = None
-        self._heirs: dict[int, Task] = {}
         self._changes = Changes()
         self._committing: Changes | None = None
 
@@ -105,7 +99,7 @@ class Engine:
         self.counts["read"] = max(self.counts["read"], rows)
         if block.hi > block.lo:
             try:
-                self._strips.extend(self.plan.add(block))
+                self._queue.extend(self.plan.add(block))
             except Differs:
                 self.stop(_CHANGED)
 
@@ -145,17 +139,7 @@ class Engine:
         self.plan.outstanding -= changes.released
         self.counts["delivered"] += sum(span.size for span in changes.delivered)
         self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
-        fresh: list[Task] = []
-        for piece in changes.opened:
-            heir = self._heirs.pop(piece.lo, None)
-            if heir is None:
-                self._strips.append(self.plan.open[piece.lo])
-            elif heir.family is None:
-                fresh.append(heir)
-            elif not heir.family.started:
-                heir.family.started = True
-                fresh.append(heir.family.waiting.popleft())
-        self._ready.extendleft(reversed(fresh))
+        self._queue.adopt(changes.opened, self.plan.open)
         self.plan.stock.drop(self.plan.planned)
 
     # The transport's side.
@@ -174,13 +158,15 @@ class Engine:
         if self._doubtful is not None and self._nothing_else_to_try():
             self.stop(self._doubtful[1].reason)
             return "done"
-        return Wait(self._later[0][0] - now if self._later else LONG)
+        until = self._queue.until_retry(now)
+        return Wait(LONG if until is None else until)
 
     def answer(self, request: Request, answer: Answer, now: float) -> None:
         """Judge an answer, and act on the verdict."""
         task = self._in_flight.pop(request.span)
         verdict = judge(answer, repeated=task.attempts > 1)
-        verdict = replace(verdict, reason=self._terms.redact(verdict.reason))
+        if verdict.reason:
+            verdict = replace(verdict, reason=self._terms.redact(verdict.reason))
         match verdict.kind:
             case Kind.DELIVERED:
                 self._delivered(task, now)
@@ -200,6 +186,11 @@ class Engine:
             self.stopped = Stop("interrupted" if interrupted else "stopped", reason)
             self.events.append(("stop", {"reason": reason}))
 
+    def pressing(self) -> bool:
+        """Whether something waits to be committed that others wait for; a mere count of requests does not press."""
+        changes = self._changes
+        return bool(changes.delivered or changes.closed or changes.opened or changes.failed)
+
     def finished(self) -> bool:
         """Whether every record is settled, durably."""
         settled = self.plan.exhausted() and not self.plan.outstanding
@@ -212,23 +203,15 @@ class Engine:
     # What travels next.
 
     def _take(self, now: float) -> Task | None:
-        if self._later and (self._later[0][0] <= now or not self._proven):
-            # Before anything has got through, a retry is all there is to try.
-            return heappop(self._later)[2] if self._later[0][0] <= now else None
-        while (task := self._upcoming()) is not None:
+        task = self._queue.retry(now)
+        if task is not None:
+            return task
+        if not self._proven and self._queue.until_retry(now) is not None:
+            return None  # before anything has got through, a retry is all there is to try
+        while (task := self._queue.take()) is not None:
             if not self.plan.over_cap(task.span):
                 return task
             self._divide(task, _halves(task.span), None)
-        return None
-
-    def _upcoming(self) -> Task | None:
-        if self._ready:
-            return self._ready.popleft()
-        while self._strips:
-            strip = self._strips[0]
-            if strip.spans:
-                return Task(strip.spans.popleft(), strip.piece, attempts=int(strip.repeats))
-            self._strips.popleft()
         return None
 
     def _request(self, task: Task, now: float) -> Request:
@@ -290,7 +273,7 @@ class Engine:
             wait = max(wait, verdict.wait)
             self._paused_until = max(self._paused_until, now + wait)
         self.events.append(("retry", {"reason": verdict.reason, "seconds": round(wait, 3), "attempt": task.attempts}))
-        heappush(self._later, (now + wait, next(self._tickets), task))
+        self._queue.at(now + wait, task)
 
     def _given_up(self, task: Task, verdict: Verdict, *, others_pass: bool) -> None:
         """Tell a request that cannot succeed from an outage: by whether another one gets through."""
@@ -329,8 +312,7 @@ class Engine:
             self._decide(task, verdict)
 
     def _nothing_else_to_try(self) -> bool:
-        busy = self._in_flight or self._ready or self._later or self._heirs or any(strip.spans for strip in self._strips)
-        return self.plan.exhausted() and not busy
+        return self.plan.exhausted() and not self._in_flight and not self._queue
 
     def _decide(self, task: Task, verdict: Verdict) -> None:
         decision = self._strategy.decide(Refusal(task.span, verdict.status, verdict.reason))
@@ -354,7 +336,8 @@ class Engine:
         for span in spans:
             piece = self.plan.open_piece(span, span.size)
             self._changes.opened.append(piece)
-            heir = self._heirs[piece.lo] = Task(span, piece, family=family)
+            heir = Task(span, piece, family=family)
+            self._queue.expect(heir)
             if family is not None:
                 family.waiting.append(heir)
         if verdict is not None:
@@ -389,7 +372,7 @@ class Engine:
         if family.inferred_bad():
             self._decide(family.waiting.popleft(), family.verdict)
         else:
-            self._ready.appendleft(family.waiting.popleft())
+            self._queue.first(family.waiting.popleft())
 
 
 def _halves(span: Span) -> list[Span]:

@@ -7,22 +7,21 @@ changed bytes never reuse one; two equal rows at different places have different
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable
 
 from sendoff.records import Span
 
-LENGTH = 26
+LENGTH = 32
 
 
 def keymaker(secret: bytes, connector: str, generation: int) -> Callable[[Span, bytes], str]:
-    """A function from a span and its bytes' SHA-256 to the key, 26 letters and digits of base32."""
+    """A function from a span and its bytes' SHA-256 to the key: 128 bits in hexadecimal."""
     root = hashlib.sha256(secret + f"\0{connector}\0{generation}\0".encode())
 
     def key(span: Span, digest: bytes) -> str:
         made = root.copy()
         made.update(b"%d\0%d\0" % span + digest)
-        return base64.b32encode(made.digest()).decode().lower()[:LENGTH]
+        return made.hexdigest()[:LENGTH]
 
     return key

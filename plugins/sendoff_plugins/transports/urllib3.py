@@ -9,13 +9,13 @@ slices of 1 MiB with a Content-Length, uncopied.
 from __future__ import annotations
 
 import http.client
+import math
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any
 
 import urllib3
@@ -94,7 +94,8 @@ class Urllib3(Transport):
             retries=False,
             redirect=False,
             preload_content=False,
-            timeout=urllib3.Timeout(connect=min(CONNECT, request.deadline), read=request.deadline),
+            # The watchdog comes first; urllib3's own timeout is there in case it does not.
+            timeout=urllib3.Timeout(connect=min(CONNECT, request.deadline), read=request.deadline + 1),
         )
         try:
             body = response.read(self.max_answer_bytes + 1, decode_content=True)
@@ -217,21 +218,28 @@ class _Watchdog:
 
     def __init__(self) -> None:
         self.current = threading.local()
-        self._due: list[tuple[float, int, _Watch]] = []
-        self._tickets = count()
+        self._due: dict[_Watch, float] = {}
+        self._wakes = math.inf
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="sendoff-watchdog", daemon=True)
         self._thread.start()
 
-    def watch(self, seconds: float) -> _Watching:
-        watch = _Watch()
-        self.current.watch = watch
+    @contextmanager
+    def watch(self, seconds: float) -> Iterator[_Watch]:
+        """Watch over one attempt of this thread."""
+        self.current.watch = watch = _Watch()
+        due = time.monotonic() + seconds
         with self._changed:
-            heappush(self._due, (time.monotonic() + seconds, next(self._tickets), watch))
-            if self._due[0][2] is watch:
+            self._due[watch] = due
+            if due < self._wakes:
                 self._changed.notify()
-        return _Watching(watch)
+        try:
+            yield watch
+        finally:
+            watch.end()
+            with self._changed:
+                del self._due[watch]
 
     def close(self) -> None:
         with self._changed:
@@ -243,20 +251,11 @@ class _Watchdog:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
-                while self._due and (self._due[0][0] <= now or self._due[0][2]._over):
-                    heappop(self._due)[2].expire()
-                self._changed.wait(self._due[0][0] - now if self._due else None)
-
-
-class _Watching:
-    def __init__(self, watch: _Watch) -> None:
-        self._watch = watch
-
-    def __enter__(self) -> _Watch:
-        return self._watch
-
-    def __exit__(self, *_: object) -> None:
-        self._watch.end()
+                for watch, due in self._due.items():
+                    if due <= now:
+                        watch.expire()
+                self._wakes = min((due for due in self._due.values() if due > now), default=math.inf)
+                self._changed.wait(None if self._wakes == math.inf else self._wakes - now)
 
 
 def _pool(url: str, size: int, watchdog: _Watchdog) -> Any:
