@@ -131,6 +131,7 @@ class Runner:
             state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="retry", retry_of=run)
             return state, history.Failed(self.state, run, retried_by=state.id)
         fixed = self._spooled(records)
+        self._check_columns(chosen, fixed)
         fingerprint = fixed.fingerprint()
         state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="spool", retry_of=run)
         return state, self._kept(fixed, state)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.sandbox import Sandbox
+from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
 
 CSV = "id,email,age\n1,ann@example.com,30\n2,bad@example.com,31\n3,cee@example.com,x\n4,dee@example.com,33\n"
@@ -110,6 +110,36 @@ def test_failed_records_are_retried_as_they_were(people: Sandbox, terminal: Term
     (run,) = json.loads(terminal("retry", "1", "--json"))["runs"]
     assert (run["state"], run["delivered"]) == ("complete", 1)
     assert people.records[-1]["id"] == 2
+
+
+def test_a_corrected_file_without_a_column_is_refused_and_the_records_stay_to_be_retried(
+    people: Sandbox, terminal: Terminal, project: Project
+) -> None:
+    terminal("run", "people", code=1)
+    project({"fixed.csv": "id,mail\n2,good@example.com\n"})
+    terminal("retry", "1", "--from", "fixed.csv", code=2)
+    assert "no column 'email'" in terminal.err
+    people.rules.clear()
+    assert json.loads(terminal("retry", "1", "--json"))["runs"][0]["delivered"] == 1
+
+
+def test_a_retry_that_was_cut_short_and_given_up_leaves_its_records_to_be_retried(people: Sandbox, terminal: Terminal) -> None:
+    terminal("run", "people", code=1)
+    people.rules[:] = [rules.parse("401 if always")]
+    terminal("retry", "1", code=3)
+    people.rules.clear()
+    terminal("run", "people", "--restart")
+    assert json.loads(terminal("retry", "1", "--json"))["runs"][0]["delivered"] == 1
+
+
+def test_a_retry_that_was_cut_short_is_gone_on_with(people: Sandbox, terminal: Terminal) -> None:
+    terminal("run", "people", code=1)
+    people.rules[:] = [rules.parse("401 if always")]
+    terminal("retry", "1", code=3)
+    people.rules.clear()
+    (run,) = json.loads(terminal("run", "people", "--json"))["runs"]
+    assert (run["run"], run["state"], run["delivered"]) == (2, "complete", 1)
+    assert people.records[-1]["email"] == "bad@example.com"
 
 
 def test_failed_as_json_lines(people: Sandbox, terminal: Terminal) -> None:

@@ -42,13 +42,13 @@ def _http(connector: Connector, request: Request) -> None:
     click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
     for name, value in _shown_headers(connector, request).items():
         click.echo(f"{name}: {value}")
-    click.echo(f"Content-Length: {request.length}\n\n{_body(connector, request)}\n")
+    click.echo(f"Content-Length: {request.length}\n\n{_body(request)}\n")
 
 
 def _curl(connector: Connector, request: Request) -> None:
     words = [f"curl -X {request.method} {_quoted(_shown_url(connector))}"]
     words += [f"-H {_quoted(f'{name}: {value}')}" for name, value in _shown_headers(connector, request).items()]
-    words += [f"--data-binary {shlex.quote(_body(connector, request))}"]
+    words += [f"--data-binary {shlex.quote(_body(request))}"]
     click.echo(" \\\n  ".join(words) + "\n")
 
 
@@ -58,7 +58,7 @@ def _json(connector: Connector, request: Request) -> None:
             "method": request.method,
             "url": _shown_url(connector),
             "headers": {**_shown_headers(connector, request), "Content-Length": str(request.length)},
-            "body": _body(connector, request),
+            "body": _body(request),
         }
     )
 
@@ -76,8 +76,8 @@ def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
     }
 
 
-def _body(connector: Connector, request: Request) -> str:
-    return connector.secrets.redact(b"".join(request.body).decode())
+def _body(request: Request) -> str:
+    return b"".join(request.body).decode()
 
 
 def _quoted(text: str) -> str:

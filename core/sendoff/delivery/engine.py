@@ -259,16 +259,16 @@ class Engine:
             )
             return
         if verdict.wait is not None:
-            task.attempts -= 1  # the API said when to come back, so this counts against nobody
+            task.spared += 1  # the API said when to come back, so this counts against nobody
         tried_for = now - (now if task.first_tried is None else task.first_tried)
-        if task.attempts >= retry["attempts"] or tried_for >= retry["give_up_after"]:
+        if task.attempts - task.spared >= retry["attempts"] or tried_for >= retry["give_up_after"]:
             reason = f"{verdict.reason}; given up after {task.attempts} attempts"
             self._given_up(task, replace(verdict, reason=reason), others_pass=self._last_success > now - tried_for)
             return
         if self._doubtful is not None:
             self.stop(self._doubtful[1].reason)  # another one fails as well: it is not the records
             return
-        wait = backoff(max(1, task.attempts), retry, self._random)
+        wait = backoff(task.attempts, retry, self._random)
         if verdict.wait is not None:
             wait = max(wait, verdict.wait)
             self._paused_until = max(self._paused_until, now + wait)
@@ -351,7 +351,7 @@ class Engine:
                 self._changes.failed.append(
                     Failure(
                         "rejected", ordinal, block.page.file, block.page.line(row), verdict.reason,
-                        self._terms.redact(record), verdict.status, task.attempts, verdict.maybe_applied, block.page.text,
+                        record, verdict.status, task.attempts, verdict.maybe_applied, block.page.text,
                     )
                 )  # fmt: skip
         self._settle(task)

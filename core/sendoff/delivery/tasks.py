@@ -29,6 +29,8 @@ class Task:
     piece: Piece
     #: How often it was tried, by an earlier process included as far as is known.
     attempts: int = 0
+    #: How many of the attempts the API itself asked to be made later.
+    spared: int = 0
     first_tried: float | None = None
     family: Family | None = None
 

@@ -43,6 +43,10 @@ class Spool(Source):
         with self.file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()
 
+    def columns(self) -> Iterator[tuple[str, list[str]]]:
+        """The columns of each page whose rows all have the same."""
+        return ((page.file, page.frame.columns) for page in self.read(None) if page.fixed)
+
     def read(self, cursor: Any) -> Iterator[Page]:
         """The pages, as they were written. Raises `LedgerError` for a damaged file."""
         with self.file.open("rb") as stream:

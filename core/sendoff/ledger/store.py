@@ -126,6 +126,8 @@ class Ledger:
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
+            if not state.delivered and not state.rejected:  # it came to nothing, so what it took on is free again
+                db.execute("UPDATE failed SET retried_by = NULL WHERE retried_by = ?", (state.id,))
 
     def commit(self, state: RunState, changes: Changes) -> None:
         """Write one group of changes down. When this returns, they survive a power cut."""

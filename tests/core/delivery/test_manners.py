@@ -135,6 +135,14 @@ def test_a_retry_after_is_obeyed_by_every_request() -> None:
     assert min(later) >= times[4] + 30
 
 
+@pytest.mark.parametrize("seconds", ["0", "-5", "0.01", "garbage", "1e309", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_h14_an_api_that_always_asks_to_come_back_at_once_is_not_stormed(seconds: str) -> None:
+    run = Simulation(100, lambda records: Answer(429, {"retry-after": seconds}), batch=10).run()
+    assert run.engine.stopped
+    assert len(run.sent) < 60
+    assert run.now >= 0
+
+
 def test_a_retry_after_of_years_stops_the_run_instead_of_holding_it() -> None:
     run = Simulation(100, lambda records: Answer(429, {"retry-after": "999999999"}), batch=10).run()
     assert run.engine.stopped
