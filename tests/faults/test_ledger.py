@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,22 @@ from sendoff.ledger import Changes, Failure, Ledger, Piece, home
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes every ledger a test opens, as a process that ends would."""
+    kept: list[Ledger] = []
+    original = Ledger.__init__
+
+    def opening(self: Ledger, *args: Any, **settings: Any) -> None:
+        original(self, *args, **settings)
+        kept.append(self)
+
+    monkeypatch.setattr(Ledger, "__init__", opening)
+    yield
+    for ledger in kept:
+        ledger._db.close()
 
 
 def begun(directory: Path) -> tuple[Ledger, object]:

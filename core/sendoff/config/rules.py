@@ -163,19 +163,21 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
 def spelt_out(data: Mapping[str, Any]) -> dict[str, Any]:
     """The shorthands written in full: a bare word is ``{use: word}``, a bare type ``{type: …}``."""
 
-    def component(value: Any) -> Any:
-        return {"use": value} if isinstance(value, str) else value
+    def component(value: Any, rules: Mapping[str, Any]) -> Any:
+        if isinstance(value, str):
+            return {"use": value}
+        return {**rules.get("default", {}), **value} if isinstance(value, dict) else value
 
     spelled = dict(data)
     for key, rules in CONNECTOR.items():
         if "component" in rules and key in spelled:
-            spelled[key] = component(spelled[key])
+            spelled[key] = component(spelled[key], rules)
         elif "component" in rules.get("schema", {}) and isinstance(spelled.get(key), list):
-            spelled[key] = [component(item) for item in spelled[key]]
+            spelled[key] = [component(item, {}) for item in spelled[key]]
     if isinstance(spelled.get("destination"), dict):
         destination = spelled["destination"] = dict(spelled["destination"])
         if "transport" in destination:
-            destination["transport"] = component(destination["transport"])
+            destination["transport"] = component(destination["transport"], DESTINATION["transport"])
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
     if isinstance(spelled.get("schema"), dict):

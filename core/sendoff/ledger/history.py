@@ -14,7 +14,7 @@ from sendoff import jsontext
 from sendoff.components import Source
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.ledger.locks import held
-from sendoff.ledger.store import connect
+from sendoff.ledger.opening import connect
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
 _COUNTS = """
@@ -97,9 +97,7 @@ def _open(state: Path) -> sqlite3.Connection:
     if not path.exists():
         raise ConfigError(f"there are no runs yet: no ledger in {state}")
     try:
-        db = connect(path, read_only=True)
-        db.execute("PRAGMA query_only = ON").fetchall()
-        return db
+        return connect(path, read_only=True)
     except sqlite3.Error as error:
         raise LedgerError(f"{path} cannot be read: {error}") from error
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
 from sendoff.ledger import home
 from sendoff.ledger.changes import Changes, Piece
 from sendoff.ledger.locks import RunLock, open_write_lock, writing
+from sendoff.ledger.opening import opened
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.tables import TABLES, VERSION
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
@@ -59,8 +55,12 @@ class Ledger:
         self._clock = clock
         self._pid = os.getpid()
         self._write_fd = open_write_lock(self.directory)
-        self._db = self._open()
-        self.key_secret: bytes = self._meta("key_secret")
+        try:
+            self._db = opened(self.directory, self._write_fd)
+        except BaseException:
+            os.close(self._write_fd)
+            raise
+        self.key_secret: bytes = self._db.execute("SELECT value FROM meta WHERE key = 'key_secret'").fetchone()[0]
 
     def lock(self, connector: str) -> RunLock:
         """The connector's run lock; entering it raises `Locked` if another process holds it."""
@@ -213,58 +213,6 @@ class Ledger:
             ),
         )
 
-    def _open(self) -> sqlite3.Connection:
-        path, companion = self.directory / "ledger.db", self.directory / "ledger.id"
-        if companion.exists() and not path.exists():
-            raise LedgerError(
-                f"{path} is missing; restore it, or delete {companion} to begin a new ledger that knows nothing of the old runs"
-            )
-        try:
-            with writing(self._write_fd):
-                if not path.exists():
-                    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
-                db = connect(path)
-                if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                    if companion.exists():
-                        raise LedgerError(
-                            f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one"
-                        )
-                    self._create(db)
-                version = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()[0]
-                identity = db.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()[0]
-                if not companion.exists():
-                    _write_durably(companion, identity)
-        except (sqlite3.Error, TypeError, OSError) as error:
-            raise LedgerError(
-                f"{path} is not a ledger that can be used ({error}); restore it from a backup, or move it away"
-            ) from error
-        if version > VERSION:
-            raise LedgerError(
-                f"{path} was written by a newer sendoff (version {version} of the ledger; this one knows {VERSION}); "
-                "upgrade sendoff"
-            )
-        if companion.read_text().strip() != identity:
-            raise LedgerError(
-                f"{path} is not the ledger that {companion} names; "
-                f"put the right one back, or delete {companion} to trust this one"
-            )
-        return db
-
-    def _create(self, db: sqlite3.Connection) -> None:
-        db.execute("BEGIN IMMEDIATE")
-        for statement in TABLES.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
-        db.executemany(
-            "INSERT INTO meta VALUES (?, ?)",
-            [("version", VERSION), ("id", str(uuid.uuid4())), ("key_secret", secrets.token_bytes(32))],
-        )
-        db.execute("COMMIT")
-        home.sync_directory(self.directory)
-
-    def _meta(self, key: str) -> Any:
-        return self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
-
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if os.getpid() != self._pid:
@@ -283,28 +231,5 @@ class Ledger:
             raise LedgerError(f"the ledger cannot be written: {error}; nothing more is sent") from error
 
 
-def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection with the ledger's settings; every one of them matters (see docs/guarantees.md)."""
-    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
-    db.row_factory = sqlite3.Row
-    if not read_only:
-        db.execute("PRAGMA journal_mode = WAL").fetchall()
-        db.execute("PRAGMA synchronous = FULL").fetchall()
-        db.execute("PRAGMA fullfsync = ON").fetchall()
-        db.execute("PRAGMA journal_size_limit = 67108864").fetchall()
-    db.execute("PRAGMA trusted_schema = OFF").fetchall()
-    return db
-
-
 def _merged(spans: list[Span]) -> Iterator[Span]:
     return iter(Ranges(sorted(spans)))
-
-
-def _write_durably(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with closing(os.fdopen(fd, "w")) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(fd)
-    home.sync_directory(path.parent)

@@ -141,7 +141,7 @@ class _Chunk:
     def page(self, header: list[str]) -> Page:
         text = _decoded(self.data, self.line, self.name)
         bare = self._without_quoted()
-        records = pl.Series([bare.removesuffix(b"\n").decode()]).str.split("\n").explode(empty_as_null=False, keep_nulls=True)
+        records = pl.Series(bare.removesuffix(b"\n").decode().split("\n"), dtype=pl.String)
         cells = records.str.count_matches(self.delimiter, literal=True)
         regular = (cells == len(header) - 1).all() and (len(header) > 1 or not records.str.strip_chars("\r").eq("").any())
         frame = self._fast(header) if regular else None

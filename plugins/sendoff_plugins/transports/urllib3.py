@@ -78,7 +78,7 @@ class Urllib3(Transport):
             try:
                 answer = self._exchange(request, pool)
             except Exception as error:
-                answer = _lost(error)
+                answer = _lost(error, request.url)
             if watch.expired:
                 answer = Answer(error=f"no whole answer within {request.deadline:g} seconds", sent=watch.connected)
         return Answer(
@@ -122,14 +122,14 @@ def _body(request: Request) -> bytes | Iterator[memoryview]:
     return (memoryview(part)[at : at + SLICE] for part in request.body for at in range(0, len(part), SLICE))
 
 
-def _lost(error: Exception) -> Answer:
+def _lost(error: Exception, url: str) -> Answer:
     """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
     sentence = _sentence(error)
     match error:
         case SSLError():
             return Answer(error=f"TLS: {sentence}", sent=False, fatal=True)
         case NewConnectionError() | ConnectTimeoutError():
-            return Answer(error=sentence, sent=False)
+            return Answer(error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", sent=False)
         case LocationValueError() | UnicodeError() | ValueError():
             return Answer(error=sentence, sent=False, fatal=True)
         case HTTPError() | OSError():

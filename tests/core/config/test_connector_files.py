@@ -157,6 +157,11 @@ def test_two_fields_sent_under_one_name_are_refused(project: Project) -> None:
     assert "is sent as 'id', and so is 'a'" in problem
 
 
+def test_where_there_is_a_default_component_its_options_suffice(project: Project) -> None:
+    connector = project({"connectors.d/c.yaml": GOOD + "send: {max_records: 7}\n"}).runner().connector("c")
+    assert (connector.sender.name, connector.sender.max_records) == ("batch", 7)
+
+
 def test_bare_words_are_spelt_out(project: Project) -> None:
     text = GOOD.replace("{type: integer}", "integer") + "send: single\n"
     connector = project({"connectors.d/c.yaml": text}).runner().connector("c")

@@ -1,0 +1,103 @@
+"""Opening the ledger's file: made durably once, recognised ever after, never begun anew in silence."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sendoff.errors import LedgerError
+from sendoff.ledger import home
+from sendoff.ledger.locks import writing
+from sendoff.ledger.tables import TABLES, VERSION
+
+
+def opened(directory: Path, write_fd: int) -> sqlite3.Connection:
+    """The ledger of a state directory, made if there was none.
+
+    A companion file remembers which ledger it was. Raises `LedgerError` for one that is missing, empty,
+    damaged, of a newer version, or another one.
+    """
+    path, companion = directory / "ledger.db", directory / "ledger.id"
+    if companion.exists() and not path.exists():
+        raise LedgerError(
+            f"{path} is missing; restore it, or delete {companion} to begin a new ledger that knows nothing of the old runs"
+        )
+    try:
+        with writing(write_fd):
+            if not path.exists():
+                os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+            db = connect(path)
+            try:
+                _recognise(db, path, companion)
+            except BaseException:
+                db.close()
+                raise
+    except (sqlite3.Error, TypeError, OSError) as error:
+        raise LedgerError(
+            f"{path} is not a ledger that can be used ({error}); restore it from a backup, or move it away"
+        ) from error
+    return db
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with the ledger's settings; every one of them matters (see docs/guarantees.md)."""
+    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    db.row_factory = sqlite3.Row
+    settings = ["trusted_schema = OFF"]
+    if read_only:
+        settings += ["query_only = ON"]
+    else:
+        settings += ["journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "journal_size_limit = 67108864"]
+    try:
+        for setting in settings:
+            db.execute(f"PRAGMA {setting}").fetchall()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
+    """Make the tables if there never were any; else see that the ledger is the one it should be."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        if companion.exists():
+            raise LedgerError(f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one")
+        _create(db)
+        home.sync_directory(path.parent)
+    version, identity = (db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0] for key in ("version", "id"))
+    if version > VERSION:
+        raise LedgerError(
+            f"{path} was written by a newer sendoff (version {version} of the ledger; "
+            f"this one knows {VERSION}); upgrade sendoff"
+        )
+    if not companion.exists():
+        _write_durably(companion, identity)
+    if companion.read_text().strip() != identity:
+        raise LedgerError(
+            f"{path} is not the ledger that {companion} names; put the right one back, or delete {companion} to trust this one"
+        )
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    for statement in TABLES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    facts = [("version", VERSION), ("id", str(uuid.uuid4())), ("key_secret", secrets.token_bytes(32))]
+    db.executemany("INSERT INTO meta VALUES (?, ?)", facts)
+    db.execute("COMMIT")
+
+
+def _write_durably(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with closing(os.fdopen(fd, "w")) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
+    home.sync_directory(path.parent)
