@@ -60,7 +60,7 @@ class Engine:
         self._sender = sender
         self._strategy = strategy
         self._random = random or Random()
-        self.plan = Plan(sender, terms.concurrency, state)
+        self.plan = Plan(sender, terms.to.concurrency, state)
 
         self._queue = Queue()
         self._in_flight: dict[Span, Task] = {}
@@ -150,7 +150,7 @@ class Engine:
             return "done"
         if now < self._paused_until:
             return Wait(self._paused_until - now)
-        if self._in_flight and (not self._proven or len(self._in_flight) >= self._terms.concurrency):
+        if self._in_flight and (not self._proven or len(self._in_flight) >= self._terms.to.concurrency):
             return Wait(LONG)
         task = self._take(now)
         if task is not None:
@@ -249,7 +249,7 @@ class Engine:
 
     def _again(self, task: Task, verdict: Verdict, now: float) -> None:
         """Retry a transient failure, within bounds. A lost cause fails; an outage stops the run."""
-        retry = self._terms.retry
+        retry = self._terms.to.retry
         self._streak += 1
         if self._streak >= STREAK:
             self._proven, self._refusals = False, 0

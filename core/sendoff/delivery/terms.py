@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 from sendoff.components import Request, Sender
-from sendoff.config.connector import Connector
+from sendoff.config.connector import Connector, Destination
 from sendoff.records import Span
 
 #: What every request carries unless the connector says otherwise. Compressed answers are not asked
@@ -24,12 +23,9 @@ BASE_HEADERS = {
 class Terms:
     """A destination, as the engine sees it. `key` makes the idempotency key of a span and its digest."""
 
-    url: str
-    method: str
+    to: Destination
+    #: All of a request's headers but the key's and the length's.
     headers: Mapping[str, str]
-    concurrency: int
-    timeout: float
-    retry: Mapping[str, Any]
     key_header: str | None
     key: Callable[[Span, bytes], str]
     redact: Callable[[str], str] = str
@@ -43,7 +39,8 @@ class Terms:
         if self.key_header:
             headers = {**headers, self.key_header: self.key(span, digest())}
         body = [part for part in (sender.prefix, *parts, sender.suffix) if part]
-        return Request(span, self.method, self.url, headers, body, sum(map(len, body)), self.timeout, attempt)
+        length = sum(map(len, body))
+        return Request(span, self.to.method, self.to.url, headers, body, length, self.to.timeout, attempt)
 
 
 def terms(chosen: Connector, key: Callable[[Span, bytes], str], *, accept_refusals: bool = False) -> Terms:
@@ -52,18 +49,12 @@ def terms(chosen: Connector, key: Callable[[Span, bytes], str], *, accept_refusa
     key_header = to.idempotency["header"] if to.idempotency["enabled"] else None
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
+    own = {name: value for name, value in to.headers.items() if name.lower() != (key_header or "").lower()}
     return Terms(
-        url=to.url,
-        method=to.method,
-        headers={
-            **{name: value for name, value in base.items() if name.lower() not in named},
-            **{name: value for name, value in to.headers.items() if name.lower() != (key_header or "").lower()},
-        },
-        concurrency=to.concurrency,
-        timeout=to.timeout,
-        retry=to.retry,
-        key_header=key_header,
-        key=key,
+        to,
+        {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
+        key_header,
+        key,
         redact=chosen.secrets.redact,
         accept_refusals=accept_refusals,
     )

@@ -94,7 +94,7 @@ class Schema:
         elif self.unknown == "refuse":
             for name in extra:
                 refused.add_where(frame[name].is_not_null(), f"{name}: unknown field")
-        typed = pl.DataFrame([c for c in columns if c is not None]) if columns else pl.DataFrame(height=frame.height)
+        typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
         return Typed(typed, frozenset(raw), frozenset(optional), refused.sentences())
 
     def _column(self, f: Field, frame: pl.DataFrame, text: bool, refused: _Refused) -> pl.Series:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from sendoff import Answer, Request, Wait
+from sendoff.config.connector import Destination
 from sendoff.config.rules import RETRY
 from sendoff.delivery.engine import Engine
 from sendoff.delivery.keys import keymaker
@@ -102,10 +103,8 @@ class Simulation:
 
     def start(self) -> None:
         """A process begins: it knows what the memory holds, and reads the source from its start."""
-        terms = Terms(
-            "http://x/", "POST", {}, self.concurrency, 60, self.retry, "Idempotency-Key", keymaker(b"s", "c", 1),
-            accept_refusals=self.accept_refusals,
-        )  # fmt: skip
+        to = Destination("http://x/", "POST", {}, self.concurrency, 60, self.retry, {})
+        terms = Terms(to, {}, "Idempotency-Key", keymaker(b"s", "c", 1), accept_refusals=self.accept_refusals)
         self.engine = Engine(terms, self.sender, self.strategy, self.memory.state(), random=self.random)
         self.blocks = self._blocks()
         self.in_flight: list[Request] = []
