@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ PAGE = Path(__file__).with_name("reference.md")
 
 def reference() -> str:
     """The page, as it should be."""
-    return "\n".join(_lines()).rstrip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(_lines())).rstrip() + "\n"
 
 
 def _lines() -> Iterator[str]:
@@ -106,12 +107,7 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
         for name, inner in command.commands.items():
             yield from _command(inner, f"{path} {name}")
         return
-    words = [
-        f"{'[' if not p.required else ''}{p.make_metavar(click.Context(command))}{']' if not p.required else ''}"
-        for p in command.params
-        if isinstance(p, click.Argument)
-    ]
-    words = [word.replace("[[", "[").replace("]]", "]") for word in words]
+    words = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
     yield f"\n### {path}\n\n`{' '.join([path, *words])}`\n\n{inspect.cleandoc(command.help or '')}\n"
     options = [p for p in command.params if isinstance(p, click.Option)]
     for option in options:

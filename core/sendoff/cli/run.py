@@ -169,6 +169,7 @@ def interruptible(runner: Runner) -> Iterator[list[int]]:
         if caught:
             os._exit(128 + number)
         caught.append(number)
+        os.write(2, b"\nending after the requests under way; once more ends at once\n")
         runner.interrupt(f"by {signal.Signals(number).name}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

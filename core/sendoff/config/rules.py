@@ -219,8 +219,13 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry) -> P
     if error.code == _UNKNOWN:
         known = _known(CONNECTOR, data, path[:-1], registry)
         close = get_close_matches(str(path[-1]), known, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}" if known else ""
-        return document.problem(path, f"unknown key; {hint}" if hint else "unknown key", key=True)
+        if len(path) == 1 and path[0] in DESTINATION:
+            hint = "; it belongs under `destination`"
+        elif close:
+            hint = f"; did you mean {close[0]!r}?"
+        else:
+            hint = f"; known here: {', '.join(known)}" if known else ""
+        return document.problem(path, f"unknown key{hint}", key=True)
     if error.code == _MISSING:
         return document.problem(path, "is missing")
     on_key = "keysrules" in error.schema_path

@@ -126,6 +126,10 @@ def test_a_file_that_is_no_mapping_is_refused(project: Project, text: str) -> No
         project.runner().connector("c")
 
 
+def test_a_key_in_the_wrong_place_is_told_its_right_one(project: Project) -> None:
+    assert mistakes(project, GOOD + "concurrency: 5\n") == ["6:1: concurrency: unknown key; it belongs under `destination`"]
+
+
 def test_missing_parts_are_named(project: Project) -> None:
     assert mistakes(project, "schema: {}\n") == ["1:1: destination: is missing", "1:1: source: is missing"]
 

@@ -1,0 +1,5 @@
+"""``python -m sendoff``."""
+
+from sendoff.cli import main
+
+main()
