@@ -43,6 +43,11 @@ def test_r13_a_line_that_is_no_record_is_set_aside_and_the_rest_goes_on(line: st
     assert found.frame["a"].to_list() == [1, None, 3]
 
 
+def test_x6_what_a_bad_line_holds_cannot_forge_a_line_or_paint_a_terminal() -> None:
+    reason = page('{"a": 1}\n\x1b[31mRED\r{\n').faults[1]
+    assert reason.isprintable()
+
+
 def test_r6_a_line_that_is_no_utf8_is_set_aside() -> None:
     assert "not UTF-8 at byte 8" in page(b'{"a": "\xff"}\n{"a": "x"}\n').faults[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ class Progress(Observer):
         self._rates = [*self._rates[-20:], (now, counts["delivered"])]
         text = f"{connector}: {_counted(counts)}{self._pace(counts)}"
         if self._live:
-            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
             sys.stderr.flush()
         else:
             self._line(text)

@@ -22,7 +22,7 @@ from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
 _QUOTED = re.compile(rb'"[^"]*"')
 
 DELIMITER_OPTION = {
-    "type": "string", "minlength": 1, "maxlength": 1, "forbidden": ['"', "\n", "\r"], "default": ",",
+    "type": "string", "minlength": 1, "maxlength": 1, "regex": "[ -~\t]", "forbidden": ['"'], "default": ",",
     "meta": {"help": "What separates cells."},
 }  # fmt: skip
 

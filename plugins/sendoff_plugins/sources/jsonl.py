@@ -36,7 +36,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
                 raise ValueError("not a JSON object")
         except ValueError as error:
             sentence = f"not UTF-8 at byte {error.start + 1}" if isinstance(error, UnicodeDecodeError) else str(error)
-            faults[len(rows)] = f"{sentence}: {raw[:80].decode('utf-8', 'replace')}"
+            faults[len(rows)] = f"{sentence}: {raw[:80].decode('utf-8', 'replace')!r}"
             row = {}
         rows.append(row)
         lines.append(number)
