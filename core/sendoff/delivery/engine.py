@@ -9,6 +9,9 @@ It does no I/O, has no threads and no clock: time is an argument. Its hands are
 Two rules hold the account together. Nothing travels before the commit that plans it is confirmed,
 and a permit is released only by the commit that settles its request. So however the process ends,
 no record is forgotten, and at most `window` requests are ever sent twice.
+
+The file is long because every verdict acts on the same few things at once. What could be parted from
+it has been: the plan, the queue, the judge, the terms, and how long to wait.
 """
 
 from __future__ import annotations
