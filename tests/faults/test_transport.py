@@ -273,6 +273,40 @@ def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
     assert got in ([], [b""])
 
 
+def test_n15_a_server_that_speaks_no_tls_is_fatal(transport: Transport) -> None:
+    def plain(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(1000)
+            line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=plain, args=(listener,)).start()
+        answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
+    assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
+
+
+def test_n8_a_line_that_breaks_under_tls_is_unknown_and_retried(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with context.wrap_socket(line, server_side=True) as secure:
+            request(secure)
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,)).start()
+        answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
+    assert (answer.status, answer.sent, answer.fatal) == (None, True, False)
+
+
 def test_tls_works_with_a_trusted_certificate(transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def _lost(error: Exception, url: str) -> Answer:
     """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
     sentence = _sentence(error)
     match error:
-        case SSLError():
+        case SSLError() if _distrusted(error):
             return Answer(error=f"TLS: {sentence}", sent=False, fatal=True)
         case NewConnectionError() | ConnectTimeoutError():
             return Answer(error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", sent=False)
@@ -135,6 +136,16 @@ def _lost(error: Exception, url: str) -> Answer:
         case HTTPError() | OSError():
             return Answer(error=sentence)
     return Answer(error=f"{type(error).__name__}: {sentence}", fatal=True)
+
+
+def _distrusted(error: Exception) -> bool:
+    """Whether TLS failed on who the server is or on how it speaks, rather than on a line that broke."""
+    causes = (error, *error.args, error.__cause__, error.__context__)
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError)
+        or (isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in ("VERSION", "PROTOCOL", "CIPHER")))
+        for cause in causes
+    )
 
 
 def _sentence(error: Exception) -> str:
