@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -61,4 +61,4 @@ def file_source(project: Project, file: Path) -> Source:
     if found is None:
         raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(use)}")
     options = {"delimiter": "\t" if file.suffix == ".tsv" else ","} if "delimiter" in found.options else {}
-    return found(home=Path.cwd(), path=str(file), **options)  # type: ignore[return-value]
+    return cast(Source, found(home=Path.cwd(), path=str(file), **options))

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
+from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import history
@@ -69,7 +70,7 @@ def watch(runner: Runner, quiet: bool) -> None:
     """Show progress, if there is such an observer and it is wanted."""
     progress = runner.registry.find("observers", "progress")
     if progress is not None and not quiet:
-        runner.observers = (*runner.observers, progress())  # type: ignore[arg-type]
+        runner.observers = (*runner.observers, cast(Observer, progress()))
 
 
 def finish(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from cerberus.errors import ErrorDefinition
@@ -95,7 +95,7 @@ class Rules(explain.RecordValidator):
 
     @property
     def registry(self) -> Registry:
-        return self._config["registry"]  # type: ignore[no-any-return]
+        return cast(Registry, self._config["registry"])
 
     def _validate_component(self, kind: str, field: Any, value: Any) -> None:
         """{'type': 'string'}"""

@@ -9,13 +9,11 @@ slices of 1 MiB with a Content-Length, uncopied.
 from __future__ import annotations
 
 import http.client
-import math
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +28,7 @@ from urllib3.exceptions import (
 )
 
 from sendoff import Answer, Exchange, Request, Transport, Wait, hookimpl
+from sendoff_plugins.transports.watchdog import Watchdog
 
 SLICE = 1 << 20
 JOINED = 64 << 10
@@ -51,7 +50,7 @@ class Urllib3(Transport):
 
     def carry(self, exchange: Exchange, *, url: str, concurrency: int) -> None:
         """Carry requests in `concurrency` threads that pull from the exchange."""
-        watchdog = _Watchdog()
+        watchdog = Watchdog()
         pool = _pool(url, concurrency, watchdog)
         threads = [
             threading.Thread(target=self._work, args=(exchange, pool, watchdog), name=f"sendoff-urllib3-{number}", daemon=True)
@@ -66,14 +65,14 @@ class Urllib3(Transport):
             watchdog.close()
             pool.close()
 
-    def _work(self, exchange: Exchange, pool: Any, watchdog: _Watchdog) -> None:
+    def _work(self, exchange: Exchange, pool: Any, watchdog: Watchdog) -> None:
         while (request := exchange.next()) != "done":
             if isinstance(request, Wait):
                 exchange.wait(request.seconds)
             else:
                 exchange.answer(request, self._attempt(request, pool, watchdog))
 
-    def _attempt(self, request: Request, pool: Any, watchdog: _Watchdog) -> Answer:
+    def _attempt(self, request: Request, pool: Any, watchdog: Watchdog) -> Answer:
         started = time.monotonic()
         with watchdog.watch(request.deadline) as watch:
             try:
@@ -190,89 +189,10 @@ class _HeadReader:
         return getattr(self._raw, name)
 
 
-class _Watch:
-    """One attempt, as the watchdog sees it: the connection it is on, and whether its time ran out."""
-
-    def __init__(self) -> None:
-        self.expired = False
-        self.connected = False
-        self._over = False
-        self._line: socket.socket | None = None
-        self._lock = threading.Lock()
-
-    def on(self, line: socket.socket | None) -> None:
-        with self._lock:
-            self._line, self.connected = line, True
-            if self.expired:
-                self._cut()
-
-    def expire(self) -> None:
-        with self._lock:
-            if not self._over:
-                self.expired = True
-                self._cut()
-
-    def end(self) -> None:
-        with self._lock:
-            self._over = True
-
-    def _cut(self) -> None:
-        if self._line is not None:
-            try:
-                self._line.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is gone already
-
-
-class _Watchdog:
-    """A thread that ends attempts whose time is over."""
-
-    def __init__(self) -> None:
-        self.current = threading.local()
-        self._due: dict[_Watch, float] = {}
-        self._wakes = math.inf
-        self._changed = threading.Condition()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="sendoff-watchdog", daemon=True)
-        self._thread.start()
-
-    @contextmanager
-    def watch(self, seconds: float) -> Iterator[_Watch]:
-        """Watch over one attempt of this thread."""
-        self.current.watch = watch = _Watch()
-        due = time.monotonic() + seconds
-        with self._changed:
-            self._due[watch] = due
-            if due < self._wakes:
-                self._changed.notify()
-        try:
-            yield watch
-        finally:
-            watch.end()
-            with self._changed:
-                del self._due[watch]
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                for watch, due in self._due.items():
-                    if due <= now:
-                        watch.expire()
-                self._wakes = min((due for due in self._due.values() if due > now), default=math.inf)
-                self._changed.wait(None if self._wakes == math.inf else self._wakes - now)
-
-
-def _pool(url: str, size: int, watchdog: _Watchdog) -> Any:
+def _pool(url: str, size: int, watchdog: Watchdog) -> Any:
     """A pool whose connections tell the watchdog which attempt they serve."""
 
-    class Watched:
+    class Watched:  # mixed into urllib3's connections, whose methods it extends
         response_class = _WholeHead
         _line: socket.socket | None = None
 

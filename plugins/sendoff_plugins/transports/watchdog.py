@@ -1,0 +1,93 @@
+"""A watchdog over attempts: a total deadline, which no socket's time-out can be.
+
+A time-out on a socket is for each read. An answer that trickles in resets it with every byte, so it
+would hold an attempt for ever. The watchdog shuts the line itself down when the time is over.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Watch:
+    """One attempt, as the watchdog sees it: the connection it is on, and whether its time ran out."""
+
+    def __init__(self) -> None:
+        self.expired = False
+        self.connected = False
+        self._over = False
+        self._line: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def on(self, line: socket.socket | None) -> None:
+        with self._lock:
+            self._line, self.connected = line, True
+            if self.expired:
+                self._cut()
+
+    def expire(self) -> None:
+        with self._lock:
+            if not self._over:
+                self.expired = True
+                self._cut()
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+
+    def _cut(self) -> None:
+        if self._line is not None:
+            try:
+                self._line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone already
+
+
+class Watchdog:
+    """A thread that ends attempts whose time is over."""
+
+    def __init__(self) -> None:
+        self.current = threading.local()
+        self._due: dict[Watch, float] = {}
+        self._wakes = math.inf
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="sendoff-watchdog", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def watch(self, seconds: float) -> Iterator[Watch]:
+        """Watch over one attempt of this thread."""
+        self.current.watch = watch = Watch()
+        due = time.monotonic() + seconds
+        with self._changed:
+            self._due[watch] = due
+            if due < self._wakes:
+                self._changed.notify()
+        try:
+            yield watch
+        finally:
+            watch.end()
+            with self._changed:
+                del self._due[watch]
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                for watch, due in self._due.items():
+                    if due <= now:
+                        watch.expire()
+                self._wakes = min((due for due in self._due.values() if due > now), default=math.inf)
+                self._changed.wait(None if self._wakes == math.inf else self._wakes - now)
