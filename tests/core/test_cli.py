@@ -132,6 +132,26 @@ def test_a_retry_that_was_cut_short_and_given_up_leaves_its_records_to_be_retrie
     assert json.loads(terminal("retry", "1", "--json"))["runs"][0]["delivered"] == 1
 
 
+def test_of_a_retry_given_up_half_way_only_the_other_half_is_left(project: Project, terminal: Terminal) -> None:
+    with Sandbox(["400 if always"]) as api:
+        text = (
+            CONNECTOR.format(url=api.url, more=", concurrency: 1")
+            .replace("{use: batch, max_records: 10}", "single")
+            .replace("split", "fail")
+        )
+        rows = "".join(f"{at},p{at}@example.com,1\n" for at in range(6))
+        project({"people.csv": "id,email,age\n" + rows, "connectors.d/people.yaml": text})
+        terminal("run", "--accept-refusals", code=1)
+        api.rules[:] = [rules.parse("401 if id = 4")]
+        terminal("retry", "1", code=3)
+        assert [record["id"] for record in api.records] == [0, 1, 2, 3]
+        api.rules.clear()
+        project({"people.csv": "id,email,age\n"})
+        terminal("run", "--restart")
+        assert json.loads(terminal("retry", "1", "--json"))["runs"][0]["delivered"] == 2
+        assert [record["id"] for record in api.records] == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_retry_that_was_cut_short_is_gone_on_with(people: Sandbox, terminal: Terminal) -> None:
     terminal("run", "people", code=1)
     people.rules[:] = [rules.parse("401 if always")]

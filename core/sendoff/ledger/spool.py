@@ -108,7 +108,7 @@ def _packed(page: Page) -> bytes:
 
 def _unpacked(raw: bytes) -> Page:
     (length,) = struct.unpack_from("<I", raw)
-    head = jsontext.loads(raw[4 : 4 + length])
+    head = jsontext.loads(raw[4 : 4 + length].decode())
     frame = pl.read_ipc(io.BytesIO(raw[4 + length :]))
     if not frame.width:
         frame = pl.DataFrame(height=head["height"])

@@ -126,8 +126,25 @@ class Ledger:
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
-            if not state.delivered and not state.rejected:  # it came to nothing, so what it took on is free again
-                db.execute("UPDATE failed SET retried_by = NULL WHERE retried_by = ?", (state.id,))
+            db.executemany(
+                "UPDATE failed SET retried_by = NULL WHERE run = ? AND kind = ? AND position = ?", self._unsettled_claims(state)
+            )
+
+    def _unsettled_claims(self, state: RunState) -> list[tuple[int, str, int]]:
+        """The failed records that a retry took on and did not settle.
+
+        Its rows are those records in order, and its ordinals count the valid ones among them. Of a
+        corrected file nobody knows which row was which record: there all are free if it settled none.
+        """
+        claims = self._db.execute(
+            "SELECT run, kind, position FROM failed WHERE retried_by = ? ORDER BY kind, position", (state.id,)
+        ).fetchall()
+        if state.source != "retry":
+            return [] if state.delivered or state.failed else [tuple(claim) for claim in claims]
+        query = "SELECT position FROM failed WHERE run = ? AND kind = 'invalid'"
+        invalid = {row[0] for row in self._db.execute(query, (state.id,))}
+        valid = (claim for number, claim in enumerate(claims) if number not in invalid)
+        return [tuple(claim) for at, claim in enumerate(valid) if at not in state.delivered and at not in state.failed]
 
     def commit(self, state: RunState, changes: Changes) -> None:
         """Write one group of changes down. When this returns, they survive a power cut."""
