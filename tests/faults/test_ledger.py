@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sendoff import LedgerError, Locked, Runner
-from sendoff.ledger import Changes, Failure, Ledger, Piece, home
+from sendoff.ledger import Changes, Failure, Ledger, Piece, home, locks
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver
@@ -206,6 +206,26 @@ def test_l2_a_lock_file_deleted_while_held_does_not_let_a_second_one_stay(tmp_pa
     (tmp_path / "s/locks/c.lock").write_text("stale nonsense")
     with ledger.lock("c"):
         pass  # a stale file never blocks
+
+
+def test_l2_a_lock_on_a_file_deleted_before_it_was_locked_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, _ = begun(tmp_path / "s")
+    original = locks._open
+    deleted: list[Path] = []
+
+    def opened_and_gone(path: Path) -> int:
+        fd = original(path)
+        if not deleted:
+            deleted.append(path)
+            path.unlink()
+        return fd
+
+    monkeypatch.setattr(locks, "_open", opened_and_gone)
+    with ledger.lock("c"), pytest.raises(Locked), ledger.lock("c"):
+        raise AssertionError
+    assert deleted
 
 
 def test_l3_two_connectors_share_a_ledger(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ It does no I/O, has no threads and no clock: time is an argument. Its hands are
 * a transport, which asks what to send (`next`) and says what came back (`answer`).
 
 Two rules hold the account together. Nothing travels before the commit that plans it is confirmed,
-and a permit is released only by the commit that settles its request. So however the process ends,
+and what takes a settled request's permit is planned by the commit that settles it. So however the process ends,
 no record is forgotten, and at most `window` requests are ever sent twice.
 
 The file is long because every verdict acts on the same few things at once. What could be parted from
@@ -133,13 +133,11 @@ class Engine:
         if not self._changes:
             return None
         self._committing, self._changes = self._changes, Changes()
-        self._committing.released, self.plan.released = self.plan.released, 0
         return self._committing
 
     def confirm(self, changes: Changes) -> None:
         """The proposed changes are durable: what they plan may travel, what they settle is over."""
         self._committing = None
-        self.plan.outstanding -= changes.released
         self.counts["delivered"] += sum(span.size for span in changes.delivered)
         self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
         self._queue.adopt(changes.opened, self.plan.open)

@@ -38,7 +38,6 @@ class Plan:
         self._envelope = len(sender.prefix) + len(sender.suffix)
         self._asleep = deque(self._reopened(state))
         self.outstanding = sum(strip.open for strip in self.open.values())
-        self.released = 0
 
     # Blocks in.
 
@@ -98,7 +97,8 @@ class Plan:
         """One of a piece's requests is settled; answers with the piece's first ordinal if it was the last."""
         strip = self.open[task.piece.lo]
         strip.open -= 1
-        self.released += 1
+        # The permit is free, but what takes it is planned by the same commit that settles this request.
+        self.outstanding -= 1
         if strip.open:
             return None
         del self.open[task.piece.lo]

@@ -63,8 +63,6 @@ class Changes:
     planned: int | None = None
     #: Source rows read so far.
     read: int | None = None
-    #: Permits that are free again once this is durable.
-    released: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.closed or self.opened or self.delivered or self.failed or self.requests or self.planned is not None)

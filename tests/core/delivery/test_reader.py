@@ -1,0 +1,35 @@
+"""From pages to blocks: ordinals count the good rows, positions all of them."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from sendoff.delivery.reader import read
+from sendoff.records import Page
+from sendoff.schema import Schema, declare
+from sendoff_plugins.senders.batch import Batch
+from sendoff_plugins.senders.single import Single
+
+SCHEMA = Schema([declare("n", {"type": "integer"})], unknown="drop")
+
+
+def test_blocks_follow_each_other_without_holes_whatever_is_invalid() -> None:
+    pages = [Page(pl.DataFrame({"n": cells}), "f", text=True) for cells in (["1", "x", "2"], ["x"], ["3", "y", "4", "z"])]
+    found = list(read(pages, SCHEMA, [], Batch(max_records=9, max_bytes=None)))
+    assert [(each.block.lo, each.block.hi, each.block.data) for each in found] == [
+        (0, 2, b'{"n":1},{"n":2}'),
+        (2, 2, b""),
+        (2, 4, b'{"n":3},{"n":4}'),
+    ]
+    assert [failure.position for each in found for failure in each.invalid] == [1, 3, 5, 7]
+    assert [each.rows for each in found] == [3, 4, 8]
+
+
+@pytest.mark.parametrize(("sender", "around"), [(Batch(max_records=9, max_bytes=11), 2), (Single(max_bytes=9), 0)])
+def test_a_record_that_alone_is_a_byte_too_large_is_set_aside_and_one_that_just_fits_is_not(sender, around) -> None:
+    page = Page(pl.DataFrame({"n": ["123", "1234", "12345"]}), "f", text=True)
+    (found,) = read([page], SCHEMA, [], sender)
+    assert found.block.data == b'{"n":123}'
+    assert [failure.position for failure in found.invalid] == [1, 2]
+    assert found.invalid[0].reason.startswith(f"a request of {10 + around} bytes with this record alone")
