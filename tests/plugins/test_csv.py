@@ -81,6 +81,11 @@ def test_r10_ragged_rows_are_set_aside_and_the_rest_goes_on() -> None:
     assert list(page.lines) == [2, 3, 4, 5]
 
 
+def test_r10_a_row_that_is_only_too_short_is_no_row_of_nulls() -> None:
+    (page,) = pages("a,b\n1,2\n3\n")
+    assert page.faults == {1: "ragged: 1 cells where the header has 2"}
+
+
 def test_r11_a_record_without_end_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_RECORD", 1 << 16)
     with pytest.raises(SourceError, match=r"in\.csv:2: a record of more than 0 MiB"):

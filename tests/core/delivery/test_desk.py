@@ -18,7 +18,10 @@ def test_nothing_travels_before_the_commit_that_plans_it_has_returned() -> None:
 
     def commit(changes: Changes) -> None:
         if not durable:
-            tried_too_early.append(desk.next())  # nothing is durable yet, so nothing may travel
+            found = desk.next()  # nothing is durable yet, so nothing may travel
+            tried_too_early.append(found)
+            if isinstance(found, Request):
+                desk.answer(found, Answer(200))
         simulation.memory.commit(changes)
         durable.update(piece.lo for piece in changes.opened)
 
