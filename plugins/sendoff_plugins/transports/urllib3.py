@@ -197,7 +197,7 @@ def _pool(url: str, size: int, watchdog: Watchdog) -> Any:
         _line: socket.socket | None = None
 
         def _new_conn(self) -> socket.socket:
-            sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+            sock: socket.socket = super()._new_conn()  # type: ignore[misc]  # the next class has it
             # A second handle: the first one vanishes into the TLS layer, and TLS may hang too.
             self._line = sock.dup()
             watchdog.current.watch.on(self._line)
@@ -206,10 +206,10 @@ def _pool(url: str, size: int, watchdog: Watchdog) -> Any:
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self._line is not None:
                 watchdog.current.watch.on(self._line)
-            super().request(*args, **kwargs)  # type: ignore[misc]
+            super().request(*args, **kwargs)  # type: ignore[misc]  # as above
 
         def close(self) -> None:
-            super().close()  # type: ignore[misc]
+            super().close()  # type: ignore[misc]  # as above
             if self._line is not None:
                 self._line.close()
                 self._line = None
