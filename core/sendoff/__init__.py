@@ -5,7 +5,10 @@ from importlib.metadata import version
 __version__ = version("sendoff")
 
 from sendoff.components import (
+    TLS,
     Answer,
+    Ask,
+    Authenticator,
     Component,
     Decision,
     Exchange,
@@ -21,8 +24,10 @@ from sendoff.components import (
     Transport,
     Validator,
     Wait,
+    Wire,
 )
 from sendoff.errors import (
+    AuthError,
     ConfigError,
     Incomplete,
     LedgerError,
@@ -39,7 +44,11 @@ from sendoff.runner import Runner
 from sendoff.send import send
 
 __all__ = [
+    "TLS",
     "Answer",
+    "Ask",
+    "AuthError",
+    "Authenticator",
     "Component",
     "ConfigError",
     "Decision",
@@ -67,6 +76,7 @@ __all__ = [
     "Transport",
     "Validator",
     "Wait",
+    "Wire",
     "__version__",
     "hookimpl",
     "send",

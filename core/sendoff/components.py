@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import polars as pl
 
+from sendoff import jsonpath, jsontext
 from sendoff.records import Span
 
 __all__ = [
+    "TLS",
     "Answer",
+    "Ask",
+    "Authenticator",
     "Component",
     "Decision",
     "Exchange",
@@ -33,6 +37,7 @@ __all__ = [
     "Transport",
     "Validator",
     "Wait",
+    "Wire",
 ]
 
 
@@ -118,6 +123,25 @@ class Sender(Component, ABC):
     #: The most records one request may carry, and the most bytes its body may have (None: any).
     max_records: int = 1
     max_bytes: int | None = None
+    #: How a record is written: ``json``, or ``form`` (``application/x-www-form-urlencoded``).
+    encoding: ClassVar[str] = "json"
+    #: What a record is made into (see `sendoff.shape`), and what stands before each; None: itself, nothing.
+    record: Any = None
+    before: Any = None
+    #: Whether members that are null are left out.
+    omit_null: bool = False
+
+    def values(self, request: Request, field: str) -> Sequence[Any]:
+        """The values that a field has in the records of a request, as they were sent."""
+        body = b"".join(request.body)
+        listed = body[len(self.prefix) : len(body) - len(self.suffix)].split(b"\n") if self.separator == b"\n" else None
+        records = (
+            map(jsontext.loads, map(bytes.decode, listed[:: 2 if self.before is not None else 1]))
+            if listed
+            else (jsontext.loads("[" + body[len(self.prefix) : len(body) - len(self.suffix)].decode() + "]"))
+        )
+        path = jsonpath.parse(field if field.startswith("$") else f"$['{field}']")
+        return [path.find(record) for record in records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +174,10 @@ class FailureStrategy(Component, ABC):
     kind = "failure_strategies"
     #: Whether it may send parts of a request by themselves.
     splits: ClassVar[bool] = False
+    #: What splitting may cost: requests (None: 2,000, and 40 for every 1,000 records), and the share of
+    #: records refused above which it may not be the records.
+    max_requests: int | None = None
+    max_failed_ratio: float = 0.5
 
     @abstractmethod
     def decide(self, refusal: Refusal) -> Decision:
@@ -169,6 +197,15 @@ class Request:
     #: Seconds the whole attempt may take, to the last byte of the answer.
     deadline: float
     attempt: int = 1
+    #: How many records it carries; `span` may hold others, which are settled or travel apart.
+    count: int = 1
+    #: Its own number within the run, from 1, and its idempotency key ("" if it carries none).
+    number: int = 0
+    key: str = ""
+    #: It is sent again because the credentials were renewed.
+    renewed: bool = False
+    #: How much of the answer is to be read, in bytes after decoding.
+    answer_bytes: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +223,10 @@ class Answer:
     #: A retry cannot help: TLS verification failed, say.
     fatal: bool = False
     seconds: float = 0.0
+    #: The body was longer than asked for, and its rest was not read.
+    truncated: bool = False
+    #: The credentials were renewed since: the same request may pass now.
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +234,29 @@ class Wait:
     """Nothing should travel for this many seconds, or until `Exchange.changed` says so."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """How a destination is known, and how sendoff makes itself known to it: PEM files."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Where a transport connects to, and how."""
+
+    url: str
+    concurrency: int = 1
+    tls: TLS = field(default_factory=TLS)
+    #: The URL of an HTTP proxy; None for none. The environment is never asked.
+    proxy: str | None = None
+    #: Why an address must not be dialled, in a sentence; None if it may be. Asked after DNS, for every address.
+    guard: Callable[[str], str | None] = lambda address: None
 
 
 class Exchange(Protocol):
@@ -217,12 +281,63 @@ class Transport(Component, ABC):
     kind = "transports"
 
     @abstractmethod
-    def carry(self, exchange: Exchange, *, url: str, concurrency: int) -> None:
-        """Carry requests, at most `concurrency` at once, until the exchange says ``"done"``.
+    def carry(self, exchange: Exchange, wire: Wire) -> None:
+        """Carry requests, at most ``wire.concurrency`` at once, until the exchange says ``"done"``.
 
         Every request pulled must be answered, whatever happens to it. Redirects are not followed;
-        nothing is retried; the request's deadline is total; an answer's body is capped.
+        nothing is retried; no cookie is kept; the request's deadline is total; no more of an answer is
+        read than the request says; no address is dialled that ``wire.guard`` refuses.
         """
+
+    def ask(self, request: Request, wire: Wire) -> Answer:
+        """One request by itself: what an authenticator fetches a token with."""
+        exchange = _One(request)
+        self.carry(exchange, replace(wire, url=request.url, concurrency=1))
+        return exchange.found
+
+
+class _One:
+    """An exchange of a single request."""
+
+    def __init__(self, request: Request) -> None:
+        self._requests = [request]
+        self.found = Answer(error="not sent", sent=False)
+
+    def next(self) -> Request | Wait | Literal["done"]:
+        return self._requests.pop() if self._requests else "done"
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        self.found = answer
+
+    def wait(self, seconds: float) -> None:
+        """There is nothing to wait for."""
+
+    def changed(self, callback: Callable[[], None]) -> None:
+        """Nothing ever changes."""
+
+
+Ask = Callable[[Request], Answer]
+
+
+class Authenticator(Component, ABC):
+    """How requests prove who sends them. Its verbs are called from several threads at once."""
+
+    kind = "authenticators"
+
+    def start(self, ask: Ask) -> None:
+        """A run begins; `ask` sends a request of the authenticator's own, by the destination's transport and guard."""
+
+    @abstractmethod
+    def sign(self, request: Request) -> Mapping[str, str]:
+        """The headers to add to a request that is about to leave. Raises `AuthError` if there is no proof to be had."""
+
+    def renew(self, request: Request) -> bool:
+        """The API answered 401 to this request: whether it may pass with what `sign` would answer now."""
+        return False
+
+    def secrets(self) -> Iterable[str]:
+        """What must never be shown, as far as it is known now."""
+        return ()
 
 
 class Observer(Component):
@@ -244,5 +359,5 @@ class Observer(Component):
 
 
 KINDS: dict[str, type[Component]] = {
-    base.kind: base for base in (Source, Validator, Sender, FailureStrategy, Transport, Observer)
+    base.kind: base for base in (Source, Validator, Sender, FailureStrategy, Transport, Authenticator, Observer)
 }

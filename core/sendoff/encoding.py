@@ -8,17 +8,34 @@ and columns that hold JSON text already (decimals, nested values) are passed thr
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from json.encoder import encode_basestring
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 import polars as pl
 
+from sendoff import jsontext, shape
 from sendoff.schema.columns import moment
 from sendoff.schema.schema import Typed
 
 
-def encode(typed: Typed, separator: bytes) -> tuple[bytes, array[int]]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a record is written: as JSON by itself, by a template, or as a form."""
+
+    separator: bytes = b","
+    kind: str = "json"
+    record: Any = None
+    before: Any = None
+    omit_null: bool = False
+    #: What an idempotency key takes in JSON, where the template has one.
+    key_size: int = 0
+
+
+def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
     """The frame's records joined by the separator, and where each starts.
 
     The last offset lies one separator past the end, so that records i to j are always
@@ -26,14 +43,87 @@ def encode(typed: Typed, separator: bytes) -> tuple[bytes, array[int]]:
     """
     if typed.frame.height == 0:
         return b"", array("q", [0])
+    if form.omit_null:
+        typed = replace(typed, optional=frozenset(typed.frame.columns))
     # Numbered columns: polars reads names like "*" and "^a$" as patterns.
     frame = typed.frame.rename(dict(zip(typed.frame.columns, map(str, range(typed.frame.width)), strict=True)))
-    records = frame.select(_record(typed).alias("record")).to_series()
+    if form.kind == "form":
+        records = _forms(typed, form)
+    else:
+        records = frame.select(_written(typed, form).alias("record")).to_series()
+        if len(records) == 1 != typed.frame.height:  # a template without fields is the same for all
+            records = records.new_from_index(0, typed.frame.height)
     lengths = records.str.len_bytes().cast(pl.Int64)
     offsets = array("q", [0])
     offsets.extend((lengths + 1).cum_sum().to_list())
-    data: bytes = records.str.join(separator.decode()).cast(pl.Binary).item()
+    data: bytes = records.str.join(form.separator.decode()).cast(pl.Binary).item()
     return data, offsets
+
+
+def _written(typed: Typed, form: Form) -> pl.Expr:
+    """A record by its template, with the line before it if there is one."""
+    whole = _record(typed) if form.record is None else _templated(form.record, typed, form)
+    if form.before is None:
+        return whole
+    return pl.concat_str([_templated(form.before, typed, form), pl.lit("\n"), whole])
+
+
+def _templated(template: Any, typed: Typed, form: Form) -> pl.Expr:
+    """A template as one expression: its own JSON, and the fields' where it names them."""
+    if template == shape.RECORD:
+        return _record(typed)
+    if template == shape.KEY:
+        return pl.lit(shape.HOLE.decode() * form.key_size)
+    if isinstance(template, str) and template.startswith("$") and not template.startswith("$$"):
+        return _value(typed, template[1:]).fill_null("null")
+    if isinstance(template, Mapping):
+        members = [_templated_member(name, value, typed, form) for name, value in template.items()]
+        return pl.concat_str([pl.lit("{"), pl.concat_str([pl.lit(""), *members]).str.strip_prefix(","), pl.lit("}")])
+    if isinstance(template, list):
+        items = [pl.concat_str([pl.lit(","), _templated(item, typed, form)]) for item in template]
+        return pl.concat_str([pl.lit("["), pl.concat_str([pl.lit(""), *items]).str.strip_prefix(","), pl.lit("]")])
+    return pl.lit(jsontext.dumps(shape.literal(template)))
+
+
+def _templated_member(name: str, value: Any, typed: Typed, form: Form) -> pl.Expr:
+    head = pl.lit(f",{encode_basestring(name)}:")
+    field = value[1:] if isinstance(value, str) and value.startswith("$") and not value.startswith("$$") else ""
+    if form.omit_null and field and value not in (shape.RECORD, shape.KEY):
+        return pl.concat_str([head, _value(typed, field)]).fill_null("")
+    return pl.concat_str([head, _templated(value, typed, form)])
+
+
+def _value(typed: Typed, name: str) -> pl.Expr:
+    """One field's JSON; null for a null and for a field that is not there."""
+    if name not in typed.frame.columns:
+        return pl.lit(None, dtype=pl.String)
+    at = typed.frame.columns.index(name)
+    column = _Column("v", pl.col(str(at)), typed.frame.dtypes[at])
+    if name in typed.raw:
+        return column.cells
+    bare = _inside([column]).str.strip_prefix('"v":')
+    return pl.when(column.cells.is_null()).then(None).otherwise(bare)
+
+
+def _forms(typed: Typed, form: Form) -> pl.Series:
+    """Records as forms (WHATWG URL §5.2): text as it stands, everything else as its JSON."""
+    names = [quote_plus(name) for name in typed.frame.columns]
+    frame = typed.frame.rename(dict(zip(typed.frame.columns, map(str, range(typed.frame.width)), strict=True)))
+    cells = []
+    for at, (name, dtype) in enumerate(typed.frame.schema.items()):
+        plain = pl.col(str(at)) if dtype == pl.String and name not in typed.raw else _value(typed, name)
+        if dtype.is_temporal():
+            plain = plain.str.strip_chars('"')
+        cells.append(frame.select(plain.alias("v")).to_series().to_list())
+    written = []
+    for row in zip(*cells, strict=True):
+        pairs = (
+            f"{name}={quote_plus(value or '')}"
+            for name, value in zip(names, row, strict=True)
+            if value is not None or not form.omit_null
+        )
+        written.append("&".join(pairs))
+    return pl.Series(written, dtype=pl.String)
 
 
 def _record(typed: Typed) -> pl.Expr:

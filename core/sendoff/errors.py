@@ -9,6 +9,7 @@
     │   └── SourceChanged the source is not what it was when the run began
     ├── LedgerError       mend the state directory; nothing is sent without a ledger
     │   └── Locked        the same connector is running already; try again later
+    ├── AuthError         mend the credentials, or the server that gives them; nothing more is sent
     └── Incomplete        the run ended, and some records were not delivered
 
 Each class carries the exit code its like ends the command with.
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 __all__ = [
+    "AuthError",
     "ConfigError",
     "Incomplete",
     "LedgerError",
@@ -87,6 +89,15 @@ class LedgerError(SendoffError):
 
 class Locked(LedgerError):
     """Another process is running this connector; the sentence says which."""
+
+
+class AuthError(SendoffError):
+    """There are no credentials to send a request with: a token cannot be read, or is not given."""
+
+    def __init__(self, sentence: str, *, fatal: bool = True) -> None:
+        super().__init__(sentence)
+        #: Whether trying again later cannot help.
+        self.fatal = fatal
 
 
 class Incomplete(SendoffError):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from sendoff.components import FailureStrategy, Observer, Sender, Source, Transport, Validator
+from sendoff.components import Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
 
 hookspec = pluggy.HookspecMarker("sendoff")
 hookimpl = pluggy.HookimplMarker("sendoff")
@@ -48,4 +48,10 @@ def sendoff_transports() -> Iterable[type[Transport]]:
 @hookspec
 def sendoff_observers() -> Iterable[type[Observer]]:
     """Offer observers: what watches a run."""
+    return ()
+
+
+@hookspec
+def sendoff_authenticators() -> Iterable[type[Authenticator]]:
+    """Offer authenticators: how requests prove who sends them."""
     return ()

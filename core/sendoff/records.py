@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
@@ -39,6 +39,37 @@ class Span(NamedTuple):
     @property
     def size(self) -> int:
         return self.hi - self.lo
+
+
+Spans = tuple[Span, ...]
+"""Records that need not stand side by side: spans in order, none empty, none overlapping."""
+
+
+def total(spans: Spans) -> int:
+    """How many records the spans hold."""
+    return sum(hi - lo for lo, hi in spans)
+
+
+def spans_of(ordinals: Iterable[int]) -> Spans:
+    """The spans of some ordinals, given in order."""
+    found: list[Span] = []
+    for at in ordinals:
+        if found and found[-1].hi == at:
+            found[-1] = Span(found[-1].lo, at + 1)
+        else:
+            found.append(Span(at, at + 1))
+    return tuple(found)
+
+
+def within(spans: Spans, lo: int, hi: int) -> Spans:
+    """The part of the spans that holds their lo-th to hi-th record, counted from 0."""
+    found, before = [], 0
+    for span in spans:
+        start, end = max(span.lo, span.lo + lo - before), min(span.hi, span.lo + hi - before)
+        if start < end:
+            found.append(Span(start, end))
+        before += span.size
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +102,13 @@ class Page:
         return [jsontext.dumps(_writable(row)) for row in frame.iter_rows(named=True)]
 
 
+class Route(NamedTuple):
+    """Where a record's request goes, as far as it is made of the record itself."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Good rows, encoded once: one buffer, and the offset of every record in it.
@@ -84,6 +122,10 @@ class Block:
     offsets: array[int]
     page: Page
     rows: Sequence[int]
+    #: What each record's request is addressed to, where that is made of the record; else empty.
+    routes: Sequence[Route] = ()
+    #: What each record must keep its order with, where `order_by` says so; else empty.
+    lanes: Sequence[Hashable] = ()
 
     @property
     def hi(self) -> int:

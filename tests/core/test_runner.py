@@ -189,7 +189,7 @@ def test_keys_differ_between_runs_and_can_be_renamed_or_left_out(project: Projec
     project.run("c")
     first, second = (request.headers["idempotency-key"] for request in receiver.requests)
     assert first != second
-    for setting, expected in (("idempotency: {header: X-Key}", "x-key"), ("idempotency: false", None)):
+    for setting, expected in (("idempotency: {name: X-Key}", "x-key"), ("idempotency: false", None)):
         project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url).replace('"}', f'", {setting}}}')})
         project.run("c")
         keys = {name for name in receiver.requests[-1].headers if "key" in name}

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 import trustme
 
+import sendoff
 from sendoff import Answer, Request, Span, Transport, Wait
-from sendoff.delivery.judge import Kind, judge
+from sendoff.answers import Kind, judge
 from sendoff_plugins.transports.urllib3 import Urllib3
 
 from .wire import OK, Wire, request, resetting, saying, silent, trickling
@@ -31,7 +32,7 @@ TRANSPORTS = [Urllib3]
 
 @pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.name)
 def transport(request: pytest.FixtureRequest) -> Transport:
-    return request.param(max_answer_bytes=1 << 20)
+    return request.param()
 
 
 class Exchange:
@@ -61,7 +62,7 @@ class Exchange:
 
 def ask(transport: Transport, url: str, **settings: Any) -> Answer:
     exchange = Exchange(url, **settings)
-    transport.carry(exchange, url=url, concurrency=1)
+    transport.carry(exchange, sendoff.Wire(url, 1))
     (answer,) = exchange.answers
     return answer
 
@@ -98,7 +99,7 @@ def test_connections_are_kept_alive(transport: Transport) -> None:
 
     with Wire(two) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, url=server.url, concurrency=1)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert [answer.status for answer in exchange.answers] == [200, 200]
     assert server.connections == 1
 
@@ -208,7 +209,7 @@ def test_h9_redirects_are_not_followed(transport: Transport, status: int) -> Non
             answer = ask(transport, server.url)
         assert elsewhere.connections == 0
     assert answer.status == status
-    assert verdict(answer) is Kind.FATAL
+    assert verdict(answer) is Kind.STOP
 
 
 def test_h6_an_interim_answer_is_not_the_answer(transport: Transport) -> None:
@@ -221,7 +222,7 @@ def test_h2_bytes_after_an_answer_never_become_the_next_one(transport: Transport
     refusing = saying(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}")
     with Wire(poisoned, refusing) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, url=server.url, concurrency=1)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert exchange.answers[0].status == 200
     assert exchange.answers[1].status in (400, None)
 
@@ -231,7 +232,7 @@ def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport
         exchange = Exchange(server.url, count=2)
         original = exchange.next
         exchange.next = lambda: (time.sleep(0.1), original())[1]  # type: ignore[method-assign]
-        transport.carry(exchange, url=server.url, concurrency=1)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert [answer.status for answer in exchange.answers] == [200, 200]
     assert server.connections == 2
 
@@ -239,7 +240,7 @@ def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport
 def test_m8_cookies_are_not_kept(transport: Transport) -> None:
     with Wire(saying(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, url=server.url, concurrency=1)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert b"cookie" not in server.requests[1].lower()
 
 
@@ -351,7 +352,7 @@ def test_n_requests_travel_at_once(transport: Transport) -> None:
 
     with Wire(meeting) as server:
         exchange = Exchange(server.url, count=4)
-        transport.carry(exchange, url=server.url, concurrency=4)
+        transport.carry(exchange, sendoff.Wire(server.url, 4))
     assert [answer.status for answer in exchange.answers] == [200] * 4
 
 
@@ -362,5 +363,5 @@ def test_a_wait_is_waited_through_the_exchange(transport: Transport) -> None:
         script = [Wait(7.0), exchange.waiting[0], "done"]
         exchange.next = lambda: script.pop(0)  # type: ignore[method-assign]
         exchange.wait = waited.append  # type: ignore[method-assign]
-        transport.carry(exchange, url=server.url, concurrency=1)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert waited == [7.0]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import cerberus
 
-from sendoff import jsontext
-from sendoff.components import FailureStrategy, Observer, Sender, Source, Transport, Validator
+from sendoff import compression, egress, jsontext, pace, routing, shape
+from sendoff.components import TLS, Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
 from sendoff.config import documents, rules, secrets
 from sendoff.config.documents import Document
 from sendoff.errors import ConfigError
 from sendoff.registry import Registry
+from sendoff.routing import Router
 from sendoff.schema import Field, Misdeclared, Schema, declare
 
 
@@ -26,10 +32,24 @@ class Destination:
     url: str
     method: str
     headers: Mapping[str, str]
-    concurrency: int
+    #: A number, or ``auto``.
+    concurrency: int | Literal["auto"]
     timeout: float
     retry: Mapping[str, Any]
     idempotency: Mapping[str, Any]
+    answers: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    #: Bytes a second that a body may be sent at, at least.
+    floor_rate: float = 100_000.0
+    #: Requests, records and bytes a second, at most.
+    pace: Mapping[str, float] = dataclass_field(default_factory=dict)
+    atomic: bool = False
+    idempotent: bool = False
+    compress: str = "none"
+    tls: TLS = dataclass_field(default_factory=TLS)
+    proxy: str | None = None
+    egress: egress.Mode = "configured"
+    #: Seconds a whole run may take before it ends for now.
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,11 @@ class Connector:
     on_invalid: str
     destination: Destination
     transport: Transport
+    auth: Authenticator | None
     sender: Sender
+    #: Makes the addresses of requests from records, where the URL or a header says so.
+    router: Router | None
+    order_by: str | None
     strategy: FailureStrategy
     observers: tuple[Observer, ...]
     secrets: secrets.Secrets
@@ -70,7 +94,8 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
     checked = rules.check(data, document, registry)
     fields = _fields(data, document)
-    _check_pair(data, checked, document, registry)
+    if checked is not None:
+        _check_together(checked, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -81,7 +106,11 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
 
     to = checked["destination"]
     kept.add_literals(to["headers"])
+    auth: Authenticator | None = made("authenticators", to["auth"]) if "auth" in to else None
+    if auth is not None:
+        kept.add_options(type(auth).options, to["auth"])
     sender: Sender = made("senders", checked["send"])
+    sender.prefix, sender.suffix = (shape.with_hole(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix))
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     return Connector(
         name=name,
@@ -90,17 +119,12 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         schema=Schema(fields, unknown=unknown),
         validators=tuple(made("validators", chosen) for chosen in checked["validators"]),
         on_invalid=checked["on_invalid"],
-        destination=Destination(
-            url=to["url"],
-            method=to["method"],
-            headers=to["headers"],
-            concurrency=to["concurrency"],
-            timeout=float(to["timeout"]),
-            retry=to["retry"],
-            idempotency=to["idempotency"],
-        ),
+        destination=_destination(to, checked.get("deadline", math.inf), home, kept),
         transport=made("transports", to["transport"]),
+        auth=auth,
         sender=sender,
+        router=Router(to["url"], to["headers"]) if any(routing.all_fields(to["url"], to["headers"])) else None,
+        order_by=checked.get("order_by"),
         strategy=made("failure_strategies", checked["on_failure"]),
         observers=tuple(made("observers", chosen) for chosen in checked["observers"]),
         secrets=kept,
@@ -133,17 +157,95 @@ def _fields(data: Any, document: Document) -> list[Field]:
     return fields
 
 
-def _check_pair(data: Any, checked: Mapping[str, Any] | None, document: Document, registry: Registry) -> None:
-    """A strategy that splits needs requests with more than one record."""
-    if checked is None:
-        return
+def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secrets.Secrets) -> Destination:
+    def file(name: str) -> Path | None:
+        return home / to["tls"][name] if name in to["tls"] else None
+
+    proxy = to.get("proxy")
+    if proxy == "env":
+        kind = urlsplit(to["url"])
+        proxy = None if proxy_bypass(kind.hostname or "") else getproxies().get(kind.scheme)
+    if proxy is not None:
+        kept.add_url(proxy)
+    return Destination(
+        url=to["url"],
+        method=to["method"],
+        headers=to["headers"],
+        concurrency=to["concurrency"],
+        timeout=float(to["timeout"]),
+        retry=to["retry"],
+        idempotency=to["idempotency"],
+        answers=to["answers"],
+        floor_rate=float(to["floor_rate"]),
+        pace={name: pace.rate(text) for name, text in to["pace"].items()},
+        atomic=bool(to.get("atomic")),
+        idempotent=bool(to.get("idempotent")),
+        compress=to["compress"],
+        tls=TLS(file("ca"), file("cert"), file("key"), to["tls"]["verify"]),
+        proxy=proxy,
+        egress=to["egress"],
+        deadline=float(deadline),
+    )
+
+
+def _check_together(
+    checked: Mapping[str, Any], document: Document, registry: Registry, fields: Sequence[Field], home: Path
+) -> None:
+    """What is right by itself and not together with the rest."""
+
+    def complain(path: Sequence[Any], sentence: str) -> None:
+        document.problems.append(document.problem(path, sentence))
+
     strategy = registry.find("failure_strategies", checked["on_failure"]["use"])
     sender = registry.find("senders", checked["send"]["use"])
     assert strategy is not None and sender is not None
-    most = checked["send"].get("max_records", sender.__dict__.get("max_records", 1))
-    if getattr(strategy, "splits", False) and most == 1:
-        sentence = "there is nothing to split: every request carries one record; write `on_failure: fail`, or send in batches"
-        document.problems.append(document.problem(("on_failure",), sentence))
+    send, to = checked["send"], checked["destination"]
+    single = send.get("max_records", sender.__dict__.get("max_records", 1)) == 1
+    if getattr(strategy, "splits", False) and single:
+        complain(
+            ("on_failure",),
+            "there is nothing to split: every request carries one record; write `on_failure: fail`, or send in batches",
+        )
+    templates = {name: send.get(name) for name in ("envelope", "record", "before")}
+    has_key = any(shape.KEY in shape.placeholders(template) for template in templates.values())
+    in_body = to["idempotency"]["enabled"] and to["idempotency"]["in"] == "body"
+    if in_body and not has_key:
+        complain(
+            ("destination", "idempotency", "in"),
+            f"the body has no place for the key: write {shape.KEY} where it goes, in send.envelope or send.record",
+        )
+    if has_key and not in_body:
+        complain(("send",), f"{shape.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well")
+    if (needed := compression.missing(to["compress"])) is not None:
+        complain(("destination", "compress"), needed)
+    if to["tls"].get("key") and not to["tls"].get("cert"):
+        complain(("destination", "tls", "key"), "is of no use without `cert`")
+    for name in ("ca", "cert", "key"):
+        if name in to["tls"] and not (home / to["tls"][name]).is_file():
+            complain(("destination", "tls", name), f"the file {to['tls'][name]} cannot be read")
+    if not fields or checked.get("unknown") == "keep":
+        return
+    known = [field.out for field in fields]
+    named: list[tuple[tuple[str, ...], str]] = [
+        (("destination", "url") if key == "url" else ("destination", "headers", key), name)
+        for key, name in routing.all_fields(to["url"], to["headers"])
+    ]
+    named += [
+        (("send", key), name[1:])
+        for key, template in templates.items()
+        for name in shape.placeholders(template)
+        if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
+    ]
+    if checked.get("order_by"):
+        named.append((("order_by",), checked["order_by"]))
+    for path, name in named:
+        if name not in known:
+            close = get_close_matches(name, known, 1)
+            complain(
+                path,
+                f"no field is sent as {name!r}"
+                + (f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"),
+            )
 
 
 def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
@@ -153,6 +255,10 @@ def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
         unknown,
         checked["validators"],
         [sender.prefix.decode(), sender.separator.decode(), sender.suffix.decode(), sender.max_bytes, checked["send"]["use"]],
+        [sender.record, sender.before, sender.omit_null, checked["destination"]["idempotency"]],
+        [checked["destination"]["url"], checked["destination"]["headers"]]
+        if any(routing.all_fields(checked["destination"]["url"], checked["destination"]["headers"]))
+        else None,
     ]
     return hashlib.sha256(jsontext.dumps(_templates(decisive)).encode()).digest()
 

@@ -1,97 +1,32 @@
-"""What a connector file may say, in Cerberus: declared once, for checking, defaults and help."""
+"""Checking a connector file against what is declared: every mistake, with its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from cerberus.errors import ErrorDefinition
 
+from sendoff import jsonpath, pace
+from sendoff.answers import statuses
+from sendoff.config import urls
+from sendoff.config.declared import CONNECTOR, DESTINATION
 from sendoff.config.documents import Document
 from sendoff.errors import Problem
 from sendoff.registry import Registry
-from sendoff.schema import RULES as FIELD_RULES
 from sendoff.schema import explain
 
-METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _COMPONENT = ErrorDefinition(0x1080, "component")
 _UNKNOWN, _MISSING = 0x03, 0x02
 
 
-def _help(text: str, **rules: Any) -> dict[str, Any]:
-    return {**rules, "meta": {"help": text}}
-
-
-RETRY = {
-    "attempts": _help("How often one request is tried.", type="integer", min=1, max=100, default=6),
-    "base": _help("Seconds before the first retry, at most; doubled for each next.", type="number", min=0, default=0.5),
-    "cap": _help("The most seconds between two tries.", type="number", min=0, default=60),
-    "retry_after_max": _help("The most seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
-    "give_up_after": _help("Seconds after which one request is given up.", type="number", min=0, default=900),
-}
-
-IDEMPOTENCY = {
-    "enabled": _help("Whether requests carry a key.", type="boolean", default=True),
-    "header": _help("The header it travels in.", type="string", check_with="header_name", default="Idempotency-Key"),
-}
-
-DESTINATION = {
-    "url": _help("Where requests go: http or https, with a port if it is not the usual one.", type="string", check_with="url"),
-    "method": _help("The method of every request.", type="string", allowed=list(METHODS), default="POST"),
-    "headers": _help(
-        "Headers of every request, by name.",
-        type="dict",
-        keysrules={"type": "string", "check_with": "header_name"},
-        valuesrules={"type": "string", "check_with": "header_value"},
-        check_with="headers",
-        default={},
-    ),
-    "concurrency": _help("How many requests may be under way at once.", type="integer", min=1, max=1000, default=4),
-    "timeout": _help(
-        "Seconds a whole attempt may take, to the last byte of the answer.", type="number", min=0.001, max=86400, default=60
-    ),
-    "transport": _help("How requests travel.", component="transports", default={"use": "urllib3"}),
-    "retry": _help("How transient failures are retried.", type="dict", schema=RETRY, default={}),
-    "idempotency": _help("The key by which the API can tell a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
-}
-
-CONNECTOR: dict[str, Any] = {
-    "source": _help("Where records come from.", component="sources"),
-    "schema": _help(
-        "The fields, in the order they are sent.",
-        type="dict",
-        keysrules={"type": "string", "empty": False},
-        valuesrules={"type": "dict", "schema": FIELD_RULES, "allow_unknown": False},
-        default={},
-    ),
-    "unknown": _help(
-        "What to do with columns the schema does not name. Without a schema they are kept.",
-        type="string",
-        allowed=["drop", "keep", "refuse"],
-        required=False,
-    ),
-    "validators": _help("What else refuses a record.", type="list", schema={"component": "validators"}, default=[]),
-    "on_invalid": _help(
-        "`set_aside` sends the good records; `stop` sends nothing if any record is invalid.",
-        type="string",
-        allowed=["set_aside", "stop"],
-        default="set_aside",
-    ),
-    "destination": _help("The API.", type="dict", schema=DESTINATION),
-    "send": _help("How records become requests.", component="senders", default={"use": "batch"}),
-    "on_failure": _help("What to do with a refused request.", component="failure_strategies", default={"use": "fail"}),
-    "observers": _help("What else watches the run.", type="list", schema={"component": "observers"}, default=[]),
-}
-
-
 class Rules(explain.RecordValidator):
-    """Cerberus with three rules of ours: `component`, and the checks of URLs and headers."""
+    """Cerberus with a rule of ours, `component`, and checks of what a destination is made of."""
 
     @property
     def registry(self) -> Registry:
@@ -124,9 +59,56 @@ class Rules(explain.RecordValidator):
             )
 
     def _check_with_url(self, field: Any, value: Any) -> None:
-        problem = url_problem(value) if isinstance(value, str) else None
+        self._told(field, urls.problem(value) if isinstance(value, str) else None)
+
+    def _check_with_proxy(self, field: Any, value: Any) -> None:
+        self._told(field, urls.proxy_problem(value) if isinstance(value, str) else None)
+
+    def _check_with_path(self, field: Any, value: Any) -> None:
+        self._tried(field, jsonpath.parse, value)
+
+    def _check_with_statuses(self, field: Any, value: Any) -> None:
+        self._tried(field, statuses, value)
+
+    def _check_with_rate(self, field: Any, value: Any) -> None:
+        self._tried(field, pace.rate, value)
+
+    def _check_with_concurrency(self, field: Any, value: Any) -> None:
+        if isinstance(value, str) and value != "auto":
+            self._error(field, f"is a number or `auto`, not {value!r}")
+        elif isinstance(value, int) and not 1 <= value <= 1000:
+            self._error(field, "is a number from 1 to 1000, or `auto`")
+
+    def _check_with_row_text(self, field: Any, value: Any) -> None:
+        if isinstance(value, str) and (value.count("{row}") != 1 or not value.strip().replace("{row}", "")):
+            self._error(field, "has {row} in it once, and words around it that tell which number is meant")
+
+    def _check_with_culprit(self, field: Any, value: Any) -> None:
+        if isinstance(value, dict) and not {"header", "path", "text"} & set(value):
+            self._error(field, "needs `header`, `path` or `text`: where the bad record's number stands")
+
+    def _check_with_records(self, field: Any, value: Any) -> None:
+        if not isinstance(value, dict):
+            return
+        if "index" in value and "id" in value:
+            self._error(field, "has `index` or `id`, not both: results name records by number or by id")
+        elif ("id" in value) != ("field" in value):
+            self._error(field, "`id` and `field` go together: where the id stands in a result, and in the record")
+        elif not {"index", "id", "status", "delivered_when", "rejected_when"} & set(value):
+            self._error(
+                field, "does not say how a result that is bad looks: give `status`, `delivered_when` or `rejected_when`"
+            )
+
+    def _told(self, field: Any, problem: str | None) -> None:
         if problem:
             self._error(field, problem)
+
+    def _tried(self, field: Any, read: Callable[[str], Any], value: Any) -> None:
+        if isinstance(value, str):
+            try:
+                read(value)
+            except ValueError as error:
+                self._error(field, str(error))
 
     def _check_with_header_name(self, field: Any, value: Any) -> None:
         if not _TOKEN.fullmatch(value):
@@ -176,42 +158,19 @@ def spelt_out(data: Mapping[str, Any]) -> dict[str, Any]:
             spelled[key] = [component(item, {}) for item in spelled[key]]
     if isinstance(spelled.get("destination"), dict):
         destination = spelled["destination"] = dict(spelled["destination"])
-        if "transport" in destination:
-            destination["transport"] = component(destination["transport"], DESTINATION["transport"])
+        for key in ("transport", "auth"):
+            if key in destination:
+                destination[key] = component(destination[key], DESTINATION[key])
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
+        if isinstance(destination.get("pace"), str):
+            destination["pace"] = {"requests": destination["pace"]}
     if isinstance(spelled.get("schema"), dict):
         spelled["schema"] = {
             name: {"type": rules} if isinstance(rules, str) else {} if rules is None else rules
             for name, rules in spelled["schema"].items()
         }
     return spelled
-
-
-def url_problem(url: str) -> str | None:
-    """What is wrong with a destination's URL, in a sentence; None if nothing is (RFC 3986, RFC 9110 §4.2)."""
-    if re.search(r"[\x00-\x20\x7f\\]", url):
-        return "a URL holds no blanks, control characters or backslashes; percent-encode them"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"not a URL: {error}"
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        return "a URL starts with http:// or https:// and a host"
-    if not parts.hostname:
-        return "the URL has no host"
-    if "@" in parts.netloc:
-        return "a URL holds no user name or password; put them into a header"
-    if "#" in url:
-        return "a URL to send to has no fragment; cut it at the #"
-    if port == 0:
-        return "port 0 is no port"
-    after_path = re.search(r":(\d{1,5})/?$", parts.path)
-    if after_path and port is None:
-        path = parts.path[: after_path.start()]
-        return f"the port belongs after the host: {parts.scheme}://{parts.netloc}:{after_path[1]}{path}"
-    return None
 
 
 def _problem(error: Any, document: Document, data: Any, registry: Registry) -> Problem:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 #: Shorter values would redact ordinary words out of every message.
 MIN_LENGTH = 6
@@ -52,7 +52,7 @@ class Secrets:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, value: str, shown: str) -> None:
-        if len(value) < MIN_LENGTH:
+        if len(value) < MIN_LENGTH or value in self._forms:
             return
         for form in _forms(value):
             self._forms.setdefault(form, shown)
@@ -70,6 +70,18 @@ class Secrets:
                 self.add(value, "***")
                 for word in value.split()[1:]:
                     self.add(word, "***")
+
+    def add_options(self, rules: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+        """A component's options that are declared secret, as they stand in the file."""
+        for name, value in chosen.items():
+            if rules.get(name, {}).get("meta", {}).get("secret") and isinstance(value, str) and not isinstance(value, Resolved):
+                self.add(value, "***")
+
+    def add_url(self, url: str) -> None:
+        """The user name and password in a URL."""
+        login = urlsplit(url).netloc.rpartition("@")[0]
+        for part in (login, *login.split(":")):
+            self.add(part, "***")
 
 
 def is_credential(header: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sendoff.components import Answer, Request, Wait
 from sendoff.delivery.audience import Audience
 from sendoff.delivery.engine import Engine
+from sendoff.delivery.finish import Finish
 from sendoff.delivery.reader import Read
 from sendoff.errors import SendoffError
 from sendoff.ledger import Changes
@@ -29,8 +30,10 @@ class Desk:
         commit: Callable[[Changes], None],
         *,
         audience: Audience,
+        finish: Finish | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._finish = finish
         self._engine = engine
         self._commit = commit
         self._audience = audience
@@ -51,6 +54,17 @@ class Desk:
     # The transport's side: an Exchange.
 
     def next(self) -> Request | Wait | Literal["done"]:
+        """The next request, compressed and signed: that takes time, and is done without the lock."""
+        while True:
+            found = self._next()
+            if self._finish is None or not isinstance(found, Request):
+                return found
+            finished = self._finish(found)
+            if isinstance(finished, Request):
+                return finished
+            self.answer(found, finished)
+
+    def _next(self) -> Request | Wait | Literal["done"]:
         with self._travel:
             self._seen.version = self._version
             try:
@@ -65,9 +79,16 @@ class Desk:
             return found
 
     def answer(self, request: Request, answer: Answer) -> None:
+        try:
+            if self._finish is not None:
+                answer = self._finish.answered(request, answer)
+            verdict = self._engine.judge(request, answer)
+        except Exception as error:
+            self._failed(error)
+            return
         with self._travel:
             try:
-                self._engine.answer(request, answer, self._clock())
+                self._engine.answer(request, answer, self._clock(), verdict)
             except Exception as error:
                 self._failed(error)
             self._changed()

@@ -9,19 +9,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from uuid import UUID
 
 from sendoff.records import Span
 
-LENGTH = 32
+Key = Callable[[Span, bytes], str]
 
 
-def keymaker(secret: bytes, connector: str, generation: int) -> Callable[[Span, bytes], str]:
-    """A function from a span and its bytes' SHA-256 to the key: 128 bits in hexadecimal."""
+def _text(raw: bytes) -> str:
+    return raw[:16].hex()
+
+
+def _uuid(raw: bytes) -> str:
+    return str(UUID(bytes=raw[:16], version=4))
+
+
+def _int64(raw: bytes) -> str:
+    # Always 18 digits, so that a body's length does not hang on its key.
+    return str(10**17 + int.from_bytes(raw[:8], "big") % (9 * 10**17))
+
+
+#: What a key may look like (how long each is, `sendoff.shape.KEY_SIZES` says).
+FORMS = {"text": _text, "uuid": _uuid, "int64": _int64}
+
+
+def keymaker(secret: bytes, connector: str, generation: int, form: str = "text") -> Key:
+    """A function from a span and its bytes' SHA-256 to the key."""
     root = hashlib.sha256(secret + f"\0{connector}\0{generation}\0".encode())
+    shaped = FORMS[form]
 
     def key(span: Span, digest: bytes) -> str:
         made = root.copy()
         made.update(b"%d\0%d\0" % span + digest)
-        return made.hexdigest()[:LENGTH]
+        return shaped(made.digest())
 
     return key

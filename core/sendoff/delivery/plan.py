@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sendoff.components import Sender
 from sendoff.delivery.stock import Stock
 from sendoff.delivery.tasks import Strip, Task
 from sendoff.ledger import Piece, RunState
-from sendoff.records import Block, Span
+from sendoff.records import Block, Route, Span, Spans, spans_of, total
 
 #: Single records planned ahead in one piece, so that the ledger need not hear of each.
 STRIP = 256
 READ_AHEAD = 16 << 20
+#: Where requests are addressed by their records, so many requests' worth is looked over at once to
+#: fill requests to each address; and at most so many records.
+GATHERED, STRETCH = 16, 250_000
 
 
 class Plan:
@@ -34,7 +37,8 @@ class Plan:
         self.ended = False
         #: Open pieces by their first ordinal.
         self.open: dict[int, Strip] = {}
-        self._most = sender.max_records
+        #: The most records in a request, as declared or as learned.
+        self.most = sender.max_records
         self._envelope = len(sender.prefix) + len(sender.suffix)
         self._asleep = deque(self._reopened(state))
         self.outstanding = sum(strip.open for strip in self.open.values())
@@ -51,7 +55,7 @@ class Plan:
         awake = []
         while self._asleep and self._asleep[0].piece.hi <= self.stock.hi:
             strip = self._asleep.popleft()
-            if self.digest(strip.piece.span) != strip.piece.digest:
+            if self.digest(strip.piece.spans) != strip.piece.digest:
                 raise Differs
             awake.append(strip)
         self.stock.drop(self.planned)
@@ -83,11 +87,36 @@ class Plan:
                 return
             span = Span(self.planned, hi)
             self.planned = hi
-            yield self.open_piece(span, 1 if self.single else span.size)
+            for spans in self._addressed(span):
+                yield self.open_piece(spans, 1 if self.single else total(spans))
 
-    def open_piece(self, span: Span, step: int) -> Piece:
-        piece = Piece(span.lo, span.hi, step, self.digest(span))
-        requests = deque(_steps(span, step))
+    def _addressed(self, span: Span) -> Iterator[Spans]:
+        """The span, or its records parted by where they go, each part no larger than a request may be."""
+        routes = None if self.single else self.stock.routes(span)
+        if routes is None:
+            yield (span,)
+            return
+        groups: dict[Route, list[int]] = {}
+        for ordinal, route in enumerate(routes, span.lo):
+            groups.setdefault(route, []).append(ordinal)
+        for ordinals in groups.values():
+            for at in range(0, len(ordinals), self.most):
+                yield spans_of(ordinals[at : at + self.most])
+
+    def cuts(self, hi: int) -> Iterator[Spans]:
+        """The requests that the records at hand up to `hi` would travel in; nothing is planned by it."""
+        lo = self.planned
+        room = None if self.cap is None else self.cap - self._envelope
+        while lo < hi:
+            most = min(hi - lo, self.most if not self.stock.addressed or self.single else STRETCH)
+            end = self.stock.cut(lo, most, None if self.stock.addressed else room, ended=True) or hi
+            yield from self._addressed(Span(lo, end))
+            lo = end
+
+    def open_piece(self, spans: Spans, step: int) -> Piece:
+        """A piece of these records, to be sent in requests of `step` records."""
+        piece = Piece(spans[0].lo, spans[-1].hi, step, self.digest(spans), spans if len(spans) > 1 else ())
+        requests = deque(_requests(piece, spans))
         self.open[piece.lo] = Strip(piece, requests, len(requests))
         self.outstanding += len(requests)
         self.stock.hold(piece)
@@ -105,21 +134,27 @@ class Plan:
         self.stock.hold(task.piece, -1)
         return task.piece.lo
 
-    def over_cap(self, span: Span) -> bool:
+    def over_cap(self, task: Task) -> bool:
         """Whether a request is larger than the API is known to take, and can be made smaller."""
-        return self.cap is not None and span.size > 1 and self.body_length(span) > self.cap
+        size = task.size
+        return size > 1 and (size > self.most or (self.cap is not None and self.body_length(task.spans) > self.cap))
 
-    def learn_cap(self, spans: Iterable[Span]) -> int:
-        """A request was too large: from now on none is larger than the largest of these parts of it."""
-        largest = max(map(self.body_length, spans))
+    def learn_cap(self, parts: Sequence[Spans]) -> tuple[int, int]:
+        """A request was too large: from now on none is larger than the largest of these parts of it.
+
+        Whether it had too many records or too many bytes is not known, so neither may be more.
+        Answers with the most records and bytes.
+        """
+        largest = max(map(self.body_length, parts))
         self.cap = largest if self.cap is None else min(self.cap, largest)
-        return self.cap
+        self.most = min(self.most, max(map(total, parts)))
+        return self.most, self.cap
 
-    def body_length(self, span: Span) -> int:
-        return self.stock.length(span) + self._envelope
+    def body_length(self, spans: Spans) -> int:
+        return self.stock.length(spans) + self._envelope
 
-    def digest(self, span: Span) -> bytes:
-        return digest(self.stock.slices(span))
+    def digest(self, spans: Spans) -> bytes:
+        return digest(self.stock.slices(spans))
 
     def exhausted(self) -> bool:
         """Whether all that will ever be read is planned."""
@@ -130,18 +165,17 @@ class Plan:
             available = self.stock.hi - self.planned
             return self.planned + min(free, available) if available > 0 else None
         room = None if self.cap is None else self.cap - self._envelope
-        return self.stock.cut(self.planned, self._most, room, ended=self.ended)
+        most = self.most if not self.stock.addressed else min(STRETCH, self.most * GATHERED)
+        return self.stock.cut(self.planned, most, None if self.stock.addressed else room, ended=self.ended)
 
     def _reopened(self, state: RunState) -> Iterator[Strip]:
         """The pieces an earlier process left, without what it settled of them."""
         for piece in sorted(state.pieces, key=lambda piece: piece.lo):
-            left = [
-                part
-                for gap in state.delivered.gaps(piece.lo, piece.hi)
-                for part in state.failed.gaps(*gap)
-                for part in _steps(part, piece.step)
-            ]
-            self.open[piece.lo] = strip = Strip(piece, deque(left), len(left), repeats=True)
+            left = tuple(
+                part for span in piece.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
+            )
+            requests = deque(_requests(piece, left))
+            self.open[piece.lo] = strip = Strip(piece, requests, len(requests), repeats=True)
             yield strip
 
 
@@ -157,5 +191,8 @@ def digest(parts: Sequence[memoryview | bytes]) -> bytes:
     return total.digest()
 
 
-def _steps(span: Span, step: int) -> Iterator[Span]:
-    return (Span(lo, min(lo + step, span.hi)) for lo in range(span.lo, span.hi, step))
+def _requests(piece: Piece, spans: Spans) -> Iterator[Spans]:
+    """The requests that a piece's records travel in: one by one in a strip, else all together."""
+    if piece.step == 1:
+        return ((Span(at, at + 1),) for span in spans for at in range(*span))
+    return iter((spans,) if spans else ())

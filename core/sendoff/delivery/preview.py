@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from sendoff import shape
 from sendoff.components import Request
 from sendoff.config.connector import Connector
-from sendoff.delivery.reader import read
-from sendoff.delivery.stock import Stock
+from sendoff.delivery.plan import Plan
+from sendoff.delivery.reader import Reader
 from sendoff.delivery.terms import terms
-from sendoff.ledger import Failure
-from sendoff.records import Span, pages
+from sendoff.ledger import Failure, RunState
+from sendoff.records import Span, pages, total
 
 _KEY = "(made for each run)"
 
 
 def preview(connector: Connector, count: int) -> tuple[list[Request], list[Failure]]:
     """The requests that the first `count` good records would travel in, and the invalid rows before them."""
-    stock = Stock(connector.sender.separator)
     invalid: list[Failure] = []
-    for found in read(pages(connector.source.read(None)), connector.schema, connector.validators, connector.sender):
+    form = connector.destination.idempotency["form"]
+    size = shape.KEY_SIZES[form] - (0 if form == "int64" else 2)
+    # In a body a key must have its length; elsewhere a word will do.
+    in_body = connector.destination.idempotency["in"] == "body"
+
+    def key(span: Span, digest: bytes) -> str:
+        return "0" * size if in_body else _KEY
+
+    plan = Plan(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
+    for found in Reader(connector, key).read(pages(connector.source.read(None))):
         invalid += found.invalid
         if found.block.hi > found.block.lo:
-            stock.add(found.block, 1)
-        if stock.hi >= count:
+            plan.add(found.block)
+        if plan.stock.hi >= count:
             break
-    to = terms(connector, lambda span, digest: _KEY)
-    requests, lo, end = [], 0, min(count, stock.hi)
-    while lo < end:
-        sender = connector.sender
-        room = None if sender.max_bytes is None else sender.max_bytes - len(sender.prefix) - len(sender.suffix)
-        hi = stock.cut(lo, min(sender.max_records, end - lo), room, ended=True) or end
-        requests.append(to.request(Span(lo, hi), stock.slices(Span(lo, hi)), sender, bytes))
-        lo = hi
+    to, stock = terms(connector, key), plan.stock
+    requests: list[Request] = []
+    for spans in plan.cuts(min(count, stock.hi)):
+        requests.append(
+            to.request(
+                Span(spans[0].lo, spans[-1].hi), stock.slices(spans), connector.sender, bytes,
+                count=total(spans), number=len(requests) + 1, route=stock.route(spans[0].lo),
+            )
+        )  # fmt: skip
     return requests, invalid[:count]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from sendoff.delivery.tasks import Strip, Task
@@ -44,6 +44,8 @@ class Queue:
             heir = self._heirs.pop(piece.lo, None)
             if heir is None:
                 self._strips.append(open_[piece.lo])
+            elif heir.due is not None:
+                self.at(heir.due, heir)
             elif heir.family is None:
                 fresh.append(heir)
             elif not heir.family.started:
@@ -55,6 +57,11 @@ class Queue:
         """A task whose time to be tried again has come."""
         return heappop(self._later)[2] if self._later and self._later[0][0] <= now else None
 
+    def hurry(self, now: float) -> None:
+        """Whatever waits to be tried again may be tried from now on."""
+        self._later = [(min(when, now), ticket, task) for when, ticket, task in self._later]
+        heapify(self._later)
+
     def until_retry(self, now: float) -> float | None:
         """Seconds until the next retry; None if there is none to come."""
         return self._later[0][0] - now if self._later else None
@@ -65,10 +72,10 @@ class Queue:
             return self._ready.popleft()
         while self._strips:
             strip = self._strips[0]
-            if strip.spans:
-                return Task(strip.spans.popleft(), strip.piece, attempts=int(strip.repeats))
+            if strip.requests:
+                return Task(strip.requests.popleft(), strip.piece, attempts=int(strip.repeats))
             self._strips.popleft()
         return None
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._later or self._heirs or any(strip.spans for strip in self._strips))
+        return bool(self._ready or self._later or self._heirs or any(strip.requests for strip in self._strips))

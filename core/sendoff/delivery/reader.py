@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sendoff.components import Sender, Validator
-from sendoff.encoding import encode
+from sendoff import shape
+from sendoff.components import Validator
+from sendoff.config.connector import Connector
+from sendoff.delivery.keys import Key
+from sendoff.encoding import Form, encode
 from sendoff.ledger import Failure
-from sendoff.records import Block, Page
-from sendoff.schema import Schema, Typed
+from sendoff.records import Block, Page, Route, Span
+from sendoff.schema import Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +26,85 @@ class Read:
     rows: int
 
 
-def read(pages: Iterable[Page], schema: Schema, validators: Sequence[Validator], sender: Sender) -> Iterator[Read]:
-    """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
-    ordinal = rows = 0
-    for validator in validators:
-        validator.start()
-    room = None if sender.max_bytes is None else sender.max_bytes - len(sender.prefix) - len(sender.suffix)
-    for page in pages:
-        typed = schema.apply(page)
-        refused = dict(typed.refused)
-        refused.update(_refused_by(validators, typed))
-        good = _without(page.frame.height, refused)
-        data, offsets = encode(_only(typed, good), sender.separator)
-        large = _larger(offsets, room)
+class Reader:
+    """Makes blocks of a connector's pages: validated, addressed, encoded."""
+
+    def __init__(self, connector: Connector, key: Key | None = None) -> None:
+        self._schema, self._validators, self._sender = connector.schema, connector.validators, connector.sender
+        self._router, self._order_by = connector.router, connector.order_by
+        self._key, self._key_form = key, connector.destination.idempotency.get("form", "text")
+        sender = self._sender
+        self._keyed = shape.KEY in (*shape.placeholders(sender.record), *shape.placeholders(sender.before))
+        size = shape.KEY_SIZES[self._key_form]
+        self._form = Form(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
+
+    def read(self, pages: Iterable[Page]) -> Iterator[Read]:
+        """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
+        ordinal = rows = 0
+        for validator in self._validators:
+            validator.start()
+        for page in pages:
+            typed = self._schema.apply(page)
+            block, refused = self._block(ordinal, page, typed)
+            yield Read(block, _failures(page, refused, rows), rows + page.frame.height)
+            ordinal = block.hi
+            rows += page.frame.height
+
+    def _block(self, ordinal: int, page: Page, typed: Typed) -> tuple[Block, dict[int, str]]:
+        """The good rows as a block, and why the others are none."""
+        height = page.frame.height
+        refused = _refused_by(self._validators, typed)
+        good = _without(height, refused)
+        routes: Sequence[Route] = ()
+        if self._router is not None:
+            routes, nowhere = self._router.routes(_only(typed, good))
+            if nowhere:
+                refused.update({good[at]: reason for at, reason in nowhere.items()})
+                routes = [route for at, route in enumerate(routes) if at not in nowhere]
+                good = _without(height, refused)
+        data, offsets = encode(_only(typed, good), self._form)
+        large = self._too_large(offsets)
         if large:
-            for at in large:
-                size = offsets[at + 1] - offsets[at] - 1 + len(sender.prefix) + len(sender.suffix)
-                refused[good[at]] = f"a request of {size:,} bytes with this record alone, more than max_bytes allows"
-            good = _without(page.frame.height, refused)
-            data, offsets = encode(_only(typed, good), sender.separator)
-        yield Read(Block(ordinal, data, offsets, page, good), _failures(page, refused, rows), rows + page.frame.height)
-        ordinal += len(good)
-        rows += page.frame.height
+            refused.update({good[at]: reason for at, reason in large.items()})
+            routes = [route for at, route in enumerate(routes) if at not in large]
+            good = _without(height, refused)
+            data, offsets = encode(_only(typed, good), self._form)
+        if self._keyed:
+            data = self._with_keys(ordinal, data, offsets)
+        return Block(ordinal, data, offsets, page, good, routes, self._lanes(_only(typed, good))), refused
+
+    def _too_large(self, offsets: array[int]) -> dict[int, str]:
+        """The records that alone are larger than a request may be."""
+        if self._sender.max_bytes is None:
+            return {}
+        around = len(self._sender.prefix) + len(self._sender.suffix)
+        sizes = (offsets[at + 1] - offsets[at] - 1 + around for at in range(len(offsets) - 1))
+        return {
+            at: f"a request of {size:,} bytes with this record alone, more than max_bytes allows"
+            for at, size in enumerate(sizes)
+            if size > self._sender.max_bytes
+        }
+
+    def _with_keys(self, ordinal: int, data: bytes, offsets: array[int]) -> bytes:
+        """The records with a key of its own in each, made of its place and its bytes."""
+        size = shape.KEY_SIZES[self._key_form]
+        hole, whole = shape.HOLE * size, bytearray(data)
+        for at in range(len(offsets) - 1):
+            start, end = offsets[at], offsets[at + 1] - 1
+            record = data[start:end]
+            made = (
+                self._key(Span(ordinal + at, ordinal + at + 1), hashlib.sha256(record).digest())
+                if self._key
+                else "0" * (size - 2)
+            )
+            key = shape.key_text(made, self._key_form).ljust(size, b" ")[:size]
+            whole[start:end] = record.replace(hole, key)
+        return bytes(whole)
+
+    def _lanes(self, typed: Typed) -> Sequence[Hashable]:
+        if self._order_by is None or self._order_by not in typed.frame.columns:
+            return ()
+        return typed.frame[self._order_by].to_list()
 
 
 def _refused_by(validators: Sequence[Validator], typed: Typed) -> dict[int, str]:
@@ -62,12 +123,6 @@ def _without(height: int, refused: dict[int, str]) -> Sequence[int]:
 
 def _only(typed: Typed, rows: Sequence[int]) -> Typed:
     return typed if len(rows) == typed.frame.height else replace(typed, frame=typed.frame[list(rows)])
-
-
-def _larger(offsets: array[int], room: int | None) -> list[int]:
-    if room is None or not len(offsets) > 1:
-        return []
-    return [at for at in range(len(offsets) - 1) if offsets[at + 1] - offsets[at] - 1 > room]
 
 
 def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Failure]:

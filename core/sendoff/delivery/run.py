@@ -8,13 +8,15 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+from sendoff import pace
 from sendoff.components import Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.delivery.audience import Audience
 from sendoff.delivery.desk import Desk
 from sendoff.delivery.engine import Engine
+from sendoff.delivery.finish import Finish, wire
 from sendoff.delivery.keys import keymaker
-from sendoff.delivery.reader import Read, read
+from sendoff.delivery.reader import Read, Reader
 from sendoff.delivery.terms import terms
 from sendoff.errors import SendoffError, SourceError
 from sendoff.ledger import Changes, Ledger, RunState
@@ -38,10 +40,18 @@ class Run:
     ) -> None:
         self._ledger, self._connector, self._source, self._state = ledger, connector, source, state
         self._audience = Audience(connector.name, observers)
-        key = keymaker(ledger.key_secret, connector.name, state.generation)
-        to = terms(connector, key, accept_refusals=accept_refusals)
-        self._engine = Engine(to, connector.sender, connector.strategy, state, random=random)
-        self._desk = Desk(self._engine, self._commit, audience=self._audience)
+        self._accept = accept_refusals
+        to = connector.destination
+        key = keymaker(ledger.key_secret, connector.name, state.generation, to.idempotency["form"])
+        self._reader = Reader(connector, key)
+        self._origin = pace.origin(to.url)
+        state.was_down, self._rest = ledger.remembered(self._origin)
+        self._noted = state.was_down
+        told = terms(connector, key, pace=pace.shared(to.url, to.pace), accept_refusals=accept_refusals)
+        self._engine = Engine(told, connector.sender, connector.strategy, state, random=random)
+        self._wire = wire(connector)
+        self._finish = Finish(connector, lambda request: connector.transport.ask(request, self._wire))
+        self._desk = Desk(self._engine, self._commit, audience=self._audience, finish=self._finish)
         self._begun = time.monotonic()
 
     def interrupt(self, reason: str) -> None:
@@ -54,6 +64,9 @@ class Run:
         self._audience.started(self._state.id, {"resumed": self._state.resumed, "delivered": counts["delivered"]})
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
+        elif self._rest > 0 and not self._accept:
+            back = time.strftime("%H:%M:%S", time.localtime(time.time() + self._rest))
+            self._engine.stop(f"the API asked to be left alone until {back}; run with --accept-refusals to ask it all the same")
         else:
             self._send()
         report = self._ended()
@@ -61,11 +74,8 @@ class Run:
         return report
 
     def _send(self) -> None:
-        to = self._connector.destination
         try:
-            self._desk.run(
-                self._reads(), lambda: self._connector.transport.carry(self._desk, url=to.url, concurrency=to.concurrency)
-            )
+            self._desk.run(self._reads(), lambda: self._connector.transport.carry(self._desk, self._wire))
         except SourceError as error:
             self._engine.stop(str(error))
         except KeyboardInterrupt:
@@ -89,11 +99,14 @@ class Run:
         return invalid
 
     def _reads(self) -> Iterator[Read]:
-        connector = self._connector
-        return read(pages(yielded(self._source)), connector.schema, connector.validators, connector.sender)
+        return self._reader.read(pages(yielded(self._source)))
 
     def _commit(self, changes: Changes) -> None:
         self._ledger.commit(self._state, changes)
+        down = self._engine.health.down
+        if down != self._noted:
+            self._noted = down
+            self._ledger.remember(self._origin, down=down, rest=None)
 
     def _ended(self) -> Report:
         """Close the run in the ledger, and account for it."""
@@ -107,6 +120,8 @@ class Run:
             **counts,
         )
         assert stopped or report.unsettled == 0, report
+        if self._engine.rest is not None or (self._rest > 0 and self._engine.health.ever):
+            self._ledger.remember(self._origin, down=self._engine.health.down, rest=self._engine.rest)
         self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
         return report
 

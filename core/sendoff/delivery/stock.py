@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
-from sendoff.ledger.changes import Piece
-from sendoff.records import Block, Span
+from sendoff.ledger.changes import Failure, Piece
+from sendoff.records import Block, Route, Span, Spans
 
 
 class Stock:
@@ -19,6 +19,10 @@ class Stock:
         self._lows: list[int] = []
         #: Ordinals below this have been offered.
         self.hi = 0
+        #: Whether records say where their requests go.
+        self.addressed = False
+        #: Whether records must keep their order with others.
+        self.ordered = False
 
     def add(self, block: Block, holds: int) -> None:
         """Add the next block, which `holds` open pieces need already."""
@@ -26,6 +30,8 @@ class Stock:
         self._lows.append(block.lo)
         self._holds.append(holds)
         self.hi = block.hi
+        self.addressed = self.addressed or bool(block.routes)
+        self.ordered = self.ordered or bool(block.lanes)
 
     def cut(self, lo: int, most: int, room: int | None, *, ended: bool) -> int | None:
         """Where a request from `lo` ends: after `most` records, or as many as fit `room` bytes.
@@ -48,25 +54,58 @@ class Stock:
         """Bytes at hand that no request has been cut from yet."""
         return sum(block.size(max(planned, block.lo), block.hi) for block in self._from(planned))
 
-    def slices(self, span: Span) -> list[memoryview | bytes]:
+    def slices(self, spans: Spans) -> list[memoryview | bytes]:
         """The records' bytes joined by the separator, as views on the blocks."""
         views: list[memoryview | bytes] = []
-        for block, lo, hi in self.parts(span):
+        for block, lo, hi in self.parts(spans):
             if views:
                 views.append(self._separator)
             views.append(block.slice(lo, hi))
         return views
 
-    def length(self, span: Span) -> int:
+    def length(self, spans: Spans) -> int:
         """How many bytes `slices` comes to."""
-        return sum(block.size(lo, hi) for block, lo, hi in self.parts(span)) - 1
+        return sum(block.size(lo, hi) for block, lo, hi in self.parts(spans)) - 1
 
-    def parts(self, span: Span) -> Iterator[tuple[Block, int, int]]:
-        """The blocks a span lies in, each with the part of the span that lies in it."""
-        for block in self._from(span.lo):
-            if block.lo >= span.hi:
-                return
-            yield block, max(span.lo, block.lo), min(span.hi, block.hi)
+    def parts(self, spans: Spans) -> Iterator[tuple[Block, int, int]]:
+        """The blocks that spans lie in, each with the part of a span that lies in it."""
+        for span in spans:
+            for block in self._from(span.lo):
+                if block.lo >= span.hi:
+                    break
+                yield block, max(span.lo, block.lo), min(span.hi, block.hi)
+
+    def route(self, ordinal: int) -> Route | None:
+        """Where a record's request goes, if that is made of the record."""
+        if not self.addressed:
+            return None
+        block = self._blocks[self._at(ordinal)]
+        return block.routes[ordinal - block.lo] if block.routes else None
+
+    def routes(self, span: Span) -> list[Route] | None:
+        """The records' routes; None if they are all alike."""
+        parts = list(self.parts((span,)))
+        if not parts[0][0].routes:
+            return None
+        return [route for block, lo, hi in parts for route in block.routes[lo - block.lo : hi - block.lo]]
+
+    def lanes(self, spans: Spans) -> frozenset[Hashable]:
+        """What these records must keep their order with."""
+        if not self.ordered:
+            return frozenset()
+        return frozenset(
+            lane for block, lo, hi in self.parts(spans) if block.lanes for lane in block.lanes[lo - block.lo : hi - block.lo]
+        )
+
+    def failures(self, spans: Spans, reason: str, status: int | None, attempts: int, maybe_applied: bool) -> Iterator[Failure]:
+        """These records as the source had them, each as one the API did not take."""
+        for block, lo, hi in self.parts(spans):
+            rows = block.rows[lo - block.lo : hi - block.lo]
+            for ordinal, row, record in zip(range(lo, hi), rows, block.page.as_json(rows), strict=True):
+                yield Failure(
+                    "rejected", ordinal, block.page.file, block.page.line(row), reason, record, status, attempts,
+                    maybe_applied, block.page.text,
+                )  # fmt: skip
 
     def hold(self, piece: Piece, by: int = 1) -> None:
         """Count one more (or fewer) piece that needs its blocks."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from sendoff.delivery.judge import Verdict
+from sendoff.answers import Verdict
 from sendoff.ledger import Piece
-from sendoff.records import Span
+from sendoff.records import Span, Spans, total
 
 
 @dataclass(slots=True, eq=False)
@@ -15,7 +16,7 @@ class Strip:
     """An open piece: the requests of it still to be made, and how many of all are not settled."""
 
     piece: Piece
-    spans: deque[Span]
+    requests: deque[Spans]
     open: int
     #: An earlier process may have sent some of it.
     repeats: bool = False
@@ -25,21 +26,41 @@ class Strip:
 class Task:
     """One request to be. A batch is its piece's only task; a strip has one for each record."""
 
-    span: Span
+    spans: Spans
     piece: Piece
     #: How often it was tried, by an earlier process included as far as is known.
     attempts: int = 0
-    #: How many of the attempts the API itself asked to be made later.
+    #: How many of the attempts count against nobody: the API itself asked to be asked later.
     spared: int = 0
+    #: How often it failed although others had got through since it first did.
+    alone: int = 0
     first_tried: float | None = None
+    #: How many had got through when it first failed, and when it first failed alone.
+    passed: int | None = None
+    alone_since: float | None = None
+    #: It is not to travel before this time.
+    due: float | None = None
+    renewed: bool = False
+    #: It was put aside once, to see whether others get through.
+    doubted: bool = False
     family: Family | None = None
+    lanes: frozenset[Hashable] = frozenset()
+
+    @property
+    def span(self) -> Span:
+        """From its first record to its last."""
+        return Span(self.spans[0].lo, self.spans[-1].hi)
+
+    @property
+    def size(self) -> int:
+        return total(self.spans)
 
 
 @dataclass(slots=True, eq=False)
 class Family:
-    """The parts of a refused request: among them is at least one bad record.
+    """The parts of a refused request, sent one after the other.
 
-    They are sent one after the other, so that the last need not be tried whole when all the others
+    Where among them is at least one bad record, the last need not be tried whole when all the others
     got through: then it must hold the bad record, and is split at once. The inference saves about
     a fifth of the requests.
     """
@@ -52,4 +73,4 @@ class Family:
 
     def inferred_bad(self) -> bool:
         """Whether the next part is known to be bad without trying it. One record is always tried."""
-        return len(self.waiting) == 1 and not self.explained and self.waiting[0].span.size > 1
+        return len(self.waiting) == 1 and not self.explained and self.waiting[0].size > 1

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from sendoff import shape
+from sendoff.answers import DEFAULT, Policy
 from sendoff.components import Request, Sender
 from sendoff.config.connector import Connector, Destination
-from sendoff.records import Span
+from sendoff.delivery.keys import Key
+from sendoff.pace import Pace
+from sendoff.records import Route, Span
 
 #: What every request carries unless the connector says otherwise. Compressed answers are not asked
 #: for: a small one can unpack to a very large one.
@@ -24,37 +28,68 @@ class Terms:
     """A destination, as the engine sees it. `key` makes the idempotency key of a span and its digest."""
 
     to: Destination
-    #: All of a request's headers but the key's and the length's.
+    #: All of a request's headers but the key's, the length's, and those made of its records.
     headers: Mapping[str, str]
-    key_header: str | None
-    key: Callable[[Span, bytes], str]
+    #: ``header``, ``query`` or ``body``; "" where requests carry no key.
+    key_in: str
+    key: Key
+    policy: Policy = DEFAULT
+    pace: Pace = field(default_factory=Pace)
     redact: Callable[[str], str] = str
     accept_refusals: bool = False
 
     def request(
-        self, span: Span, parts: Sequence[memoryview | bytes], sender: Sender, digest: Callable[[], bytes], attempt: int = 1
+        self,
+        span: Span,
+        parts: Sequence[memoryview | bytes],
+        sender: Sender,
+        digest: Callable[[], bytes],
+        *,
+        count: int,
+        number: int = 0,
+        attempt: int = 1,
+        route: Route | None = None,
+        renewed: bool = False,
     ) -> Request:
-        """The request for a span whose records' bytes are `parts`."""
-        headers = self.headers
-        if self.key_header:
-            headers = {**headers, self.key_header: self.key(span, digest())}
-        body = [part for part in (sender.prefix, *parts, sender.suffix) if part]
+        """The request for the records of a span whose bytes are `parts`."""
+        url, headers = self.to.url, self.headers
+        if route is not None:
+            url = route.url
+            headers = {**headers, **dict(route.headers)}
+        prefix, suffix, key = sender.prefix, sender.suffix, ""
+        if self.key_in:
+            key = self.key(span, digest())
+            name = self.to.idempotency["name"]
+            if self.key_in == "header":
+                headers = {**headers, name: f'"{key}"' if self.to.idempotency["quoted"] else key}
+            elif self.key_in == "query":
+                url += f"{'&' if '?' in url else '?'}{name}={key}"
+            else:
+                prefix, suffix = (shape.filled(part, key, self.to.idempotency["form"]) for part in (prefix, suffix))
+        body = [part for part in (prefix, *parts, suffix) if part]
         length = sum(map(len, body))
-        return Request(span, self.to.method, self.to.url, headers, body, length, self.to.timeout, attempt)
+        return Request(
+            span, self.to.method, url, headers, body, length, self.to.timeout + length / self.to.floor_rate, attempt,
+            count=count, number=number, key=key, renewed=renewed, answer_bytes=self.policy.max_bytes,
+        )  # fmt: skip
 
 
-def terms(chosen: Connector, key: Callable[[Span, bytes], str], *, accept_refusals: bool = False) -> Terms:
+def terms(chosen: Connector, key: Key, *, pace: Pace | None = None, accept_refusals: bool = False) -> Terms:
     """The terms of a connector's destination."""
     to = chosen.destination
-    key_header = to.idempotency["header"] if to.idempotency["enabled"] else None
+    key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
+    key_header = to.idempotency["name"].lower() if key_in == "header" else ""
+    templated = {name.lower() for name in chosen.router.headers} if chosen.router else set()
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
-    own = {name: value for name, value in to.headers.items() if name.lower() != (key_header or "").lower()}
+    own = {name: value for name, value in to.headers.items() if name.lower() not in {key_header, *templated}}
     return Terms(
         to,
         {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
-        key_header,
+        key_in,
         key,
+        policy=Policy.of(to.answers),
+        pace=pace or Pace(),
         redact=chosen.secrets.redact,
         accept_refusals=accept_refusals,
     )

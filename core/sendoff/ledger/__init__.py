@@ -1,8 +1,8 @@
 """The durable memory: nothing is sent before its plan is durable, nothing forgotten before its verdict is."""
 
-from sendoff.ledger.changes import Changes, Failure, Piece
+from sendoff.ledger.changes import Changes, Failure, Kept, Piece, Sent
 from sendoff.ledger.locks import RunLock
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.store import Ledger, RunState
 
-__all__ = ["Changes", "Failure", "Ledger", "Piece", "Ranges", "RunLock", "RunState"]
+__all__ = ["Changes", "Failure", "Kept", "Ledger", "Piece", "Ranges", "RunLock", "RunState", "Sent"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from sendoff.records import Span
+from sendoff.records import Span, Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,12 @@ class Piece:
     step: int
     #: SHA-256 of the records' bytes: a resumed run proves with it that it sends the same.
     digest: bytes = b""
+    #: Its records, where they do not stand side by side between `lo` and `hi`.
+    apart: Spans = ()
 
     @property
-    def span(self) -> Span:
-        return Span(self.lo, self.hi)
+    def spans(self) -> Spans:
+        return self.apart or (Span(self.lo, self.hi),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,36 @@ class Failure:
     text: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request as it went: what `sendoff runs ID --requests` shows."""
+
+    number: int
+    lo: int
+    hi: int
+    records: int
+    attempt: int
+    method: str
+    url: str
+    key: str
+    bytes: int
+    status: int | None
+    verdict: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was captured of an answer for the records ``[lo, hi)``: names to values."""
+
+    lo: int
+    hi: int
+    file: str
+    line: int
+    values: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Changes:
     """One group commit: pieces closed and opened, records delivered and failed, and the counts."""
@@ -56,6 +89,8 @@ class Changes:
     opened: list[Piece] = field(default_factory=list)
     delivered: list[Span] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
     bytes: int = 0

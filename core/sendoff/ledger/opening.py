@@ -13,7 +13,7 @@ from urllib.parse import quote
 from sendoff.errors import LedgerError
 from sendoff.ledger import home
 from sendoff.ledger.locks import writing
-from sendoff.ledger.tables import TABLES, VERSION
+from sendoff.ledger.tables import MIGRATIONS, TABLES, VERSION
 
 
 def opened(directory: Path, write_fd: int) -> sqlite3.Connection:
@@ -76,6 +76,8 @@ def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
             f"{path} was written by a newer sendoff (version {version} of the ledger; "
             f"this one knows {VERSION}); upgrade sendoff"
         )
+    if version < VERSION:
+        _migrate(db, version)
     if not companion.exists():
         _write_durably(companion, identity)
     if companion.read_text().strip() != identity:
@@ -84,11 +86,24 @@ def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
         )
 
 
-def _create(db: sqlite3.Connection) -> None:
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    """Bring an older ledger to this version, in one transaction."""
     db.execute("BEGIN IMMEDIATE")
-    for statement in TABLES.split(";\n"):
+    for step in range(version + 1, VERSION + 1):
+        _execute(db, MIGRATIONS[step])
+    db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (VERSION,))
+    db.execute("COMMIT")
+
+
+def _execute(db: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    _execute(db, TABLES)
     facts = [("version", VERSION), ("id", str(uuid.uuid4())), ("key_secret", secrets.token_bytes(32))]
     db.executemany("INSERT INTO meta VALUES (?, ?)", facts)
     db.execute("COMMIT")

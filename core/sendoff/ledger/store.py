@@ -7,9 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
+from sendoff import jsontext
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
 from sendoff.ledger import home
 from sendoff.ledger.changes import Changes, Piece
@@ -41,6 +42,8 @@ class RunState:
     pieces: list[Piece] = field(default_factory=list)
     delivered: Ranges = field(default_factory=Ranges)
     failed: Ranges = field(default_factory=Ranges)
+    #: An earlier process left the destination down.
+    was_down: bool = False
 
 
 class Ledger:
@@ -153,7 +156,8 @@ class Ledger:
         with self._transaction() as db:
             db.executemany("DELETE FROM piece WHERE run = ? AND lo = ?", [(run, lo) for lo in changes.closed])
             db.executemany(
-                "INSERT INTO piece VALUES (?, ?, ?, ?, ?)", [(run, p.lo, p.hi, p.step, p.digest) for p in changes.opened]
+                "INSERT INTO piece(run, lo, hi, step, digest, apart) VALUES (?, ?, ?, ?, ?, ?)",
+                [(run, p.lo, p.hi, p.step, p.digest, jsontext.dumps(p.apart) if p.apart else None) for p in changes.opened],
             )
             for span in _merged(changes.delivered):
                 swallowed, merged = state.delivered.add(*span)
@@ -179,11 +183,39 @@ class Ledger:
                     for f in changes.failed
                 ),
             )
+            db.executemany(
+                "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((run, *astuple(sent), now) for sent in changes.sent),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?)",
+                ((run, k.lo, k.hi, k.file, k.line, jsontext.dumps(k.values)) for k in changes.kept),
+            )
             db.execute(
                 "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?,"
                 " planned = coalesce(?, planned), read = max(read, coalesce(?, read)) WHERE id = ?",
                 (changes.requests, changes.retries, changes.bytes, changes.planned, changes.read, run),
             )
+
+    def remember(self, origin: str, *, down: bool, rest: float | None) -> None:
+        """Note that a destination is down, or well again, and for how many seconds it wants to be left alone."""
+        now = self._clock()
+        with self._transaction() as db:
+            if not down and rest is None:
+                db.execute("DELETE FROM destination WHERE origin = ?", (origin,))
+            else:
+                db.execute(
+                    "INSERT INTO destination VALUES (?, ?, ?) ON CONFLICT(origin) DO UPDATE SET"
+                    " down_since = CASE WHEN excluded.down_since IS NULL THEN NULL"
+                    " ELSE coalesce(down_since, excluded.down_since) END,"
+                    " rest_until = excluded.rest_until",
+                    (origin, now if down else None, None if rest is None else now + rest),
+                )
+
+    def remembered(self, origin: str) -> tuple[bool, float]:
+        """Whether a destination was left down, and the seconds it still wants to be left alone."""
+        row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()
+        return (row[0] is not None, max(0.0, (row[1] or 0.0) - self._clock())) if row else (False, 0.0)
 
     def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
         """Close a run for now: its state, and why it stopped if it did."""
@@ -221,8 +253,10 @@ class Ledger:
             invalid=counts.get("invalid", 0),
             rejected=counts.get("rejected", 0),
             pieces=[
-                Piece(*found)
-                for found in self._db.execute("SELECT lo, hi, step, digest FROM piece WHERE run = ? ORDER BY lo", (row["id"],))
+                Piece(lo, hi, step, digest, tuple(Span(*span) for span in jsontext.loads(apart or "[]")))
+                for lo, hi, step, digest, apart in self._db.execute(
+                    "SELECT lo, hi, step, digest, apart FROM piece WHERE run = ? ORDER BY lo", (row["id"],)
+                )
             ],
             delivered=Ranges(spans("SELECT lo, hi FROM delivered WHERE run = ? ORDER BY lo")),
             failed=Ranges(

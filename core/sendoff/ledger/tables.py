@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -29,6 +29,7 @@ CREATE TABLE run(
 -- Planned and not settled. A piece may still be sent; what is in no piece never will be again.
 CREATE TABLE piece(
   run INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, step INTEGER NOT NULL, digest BLOB NOT NULL,
+  apart TEXT,                           -- its records' spans as JSON, where they do not stand side by side
   PRIMARY KEY(run, lo)) WITHOUT ROWID;
 
 -- Delivered, merged with its neighbours as it grows.
@@ -42,4 +43,23 @@ CREATE TABLE failed(
   file TEXT NOT NULL, line INTEGER NOT NULL, status INTEGER, reason TEXT NOT NULL, record TEXT NOT NULL,
   attempts INTEGER NOT NULL, maybe_applied INTEGER NOT NULL, text INTEGER NOT NULL, retried_by INTEGER, at REAL NOT NULL,
   PRIMARY KEY(run, kind, position)) WITHOUT ROWID;
+-- The first 10,000 requests of a run, and after that those that did not simply deliver.
+CREATE TABLE request(
+  run INTEGER NOT NULL, number INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, records INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, method TEXT NOT NULL, url TEXT NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL,
+  status INTEGER, verdict TEXT NOT NULL, reason TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY(run, number)) WITHOUT ROWID;
+-- What was captured of answers, as JSON, for the records [lo, hi).
+CREATE TABLE result(
+  run INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL,
+  captured TEXT NOT NULL,
+  PRIMARY KEY(run, lo)) WITHOUT ROWID;
+-- Destinations that are down, or want to be left alone until a time.
+CREATE TABLE destination(
+  origin TEXT PRIMARY KEY, down_since REAL, rest_until REAL) WITHOUT ROWID;
 """
+
+#: What brings a ledger of the version before to this one.
+MIGRATIONS = {
+    2: "ALTER TABLE piece ADD COLUMN apart TEXT;\n" + "CREATE TABLE request" + TABLES.partition("CREATE TABLE request")[2]
+}

@@ -55,6 +55,8 @@ def sentence(error: ValidationError) -> str:
     text = MESSAGES.get(error.code, "is not valid")
     if error.code in (0x44, 0x46):  # its words for these two hold nothing but the value
         return f"must be one of {_listed(error.constraint)}" if error.code == 0x44 else "is a forbidden value"
+    if error.code == 0x24 and isinstance(error.constraint, list):
+        return f"must be of {' or '.join(error.constraint)} type"
     return str(text.format(*error.info, constraint=error.constraint, field=error.field, value=error.value))
 
 

@@ -15,7 +15,15 @@ class SplitUp(FailureStrategy):
         "ways": {
             "type": "integer", "min": 2, "max": 64, "default": 2,
             "meta": {"help": "Into how many parts; more of them take fewer rounds and more requests."},
-        }
+        },
+        "max_requests": {
+            "type": "integer", "min": 2, "nullable": True, "default": None,
+            "meta": {"help": "Requests it may cost in a run. Default: 2,000, and 40 for every 1,000 records."},
+        },
+        "max_failed_ratio": {
+            "type": "number", "min": 0, "max": 1, "default": 0.5,
+            "meta": {"help": "The share of records refused, of 200 or more, above which the run stops."},
+        },
     }  # fmt: skip
 
     def decide(self, refusal: Refusal) -> Decision:

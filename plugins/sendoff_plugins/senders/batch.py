@@ -1,23 +1,29 @@
 """Many records a request, in a JSON array."""
 
 from sendoff import Sender, hookimpl
+from sendoff.shape import around, check_envelope
+from sendoff_plugins.senders.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
 
 
 class Batch(Sender):
-    """Send records together, as a JSON array."""
+    """Send records together, as a JSON array, by itself or in an envelope."""
 
     name = "batch"
-    prefix, suffix = b"[", b"]"
     options = {
-        "max_records": {
-            "type": "integer", "min": 1, "max": 250_000, "default": 250_000,
-            "meta": {"help": "The most records in one request."},
+        "max_records": MAX_RECORDS,
+        "max_bytes": MAX_BYTES,
+        "envelope": {
+            "nullable": True, "default": None, "check_with": check_envelope,
+            "meta": {"help": "What surrounds the array, which stands where `$records` does: `{rows: $records, source: crm}`."},
         },
-        "max_bytes": {
-            "type": "integer", "min": 3, "nullable": True, "default": None,
-            "meta": {"help": "The most bytes in one request's body, exactly. A record that alone is larger is set aside."},
-        },
+        "record": RECORD,
+        "omit_null": OMIT_NULL,
     }  # fmt: skip
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]  # as checked against `options`
+        envelope = getattr(self, "envelope", None)
+        self.prefix, self.suffix = around("$records" if envelope is None else envelope)
 
 
 @hookimpl

@@ -1,6 +1,7 @@
 """One record a request."""
 
 from sendoff import Sender, hookimpl
+from sendoff_plugins.senders.options import MAX_BYTES, OMIT_NULL, RECORD
 
 
 class Single(Sender):
@@ -8,12 +9,7 @@ class Single(Sender):
 
     name = "single"
     max_records = 1
-    options = {
-        "max_bytes": {
-            "type": "integer", "min": 2, "nullable": True, "default": None,
-            "meta": {"help": "The most bytes in one request's body. A record that is larger is set aside."},
-        }
-    }  # fmt: skip
+    options = {"max_bytes": MAX_BYTES, "record": RECORD, "omit_null": OMIT_NULL}
 
 
 @hookimpl

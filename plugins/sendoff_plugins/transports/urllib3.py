@@ -8,53 +8,44 @@ slices of 1 MiB with a Content-Length, uncopied.
 
 from __future__ import annotations
 
-import http.client
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     LocationValueError,
     NewConnectionError,
+    ProxyError,
     SSLError,
 )
 
-from sendoff import Answer, Exchange, Request, Transport, Wait, hookimpl
+from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
+from sendoff_plugins.transports.connections import CONNECT, Undialled, pooled
 from sendoff_plugins.transports.watchdog import Watchdog
 
 SLICE = 1 << 20
 JOINED = 64 << 10
-CONNECT = 10.0
 
 
 class Urllib3(Transport):
     """Carry requests with urllib3: the most proven transport."""
 
     name = "urllib3"
-    options = {
-        "max_answer_bytes": {
-            "type": "integer", "min": 1024, "default": 1 << 20,
-            "meta": {"help": "How much of an answer is read, decoded; more than that is not looked at."},
-        }
-    }  # fmt: skip
 
-    max_answer_bytes: int
-
-    def carry(self, exchange: Exchange, *, url: str, concurrency: int) -> None:
-        """Carry requests in `concurrency` threads that pull from the exchange."""
+    def carry(self, exchange: Exchange, wire: Wire) -> None:
+        """Carry requests in as many threads as may be under way, which pull from the exchange."""
         watchdog = Watchdog()
-        pool = _pool(url, concurrency, watchdog)
+        pool = pooled(wire, watchdog)
         threads = [
             threading.Thread(target=self._work, args=(exchange, pool, watchdog), name=f"sendoff-urllib3-{number}", daemon=True)
-            for number in range(concurrency)
+            for number in range(wire.concurrency)
         ]
         try:
             for thread in threads:
@@ -63,7 +54,7 @@ class Urllib3(Transport):
                 thread.join()
         finally:
             watchdog.close()
-            pool.close()
+            pool.clear()
 
     def _work(self, exchange: Exchange, pool: Any, watchdog: Watchdog) -> None:
         while (request := exchange.next()) != "done":
@@ -81,14 +72,13 @@ class Urllib3(Transport):
                 answer = _lost(error, request.url)
             if watch.expired:
                 answer = Answer(error=f"no whole answer within {request.deadline:g} seconds", sent=watch.connected)
-        return Answer(
-            answer.status, answer.headers, answer.body, answer.error, answer.sent, answer.fatal, time.monotonic() - started
-        )
+        return replace(answer, seconds=time.monotonic() - started)
 
     def _exchange(self, request: Request, pool: Any) -> Answer:
-        response = pool.urlopen(
+        host, target = _target(request.url)
+        response = pool.connection_from_url(host).urlopen(
             request.method,
-            _target(request.url),
+            target,
             body=_body(request),
             headers={**request.headers, "Content-Length": str(request.length)},
             retries=False,
@@ -98,8 +88,8 @@ class Urllib3(Transport):
             timeout=urllib3.Timeout(connect=min(CONNECT, request.deadline), read=request.deadline + 1),
         )
         try:
-            body = response.read(self.max_answer_bytes + 1, decode_content=True)
-            whole = len(body) <= self.max_answer_bytes and not response.read(1)
+            body = response.read(request.answer_bytes + 1, decode_content=True)
+            whole = len(body) <= request.answer_bytes and not response.read(1)
         finally:
             # What was not read to its end must not be read by the next request.
             if response.closed or response._fp is None or response._fp.closed:
@@ -107,13 +97,14 @@ class Urllib3(Transport):
             else:
                 response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, body[: self.max_answer_bytes] if not whole else body)
+        return Answer(response.status, headers, body if whole else body[: request.answer_bytes], truncated=not whole)
 
 
 @lru_cache(maxsize=1024)
-def _target(url: str) -> str:
-    """The URL's path and query, which is what goes on the request line."""
-    return urllib3.util.parse_url(url).request_uri
+def _target(url: str) -> tuple[str, str]:
+    """The URL's origin, and its path and query, which is what goes on the request line."""
+    parts = urllib3.util.parse_url(url)
+    return f"{parts.scheme}://{parts.netloc}", parts.request_uri
 
 
 def _body(request: Request) -> bytes | Iterator[memoryview]:
@@ -124,6 +115,12 @@ def _body(request: Request) -> bytes | Iterator[memoryview]:
 
 def _lost(error: Exception, url: str) -> Answer:
     """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
+    undialled = _cause(error, Undialled)
+    if undialled is not None:
+        return Answer(error=str(undialled), sent=False, fatal=True)
+    proxy = _cause(error, ProxyError)
+    if proxy is not None:
+        return Answer(error=f"the proxy: {_sentence(proxy)}", sent=False, fatal=True)
     sentence = _sentence(error)
     match error:
         case SSLError() if _distrusted(error):
@@ -135,6 +132,20 @@ def _lost(error: Exception, url: str) -> Answer:
         case HTTPError() | OSError():
             return Answer(error=sentence)
     return Answer(error=f"{type(error).__name__}: {sentence}", fatal=True)
+
+
+def _cause(error: BaseException, kind: type[Exception]) -> Exception | None:
+    """The exception of a kind among an error's causes."""
+    seen: list[BaseException] = []
+    left: list[Any] = [error]
+    while left:
+        found = left.pop()
+        if isinstance(found, kind):
+            return found
+        if isinstance(found, BaseException) and found not in seen:
+            seen.append(found)
+            left += [*found.args, found.__cause__, found.__context__, getattr(found, "reason", None)]
+    return None
 
 
 def _distrusted(error: Exception) -> bool:
@@ -156,70 +167,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(innermost, OSError) and innermost.strerror:
         return innermost.strerror.lower() if innermost.strerror.isascii() else innermost.strerror
     return str(error).rpartition("object at ")[2].partition(">: ")[2] or str(error)
-
-
-class _WholeHead(http.client.HTTPResponse):
-    """An answer whose head must come to its end: `http.client` takes a connection cut inside it for one."""
-
-    def begin(self) -> None:
-        raw = self.fp
-        watched: Any = _HeadReader(raw)
-        self.fp = watched
-        super().begin()
-        if watched.cut:
-            self.close()
-            raise http.client.IncompleteRead(b"")
-        if self.fp is watched:
-            self.fp = raw
-
-
-class _HeadReader:
-    """Reads lines, and remembers whether they came to an end before the blank one."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-        self.cut = False
-
-    def readline(self, limit: int = -1) -> bytes:
-        line: bytes = self._raw.readline(limit)
-        self.cut = not line.endswith(b"\n")
-        return line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-
-def _pool(url: str, size: int, watchdog: Watchdog) -> Any:
-    """A pool whose connections tell the watchdog which attempt they serve."""
-
-    class Watched:  # mixed into urllib3's connections, whose methods it extends
-        response_class = _WholeHead
-        _line: socket.socket | None = None
-
-        def _new_conn(self) -> socket.socket:
-            sock: socket.socket = super()._new_conn()  # type: ignore[misc]  # the next class has it
-            # A second handle: the first one vanishes into the TLS layer, and TLS may hang too.
-            self._line = sock.dup()
-            watchdog.current.watch.on(self._line)
-            return sock
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self._line is not None:
-                watchdog.current.watch.on(self._line)
-            super().request(*args, **kwargs)  # type: ignore[misc]  # as above
-
-        def close(self) -> None:
-            super().close()  # type: ignore[misc]  # as above
-            if self._line is not None:
-                self._line.close()
-                self._line = None
-
-    parts = urllib3.util.parse_url(url)
-    secure = parts.scheme == "https"
-    kind = urllib3.HTTPSConnectionPool if secure else urllib3.HTTPConnectionPool
-    pool = kind(parts.host or "", parts.port, maxsize=size)
-    pool.ConnectionCls = type("WatchedConnection", (Watched, HTTPSConnection if secure else HTTPConnection), {})
-    return pool
 
 
 @hookimpl

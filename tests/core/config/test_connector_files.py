@@ -80,8 +80,8 @@ on_failure: {use: split, ways: two}
         ("{url: http://x/, headers: {Content-Length: '5'}}", "is set by the transport"),
         ("{url: http://x/, headers: {transfer-encoding: x}}", "is set by the transport"),
         ("{url: http://x/, timeout: -1}", "min value"),
-        ("{url: http://x/, concurrency: 0}", "min value"),
-        ("{url: http://x/, concurrency: true}", "must be of integer type"),
+        ("{url: http://x/, concurrency: 0}", "a number from 1 to 1000"),
+        ("{url: http://x/, concurrency: true}", "must be of integer or string type"),
     ],
 )
 def test_k9_k10_k12_what_a_destination_may_not_be(project: Project, line: str, told: str) -> None:

@@ -14,13 +14,15 @@ from typing import Any
 import polars as pl
 
 from sendoff import Answer, Request, Wait
+from sendoff.answers import Policy
 from sendoff.config.connector import Destination
-from sendoff.config.rules import RETRY
+from sendoff.config.declared import RETRY
 from sendoff.delivery.engine import Engine
 from sendoff.delivery.keys import keymaker
 from sendoff.delivery.terms import Terms
 from sendoff.ledger import Changes, Piece, Ranges, RunState
-from sendoff.records import Block, Page, Span
+from sendoff.pace import Pace
+from sendoff.records import Block, Page, Route, Span
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from sendoff_plugins.senders.batch import Batch
@@ -64,7 +66,7 @@ class Memory:
 
     def check(self) -> None:
         """Partition: every planned record is delivered, failed, or in exactly one piece."""
-        held = Counter(at for piece in self.pieces.values() for at in range(piece.lo, piece.hi))
+        held = Counter(at for piece in self.pieces.values() for span in piece.spans for at in range(*span))
         for at in range(self.planned):
             settled = (at in self.delivered) + (at in self.failed)
             assert settled <= 1
@@ -82,13 +84,17 @@ class Simulation:
     """A run of n records: `run()` it, or `crash()` it at any step and run again."""
 
     def __init__(
-        self, n: int, api: Api, *, batch: int = 250_000, concurrency: int = 1, split: bool = False, ways: int = 2,
+        self, n: int, api: Api, *, batch: int = 250_000, concurrency: Any = 1, split: bool = False, ways: int = 2,
         max_bytes: int | None = None, seed: int = 0, width: Callable[[int], int] = lambda at: 6, retry: dict[str, Any] | None = None,
-        accept_refusals: bool = False,
+        accept_refusals: bool = False, answers: dict[str, Any] | None = None, idempotent: bool = False,
+        lanes: Callable[[int], Any] | None = None, routes: Callable[[int], Route] | None = None, pace: dict[str, float] | None = None,
+        seconds: Callable[[int], float] = lambda busy: 0.01, deadline: float = float("inf"), strategy: Any = None,
     ) -> None:  # fmt: skip
         self.n, self.api, self.random, self.width = n, api, Random(seed), width
         self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
-        self.strategy = SplitUp(ways=ways) if split else FailAll()
+        self.strategy = strategy or (SplitUp(ways=ways) if split else FailAll())
+        self.answers, self.idempotent, self.lanes, self.routes = answers or {}, idempotent, lanes, routes
+        self.pace, self.deadline = pace or {}, deadline
         self.retry = {name: rule["default"] for name, rule in RETRY.items()} | (retry or {})
         self.concurrency = concurrency
         self.accept_refusals = accept_refusals
@@ -96,6 +102,7 @@ class Simulation:
         self.now = 0.0
         #: Every request that travelled: its span, in order.
         self.sent: list[Span] = []
+        self.bodies: list[list[int]] = []
         self.keys: dict[str, bytes] = {}
         self.repeats = 0
         self.busiest = 0
@@ -103,8 +110,16 @@ class Simulation:
 
     def start(self) -> None:
         """A process begins: it knows what the memory holds, and reads the source from its start."""
-        to = Destination("http://x/", "POST", {}, self.concurrency, 60, self.retry, {})
-        terms = Terms(to, {}, "Idempotency-Key", keymaker(b"s", "c", 1), accept_refusals=self.accept_refusals)
+        to = Destination(
+            "http://x/", "POST", {}, self.concurrency, 60, self.retry,
+            {"enabled": True, "in": "header", "name": "Idempotency-Key", "form": "text", "quoted": False},
+            answers=self.answers, idempotent=self.idempotent, deadline=self.deadline,
+        )  # fmt: skip
+        pace = Pace()
+        pace.limit(self.pace)
+        terms = Terms(
+            to, {}, "header", keymaker(b"s", "c", 1), Policy.of(self.answers), pace, accept_refusals=self.accept_refusals
+        )
         self.engine = Engine(terms, self.sender, self.strategy, self.memory.state(), random=self.random)
         self.blocks = self._blocks()
         self.in_flight: list[Request] = []
@@ -120,7 +135,11 @@ class Simulation:
             for record in records:
                 offsets.append(offsets[-1] + len(record) + 1)
             page = Page(pl.DataFrame({"at": list(range(lo, hi))}), "f", range(lo + 2, hi + 2))
-            yield Block(lo, b",".join(records), offsets, page, range(hi - lo))
+            yield Block(
+                lo, b",".join(records), offsets, page, range(hi - lo),
+                [self.routes(at) for at in range(lo, hi)] if self.routes else (),
+                [self.lanes(at) for at in range(lo, hi)] if self.lanes else (),
+            )  # fmt: skip
 
     def steps(self) -> Any:
         """Every step a process may take now, in any order the world may choose."""
@@ -129,7 +148,7 @@ class Simulation:
         yield self.propose if self.proposed is None else self.confirm
         if self.in_flight:
             yield self.answer
-        if len(self.in_flight) < self.concurrency:
+        if len(self.in_flight) < (64 if self.concurrency == "auto" else self.concurrency):
             yield self.dispatch
 
     def read(self) -> None:
@@ -158,6 +177,7 @@ class Simulation:
             assert len(body) == found.length
             assert self.keys.setdefault(key, body) == body, "a key came with other bytes"
             self.sent.append(found.span)
+            self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])
             self.in_flight.append(found)
             self.busiest = max(self.busiest, len(self.in_flight))
         elif isinstance(found, Wait) and not self.in_flight and self.proposed is None and not self._others():

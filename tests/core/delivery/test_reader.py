@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
-from sendoff.delivery.reader import read
+from sendoff import Sender
+from sendoff.delivery.reader import Read, Reader
 from sendoff.records import Page
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
 from sendoff_plugins.senders.single import Single
+
+
+def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[Read]:
+    to = SimpleNamespace(idempotency={"form": "text"})
+    connector = SimpleNamespace(
+        schema=schema, validators=validators, sender=sender, router=None, order_by=None, destination=to
+    )  # fmt: skip
+    return list(Reader(connector).read(pages))  # type: ignore[arg-type]
+
 
 SCHEMA = Schema([declare("n", {"type": "integer"})], unknown="drop")
 

@@ -1,0 +1,210 @@
+"""What an answer means for the records it answers.
+
+What the destination's owner declared comes first: conditions, then the results of single records,
+then the table of statuses. What is not declared has safe defaults: a refusal is *definite* (400,
+422, 413) only where the API has said so itself; whatever may have been applied (a timeout, a 500) is
+retried as it was and never split; what cannot be read as declared stops the run with its records
+held. The statuses follow RFC 9110 §15 and, for 425 and 429, RFC 8470 and RFC 6585.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sendoff import jsontext
+from sendoff.answers.hints import quota_rest, retry_after
+from sendoff.answers.policy import DEFAULT, Policy
+from sendoff.answers.results import Unreadable, read
+from sendoff.answers.verdicts import Kind, Verdict
+from sendoff.answers.words import clean, is_page, phrase, said
+from sendoff.components import Answer
+from sendoff.jsonpath import MISSING
+
+_REJECTED = frozenset({400, 409, 422})
+_TRANSIENT = frozenset({408, 425, 429})
+_NEVER_BETTER = frozenset({501, 505})
+
+_ADVICE = {
+    401: "the API does not accept the credentials; check the token or key under destination.headers or destination.auth",
+    403: "the API does not allow these credentials to do this; check their permissions",
+    404: "there is nothing at this URL; check destination.url",
+    405: "this URL does not take this method; check destination.method",
+    406: "the API cannot answer in an accepted form",
+    407: "a proxy asks for credentials",
+    410: "what was at this URL is gone; check destination.url",
+    411: "the API asks for a length, which sendoff always sends; something stands between",
+    415: "the API does not take this content type; check destination.headers",
+}
+
+
+def judge(
+    answer: Answer,
+    policy: Policy = DEFAULT,
+    *,
+    count: int = 1,
+    ids: Callable[[str], Sequence[Any]] = lambda field: (),
+    repeated: bool = False,
+) -> Verdict:
+    """The verdict on an answer to `count` records. Pure; policy and tables are all it knows.
+
+    A 409 to a `repeated` request may mean that the first is still being worked on (the
+    Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a refusal.
+    """
+    if answer.status is None:
+        kind = Kind.STOP if answer.fatal else Kind.RETRY
+        return Verdict(kind, clean(answer.error), maybe_applied=answer.sent)
+    declared = _Read(answer)
+    verdict = _declared(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
+    if verdict.kind is Kind.DELIVERED:
+        verdict = _believed(declared, policy, verdict)
+    if verdict.kind is Kind.REJECTED:
+        return _explained(declared, policy, verdict, count)
+    return verdict
+
+
+class _Read:
+    """An answer's body, parsed at most once."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.status = answer.status or 0
+        self.raw = answer.body.decode("utf-8", "replace")
+        self._parsed: Any = None
+        self._trouble: str | None = None
+
+    @property
+    def content_type(self) -> str:
+        return (self.answer.headers or {}).get("content-type", "").partition(";")[0].strip().lower()
+
+    def body(self) -> Any:
+        """The body as JSON, or `MISSING` where it is none."""
+        if self._parsed is None and self._trouble is None:
+            try:
+                self._parsed = jsontext.loads(self.raw)
+            except ValueError as error:
+                self._parsed, self._trouble = MISSING, str(error)
+        return self._parsed
+
+    def trouble(self, policy: Policy) -> str | None:
+        """Why the body cannot be read as declared, in a sentence; None if it can."""
+        if self.answer.truncated:
+            return f"its body is longer than the {policy.max_bytes:,} bytes that are read (answers.max_bytes)"
+        if policy.content_type is None and self.content_type and not re.search(r"\bjson$|\+json$", self.content_type):
+            return f"its content type is {clean(self.content_type)}, not JSON (answers.content_type)"
+        self.body()
+        return f"its body is {self._trouble}" if self._trouble else None
+
+
+def _declared(read_: _Read, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]]) -> Verdict | None:
+    """The verdict by what the owner declared; None where that says nothing of this answer."""
+    status, reason = read_.status, said(read_.answer)
+    for kind, when in policy.conditions:
+        if (when.path is None or read_.body() is not MISSING) and when.holds(
+            status, read_.body() if when.path else None, read_.raw
+        ):
+            wait = retry_after(read_.answer.headers or {}) if kind is Kind.RETRY else None
+            return Verdict(kind, reason, status, wait)
+    if policy.reads_results(status):
+        trouble = read_.trouble(policy)
+        if trouble is None:
+            try:
+                return read(
+                    read_.body(), status, policy, count, ids, lambda code: by_status(Answer(code), policy, repeated=False)
+                )
+            except Unreadable as unreadable:
+                trouble = str(unreadable)
+        return _held(f"the answer does not say what became of each record: {trouble}", status)
+    return None
+
+
+def _believed(read_: _Read, policy: Policy, verdict: Verdict) -> Verdict:
+    """A success, if the body agrees."""
+    status, wanted = read_.status, policy.content_type
+    if not 200 <= status < 300:
+        return verdict  # the owner's table says so of a status that is no success, and needs no more
+    if wanted is not None and not read_.content_type.startswith(wanted.lower()):
+        return _held(f"the answer's content type is {clean(read_.content_type) or 'missing'}, not {wanted}", status)
+    if wanted is None and is_page(read_.answer.body):
+        return _held(
+            f"{said(read_.answer)}: the answer is a page for people, perhaps a login form or a proxy's; "
+            "if this is how the API says yes, declare answers.content_type",
+            status,
+        )
+    when = policy.delivered_when
+    if when is not None:
+        if when.path is not None and (trouble := read_.trouble(policy)) is not None:
+            return _held(f"the answer cannot be read as answers.delivered_when declares: {trouble}", status)
+        holds = when.holds(status, read_.body() if when.path else None, read_.raw)
+        if holds is None:
+            assert when.path is not None
+            return _held(f"the answer has nothing at {when.path.text}, where answers.delivered_when looks", status)
+        if not holds:
+            return Verdict(Kind.REJECTED, said(read_.answer), status)
+    if policy.capture and not read_.answer.truncated and read_.body() is not MISSING:
+        kept = {name: value for name, path in policy.capture.items() if (value := path.find(read_.body())) is not MISSING}
+        return replace(verdict, captured={-1: kept} if kept else {})
+    return verdict
+
+
+def _explained(read_: _Read, policy: Policy, verdict: Verdict, count: int) -> Verdict:
+    """A refusal with the reason from where it was declared to stand, and the culprits it names."""
+    if policy.reason is not None and read_.body() is not MISSING:
+        found = policy.reason.find(read_.body())
+        if found is not MISSING:
+            text = found if isinstance(found, str) else jsontext.dumps(found)
+            verdict = replace(verdict, reason=clean(f"{read_.status}: {text}"))
+    if policy.culprit is not None and count > 1:
+        body = read_.body() if policy.culprit.path is not None else MISSING
+        places = list(policy.culprit.places(read_.answer, body, read_.raw))
+        if places and all(0 <= place < count for place in places):
+            return replace(verdict, apart=dict.fromkeys(places, replace(verdict, apart={})))
+    return verdict
+
+
+def _held(reason: str, status: int) -> Verdict:
+    return Verdict(
+        Kind.STOP, f"{status}: {reason}" if not reason.startswith(str(status)) else reason, status, maybe_applied=True
+    )
+
+
+def by_status(answer: Answer, policy: Policy, *, repeated: bool) -> Verdict:
+    """The verdict by the table of statuses: the owner's, then the usual one."""
+    status = answer.status or 0
+    wait = retry_after(answer.headers or {})
+    own = policy.of_status(status)
+    if own is not None:
+        pause = wait if wait is not None else quota_rest(answer.headers or {})
+        return Verdict(own, said(answer), status, pause if own is Kind.RETRY else None, maybe_applied=status >= 500)
+    if status == 207:
+        return Verdict(
+            Kind.STOP,
+            "207: each record has a verdict of its own, and the connector does not say where (answers.records)",
+            status,
+            maybe_applied=True,
+        )
+    if 200 <= status < 300:
+        return Verdict(Kind.DELIVERED, status=status)
+    reason = said(answer)
+    if status == 413 and wait is None:
+        return Verdict(Kind.TOO_LARGE, reason, status)
+    if status == 422 and re.search(r"idempotency[- _]?key", reason, re.IGNORECASE):
+        return Verdict(Kind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status)
+    if status in _REJECTED and not (status == 409 and repeated):
+        return Verdict(Kind.REJECTED, reason, status)
+    if status in _TRANSIENT or status in (409, 413):
+        if status == 429 and wait is None:
+            wait = quota_rest(answer.headers or {})
+        return Verdict(Kind.RETRY, reason, status, wait)
+    if status >= 500 and status not in _NEVER_BETTER:
+        return Verdict(Kind.RETRY, reason, status, wait, maybe_applied=status != 503)
+    if 300 <= status < 400:
+        location = clean((answer.headers or {}).get("location", ""))
+        moved = f" to {location.partition('?')[0]}" if location else ""
+        return Verdict(
+            Kind.STOP, f"{status}: the API has moved{moved}; sendoff follows no redirects, so change destination.url", status
+        )
+    advice = _ADVICE.get(status)
+    return Verdict(Kind.STOP, f"{reason or phrase(status)}; {advice}" if advice else reason, status)

@@ -1,0 +1,70 @@
+"""An API's own words, made safe to show and store: the problem details of RFC 9457 and the usual shapes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sendoff import jsontext
+from sendoff.components import Answer
+
+REASON_LENGTH = 300
+_LOOKED_AT = 65536
+
+
+def said(answer: Answer) -> str:
+    """The status and what the API said about it, in one bounded line."""
+    status = answer.status or 0
+    body = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
+    return clean(f"{status}: {_detail(body) or _plain(body) or phrase(status)}")
+
+
+def phrase(status: int) -> str:
+    """What a status is called (RFC 9110 §15)."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def told(found: Any) -> str:
+    """The text that says what is wrong, in whichever of the usual places it stands."""
+    if isinstance(found, str):
+        return found
+    if isinstance(found, list):
+        return "; ".join(filter(None, map(told, found[:3])))
+    if isinstance(found, Mapping):
+        for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
+            if words := told(found.get(key)):
+                return words
+    return ""
+
+
+def clean(text: str) -> str:
+    """Text from outside made safe: one line, no controls, no overrides, bounded."""
+    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text[:4096])
+    line = " ".join(kept.split())
+    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body is a page for people: a login form, a captive portal, a proxy's error."""
+    return re.match(rb"\s*<(?:!doctype|html|head|body|\?xml|!--)", body[:512], re.IGNORECASE) is not None
+
+
+def _detail(body: str) -> str:
+    try:
+        found = jsontext.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return told(found) or body
+
+
+def _plain(body: str) -> str:
+    if re.match(r"\s*<", body):  # a page for people; its text would tell nothing
+        title = re.search(r"<title>([^<]*)</title>", body, re.IGNORECASE)
+        return title[1] if title else ""
+    return body

@@ -1,0 +1,117 @@
+# ruff: noqa: E501  # a row of the declarations reads best as a row
+"""What a connector file may say, in Cerberus: declared once, for checking, defaults, help and the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sendoff.answers import RULES as ANSWERS
+from sendoff.schema import RULES as FIELD_RULES
+
+METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
+
+
+def _help(text: str, **rules: Any) -> dict[str, Any]:
+    return {**rules, "meta": {"help": text}}
+
+
+RETRY = {
+    "attempts": _help("How often one request is tried while others get through.", type="integer", min=1, max=100, default=6),
+    "base": _help("Seconds before the first retry, at most; doubled for each next.", type="number", min=0, default=0.5),
+    "cap": _help("The most seconds between two tries.", type="number", min=0, default=60),
+    "retry_after_max": _help("The most seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
+    "give_up_after": _help("Seconds of failing after which a request, or an API that is down, is given up.", type="number", min=0, default=900),
+}  # fmt: skip
+
+IDEMPOTENCY = {
+    "enabled": _help("Whether requests carry a key.", type="boolean", default=True),
+    "in": _help(
+        "Where it travels: a header, the query, or the body, where `$key` stands in `envelope` or `record`.",
+        type="string", allowed=["header", "query", "body"], default="header",
+    ),
+    "name": _help("The name of the header or parameter.", type="string", check_with="header_name", default="Idempotency-Key"),
+    "form": _help("What it looks like: 32 hexadecimal digits, a UUID, or an integer of 18 digits.", type="string", allowed=["text", "uuid", "int64"], default="text"),
+    "quoted": _help("Whether a header's value stands in double quotes, as the IETF draft has it.", type="boolean", default=False),
+}  # fmt: skip
+
+PACE = {
+    "requests": _help("Requests at most, like `10/s` or `600/minute`.", type="string", check_with="rate", required=False),
+    "records": _help("Records at most, like `5000/s`.", type="string", check_with="rate", required=False),
+    "bytes": _help("Bytes of bodies at most, like `2MB/s`.", type="string", check_with="rate", required=False),
+}
+
+TLS = {
+    "ca": _help("A file of certificates to trust instead of the usual ones.", type="string", required=False),
+    "cert": _help("A client certificate, for mutual TLS.", type="string", required=False),
+    "key": _help("Its key, if it is not in the same file.", type="string", required=False),
+    "verify": _help("Whether the API must prove who it is. `false` is told at every run.", type="boolean", default=True),
+}
+
+DESTINATION = {
+    "url": _help(
+        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path.",
+        type="string", check_with="url",
+    ),
+    "method": _help("The method of every request.", type="string", allowed=list(METHODS), default="POST"),
+    "headers": _help(
+        "Headers of every request, by name. `{field}` stands for a record's own value.",
+        type="dict",
+        keysrules={"type": "string", "check_with": "header_name"},
+        valuesrules={"type": "string", "check_with": "header_value"},
+        check_with="headers",
+        default={},
+    ),
+    "auth": _help("How requests prove who sends them.", component="authenticators", required=False),
+    "concurrency": _help(
+        "How many requests may be under way at once; `auto` finds out what the API bears, up to 64.",
+        type=["integer", "string"], check_with="concurrency", default=4,
+    ),
+    "timeout": _help(
+        "Seconds a whole attempt may take, to the last byte of the answer; a large body gets more.", type="number", min=0.001, max=86400, default=60
+    ),
+    "floor_rate": _help("Bytes a second that a body may be sent at, at least: a body of that many gets one second more.", type="number", min=1, default=100_000),
+    "pace": _help("How fast at most. A bare rate is of requests.", type="dict", schema=PACE, default={}),
+    "answers": _help("How answers are read.", type="dict", schema=ANSWERS, default={}),
+    "atomic": _help("Whether a refused request has left nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
+    "idempotent": _help("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
+    "compress": _help("How bodies are compressed.", type="string", allowed=["none", "gzip", "zstd"], default="none"),
+    "transport": _help("How requests travel.", component="transports", default={"use": "urllib3"}),
+    "tls": _help("Certificates.", type="dict", schema=TLS, default={}),
+    "proxy": _help("The URL of an HTTP proxy, or `env` to ask the environment. Default: none.", type="string", check_with="proxy", required=False),
+    "egress": _help(
+        "`public` dials only addresses on the open internet; `configured` all but link-local and metadata addresses.",
+        type="string", allowed=["configured", "public"], default="configured",
+    ),
+    "retry": _help("How transient failures are retried.", type="dict", schema=RETRY, default={}),
+    "idempotency": _help("The key by which the API can tell a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
+}  # fmt: skip
+
+CONNECTOR: dict[str, Any] = {
+    "source": _help("Where records come from.", component="sources"),
+    "schema": _help(
+        "The fields, in the order they are sent.",
+        type="dict",
+        keysrules={"type": "string", "empty": False},
+        valuesrules={"type": "dict", "schema": FIELD_RULES, "allow_unknown": False},
+        default={},
+    ),
+    "unknown": _help(
+        "What to do with columns the schema does not name. Without a schema they are kept.",
+        type="string",
+        allowed=["drop", "keep", "refuse"],
+        required=False,
+    ),
+    "validators": _help("What else refuses a record.", type="list", schema={"component": "validators"}, default=[]),
+    "on_invalid": _help(
+        "`set_aside` sends the good records; `stop` sends nothing if any record is invalid.",
+        type="string",
+        allowed=["set_aside", "stop"],
+        default="set_aside",
+    ),
+    "destination": _help("The API.", type="dict", schema=DESTINATION),
+    "send": _help("How records become requests.", component="senders", default={"use": "batch"}),
+    "order_by": _help("A field whose equal values keep their order, while others travel side by side.", type="string", required=False),
+    "on_failure": _help("What to do with a refused request.", component="failure_strategies", default={"use": "fail"}),
+    "deadline": _help("Seconds after which the run ends for now; the next one goes on.", type="number", min=0.001, required=False),
+    "observers": _help("What else watches the run.", type="list", schema={"component": "observers"}, default=[]),
+}  # fmt: skip

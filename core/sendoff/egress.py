@@ -1,0 +1,74 @@
+"""Which addresses may be dialled: checked once a connection, after DNS, on the address itself.
+
+What an operator wrote down is trusted: an internal API at 10.x or localhost just works. Refused all
+the same are link-local and metadata addresses, where nobody's API lives and a cloud's credentials do.
+Where others write connectors, `public` refuses whatever is not the open internet, in any disguise:
+IPv4 inside IPv6 (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) is unwrapped and judged as what it is.
+
+The table is sendoff's own, after the IANA special-purpose registries (RFC 6890 and its updates):
+`ipaddress.is_global` calls some of these addresses global (measured on CPython 3.11).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+Mode = Literal["configured", "public"]
+
+_Network = IPv4Network | IPv6Network
+
+
+def _networks(*texts: str) -> tuple[_Network, ...]:
+    return tuple(map(ip_network, texts))
+
+
+#: Refused in every mode: link-local, and the metadata services of clouds.
+_METADATA = _networks(
+    "169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32", "168.63.129.16/32",
+    "192.0.0.192/32",
+)  # fmt: skip
+
+_NOT_PUBLIC = _networks(
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+    "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    "::/128", "::1/128", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
+    "5f00::/16", "64:ff9b:1::/48", "fc00::/7", "fec0::/10", "ff00::/8",
+)  # fmt: skip
+
+
+def refusal(address: str, mode: Mode) -> str | None:
+    """Why an address is not dialled, in a sentence; None if it may be."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"{address!r} is no address"
+    for meant in _meanings(found):
+        shown = address if meant == found else f"{address} (which is {meant})"
+        if any(meant in network for network in _METADATA if network.version == meant.version):
+            return f"{shown} is a link-local or metadata address, which is never dialled"
+        if mode == "public" and any(meant in network for network in _NOT_PUBLIC if network.version == meant.version):
+            return f"{shown} is not on the public internet, and egress is `public`"
+    return None
+
+
+def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """The address, and every IPv4 address that it carries inside."""
+    if isinstance(address, IPv4Address):
+        return [address]
+    raw = address.packed
+    inside = []
+    if raw[:12] == bytes(10) + b"\xff\xff" or (raw[:12] == bytes(12) and raw[12:] > b"\0\0\0\1"):
+        inside.append(raw[12:])  # mapped (RFC 4291 §2.5.5.2) and compatible (§2.5.5.1)
+    if raw[:8] == bytes(8) and raw[8:12] == b"\xff\xff\0\0":
+        inside.append(raw[12:])  # translated (RFC 2765)
+    if raw[:12] == b"\0\x64\xff\x9b" + bytes(8) or raw[:6] == b"\0\x64\xff\x9b\0\1":
+        inside.append(raw[12:])  # NAT64 (RFC 6052, RFC 8215)
+    if raw[:2] == b"\x20\x02":
+        inside.append(raw[2:6])  # 6to4 (RFC 3056)
+    if raw[:4] == b"\x20\x01\0\0":
+        inside += [raw[4:8], bytes(byte ^ 0xFF for byte in raw[12:])]  # Teredo (RFC 4380): its server, its client
+    if raw[8:12] in (b"\0\0\x5e\xfe", b"\2\0\x5e\xfe"):
+        inside.append(raw[12:])  # ISATAP (RFC 5214)
+    return [address, *map(IPv4Address, inside)]

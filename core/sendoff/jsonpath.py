@@ -1,0 +1,65 @@
+"""Paths into a JSON answer: ``$.error.message``, ``$.rows[0].id``, ``$['odd name']``.
+
+These are the singular queries of RFC 9535 (§2.3.5.1): names and indexes, and so at most one value.
+One thing is added: ``*`` goes through the only member of an object or a list, whatever it is called,
+as some APIs wrap each result in an object with one key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+#: What `Path.find` answers where there is nothing; distinct from a null that is there.
+MISSING: Any = type("Missing", (), {"__repr__": lambda self: "nothing", "__bool__": lambda self: False})()
+
+_STEP = re.compile(
+    r"\.(?P<name>[A-Za-z_][\w-]*)|(?P<only>\.\*|\[\*\])|\[(?P<index>-?\d+)\]|\['(?P<single>[^']*)'\]|\[\"(?P<double>[^\"]*)\"\]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A parsed path; `text` is how it was written."""
+
+    text: str
+    steps: tuple[str | int | None, ...]
+
+    def find(self, value: Any) -> Any:
+        """The value at the path, or `MISSING`."""
+        for step in self.steps:
+            if step is None:
+                members = list(value.values()) if isinstance(value, dict) else value
+                if not isinstance(members, list) or len(members) != 1:
+                    return MISSING
+                value = members[0]
+            elif isinstance(step, int):
+                if not isinstance(value, list) or not -len(value) <= step < len(value):
+                    return MISSING
+                value = value[step]
+            elif isinstance(value, dict) and step in value:
+                value = value[step]
+            else:
+                return MISSING
+        return value
+
+
+def parse(text: str) -> Path:
+    """A path from its text; raises ValueError with a sentence for one that is none."""
+    if not text.startswith("$"):
+        raise ValueError(f"{text!r} is no path; a path begins with $, like $.error.message")
+    steps: list[str | int | None] = []
+    at = 1
+    while at < len(text):
+        step = _STEP.match(text, at)
+        if step is None:
+            raise ValueError(f"{text!r} is no path from {text[at:]!r} on; write names and indexes, like $.rows[0].id")
+        if step["index"] is not None:
+            steps.append(int(step["index"]))
+        elif step["only"]:
+            steps.append(None)
+        else:
+            steps.append(next(name for name in (step["name"], step["single"], step["double"]) if name is not None))
+        at = step.end()
+    return Path(text, tuple(steps))

@@ -1,0 +1,108 @@
+"""How fast a destination may be written to: token buckets, and rests it asks for. Shared by all who write to it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+_PER = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
+_TIMES = {"": 1, "k": 10**3, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20}
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*/\s*([a-z]+)\s*")
+#: What may go at once after a rest, in seconds of the rate.
+BURST = 0.1
+
+
+def rate(text: str) -> float:
+    """How many a second ``10/s``, ``600/minute`` or ``5MB/s`` are; raises ValueError with a sentence."""
+    match = _RATE.fullmatch(text)
+    if match is None or match[2].lower() not in _TIMES or match[3] not in _PER or float(match[1]) <= 0:
+        raise ValueError(f"{text!r} is no rate; write 10/s, 600/minute or 5MB/s")
+    return float(match[1]) * _TIMES[match[2].lower()] / _PER[match[3]]
+
+
+class Bucket:
+    """A token bucket that may be overdrawn: who takes a lot makes the next one wait."""
+
+    def __init__(self, per_second: float) -> None:
+        self.rate = per_second
+        self._burst = max(1.0, per_second * BURST)
+        self._level = self._burst
+        self._at: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Seconds until something may be taken."""
+        if self._at is not None:
+            self._level = min(self._burst, self._level + (now - self._at) * self.rate)
+        self._at = now
+        # Less than one token is none; a rounding error's worth short of one is one.
+        return max(0.0, (1.0 - 1e-9 - self._level) / self.rate)
+
+    def take(self, amount: float) -> None:
+        self._level -= amount
+
+    def tighten(self, per_second: float) -> None:
+        """The rate is at most this from now on."""
+        if per_second < self.rate:
+            self.rate = per_second
+            self._burst = max(1.0, per_second * BURST)
+            self._level = min(self._level, self._burst)
+
+
+class Pace:
+    """One destination's buckets and rests. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+        self._rest_until = 0.0
+        self._lock = threading.Lock()
+
+    def limit(self, rates: Mapping[str, float]) -> None:
+        """Keep to these rates (`requests`, `records`, `bytes` a second) as well; the lowest of each counts."""
+        with self._lock:
+            for name, per_second in rates.items():
+                if name in self._buckets:
+                    self._buckets[name].tighten(per_second)
+                else:
+                    self._buckets[name] = Bucket(per_second)
+
+    def acquire(self, now: float, *, records: int, size: int) -> float:
+        """Take what a request needs and answer 0, or say in how many seconds to ask again."""
+        with self._lock:
+            wait = max((bucket.wait(now) for bucket in self._buckets.values()), default=0.0)
+            wait = max(wait, self._rest_until - now)
+            if wait > 0:
+                return wait
+            for name, bucket in self._buckets.items():
+                bucket.take({"requests": 1, "records": records, "bytes": size}[name])
+            return 0.0
+
+    def rest(self, until: float) -> None:
+        """Nothing goes before this time: the destination asked for it."""
+        with self._lock:
+            self._rest_until = max(self._rest_until, until)
+
+    def resting(self, now: float) -> float:
+        """Seconds of rest that are left."""
+        return max(0.0, self._rest_until - now)
+
+
+_SHARED: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_MAKING = threading.Lock()
+
+
+def shared(url: str, rates: Mapping[str, float]) -> Pace:
+    """The pace of the URL's origin: one for all runs of this process that write to it."""
+    with _MAKING:
+        pace = _SHARED.get(origin(url)) or Pace()
+        _SHARED[origin(url)] = pace
+    pace.limit(rates)
+    return pace
+
+
+def origin(url: str) -> str:
+    """The scheme, host and port of a URL (RFC 6454 §4)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}".lower()

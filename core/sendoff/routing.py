@@ -1,0 +1,123 @@
+"""Requests addressed by their records: ``{field}`` in a URL's path or query, or in a header's value.
+
+Scheme, host and the first segment of the path are the connector's own, never a record's. A value is
+percent-encoded for where it stands (RFC 3986 §2.1), so that it stays one segment or one parameter; what
+cannot stand there (nothing at all, ``.`` and ``..``, a line break in a header) makes its record invalid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import quote
+
+import polars as pl
+
+from sendoff.records import Route
+from sendoff.schema.schema import Typed
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+def fields(text: str) -> list[str]:
+    """The fields named in a template, in order."""
+    return _FIELD.findall(text)
+
+
+def url_problem(url: str) -> str | None:
+    """What is wrong with where a URL's fields stand, in a sentence."""
+    head, _, tail = url.partition("://")
+    authority, slash, rest = tail.partition("/")
+    if "{" in head + authority:
+        return "scheme, host and port are the connector's own, never a record's"
+    if fields(rest.partition("/")[0].partition("?")[0]):
+        return "the first segment of the path must stand as it is; a record's field may follow"
+    leftover = _FIELD.sub("", url)
+    if "{" in leftover or "}" in leftover:
+        return "a brace belongs to a field, like {id}; percent-encode others"
+    if "{}" in url:
+        return "{} names no field"
+    return None if slash or not fields(tail) else "a field stands in the path or the query"
+
+
+class Router:
+    """Makes routes of records, by the templates of a URL and of headers."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.url = url
+        #: The headers whose values are made of records.
+        self.headers = {name: value for name, value in headers.items() if fields(value)}
+        self.fields = list(dict.fromkeys([*fields(url), *(f for value in self.headers.values() for f in fields(value))]))
+
+    def routes(self, typed: Typed) -> tuple[list[Route], dict[int, str]]:
+        """A route for every record, and the records that have none, with the reason."""
+        columns = {name: _texts(typed, name) for name in self.fields}
+        routes: list[Route] = []
+        refused: dict[int, str] = {}
+        nowhere = Route("")
+        made: dict[tuple[str | None, ...], Route | str] = {}
+        for index, values in enumerate(zip(*columns.values(), strict=True)):
+            route = made.get(values)
+            if route is None:
+                route = made[values] = self._route(dict(zip(columns, values, strict=True)))
+            if isinstance(route, str):
+                refused[index] = route
+            routes.append(nowhere if isinstance(route, str) else route)
+        return routes, refused
+
+    def _route(self, record: Mapping[str, str | None]) -> Route | str:
+        for name, value in record.items():
+            if value is None:
+                return f"{name}: the request's address needs it, and it is null"
+        known = {name: value for name, value in record.items() if value is not None}
+        path, mark, query = self.url.partition("?")
+        for name in fields(path):
+            if known[name] in ("", ".", ".."):
+                return f"{name}: {known[name]!r} cannot be part of a path"
+        url = _filled(path, known) + mark + _filled(query, known)
+        headers = []
+        for name, template in self.headers.items():
+            value = _FIELD.sub(lambda match: known[match[1]], template)
+            if not value.isprintable() or not _latin1(value):
+                return f"{', '.join(fields(template))}: cannot stand in the header {name}"
+            headers.append((name, value))
+        return Route(url, tuple(headers))
+
+
+def _filled(template: str, record: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda match: _encoded(record[match[1]]), template)
+
+
+@lru_cache(maxsize=65536)
+def _encoded(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _latin1(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _texts(typed: Typed, name: str) -> Sequence[str | None]:
+    """A column as the texts its values would be in JSON, without quotes."""
+    if name not in typed.frame.columns:
+        return [None] * typed.frame.height
+    cells = typed.frame[name]
+    if cells.dtype == pl.String:
+        return cells.to_list()
+    if cells.dtype == pl.Boolean:
+        return [None if value is None else str(value).lower() for value in cells]
+    return cells.cast(pl.String, strict=False).to_list()
+
+
+def all_fields(url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every field that an address is made of, with the key of the connector file it stands under."""
+    for name in fields(url):
+        yield "url", name
+    for header, value in headers.items():
+        for name in fields(value):
+            yield header, name

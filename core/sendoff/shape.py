@@ -1,0 +1,98 @@
+"""Templates: what surrounds the records of a request, and what a record is made into. Data, never text.
+
+A string ``$name`` stands for a field, ``$record`` for the whole record, ``$records`` for all of a
+request's records, ``$key`` for the idempotency key; ``$$name`` is the text ``$name``. Everything else
+stands for itself. (In a connector file ``$$`` is read as ``$`` once before, so there it takes four.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sendoff import jsontext
+
+RECORDS, RECORD, KEY = "$records", "$record", "$key"
+#: Stands where a key will; no JSON holds this byte.
+HOLE = b"\0"
+
+#: What an int64 key, a text and a uuid take in JSON.
+KEY_SIZES = {"text": 34, "uuid": 38, "int64": 18}
+
+
+def placeholders(template: Any) -> Iterator[str]:
+    """Every ``$name`` in a template, as it is written."""
+    if isinstance(template, Mapping):
+        for value in template.values():
+            yield from placeholders(value)
+    elif isinstance(template, list):
+        for value in template:
+            yield from placeholders(value)
+    elif isinstance(template, str) and template.startswith("$") and not template.startswith("$$"):
+        yield template
+
+
+def envelope_problem(envelope: Any) -> str | None:
+    """What is wrong with an envelope, in a sentence."""
+    found = list(placeholders(envelope))
+    if found.count(RECORDS) != 1:
+        return f"an envelope has {RECORDS} in it once, where the records go"
+    odd = next((name for name in found if name not in (RECORDS, KEY)), None)
+    return f"{odd} is of one record, and an envelope holds many; only {RECORDS} and {KEY} stand here" if odd else None
+
+
+def record_problem(template: Any) -> str | None:
+    """What is wrong with a record's template, in a sentence."""
+    return f"{RECORDS} belongs into `envelope`" if RECORDS in placeholders(template) else None
+
+
+def check_envelope(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+    """Cerberus's `check_with` for an option that is an envelope."""
+    problem = None if value is None else envelope_problem(value)
+    if problem:
+        error(field, problem)
+
+
+def check_record(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+    """The same for an option that is a record's template."""
+    problem = None if value is None else record_problem(value)
+    if problem:
+        error(field, problem)
+
+
+def around(envelope: Any, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
+    """What comes before and after the records in an envelope: an array where ``$records`` stands."""
+    before, _, after = _written(envelope).partition(b"\0\0")
+    return before + opening, closing + after
+
+
+def _written(value: Any) -> bytes:
+    if value == RECORDS:
+        return b"\0\0"
+    if value == KEY:
+        return b"\0\1\0"
+    if isinstance(value, Mapping):
+        return b"{" + b",".join(jsontext.dumps(str(k)).encode() + b":" + _written(v) for k, v in value.items()) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(map(_written, value)) + b"]"
+    return jsontext.dumps(literal(value)).encode()
+
+
+def literal(value: Any) -> Any:
+    """A template's scalar as the value it stands for."""
+    return value[1:] if isinstance(value, str) and value.startswith("$$") else value
+
+
+def with_hole(part: bytes, form: str) -> bytes:
+    """A part of an envelope with as much room for the key as the key will take."""
+    return part.replace(b"\0\1\0", HOLE * KEY_SIZES[form])
+
+
+def filled(part: bytes, key: str, form: str) -> bytes:
+    """The part with the key in its place."""
+    return part.replace(HOLE * KEY_SIZES[form], key_text(key, form))
+
+
+def key_text(key: str, form: str) -> bytes:
+    """A key as JSON."""
+    return (key if form == "int64" else f'"{key}"').encode()

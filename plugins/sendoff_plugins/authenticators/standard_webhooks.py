@@ -1,0 +1,50 @@
+"""Signatures by the Standard Webhooks specification: who gets a request can check who made it."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from sendoff import Authenticator, AuthError, Request, hookimpl
+
+
+class StandardWebhooks(Authenticator):
+    """Sign every request with HMAC-SHA256, as https://www.standardwebhooks.com has it.
+
+    ``webhook-id`` is the idempotency key, so that a repeat is known as one. The body is signed as it
+    travels: compressed, if `compress` says so.
+    """
+
+    name = "standard_webhooks"
+    options = {
+        "secret": {"type": "string", "meta": {"help": "The signing secret: `whsec_` and base64.", "secret": True}},
+    }
+
+    secret: str
+
+    def __init__(self, *, home: Path | None = None, **options: str) -> None:
+        super().__init__(home=home, **options)
+        self.clock = time.time
+
+    def sign(self, request: Request) -> Mapping[str, str]:
+        try:
+            key = b64decode(self.secret.removeprefix("whsec_"), validate=True)
+        except (binascii.Error, ValueError):
+            raise AuthError("standard_webhooks: the secret is not base64 after `whsec_`") from None
+        ident = f"msg_{request.key or f'{request.span.lo}_{request.span.hi}'}"
+        stamp = str(int(self.clock()))
+        signed = hmac.new(key, f"{ident}.{stamp}.".encode(), hashlib.sha256)
+        for part in request.body:
+            signed.update(part)
+        signature = b64encode(signed.digest()).decode()
+        return {"webhook-id": ident, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
+
+
+@hookimpl
+def sendoff_authenticators() -> list[type[Authenticator]]:
+    return [StandardWebhooks]

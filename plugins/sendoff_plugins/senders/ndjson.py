@@ -1,0 +1,28 @@
+"""Many records a request, one a line."""
+
+from sendoff import Sender, hookimpl
+from sendoff.shape import check_record
+from sendoff_plugins.senders.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
+
+
+class Ndjson(Sender):
+    """Send records together, one JSON object a line (NDJSON)."""
+
+    name = "ndjson"
+    prefix, separator, suffix = b"", b"\n", b"\n"
+    content_type = "application/x-ndjson"
+    options = {
+        "max_records": MAX_RECORDS,
+        "max_bytes": MAX_BYTES,
+        "record": RECORD,
+        "before": {
+            "nullable": True, "default": None, "check_with": check_record,
+            "meta": {"help": "A line before each record, as bulk APIs want it: `{index: {_id: $id}}`."},
+        },
+        "omit_null": OMIT_NULL,
+    }  # fmt: skip
+
+
+@hookimpl
+def sendoff_senders() -> list[type[Sender]]:
+    return [Ndjson]

@@ -1,0 +1,134 @@
+"""urllib3's connections, watched and guarded: every one tells the watchdog of its socket, and asks before it dials."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+from sendoff import TLS, Wire
+from sendoff_plugins.transports.watchdog import Watchdog
+
+#: Seconds a connection may take to come about.
+CONNECT = 10.0
+
+
+class Undialled(Exception):
+    """An address that must not be dialled; its text is the sentence to show."""
+
+
+class _WholeHead(http.client.HTTPResponse):
+    """An answer whose head must come to its end: `http.client` takes a connection cut inside it for one."""
+
+    def begin(self) -> None:
+        raw = self.fp
+        watched: Any = _HeadReader(raw)
+        self.fp = watched
+        super().begin()
+        if watched.cut:
+            self.close()
+            raise http.client.IncompleteRead(b"")
+        if self.fp is watched:
+            self.fp = raw
+
+
+class _HeadReader:
+    """Reads lines, and remembers whether they came to an end before the blank one."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.cut = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._raw.readline(limit)
+        self.cut = not line.endswith(b"\n")
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+def pooled(wire: Wire, watchdog: Watchdog) -> Any:
+    """A pool manager whose connections are watched and guarded, by the proxy if there is one."""
+
+    class Watched:  # mixed into urllib3's connections, whose methods it extends
+        response_class = _WholeHead
+        _line: socket.socket | None = None
+
+        def _new_conn(self) -> socket.socket:
+            sock = _dialled(self, wire)
+            # A second handle: the first one vanishes into the TLS layer, and TLS may hang too.
+            self._line = sock.dup()
+            watchdog.current.watch.on(self._line)
+            return sock
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            if self._line is not None:
+                watchdog.current.watch.on(self._line)
+            super().request(*args, **kwargs)  # type: ignore[misc]  # the next class has it
+
+        def close(self) -> None:
+            super().close()  # type: ignore[misc]  # as above
+            if self._line is not None:
+                self._line.close()
+                self._line = None
+
+    plain = type("WatchedHTTPConnection", (Watched, HTTPConnection), {})
+    secure = type("WatchedHTTPSConnection", (Watched, HTTPSConnection), {})
+    settings: dict[str, Any] = {"num_pools": 4, "maxsize": wire.concurrency, **_tls(wire.tls)}
+    if wire.proxy is None:
+        manager: Any = urllib3.PoolManager(**settings)
+    else:
+        parts = urllib3.util.parse_url(wire.proxy)
+        login = urllib3.util.make_headers(proxy_basic_auth=parts.auth) if parts.auth else None
+        manager = urllib3.ProxyManager(wire.proxy, proxy_headers=login, **settings)
+    manager.pool_classes_by_scheme = {
+        "http": type("HTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("HTTPSPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+    return manager
+
+
+def _tls(tls: TLS) -> dict[str, Any]:
+    context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert is not None:
+        context.load_cert_chain(str(tls.cert), str(tls.key) if tls.key else None)
+    return {"ssl_context": context, **({} if tls.verify else {"cert_reqs": "CERT_NONE"})}
+
+
+def _dialled(connection: Any, wire: Wire) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one, if none of them must not be dialled.
+
+    One refused address refuses all: a name that leads to both is not to be trusted with either.
+    """
+    host, port = connection._dns_host, connection.port
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise NameResolutionError(host, connection, error) from error
+    for *_, address in found:
+        refused = wire.guard(str(address[0]))
+        if refused is not None:
+            raise Undialled(refused if str(address[0]) == host else f"{host}: {refused}")
+    trouble: OSError = OSError("the name has no address")
+    budget = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(budget / len(found))
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            trouble = error
+    raise NewConnectionError(connection, str(trouble)) from trouble
