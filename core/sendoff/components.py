@@ -323,6 +323,8 @@ class Authenticator(Component, ABC):
     """How requests prove who sends them. Its verbs are called from several threads at once."""
 
     kind = "authenticators"
+    #: The headers it adds, for `sendoff preview`.
+    headers: ClassVar[Sequence[str]] = ("Authorization",)
 
     def start(self, ask: Ask) -> None:
         """A run begins; `ask` sends a request of the authenticator's own, by the destination's transport and guard."""

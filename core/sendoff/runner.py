@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
@@ -27,7 +27,9 @@ class Runner:
 
     `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are
     modules or objects with sendoff hooks; files in ``plugins.d`` beside the directory are loaded
-    too. Nothing is printed, no signal handler is set, nothing global is changed.
+    too. With `egress="public"` no connector reaches anything but the open internet, whatever it says:
+    for those who let others write connectors. Nothing is printed, no signal handler is set, nothing
+    global is changed.
     Raises `ConfigError` for a directory or a plugin that will not do.
     """
 
@@ -40,6 +42,7 @@ class Runner:
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
+        egress: Literal["configured", "public"] = "configured",
     ) -> None:
         self.directory = Path(directory)
         self.home = self.directory.absolute().parent
@@ -47,6 +50,7 @@ class Runner:
         self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins)
         #: Who watches every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
+        self._egress = egress
         self._clock = clock
         self._random = random
         self._run: Run | None = None
@@ -68,7 +72,7 @@ class Runner:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
         whole = file.absolute()
         shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file
-        return connectors.load(file, self.registry, home=self.home, shown=str(shown))
+        return connectors.load(file, self.registry, home=self.home, shown=str(shown), egress_at_least=self._egress)
 
     def run(
         self, name: str | Connector, *, records: Any = None, restart: bool = False, accept_refusals: bool = False

@@ -56,6 +56,8 @@ def judge(
     if answer.status is None:
         kind = Kind.STOP if answer.fatal else Kind.RETRY
         return Verdict(kind, clean(answer.error), maybe_applied=answer.sent)
+    if policy.plain and 200 <= answer.status < 300 and answer.status != 207 and not is_page(answer.body):
+        return Verdict(Kind.DELIVERED, status=answer.status)
     declared = _Read(answer)
     verdict = _declared(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
     if verdict.kind is Kind.DELIVERED:
@@ -100,13 +102,13 @@ class _Read:
 
 def _declared(read_: _Read, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]]) -> Verdict | None:
     """The verdict by what the owner declared; None where that says nothing of this answer."""
-    status, reason = read_.status, said(read_.answer)
+    status = read_.status
     for kind, when in policy.conditions:
-        if (when.path is None or read_.body() is not MISSING) and when.holds(
-            status, read_.body() if when.path else None, read_.raw
-        ):
+        if when.path is not None and read_.body() is MISSING:
+            continue
+        if when.holds(status, read_.body() if when.path else None, read_.raw):
             wait = retry_after(read_.answer.headers or {}) if kind is Kind.RETRY else None
-            return Verdict(kind, reason, status, wait)
+            return Verdict(kind, said(read_.answer), status, wait)
     if policy.reads_results(status):
         trouble = read_.trouble(policy)
         if trouble is None:

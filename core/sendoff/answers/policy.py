@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sendoff import jsonpath
@@ -207,7 +208,7 @@ class Culprit:
             yield value - self.first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """How a destination's answers are read. Without rules, as `judge` says."""
 
@@ -237,6 +238,13 @@ class Policy:
             reason=jsonpath.parse(rules["reason"]) if rules.get("reason") else None,
             capture={name: jsonpath.parse(path) for name, path in rules.get("capture", {}).items()},
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
+        )
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether nothing is declared, so that a 2xx is a success unless it is a page."""
+        return self is DEFAULT or not (
+            self.statuses or self.content_type or self.conditions or self.delivered_when or self.records or self.capture
         )
 
     def of_status(self, status: int) -> Kind | None:

@@ -9,6 +9,7 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option
+from sendoff.config.connector import warnings
 from sendoff.config.discovery import Found
 from sendoff.errors import ConfigError, Problem, SourceError
 
@@ -22,6 +23,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
     """Check connector files (all of them, or the given ones) and tell every mistake with its place."""
     found = Found(files={path.stem: path for path in paths}) if paths else project.runner.found()
     problems: list[Problem | str] = []
+    warned: list[str] = []
     notes: list[str] = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
     for file in found.files.values():
         try:
@@ -29,6 +31,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
         except ConfigError as error:
             problems += error.problems
             continue
+        warned += [f"{connector.file}: {warning}" for warning in warnings(connector)]
         for field, rules in connector.schema.slow.items():
             notes.append(f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus")
         try:
@@ -41,6 +44,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
             {
                 "checked": [str(file) for file in found.files.values()],
                 "problems": [_as_dict(p) for p in problems],
+                "warnings": warned,
                 "notes": notes,
             }
         )
@@ -48,6 +52,8 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
         if verbose:
             for note in notes:
                 click.echo(note)
+        for warning in warned:
+            click.echo(f"warning: {warning}")
         for problem in problems:
             click.echo(problem)
         if not problems:

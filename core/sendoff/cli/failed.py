@@ -11,7 +11,7 @@ import click
 
 from sendoff import jsontext
 from sendoff.cli.group import Project
-from sendoff.cli.output import table
+from sendoff.cli.output import defused, table
 from sendoff.ledger import history
 from sendoff.records import place
 
@@ -42,7 +42,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(out, [*names, *EXTRA], lineterminator="\n")
     writer.writeheader()
     for row in kept:
-        writer.writerow({name: _cell(value) for name, value in row.items()} | {"_reason": _defused(row["_reason"])})
+        writer.writerow({name: _cell(value) for name, value in row.items()} | {"_reason": defused(row["_reason"])})
     click.echo(out.getvalue(), nl=False)
 
 
@@ -65,8 +65,3 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     return jsontext.dumps(value)
-
-
-def _defused(text: str) -> str:
-    """The API's words, so that no spreadsheet takes them for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

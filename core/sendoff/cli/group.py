@@ -25,6 +25,7 @@ COMMANDS = [
     "run",
     "runs",
     "failed",
+    "results",
     "retry",
     "plugins",
     "schema",

@@ -45,3 +45,8 @@ def _cell(value: Any) -> str:
 
 
 json_option = click.option("--json", "to_json", is_flag=True, help="Print JSON.")
+
+
+def defused(text: str) -> str:
+    """An API's words, so that no spreadsheet takes them for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

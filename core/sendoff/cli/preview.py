@@ -12,6 +12,7 @@ from sendoff.cli.output import as_json
 from sendoff.components import Request
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import Resolved, is_credential
+from sendoff.delivery.finish import SMALL
 from sendoff.delivery.preview import preview
 from sendoff.records import place
 
@@ -37,7 +38,7 @@ def command(project: Project, name: str, count: int, form: str) -> None:
 
 
 def _http(connector: Connector, request: Request) -> None:
-    _scheme, _, rest = _shown_url(connector).partition("://")
+    _scheme, _, rest = _shown_url(connector, request).partition("://")
     host, slash, path = rest.partition("/")
     click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
     for name, value in _shown_headers(connector, request).items():
@@ -46,7 +47,7 @@ def _http(connector: Connector, request: Request) -> None:
 
 
 def _curl(connector: Connector, request: Request) -> None:
-    words = [f"curl -X {request.method} {_quoted(_shown_url(connector))}"]
+    words = [f"curl -X {request.method} {_quoted(_shown_url(connector, request))}"]
     words += [f"-H {_quoted(f'{name}: {value}')}" for name, value in _shown_headers(connector, request).items()]
     words += [f"--data-binary {shlex.quote(_body(request))}"]
     click.echo(" \\\n  ".join(words) + "\n")
@@ -56,24 +57,35 @@ def _json(connector: Connector, request: Request) -> None:
     as_json(
         {
             "method": request.method,
-            "url": _shown_url(connector),
+            "url": _shown_url(connector, request),
             "headers": {**_shown_headers(connector, request), "Content-Length": str(request.length)},
             "body": _body(request),
         }
     )
 
 
-def _shown_url(connector: Connector) -> str:
-    url = connector.destination.url
-    return url.template if isinstance(url, Resolved) else url
+def _shown_url(connector: Connector, request: Request) -> str:
+    url, shown = connector.destination.url, request.url
+    if isinstance(url, Resolved):
+        shown = shown.replace(str(url), url.template)
+    return connector.secrets.redact(shown)
 
 
 def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
     """The headers, with secrets by the names the file gives them, and literal credentials hidden."""
-    return {
-        name: value.template if isinstance(value, Resolved) else "***" if is_credential(name) else value
+    shown = {
+        name: value.template
+        if isinstance(value, Resolved)
+        else "***"
+        if is_credential(name)
+        else connector.secrets.redact(value)
         for name, value in request.headers.items()
     }
+    if connector.destination.compress != "none" and request.length >= SMALL:
+        shown["Content-Encoding"] = f"{connector.destination.compress} (the body and its length are shown as they are before)"
+    if connector.auth is not None:
+        shown |= dict.fromkeys(connector.auth.headers, f"(made by {connector.auth.name})")
+    return shown
 
 
 def _body(request: Request) -> str:

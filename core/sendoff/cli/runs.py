@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
+from sendoff.errors import ConfigError
 from sendoff.ledger import history
 
 _COUNTS = ("read", "delivered", "rejected", "invalid", "unsettled", "requests")
@@ -28,11 +30,20 @@ _SHOWN = (
 
 @click.command("runs")
 @click.argument("run", type=int, required=False)
+@click.option("--requests", "requests", is_flag=True, help="The requests of a run: status, size, time, key.")
 @json_option
 @click.pass_obj
-def command(project: Project, run: int | None, to_json: bool) -> None:
-    """List the runs in the ledger, or show one."""
+def command(project: Project, run: int | None, requests: bool, to_json: bool) -> None:
+    """List the runs in the ledger, or show one.
+
+    Of a run's requests the first 10,000 are noted, and after that those that did not simply deliver.
+    """
     state = project.runner.state
+    if requests:
+        if run is None:
+            raise ConfigError("--requests is of one run: sendoff runs ID --requests")
+        _requests(state, run, to_json)
+        return
     found = [history.run(state, run)] if run is not None else history.runs(state)
     for row in found:
         row["started"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))
@@ -49,6 +60,25 @@ def command(project: Project, run: int | None, to_json: bool) -> None:
             heads,
             [[row["id"], row["connector"], row["started"], *(row[name] for name in _COUNTS), row["state"]] for row in found],
         )
+
+
+def _requests(state: Path, run: int, to_json: bool) -> None:
+    found = list(history.requests(state, run))
+    if to_json:
+        as_json(found)
+        return
+    heads = ["request", "records", "attempt", "bytes", "status", "verdict", "seconds", "key", "reason"]
+    table(
+        heads,
+        [
+            [row["number"], row["records"], row["attempt"], row["bytes"], row["status"], row["verdict"], f"{row['seconds']:.3f}",
+             row["key"], row["reason"]]
+            for row in found
+        ],
+    )  # fmt: skip
+    total = history.run(state, run)["requests"]
+    if total > len(found):
+        click.echo(f"{len(found):,} of {total:,} requests were noted: the first, and those that did not simply deliver")
 
 
 def _shown(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from difflib import get_close_matches
 from pathlib import Path
@@ -76,13 +76,35 @@ class Connector:
     shape: bytes
 
 
-def load(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> Connector:
-    """Load a connector file.
+def warnings(chosen: Connector) -> list[str]:
+    """What is allowed and may yet be a mistake: `sendoff check` tells it."""
+    to, found = chosen.destination, []
+    if chosen.strategy.splits and not (to.atomic or to.idempotent):
+        found.append(
+            "on_failure: split can apply a record twice, unless the API keeps nothing of a request it refuses "
+            "(say `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
+        )
+    if not to.tls.verify:
+        found.append("destination.tls.verify: whoever answers is believed to be the API; give `tls.ca` instead")
+    if to.proxy is not None and to.egress == "public":
+        found.append(
+            "destination.proxy: the proxy decides which addresses are reached; egress: public guards only the way to it"
+        )
+    return found
+
+
+def load(
+    file: Path, registry: Registry, *, home: Path, shown: str | None = None, egress_at_least: egress.Mode = "configured"
+) -> Connector:
+    """Load a connector file; with `egress_at_least` ``public`` it cannot choose otherwise.
 
     Raises `ConfigError` with every mistake in it, each with file, line and column.
     """
     document = documents.read(file, shown)
-    return build(document, file.stem, registry, home=home)
+    connector = build(document, file.stem, registry, home=home)
+    if egress_at_least == "public":
+        connector = replace(connector, destination=replace(connector.destination, egress="public"))
+    return connector
 
 
 def build(document: Document, name: str, registry: Registry, *, home: Path) -> Connector:

@@ -62,6 +62,8 @@ class Run:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
         counts = self._engine.counts
         self._audience.started(self._state.id, {"resumed": self._state.resumed, "delivered": counts["delivered"]})
+        if not self._connector.destination.tls.verify:
+            self._audience.event("unverified", {"reason": "tls.verify is false: whoever answers is believed to be the API"})
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
         elif self._rest > 0 and not self._accept:

@@ -60,6 +60,24 @@ def reasons(state: Path, number: int, most: int = 5) -> list[dict[str, Any]]:
         return [dict(row) for row in db.execute(query, (number, most))]
 
 
+def requests(state: Path, number: int) -> Iterator[dict[str, Any]]:
+    """The requests of a run that were noted, in order."""
+    run(state, number)
+    with closing(_open(state)) as db:
+        yield from map(dict, db.execute("SELECT * FROM request WHERE run = ? ORDER BY number", (number,)))
+
+
+def results(state: Path, number: int) -> Iterator[dict[str, Any]]:
+    """What was captured of a run's answers: rows with `file`, `line`, `records` and the captured values."""
+    run(state, number)
+    with closing(_open(state)) as db:
+        for row in db.execute("SELECT * FROM result WHERE run = ? ORDER BY lo", (number,)):
+            yield {
+                "file": row["file"], "line": row["line"], "records": row["hi"] - row["lo"],
+                "captured": jsontext.loads(row["captured"]),
+            }  # fmt: skip
+
+
 class Failed(Source):
     """The failed records of a run, as a source: what `sendoff retry` sends."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import threading
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sendoff.sandbox.rules import Rule, parse
 from sendoff.sandbox.server import LocalServer, Received, Reply
@@ -45,10 +47,9 @@ class Sandbox(LocalServer):
         if request.method == "GET" and path.startswith("/_records"):
             return _json(200, self.taken.get(path.removeprefix("/_records") or "/", []))
         try:
-            sent = json.loads(request.body) if request.body else []
+            records = _records(request)
         except ValueError as error:
-            return self._counted(_json(400, {"title": "Bad Request", "detail": f"not JSON: {error}"}))
-        records = sent if isinstance(sent, list) else [sent]
+            return self._counted(_json(400, {"title": "Bad Request", "detail": f"not what its content type says: {error}"}))
         key = request.headers.get("idempotency-key")
         digest = hashlib.sha256(request.body).digest()
         with self._lock:
@@ -85,7 +86,7 @@ class Sandbox(LocalServer):
         if before != digest:
             self.counts["conflicts"] += 1
             return self._counted(
-                _json(422, {"title": "Unprocessable Content", "detail": "this key came with another body before"})
+                _json(422, {"title": "Unprocessable Content", "detail": "this Idempotency-Key came with another body before"})
             )
         self.counts["replays"] += 1
         return self._counted(reply)
@@ -93,6 +94,21 @@ class Sandbox(LocalServer):
     def _counted(self, reply: Reply, name: str = "") -> Reply:
         self.counts[name or str(reply.status)] += 1
         return reply
+
+
+def _records(request: Received) -> list[Any]:
+    """The records of a request: a form, lines, an object, an array, or the first array in an envelope."""
+    body, kind = request.body, request.headers.get("content-type", "")
+    if request.headers.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    if kind.startswith("application/x-www-form-urlencoded") and body[:1] not in b"[{":
+        return [dict(parse_qsl(body.decode(), keep_blank_values=True))]
+    if kind.startswith("application/x-ndjson"):
+        return [json.loads(line) for line in body.splitlines()]
+    sent = json.loads(body) if body else []
+    if isinstance(sent, dict):
+        sent = next((value for value in sent.values() if isinstance(value, list) and value), [sent])
+    return sent if isinstance(sent, list) else [sent]
 
 
 def _json(status: int, body: Any, delay: float = 0.0) -> Reply:

@@ -7,6 +7,7 @@ exactly what `Type.read` refuses for a single value; a property test holds the t
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
@@ -192,3 +193,22 @@ def as_json(series: pl.Series) -> pl.Series:
             return None
 
     return pl.Series(series.name, [text(value) for value in series.to_list()], dtype=pl.String)
+
+
+def written(values: pl.Series, form: str | None) -> pl.Series:
+    """A typed column in the form that its field asks for; a datetime without an offset is in UTC."""
+    match form:
+        case None:
+            return values
+        case "text":
+            return values.cast(pl.String)
+        case _:
+            scale = 1 if form == "epoch" else 1_000
+            return pl.Series([None if value is None else _epoch(value, scale) for value in values], dtype=pl.Int64)
+
+
+def _epoch(value: date | str, scale: int) -> int:
+    moment_ = datetime.fromisoformat(value) if isinstance(value, str) else datetime.combine(value, time())
+    aware = moment_ if moment_.tzinfo is not None else moment_.replace(tzinfo=UTC)
+    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * scale + since.microseconds * scale // 1_000_000

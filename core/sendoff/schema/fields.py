@@ -31,6 +31,11 @@ RULES: dict[str, Any] = {
     "empty": _help("Whether it may be of length zero. Default true.", type="boolean"),
     "rename": _help("The name the API knows it by.", type="string", empty=False),
     "format": _help("How a date, datetime or time is written, in strptime's letters.", type="string", empty=False),
+    "as": _help(
+        "How it is written in JSON: a number as `text`, a date or datetime as `epoch` (seconds since 1970) or `epoch_ms`.",
+        type="string",
+        allowed=["text", "epoch", "epoch_ms"],
+    ),
     "meta": _help("Anything; sendoff does not look at it.", type="dict"),
     **{
         name: _help("A rule of Cerberus; checked row by row.")
@@ -53,7 +58,7 @@ RULES: dict[str, Any] = {
 }
 
 #: Rules that are sendoff's to carry out, not Cerberus's.
-_OURS = frozenset({"rename", "format", "default", "required", "meta"})
+_OURS = frozenset({"rename", "as", "format", "default", "required", "meta"})
 
 #: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
 _TEXTUAL = frozenset({"date", "datetime", "time"})
@@ -71,6 +76,13 @@ class Field:
     default: Any = None
     out: str = ""
     format: str | None = None
+    #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.
+    written_as: str | None = None
+
+    @property
+    def raw(self) -> bool:
+        """Whether its column holds JSON text already."""
+        return (self.type is None or self.type.raw) and self.written_as is None
 
     @property
     def optional(self) -> bool:
@@ -118,7 +130,15 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         default=default if default is None else typed("default", default),
         out=rules.get("rename", name),
         format=format_,
+        written_as=_written_as(rules.get("as"), type_),
     )
+
+
+def _written_as(form: str | None, type_: Type | None) -> str | None:
+    kinds = {"text": {*_NUMERIC, "boolean"}, "epoch": {"date", "datetime"}, "epoch_ms": {"date", "datetime"}}
+    if form is not None and (type_ is None or type_.name not in kinds[form]):
+        raise Misdeclared("as", f"`{form}` is for fields of type {', '.join(sorted(kinds[form]))}")
+    return form
 
 
 def _check_regex(rules: Mapping[str, Any]) -> None:

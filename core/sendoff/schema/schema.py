@@ -13,7 +13,7 @@ from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
 from sendoff.schema.checks import certain
-from sendoff.schema.columns import as_json, convert, empty_as_null
+from sendoff.schema.columns import as_json, convert, empty_as_null, written
 from sendoff.schema.fields import Field
 
 _REMEMBERED = 10_000
@@ -83,7 +83,7 @@ class Schema:
         if self._slow:
             self._judge_rows(frame, page.text, refused)
         extra = self.extra(frame.columns)
-        raw = {f.out for f in self.fields if f.type is None or f.type.raw}
+        raw = {f.out for f in self.fields if f.raw}
         optional = {f.out for f in self.fields if f.optional}
         if self.unknown == "keep":
             for name in extra:
@@ -117,7 +117,7 @@ class Schema:
             reason = self._reason(f, cells[index], text)
             if reason:
                 refused.add(index, reason)
-        return values.alias(f.out)
+        return written(values, f.written_as).alias(f.out)
 
     def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
         """Why a cell is refused; None if Cerberus acquits it. Remembered, as faults repeat."""

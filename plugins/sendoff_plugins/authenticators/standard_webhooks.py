@@ -21,6 +21,7 @@ class StandardWebhooks(Authenticator):
     """
 
     name = "standard_webhooks"
+    headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
     options = {
         "secret": {"type": "string", "meta": {"help": "The signing secret: `whsec_` and base64.", "secret": True}},
     }

@@ -1,0 +1,47 @@
+"""`sendoff results`: what was kept of the API's answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import click
+
+from sendoff import jsontext
+from sendoff.cli.group import Project
+from sendoff.cli.output import defused, table
+from sendoff.ledger import history
+from sendoff.records import place
+
+
+@click.command("results")
+@click.argument("run", type=int)
+@click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines.")
+@click.pass_obj
+def command(project: Project, run: int, form: str | None) -> None:
+    """Show what `destination.answers.capture` kept of a run's answers, with the rows it belongs to.
+
+    Where an answer is for several records, the row is the first one's.
+    """
+    rows = [
+        {"_row": place(row["file"], row["line"]), "_records": row["records"], **row["captured"]}
+        for row in history.results(project.runner.state, run)
+    ]
+    names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
+    if form == "jsonl":
+        for row in rows:
+            click.echo(jsontext.dumps(row))
+    elif form == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: defused(_cell(value)) for name, value in row.items()} for row in rows)
+        click.echo(out.getvalue(), nl=False)
+    else:
+        table([name.removeprefix("_") for name in names], [[_cell(row.get(name)) for name in names] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else jsontext.dumps(value)
