@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,10 @@ from typing import Any
 
 import pytest
 
-JSON_SERVER = Path(__file__).parent / ".servers/node_modules/.bin/json-server"
+_SERVERS = Path(__file__).parent / ".servers"
+JSON_SERVER = _SERVERS / "node_modules/.bin/json-server"
+DATASETTE = _SERVERS / "datasette/bin/datasette"
+KINTO = _SERVERS / "kinto/bin/kinto"
 
 
 def wanted(program: str | Path) -> str:
@@ -54,6 +58,19 @@ def running(command: list[str], port: int, home: Path) -> Iterator[str]:
             process.wait(10)
 
 
-def get(url: str) -> Any:
-    with urllib.request.urlopen(url) as answer:
+def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    with urllib.request.urlopen(urllib.request.Request(url, data, sent, method=method)) as answer:
         return json.load(answer)
+
+
+def connector(name: str, here: str, **changes: str) -> dict[str, str]:
+    """The connector file that the docs give for a server, for the one that runs `here`."""
+    page = (Path(__file__).parents[2] / "docs/how-to/known-apis.md").read_text()
+    (text,) = re.findall(rf"```yaml file=connectors.d/{name}.yaml\n(.*?)```", page, re.DOTALL)
+    text = re.sub(r"http://127\.0\.0\.1:\d+", here, text)
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return {f"connectors.d/{name}.yaml": text}

@@ -10,17 +10,7 @@ import pytest
 
 from sendoff.testing import Project
 
-from .servers import free_port, get, running, wanted
-
-CONNECTOR = """
-source: {{use: jsonl, path: alerts.jsonl}}
-schema:
-  labels: {{type: dict}}
-  annotations: {{type: dict, required: false}}
-destination: {{url: "{url}/api/v2/alerts"}}
-send: {{use: batch, max_records: 500}}
-on_failure: split
-"""
+from .servers import connector, free_port, get, running, wanted
 
 
 @pytest.fixture
@@ -46,8 +36,8 @@ def stored(url: str) -> set[str]:
 
 def test_every_alert_arrives(project: Project, alertmanager: str) -> None:
     lines = [json.dumps({"labels": {"alertname": f"a{at}", "zone": "é"}}) for at in range(2_000)]
-    project({"alerts.jsonl": "\n".join(lines), "connectors.d/alerts.yaml": CONNECTOR.format(url=alertmanager)})
-    report = project.run("alerts")
+    project({"alerts.jsonl": "\n".join(lines), **connector("alertmanager", alertmanager)})
+    report = project.run("alertmanager")
     assert (report.state, report.delivered, report.requests) == ("complete", 2_000, 4)
     assert stored(alertmanager) == {f"a{at}" for at in range(2_000)}
 
@@ -56,15 +46,15 @@ def test_the_alerts_it_refuses_are_found_and_all_others_arrive(project: Project,
     bad = {7, 8, 1_234}
     # An empty label set is a fault of value: 400, and the good alerts of the same array are kept.
     lines = [json.dumps({"labels": {} if at in bad else {"alertname": f"a{at}"}}) for at in range(2_000)]
-    project({"alerts.jsonl": "\n".join(lines), "connectors.d/alerts.yaml": CONNECTOR.format(url=alertmanager)})
-    report = project.run("alerts")
+    project({"alerts.jsonl": "\n".join(lines), **connector("alertmanager", alertmanager)})
+    report = project.run("alertmanager")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 1_997, 3)
     assert stored(alertmanager) == {f"a{at}" for at in range(2_000) if at not in bad}
 
 
 def test_a_path_it_does_not_know_stops_the_run_after_one_request(project: Project, alertmanager: str) -> None:
-    text = CONNECTOR.format(url=alertmanager).replace("v2/alerts", "v2/alarms")
-    project({"alerts.jsonl": '{"labels": {"alertname": "a"}}\n' * 5_000, "connectors.d/alerts.yaml": text})
-    report = project.run("alerts")
+    changed = connector("alertmanager", alertmanager, **{"v2/alerts": "v2/alarms"})
+    project({"alerts.jsonl": '{"labels": {"alertname": "a"}}\n' * 5_000, **changed})
+    report = project.run("alertmanager")
     assert (report.state, report.requests, report.unsettled) == ("stopped", 1, 5_000)
     assert "check destination.url" in (report.stopped_because or "")

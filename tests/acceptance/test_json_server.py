@@ -7,19 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sendoff.ledger import history
 from sendoff.testing import Project
 
-from .servers import JSON_SERVER, free_port, get, running, wanted
-
-CONNECTOR = """
-source: {{use: csv, path: contacts.csv}}
-schema:
-  id:    {{type: integer}}
-  email: {{type: string}}
-  note:  {{type: string, nullable: true}}
-destination: {{url: "{url}/contacts", retry: {{attempts: 2, base: 0}}}}
-send: single
-"""
+from .servers import JSON_SERVER, connector, free_port, get, running, wanted
 
 
 @pytest.fixture
@@ -35,16 +26,19 @@ def json_server(tmp_path: Path) -> Iterator[str]:
 
 def test_each_record_arrives_as_an_object(project: Project, json_server: str) -> None:
     rows = "".join(f'{at},p{at}@example.com,"{"ü, " if at % 2 else ""}"\n' for at in range(1, 101))
-    project({"contacts.csv": f"id,email,note\n{rows}", "connectors.d/contacts.yaml": CONNECTOR.format(url=json_server)})
+    project({"contacts.csv": f"id,email,note\n{rows}", **connector("contacts", json_server)})
     report = project.run("contacts")
     assert (report.state, report.delivered, report.requests) == ("complete", 100, 100)
     stored = get(f"{json_server}/contacts")
     assert sorted(contact["id"] for contact in stored) == list(range(1, 101))
+    kept = list(history.results(project.home / ".sendoff", report.run))
+    assert [row["captured"]["stored"] for row in kept] == list(range(1, 101))
+    assert (kept[0]["file"], kept[0]["line"]) == ("contacts.csv", 2)
     assert next(c for c in stored if c["id"] == 2) == {"id": 2, "email": "p2@example.com", "note": None}
 
 
 def test_a_duplicate_fails_alone_with_its_reason(project: Project, json_server: str) -> None:
     project({"contacts.csv": "id,email,note\n1,a@example.com,\n1,b@example.com,\n2,c@example.com,\n3,d@example.com,\n"})
-    report = project({"connectors.d/contacts.yaml": CONNECTOR.format(url=json_server)}).run("contacts")
+    report = project(connector("contacts", json_server)).run("contacts")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 3, 1)
     assert {contact["id"] for contact in get(f"{json_server}/contacts")} == {1, 2, 3}

@@ -481,8 +481,10 @@ class Engine:
         if task.size == 1:
             self._fail(task, verdict)
             return
-        records, size = self.plan.learn_cap(_halves(task.spans))
-        self.events.append(("too_large", {"bytes": length, "records": task.size, "at_most": records, "at_most_bytes": size}))
+        # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
+        in_bytes = verdict.status == 413
+        most = self.plan.learn_cap(_halves(task.spans), in_bytes=in_bytes)
+        self.events.append(("too_large", {"bytes": length, "records": task.size, "at_most": most, "of": "bytes" if in_bytes else "records"}))
         self._divide(task, _halves(task.spans), None)
 
     def _divide(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None) -> None:

@@ -139,16 +139,14 @@ class Plan:
         size = task.size
         return size > 1 and (size > self.most or (self.cap is not None and self.body_length(task.spans) > self.cap))
 
-    def learn_cap(self, parts: Sequence[Spans]) -> tuple[int, int]:
-        """A request was too large: from now on none is larger than the largest of these parts of it.
-
-        Whether it had too many records or too many bytes is not known, so neither may be more.
-        Answers with the most records and bytes.
-        """
-        largest = max(map(self.body_length, parts))
-        self.cap = largest if self.cap is None else min(self.cap, largest)
+    def learn_cap(self, parts: Sequence[Spans], *, in_bytes: bool) -> int:
+        """A request was too large, in bytes or in records: from now on none is larger than the largest of these parts of it."""
+        if in_bytes:
+            largest = max(map(self.body_length, parts))
+            self.cap = largest if self.cap is None else min(self.cap, largest)
+            return self.cap
         self.most = min(self.most, max(map(total, parts)))
-        return self.most, self.cap
+        return self.most
 
     def body_length(self, spans: Spans) -> int:
         return self.stock.length(spans) + self._envelope
