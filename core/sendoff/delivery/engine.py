@@ -258,7 +258,7 @@ class Engine:
             fresh = self._queue.take()
             if fresh is None:
                 return None
-            task = fresh if fresh.family is not None or fresh.lanes else self._order.admit(fresh)
+            task = self._order.admit(fresh)
             if task is not None and self.plan.over_cap(task):
                 self._divide(task, _halves(task.spans), None)
                 task = None
@@ -336,10 +336,10 @@ class Engine:
             self._write_off((Span(at, at + 1),), own, task.attempts)
         self._settle(task)
         if again:
-            heir = self._open(task, spans_of(again))
+            heir = self._open(spans_of(again))
             if not all(own.innocent for own in again.values()):
                 heir.attempts, heir.spared = task.attempts, task.spared
-                heir.alone, heir.passed = task.alone + bool(delivered), self.health.passed
+                heir.alone, heir.passed = task.alone, self.health.passed
                 heir.alone_since = task.alone_since or now
                 heir.due = now + backoff(task.attempts, self._terms.to.retry, self._random)
             self.events.append(("retry", {"reason": next(iter(again.values())).reason, "records": len(again)}))
@@ -474,7 +474,7 @@ class Engine:
             self._write_off((Span(at, at + 1),), reason, task.attempts)
         self._settle(task)
         if rest:
-            self._open(task, rest)
+            self._open(rest)
         self._go_on_with(task.family, explained=True)
 
     def _too_large(self, task: Task, verdict: Verdict, length: int) -> None:
@@ -489,21 +489,20 @@ class Engine:
 
     def _divide(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None) -> None:
         """Put parts in a task's place. With a verdict they are a family: among them is a bad record."""
-        ordered = bool(task.lanes)
-        family = Family(verdict or Verdict(Kind.RETRY), explained=verdict is None) if verdict is not None or ordered else None
+        family = Family(verdict) if verdict is not None else None
         self._settle(task)
         for part in parts:
-            self._open(task, part, family)
+            self._open(part, family)
         if verdict is not None:
             self.events.append(("split", {"records": task.size, "parts": len(parts), "reason": verdict.reason}))
         self._go_on_with(task.family, explained=True)
 
-    def _open(self, parent: Task, spans: Spans, family: Family | None = None) -> Task:
+    def _open(self, spans: Spans, family: Family | None = None) -> Task:
         """A task of its own for some of a task's records; it travels once its piece is durable."""
         piece = self.plan.open_piece(spans, total(spans))
         self._changes.opened.append(piece)
         heir = Task(spans, piece, family=family)
-        self._order.inherit(parent, heir)
+        self._order.know(heir)
         self._queue.expect(heir)
         if family is not None:
             family.waiting.append(heir)
@@ -524,7 +523,7 @@ class Engine:
             self._changes.closed.append(closed)
         if task.first_tried is not None:
             self._settled += 1
-        self._order.released(task)
+        self._order.settled(task)
 
     def _go_on_with(self, family: Family | None, *, explained: bool = False) -> None:
         """A part of a family is settled: send the next, or split it at once if it must be the bad one."""

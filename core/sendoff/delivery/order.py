@@ -1,55 +1,51 @@
-"""Order by a key: what shares a key with an unsettled request waits for it; all else goes on."""
+"""Order by a key: what shares a key with an earlier unsettled record waits for it; all else goes on."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable
 
 from sendoff.delivery.tasks import Task
 
 
 class Order:
-    """Holds back the tasks whose turn it is not. Without lanes it holds nothing back."""
+    """Holds back the tasks whose turn it is not. Where records have no lanes it holds nothing back."""
 
     def __init__(self, lanes: Callable[[Task], frozenset[Hashable]]) -> None:
         self._lanes = lanes
-        self._held: Counter[Hashable] = Counter()
+        #: Every unsettled task that has lanes, and those of them whose turn it was not.
+        self._known: list[Task] = []
         self._back: list[Task] = []
 
+    def know(self, task: Task) -> None:
+        """A task there is from now on, until it is settled."""
+        if not task.lanes:
+            task.lanes = self._lanes(task)
+            if task.lanes:
+                self._known.append(task)
+
     def admit(self, task: Task) -> Task | None:
-        """The task, if nothing before it shares a key; else it is held back, and None."""
-        task.lanes = self._lanes(task)
-        if any(self._held[lane] for lane in task.lanes) or any(task.lanes & other.lanes for other in self._back):
-            self._back.append(task)
-            return None
-        self._hold(task)
-        return task
-
-    def inherit(self, parent: Task, heir: Task) -> None:
-        """A part of a task: it has its turn because the whole had."""
-        heir.lanes = self._lanes(heir) if parent.lanes else frozenset()
-        self._hold(heir)
-
-    def released(self, task: Task) -> None:
-        """A task is settled: those who waited for it may go."""
-        for lane in task.lanes:
-            self._held[lane] -= 1
-            if not self._held[lane]:
-                del self._held[lane]
-
-    def next(self) -> Task | None:
-        """A task held back whose turn has come, in order."""
-        before: set[Hashable] = set()
-        for at, task in enumerate(self._back):
-            if not before & task.lanes and not any(self._held[lane] for lane in task.lanes):
-                self._hold(self._back.pop(at))
-                return task
-            before |= task.lanes
+        """The task, if it is its turn; else it is held back, and None."""
+        self.know(task)
+        if self._may_go(task):
+            return task
+        self._back.append(task)
         return None
 
-    def _hold(self, task: Task) -> None:
-        for lane in task.lanes:
-            self._held[lane] += 1
+    def next(self) -> Task | None:
+        """A task held back whose turn has come."""
+        for at, task in enumerate(self._back):
+            if self._may_go(task):
+                return self._back.pop(at)
+        return None
+
+    def settled(self, task: Task) -> None:
+        """Those who waited for this task may go."""
+        if task.lanes:
+            self._known.remove(task)
+
+    def _may_go(self, task: Task) -> bool:
+        first = task.spans[0].lo
+        return not any(other.spans[0].lo < first and other.lanes & task.lanes for other in self._known) if task.lanes else True
 
     def __len__(self) -> int:
         return len(self._back)

@@ -93,9 +93,12 @@ class Stock:
         """What these records must keep their order with."""
         if not self.ordered:
             return frozenset()
-        return frozenset(
-            lane for block, lo, hi in self.parts(spans) if block.lanes for lane in block.lanes[lo - block.lo : hi - block.lo]
-        )
+        found: set[Hashable] = set()
+        for block, lo, hi in self.parts(spans):
+            here = slice(lo - block.lo, hi - block.lo)
+            # Requests to two addresses have no order between them.
+            found.update(zip(block.routes[here], block.lanes[here], strict=True) if block.routes else block.lanes[here])
+        return frozenset(found)
 
     def failures(self, spans: Spans, reason: str, status: int | None, attempts: int, maybe_applied: bool) -> Iterator[Failure]:
         """These records as the source had them, each as one the API did not take."""

@@ -180,7 +180,7 @@ class Simulation:
             self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])
             self.in_flight.append(found)
             self.busiest = max(self.busiest, len(self.in_flight))
-        elif isinstance(found, Wait) and not self.in_flight and self.proposed is None and not self._others():
+        elif isinstance(found, Wait) and not self.in_flight and self.engine.quiet() and not self._others():
             self.now += min(found.seconds, 3600)
 
     def _others(self) -> bool:
@@ -197,7 +197,7 @@ class Simulation:
             return self.engine.quiet() and not self.in_flight and self.proposed is None
         return self.engine.finished()
 
-    def run(self, most: int = 3_000_000) -> Simulation:
+    def run(self, most: int = 1_000_000) -> Simulation:
         """Step until the engine is done."""
         for _ in range(most):
             if self.over():
