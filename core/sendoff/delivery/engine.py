@@ -253,16 +253,17 @@ class Engine:
             return None  # before anything has got through, a retry is all there is to try
         if self._exposed - len(self._suspended) - (self._doubtful is not None) >= self.plan.window:
             return None
-        task = self._order.next()
-        while task is None and len(self._order) < self.plan.window:
-            fresh = self._queue.take()
-            if fresh is None:
-                return None
-            task = self._order.admit(fresh)
-            if task is not None and self.plan.over_cap(task):
+        while True:
+            task = self._order.next()
+            if task is None:
+                fresh = self._queue.take()
+                if fresh is None:
+                    return None
+                task = self._order.admit(fresh)
+            if task is not None and not self.plan.over_cap(task):
+                return task
+            if task is not None:
                 self._divide(task, _halves(task.spans), None)
-                task = None
-        return task
 
     def _request(self, task: Task, now: float) -> Request | Wait:
         parts = self.plan.stock.slices(task.spans)
@@ -484,7 +485,9 @@ class Engine:
         # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
         in_bytes = verdict.status == 413
         most = self.plan.learn_cap(_halves(task.spans), in_bytes=in_bytes)
-        self.events.append(("too_large", {"bytes": length, "records": task.size, "at_most": most, "of": "bytes" if in_bytes else "records"}))
+        self.events.append(
+            ("too_large", {"bytes": length, "records": task.size, "at_most": most, "of": "bytes" if in_bytes else "records"})
+        )
         self._divide(task, _halves(task.spans), None)
 
     def _divide(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None) -> None:

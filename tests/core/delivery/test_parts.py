@@ -85,7 +85,9 @@ def test_every_record_is_settled_by_its_own_verdict(
         assert all(len({at % 3 for at in body}) == 1 for body in run.bodies)
 
 
-@given(st.integers(1, 300), st.sampled_from([1, 2, 7]), st.integers(2, 8), st.integers(1, 9), st.booleans(), st.integers(0, 2**32))
+@given(
+    st.integers(1, 300), st.sampled_from([1, 2, 7]), st.integers(2, 8), st.integers(1, 9), st.booleans(), st.integers(0, 2**32)
+)
 @settings(max_examples=100)
 def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
     n: int, batch: int, concurrency: int, keys: int, split: bool, seed: int
