@@ -13,6 +13,8 @@ _TIMES = {"": 1, "k": 10**3, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*/\s*([a-z]+)\s*")
 #: What may go at once after a rest, in seconds of the rate.
 BURST = 0.1
+#: Less of a token than this is a rounding error.
+_NOTHING = 1e-6
 
 
 def rate(text: str) -> float:
@@ -37,8 +39,8 @@ class Bucket:
         if self._at is not None:
             self._level = min(self._burst, self._level + (now - self._at) * self.rate)
         self._at = now
-        # Less than one token is none; a rounding error's worth short of one is one.
-        return max(0.0, (1.0 - 1e-9 - self._level) / self.rate)
+        short = 1.0 - self._level
+        return 0.0 if short < _NOTHING else short / self.rate
 
     def take(self, amount: float) -> None:
         self._level -= amount

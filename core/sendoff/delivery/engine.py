@@ -419,7 +419,7 @@ class Engine:
     def _lost(self, task: Task, verdict: Verdict) -> None:
         """A request that cannot succeed while others do. What may have been applied is split only where that does no harm."""
         if self._strategy.splits and self._terms.to.idempotent and task.size > 1:
-            self._decide(task, verdict)
+            self._divide(task, _halves(task.spans), None)
         else:
             self._fail(task, verdict)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from sendoff import Answer
+from sendoff_plugins.failure_strategies.split import SplitUp
 
 from .simulation import OK, REFUSED, Simulation, refusing
 
@@ -174,3 +175,173 @@ def test_max_bytes_is_exact_and_used_to_the_full(max_bytes: int) -> None:
     assert run.memory.delivered.total == 500
     assert max(lengths) <= max_bytes
     assert max(lengths) + 7 > max_bytes
+
+
+def test_h15_ten_minutes_of_outage_cost_a_tenth_of_a_request_a_piece_and_end_in_ten_seconds() -> None:
+    down, slow = (5.0, 605.0), 0.05
+    at: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        at.append(run.now)
+        return Answer(503) if down[0] < run.now < down[1] else OK
+
+    run = Simulation(10_000, api, batch=10, concurrency=4)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    plain = run.answer
+
+    def answer() -> None:
+        run.now += slow / 4
+        plain()
+
+    run.answer = answer  # type: ignore[method-assign]
+    run.run()
+    assert run.memory.delivered.total == 10_000
+    assert down[0] < 6 < run.now  # the outage came in the middle
+    pieces = 1_000
+    assert len(run.sent) <= 1.1 * pieces
+    healed = [time for time in at if time >= down[1]]
+    assert healed[0] - down[1] <= 10
+    busy = [time for time in healed if time <= down[1] + 10]
+    assert len(busy) > 1
+    # From then on as many travel at once as before.
+    assert run.now - healed[0] < 2 * (pieces - len([time for time in at if time < down[0]])) * (slow / 4 + 0.01)
+
+
+def test_an_outage_that_lasts_longer_than_give_up_after_stops_the_run() -> None:
+    run = Simulation(10_000, lambda records: OK if run.now < 3 else Answer(503), batch=10, concurrency=4)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert run.engine.stopped
+    assert 900 <= run.now < 960
+    assert not run.memory.failed
+    assert run.engine.health.down
+
+
+def test_what_an_earlier_run_left_down_costs_one_request() -> None:
+    run = Simulation(1_000, lambda records: Answer(503), batch=10, concurrency=4)
+    run.engine.health.was_down = True
+    run.run()
+    assert len(run.sent) == 1
+    assert run.engine.stopped
+    assert "it was so when the last run stopped" in run.engine.stopped.reason
+
+
+def test_a_lost_request_is_split_only_where_a_repeat_does_no_harm() -> None:
+    def api(records: Sequence[int]) -> Answer:
+        return Answer(500) if 42 in records else OK
+
+    run = Simulation(100, api, batch=10, concurrency=2, split=True, idempotent=True).run()
+    assert set(run.memory.failed) == {42}
+    assert run.memory.delivered.total == 99
+    run = Simulation(100, api, batch=10, concurrency=2, split=True).run()
+    assert set(run.memory.failed) == set(range(40, 50))
+
+
+@pytest.mark.parametrize("rates", [{"requests": 10.0}, {"records": 70.0}, {"bytes": 500.0}, {"requests": 10.0, "bytes": 480.0}])
+def test_no_rate_is_exceeded_and_none_is_wasted(rates: dict[str, float]) -> None:
+    at: list[tuple[float, int]] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        at.append((run.now, len(records)))
+        return OK
+
+    run = Simulation(2_000, api, batch=7, concurrency=8, pace=rates)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    weights = {"requests": lambda n: 1, "records": lambda n: n, "bytes": lambda n: n * 7 - 1}
+    took = at[-1][0]
+    for name, rate in rates.items():
+        spent = sum(weights[name](n) for _, n in at)
+        largest = max(weights[name](n) for _, n in at)
+        assert spent <= rate * (took + 0.2) + 2 * largest
+    tightest = max(sum(weights[name](n) for _, n in at) / rate for name, rate in rates.items())
+    assert took <= tightest * 1.05 + 1
+
+
+def test_a_used_up_quota_is_rested_for_though_the_answer_was_a_success() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        return Answer(200, {"ratelimit": '"hour";r=0;t=20'}) if len(times) % 5 == 0 else OK
+
+    run = Simulation(200, api, batch=10)
+    run.run()
+    assert run.memory.delivered.total == 200
+    assert all(times[at] - times[at - 1] >= 19.9 for at in range(5, len(times), 5))
+
+
+def test_a_run_ends_at_its_deadline_and_the_next_goes_on() -> None:
+    run = Simulation(1_000, lambda records: OK, batch=10, deadline=0.25)
+    run.run()
+    assert run.engine.stopped
+    assert "deadline" in run.engine.stopped.reason
+    done = run.memory.delivered.total
+    assert 0 < done < 1_000
+    run.deadline = float("inf")
+    run.start()
+    run.run()
+    assert run.memory.delivered.total == 1_000
+
+
+def test_splitting_stops_where_its_budget_ends() -> None:
+    bad = set(range(0, 20_000, 3))
+    run = Simulation(20_000, refusing(bad), strategy=SplitUp(ways=2, max_requests=100), concurrency=2, batch=1_000)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.engine.health.proven = True
+    run.run()
+    assert run.engine.stopped
+    assert "on_failure.max_requests" in run.engine.stopped.reason
+    assert len(run.sent) <= 130
+
+
+def test_too_many_refused_records_stop_a_split() -> None:
+    run = Simulation(5_000, refusing(set(range(5_000)) - {0, 1, 2}), split=True, concurrency=2, batch=1_000)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.engine.health.proven = True
+    run.run()
+    assert run.engine.stopped
+    assert "on_failure.max_failed_ratio" in run.engine.stopped.reason
+    assert 200 <= len(run.memory.failed) < 1_000
+
+
+def test_h20_one_record_that_breaks_the_server_ends_alone_and_the_others_arrive() -> None:
+    run = Simulation(1_000, lambda records: Answer(500) if 500 in records else OK, batch=1, concurrency=8, seed=3).run()
+    assert set(run.memory.failed) == {500}
+    assert run.memory.delivered.total == 999
+
+
+def test_h23_a_batch_applied_and_then_answered_500_is_repeated_with_its_key_and_never_split() -> None:
+    applied: list[tuple[int, ...]] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        if tuple(records) in applied:
+            return OK  # the key is known
+        applied.append(tuple(records))
+        return Answer(500)
+
+    run = Simulation(500, api, batch=50, split=True, concurrency=3, retry={"attempts": 20}).run()
+    assert run.memory.delivered.total == 500
+    assert len(applied) == 10
+    assert len(run.keys) == 10
+
+
+def test_renewed_credentials_cost_each_request_under_way_one_repeat() -> None:
+    stale: set[int] = set()
+
+    def api(records: Sequence[int]) -> Answer:
+        first = records[0]
+        if 300 <= first < 340 and first not in stale:
+            stale.add(first)
+            return Answer(401, renewed=True)
+        return OK
+
+    run = Simulation(1_000, api, batch=10, concurrency=4).run()
+    assert run.memory.delivered.total == 1_000
+    assert len(run.sent) == 104
+
+
+def test_credentials_that_do_not_help_even_when_new_stop_the_run() -> None:
+    run = Simulation(1_000, lambda records: Answer(401, renewed=True), batch=10, concurrency=4).run()
+    assert len(run.sent) == 2
+    assert run.engine.stopped
