@@ -21,7 +21,7 @@ import pytest
 import trustme
 
 import sendoff
-from sendoff import Answer, Request, Span, Transport, Wait
+from sendoff import TLS, Answer, Request, Span, Transport, Wait
 from sendoff.answers import Kind, judge
 from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -365,3 +365,154 @@ def test_a_wait_is_waited_through_the_exchange(transport: Transport) -> None:
         exchange.wait = waited.append  # type: ignore[method-assign]
         transport.carry(exchange, sendoff.Wire(server.url, 1))
     assert waited == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "statuses"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ", {None}),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", {None, 200}),
+        (b"HTTP/1.1 600 Beyond\r\nContent-Length: 0\r\n\r\n", {None, 600}),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\nrubbish", {204}),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\nrubbish", {304}),
+        (b"HTTP/1.1 200 OK\r\nX-A: b\r\n folded\r\nContent-Length: 2\r\n\r\n{}", {None, 200}),
+        (b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 2\r\n\r\n{}", {None, 200}),
+    ],
+    ids=["h3-two-lengths", "h3-length-and-chunks", "h5-600", "h8-204-with-a-body", "h8-304-with-a-body", "h7-folded", "h7-nul"],
+)
+def test_a_malformed_answer_is_no_worse_than_unknown(transport: Transport, raw: bytes, statuses: set[int | None]) -> None:
+    with Wire(saying(raw, hold=0.2), saying(b"HTTP/1.1 418 Next\r\nContent-Length: 0\r\n\r\n")) as server:
+        exchange = Exchange(server.url, count=2)
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
+    assert exchange.answers[0].status in statuses
+    # Whatever came after it was not taken for the next answer.
+    assert exchange.answers[1].status in (418, None)
+
+
+def test_m3_a_trickled_answer_ends_at_its_deadline_within_a_tenth(transport: Transport) -> None:
+    with Wire(trickling(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1_000)) as server:
+        began = time.monotonic()
+        ask(transport, server.url, deadline=2.0)
+        assert 1.8 <= time.monotonic() - began <= 2.2
+
+
+@pytest.mark.parametrize("coding", [b"gzip, gzip", b"br", b"zstd", b"deflate", b"nonsense"])
+def test_m2_codings_nobody_asked_for_do_no_harm(transport: Transport, coding: bytes) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    once = packer.compress(b"\0" * 30_000_000) + packer.flush()
+    body = once
+    if coding == b"gzip, gzip":
+        twice = zlib.compressobj(9, zlib.DEFLATED, 31)
+        body = twice.compress(once) + twice.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with Wire(
+        saying(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(body)) + body)
+    ) as server:
+        answer = ask(transport, server.url)
+    assert len(answer.body) <= 1 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+
+
+# TLS, proxies.
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Any:
+    """A TLS server that can ask for a client's certificate, and the files for both."""
+
+    class Secure:
+        authority = trustme.CA()
+        ca = tmp_path / "ca.pem"
+        cert = tmp_path / "client.pem"
+        got: list[bytes] = []
+
+        def serve(self, *, client: bool) -> str:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.authority.issue_cert("127.0.0.1").configure_cert(context)
+            if client:
+                self.authority.configure_trust(context)
+                context.verify_mode = ssl.CERT_REQUIRED
+            listener = socket.create_server(("127.0.0.1", 0))
+
+            def run() -> None:
+                with listener, contextlib.suppress(OSError):
+                    line, _ = listener.accept()
+                    with context.wrap_socket(line, server_side=True) as wrapped:
+                        self.got.append(request(wrapped))
+                        wrapped.sendall(OK)
+
+            threading.Thread(target=run, daemon=True).start()
+            return f"https://127.0.0.1:{listener.getsockname()[1]}/x"
+
+    made = Secure()
+    made.got = []
+    made.authority.cert_pem.write_to_path(made.ca)
+    made.authority.issue_cert("client@example.org").private_key_and_cert_chain_pem.write_to_path(made.cert)
+    return made
+
+
+def asked(transport: Transport, wire: sendoff.Wire) -> Answer:
+    exchange = Exchange(wire.url)
+    transport.carry(exchange, wire)
+    (answer,) = exchange.answers
+    return answer
+
+
+def test_an_authority_of_ones_own_is_trusted_where_named(transport: Transport, secure: Any) -> None:
+    assert asked(transport, sendoff.Wire(secure.serve(client=False), tls=TLS(ca=secure.ca))).status == 200
+    assert asked(transport, sendoff.Wire(secure.serve(client=False))).fatal
+    assert asked(transport, sendoff.Wire(secure.serve(client=False), tls=TLS(verify=False))).status == 200
+
+
+def test_mutual_tls_shows_the_certificate(transport: Transport, secure: Any) -> None:
+    assert asked(transport, sendoff.Wire(secure.serve(client=True), tls=TLS(ca=secure.ca, cert=secure.cert))).status == 200
+    assert asked(transport, sendoff.Wire(secure.serve(client=True), tls=TLS(ca=secure.ca))).status is None
+
+
+def test_a_proxy_is_used_where_named(transport: Transport) -> None:
+    with Wire(saying(OK)) as proxy:
+        url = proxy.url.removesuffix("/x").replace("//", "//user:pa%20ss@")
+        answer = asked(transport, sendoff.Wire("http://api.example.com/v1/x", proxy=url))
+    assert answer.status == 200
+    assert proxy.requests[0].startswith(b"POST http://api.example.com/v1/x HTTP/1.1\r\n")
+    assert b"proxy-authorization: basic" in proxy.requests[0].lower()
+
+
+def test_a_proxy_tunnels_tls(transport: Transport, secure: Any) -> None:
+    def tunnel(line: socket.socket) -> None:
+        line.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        host, port = proxy.requests[0].split()[1].decode().split(":")
+        with socket.create_connection((host, int(port))) as far:
+            pump = threading.Thread(target=_pump, args=(far, line), daemon=True)
+            pump.start()
+            _pump(line, far)
+            pump.join(5)
+
+    with Wire(tunnel) as proxy:
+        wire = sendoff.Wire(secure.serve(client=False), tls=TLS(ca=secure.ca), proxy=proxy.url.removesuffix("/x"))
+        assert asked(transport, wire).status == 200
+    assert proxy.requests[0].startswith(b"CONNECT 127.0.0.1:")
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("says", ["nobody", "407", "page"])
+def test_n16_a_proxy_that_fails_is_named_and_its_password_is_not(transport: Transport, says: str) -> None:
+    replies = {
+        "407": b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+        "page": b"HTTP/1.1 503 No\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    }
+    with Wire(saying(replies.get(says, b""))) as proxy:
+        url = proxy.url.removesuffix("/x").replace("//", "//user:s3cr3t-word@")
+        if says == "nobody":
+            with socket.create_server(("127.0.0.1", 0)) as closed:
+                url = f"http://user:s3cr3t-word@127.0.0.1:{closed.getsockname()[1]}"
+        answer = asked(transport, sendoff.Wire("https://api.example.com/v1/x", proxy=url))
+    assert (answer.status, answer.fatal) == (None, True)
+    assert "the proxy" in answer.error
+    assert "s3cr3t-word" not in answer.error

@@ -89,9 +89,18 @@ def pooled(wire: Wire, watchdog: Watchdog) -> Any:
         manager = urllib3.ProxyManager(wire.proxy, proxy_headers=login, **settings)
     manager.pool_classes_by_scheme = {
         "http": type("HTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("HTTPSPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        "https": type("HTTPSPool", (_Quiet,), {"ConnectionCls": secure}),
     }
     return manager
+
+
+class _Quiet(urllib3.HTTPSConnectionPool):
+    """A pool that does not warn of `verify: false` at every request: sendoff tells it once a run."""
+
+    def _validate_conn(self, conn: Any) -> None:
+        urllib3.HTTPConnectionPool._validate_conn(self, conn)
+        if conn.is_closed:
+            conn.connect()
 
 
 def _tls(tls: TLS) -> dict[str, Any]:

@@ -75,8 +75,10 @@ class Urllib3(Transport):
         return replace(answer, seconds=time.monotonic() - started)
 
     def _exchange(self, request: Request, pool: Any) -> Answer:
-        host, target = _target(request.url)
-        response = pool.connection_from_url(host).urlopen(
+        origin, target = _target(request.url)
+        # A proxy may want the whole URL and headers of its own, which the manager knows.
+        to, target = (pool, request.url) if pool.proxy is not None else (pool.connection_from_url(origin), target)
+        response = to.urlopen(
             request.method,
             target,
             body=_body(request),
