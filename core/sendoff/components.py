@@ -134,12 +134,12 @@ class Sender(Component, ABC):
     def values(self, request: Request, field: str) -> Sequence[Any]:
         """The values that a field has in the records of a request, as they were sent."""
         body = b"".join(request.body)
-        listed = body[len(self.prefix) : len(body) - len(self.suffix)].split(b"\n") if self.separator == b"\n" else None
-        records = (
-            map(jsontext.loads, map(bytes.decode, listed[:: 2 if self.before is not None else 1]))
-            if listed
-            else (jsontext.loads("[" + body[len(self.prefix) : len(body) - len(self.suffix)].decode() + "]"))
-        )
+        inside = body[len(self.prefix) : len(body) - len(self.suffix)].decode()
+        if self.separator == b"\n":
+            lines = inside.split("\n")
+            records = [jsontext.loads(line) for line in (lines if self.before is None else lines[1::2])]
+        else:
+            records = jsontext.loads(f"[{inside}]")
         path = jsonpath.parse(field if field.startswith("$") else f"$['{field}']")
         return [path.find(record) for record in records]
 

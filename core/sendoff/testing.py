@@ -27,8 +27,8 @@ Script = Sequence[Reply] | Callable[[Received], Reply]
 class Receiver(LocalServer):
     """A real HTTP server on 127.0.0.1 that answers as scripted.
 
-    `script` is a function of the request, or a list of replies to give in turn; after the last one
-    everything is answered 200. `requests` are those received, in order.
+    `script` is a function of the request, called from several threads at once, or a list of replies to
+    give in turn; after the last one everything is answered 200. `requests` are those received, in order.
     """
 
     def __init__(self, script: Script = ()) -> None:
@@ -46,9 +46,9 @@ class Receiver(LocalServer):
         with self._lock:
             number = len(self.requests)
             self.requests.append(request)
-            if callable(self.script):
-                return self.script(request)
-            return self.script[number] if number < len(self.script) else Reply()
+        if callable(self.script):
+            return self.script(request)
+        return self.script[number] if number < len(self.script) else Reply()
 
 
 class Project:

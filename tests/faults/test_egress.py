@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from ipaddress import ip_address
 from typing import Any
@@ -124,7 +125,7 @@ def test_x1_a_record_cannot_say_where_a_request_goes(project: Project) -> None:
             "ü/ö",
             "x\r\nX-Evil: 1",
         ]
-        rows = "".join('{"id": %s}\n' % __import__("json").dumps(text) for text in evil)
+        rows = "".join(json.dumps({"id": text}) + "\n" for text in evil)
         text = f'source: {{use: jsonl, path: in.jsonl}}\nschema: {{id: string}}\ndestination: {{url: "{api.url}/users/{{id}}"}}\nsend: single\n'
         report = project({"in.jsonl": rows, "connectors.d/c.yaml": text}).run("c")
         assert report.delivered == len(evil)

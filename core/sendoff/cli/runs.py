@@ -68,14 +68,9 @@ def _requests(state: Path, run: int, to_json: bool) -> None:
         as_json(found)
         return
     heads = ["request", "records", "attempt", "bytes", "status", "verdict", "seconds", "key", "reason"]
-    table(
-        heads,
-        [
-            [row["number"], row["records"], row["attempt"], row["bytes"], row["status"], row["verdict"], f"{row['seconds']:.3f}",
-             row["key"], row["reason"]]
-            for row in found
-        ],
-    )  # fmt: skip
+    for row in found:
+        row["seconds"] = f"{row['seconds']:.3f}"
+    table(heads, [[row["number" if head == "request" else head] for head in heads] for row in found])
     total = history.run(state, run)["requests"]
     if total > len(found):
         click.echo(f"{len(found):,} of {total:,} requests were noted: the first, and those that did not simply deliver")
