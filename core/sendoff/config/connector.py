@@ -17,7 +17,7 @@ import cerberus
 
 from sendoff import compression, egress, jsontext, pace, routing, shape
 from sendoff.components import TLS, Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
-from sendoff.config import documents, rules, secrets
+from sendoff.config import documents, rules, secrets, shared
 from sendoff.config.documents import Document
 from sendoff.errors import ConfigError
 from sendoff.registry import Registry
@@ -114,7 +114,8 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     if problems and document.data is None:
         raise ConfigError(*problems)
     data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
-    checked = rules.check(data, document, registry)
+    data = shared.taken_up(data, document, home, registry, kept)
+    checked = rules.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     fields = _fields(data, document)
     if checked is not None:
         _check_together(checked, document, registry, fields, home)

@@ -48,8 +48,9 @@ TLS = {
 }
 
 DESTINATION = {
+    "like": _help("A file in `destinations.d`, by name: what it says holds here too, unless said otherwise.", type="string", required=False),
     "url": _help(
-        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path.",
+        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path. With `like`, what begins with / goes behind the shared URL.",
         type="string", check_with="url",
     ),
     "method": _help("The method of every request.", type="string", allowed=list(METHODS), default="POST"),

@@ -132,13 +132,29 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
         return None
-    spelled = spelt_out(data)
+    return _checked(spelt_out(data), CONNECTOR, document, registry, require_all=True)
+
+
+def check_shared(data: Any, document: Document, registry: Registry) -> dict[str, Any]:
+    """A destination that connectors share, with bare words spelt out; what it lacks they give."""
+    if not isinstance(data, dict):
+        document.problems.append(document.problem((), "is not a mapping of what may stand under `destination`"))
+        return {}
+    spelled: dict[str, Any] = spelt_out({"destination": data})["destination"]
+    rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "like"}
+    _checked(deepcopy(spelled), rules, document, registry, require_all=False)
+    return spelled
+
+
+def _checked(
+    spelled: dict[str, Any], declared: Mapping[str, Any], document: Document, registry: Registry, *, require_all: bool
+) -> dict[str, Any] | None:
     # A copy, as defaults go into the document as they are, and the document is changed.
-    rules = Rules(deepcopy(CONNECTOR), registry=registry, require_all=True)
+    rules = Rules(deepcopy(declared), registry=registry, require_all=require_all)
     if rules.validate(spelled):
         return dict(rules.document)
     for error in explain.leaves(rules._errors):
-        document.problems.append(_problem(error, document, spelled, registry))
+        document.problems.append(_problem(error, document, spelled, registry, declared))
     return None
 
 
@@ -173,12 +189,12 @@ def spelt_out(data: Mapping[str, Any]) -> dict[str, Any]:
     return spelled
 
 
-def _problem(error: Any, document: Document, data: Any, registry: Registry) -> Problem:
+def _problem(error: Any, document: Document, data: Any, registry: Registry, declared: Mapping[str, Any]) -> Problem:
     path = tuple(error.document_path)
     if error.code == _UNKNOWN:
-        known = _known(CONNECTOR, data, path[:-1], registry)
+        known = _known(declared, data, path[:-1], registry)
         close = get_close_matches(str(path[-1]), known, 1)
-        if len(path) == 1 and path[0] in DESTINATION:
+        if len(path) == 1 and declared is CONNECTOR and path[0] in DESTINATION:
             hint = "; it belongs under `destination`"
         elif close:
             hint = f"; did you mean {close[0]!r}?"

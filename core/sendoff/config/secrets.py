@@ -36,6 +36,9 @@ class Resolved(str):
         self.template = template
         return self
 
+    def __getnewargs__(self) -> tuple[str, str]:
+        return str(self), self.template
+
     def __repr__(self) -> str:
         return repr(self.template)
 

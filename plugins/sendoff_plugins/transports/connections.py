@@ -80,7 +80,9 @@ def pooled(wire: Wire, watchdog: Watchdog) -> Any:
 
     plain = type("WatchedHTTPConnection", (Watched, HTTPConnection), {})
     secure = type("WatchedHTTPSConnection", (Watched, HTTPSConnection), {})
-    settings: dict[str, Any] = {"num_pools": 4, "maxsize": wire.concurrency, **_tls(wire.tls)}
+    settings: dict[str, Any] = {"num_pools": 4, "maxsize": wire.concurrency}
+    if "https:" in (wire.url[:6].lower(), (wire.proxy or "")[:6].lower()):
+        settings |= _tls(wire.tls)  # the usual certificates take a moment to load
     if wire.proxy is None:
         manager: Any = urllib3.PoolManager(**settings)
     else:

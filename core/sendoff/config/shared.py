@@ -1,0 +1,57 @@
+"""Destinations that several connectors share: ``destinations.d/NAME.yaml``, taken up by ``destination: {like: NAME}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sendoff.config import documents, rules, secrets
+from sendoff.config.documents import Document
+from sendoff.registry import Registry
+
+DIRECTORY = "destinations.d"
+
+
+def taken_up(data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets) -> Any:
+    """A connector's data, with what the destination it is like says where it says nothing itself.
+
+    Mistakes in the shared file are told with its own name, line and column.
+    """
+    own = data.get("destination") if isinstance(data, dict) else None
+    if not isinstance(own, dict) or not isinstance(own.get("like"), str):
+        return data
+    files = {file.stem: file for file in sorted((home / DIRECTORY).glob("*.yaml"))}
+    name = own["like"]
+    if name not in files:
+        close = get_close_matches(name, files, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(files) or 'none'}"
+        document.problems.append(document.problem(("destination", "like"), f"no file {DIRECTORY}/{name}.yaml; {hint}"))
+        return data
+    shared = documents.read(files[name], f"{DIRECTORY}/{name}.yaml")
+    told = secrets.resolve(
+        shared.data, home, kept, lambda path, sentence: shared.problems.append(shared.problem(path, sentence))
+    )
+    spelled = rules.check_shared(told, shared, registry) if not shared.problems else {}
+    document.problems += shared.problems
+    merged = _merged(spelled, rules.spelt_out({"destination": own})["destination"])
+    base, path = spelled.get("url"), own.get("url")
+    if isinstance(base, str) and isinstance(path, str) and path.startswith("/"):
+        merged["url"] = _joined(base, path)
+    return {**data, "destination": merged}
+
+
+def _joined(base: str, path: str) -> str:
+    whole = base.rstrip("/") + path
+    return secrets.Resolved(whole, base.template.rstrip("/") + path) if isinstance(base, secrets.Resolved) else whole
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings as one; where both are mappings themselves, they are merged, but a component is one thing."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict) and "use" not in value and "use" not in below
+        merged[key] = _merged(below, value) if both and isinstance(below, dict) else value
+    return merged

@@ -1,0 +1,76 @@
+"""Three connectors share one API: one file in destinations.d."""
+
+from __future__ import annotations
+
+import pytest
+
+from sendoff import ConfigError
+from sendoff.testing import Project, Receiver
+
+CRM = """
+url: {url}/v2
+auth: {{use: bearer, token: "${{env:CRM_TOKEN}}"}}
+headers: {{X-Team: data}}
+pace: 1000/s
+retry: {{attempts: 2}}
+"""
+
+
+def connector(destination: str) -> str:
+    return f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {destination}\nsend: single\n"
+
+
+@pytest.fixture
+def crm(project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("CRM_TOKEN", "s3cret-token")
+    return project({"in.jsonl": '{"n": 1}\n', "destinations.d/crm.yaml": CRM.format(url=receiver.url)})
+
+
+def test_connectors_take_up_what_they_share_and_say_what_is_their_own(crm: Project, receiver: Receiver) -> None:
+    crm({
+        "connectors.d/people.yaml": connector("{like: crm, url: /people, headers: {X-Kind: person}}"),
+        "connectors.d/firms.yaml": connector("{like: crm, url: /firms, retry: {base: 0}, auth: {use: basic, user: a, password: b}}"),
+    })  # fmt: skip
+    for name in ("people", "firms"):
+        assert crm.run(name).state == "complete"
+    people, firms = receiver.requests
+    assert (people.path, firms.path) == ("/v2/people", "/v2/firms")
+    assert (people.headers["x-team"], people.headers["x-kind"]) == ("data", "person")
+    assert people.headers["authorization"] == "Bearer s3cret-token"
+    assert firms.headers["authorization"].startswith("Basic ")
+    loaded = crm.runner().connector("firms").destination
+    assert (loaded.retry["attempts"], loaded.retry["base"], loaded.pace) == (2, 0, {"requests": 1000.0})
+
+
+def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
+    from sendoff import pace
+
+    first = pace.shared("https://api.example.com/a", {"requests": 10.0})
+    second = pace.shared("https://API.example.com:443/b", {"requests": 5.0})
+    assert first is second
+    assert first.acquire(0.0, records=1, size=1) == 0
+    assert second.acquire(0.0, records=1, size=1) == pytest.approx(0.2)
+    assert pace.shared("https://api.example.com:8443/a", {}) is not first
+
+
+@pytest.mark.parametrize(
+    ("shared", "destination", "told"),
+    [
+        (None, "{like: cmr, url: /x}", "connectors.d/c.yaml:2:21: destination.like: no file destinations.d/cmr.yaml; did you mean 'crm'?"),
+        ("url: http://x/\nmetod: PUT\n", "{like: crm}", "destinations.d/crm.yaml:2:1: metod: unknown key; did you mean 'method'?"),
+        ("url: http://x/\nauth: baerer\n", "{like: crm}", "destinations.d/crm.yaml:2:7: auth.use: no authenticator is named 'baerer'; did you mean 'bearer'?"),
+        ("url: [\n", "{like: crm}", "destinations.d/crm.yaml:2:1: not YAML"),
+        ("- a\n", "{like: crm}", "destinations.d/crm.yaml:1:1: is not a mapping"),
+        ("method: PUT\n", "{like: crm, url: /x}", "connectors.d/c.yaml:2:31: destination.url: a URL starts with http"),
+        ("url: http://x/\nheaders: {A: '${env:NOT_SET_ANYWHERE}'}\n", "{like: crm}", "destinations.d/crm.yaml:2:14: headers.A: the environment variable NOT_SET_ANYWHERE is not set"),
+        ("like: crm\n", "{like: crm, url: http://x/}", "destinations.d/crm.yaml:1:1: like: unknown key"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_where_they_stand(
+    crm: Project, shared: str | None, destination: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(crm.home)
+    crm({"connectors.d/c.yaml": connector(destination), **({} if shared is None else {"destinations.d/crm.yaml": shared})})
+    with pytest.raises(ConfigError) as caught:
+        crm.run("c")
+    assert told in str(caught.value)
