@@ -39,13 +39,7 @@ def _lines() -> Iterator[str]:
     yield "a bare word stands for `{use: word}`. Values come from outside as `${env:NAME}`, `${NAME:-default}` or"
     yield "`${file:PATH}`, in any string; `$$` is a plain `$`.\n"
     yield from _options(CONNECTOR)
-    for name in ("destination",):
-        yield f"\n### {name}\n"
-        yield from _options(CONNECTOR[name]["schema"])
-        for inner, rule in CONNECTOR[name]["schema"].items():
-            if "schema" in rule:
-                yield f"\n#### {name}.{inner}\n"
-                yield from _options(rule["schema"])
+    yield from _nested("destination", CONNECTOR["destination"]["schema"], "###")
     yield "\n## Field rules\n"
     yield "What may stand under a field in `schema:`. A bare word is its type.\n"
     yield from _options(RULES)
@@ -90,6 +84,19 @@ def _lines() -> Iterator[str]:
     yield "\n## The sandbox\n\n```text"
     yield inspect.cleandoc(sandbox_rules.__doc__ or "")
     yield "```"
+
+
+def _nested(name: str, rules: Mapping[str, Any], heading: str) -> Iterator[str]:
+    """A mapping's options, and those of the mappings in it; what several have in common is shown once."""
+    yield f"\n{heading} {name}\n"
+    yield from _options(rules)
+    shared: dict[int, list[str]] = {}
+    for inner, rule in rules.items():
+        if "schema" in rule:
+            shared.setdefault(id(rule["schema"]), []).append(inner)
+    for names in shared.values():
+        title = f"{name}.{names[0]}" if len(names) == 1 else f"{name}: {', '.join(names)}"
+        yield from _nested(title, rules[names[0]]["schema"], heading + "#")
 
 
 def _signature(name: str, thing: Any) -> str:

@@ -31,8 +31,8 @@ def get(url: str) -> Any:
 
 def test_it_takes_objects_and_arrays_and_shows_what_it_took() -> None:
     with Sandbox() as api:
-        assert post(f"{api.url}/a/b", {"x": 1})[:2] == (200, {"taken": 1})
-        assert post(f"{api.url}/a/b?q=1", [{"x": 2}, {"x": 3}])[:2] == (200, {"taken": 2})
+        assert post(f"{api.url}/a/b", {"x": 1})[:2] == (200, {"ok": True, "taken": 1})
+        assert post(f"{api.url}/a/b?q=1", [{"x": 2}, {"x": 3}])[:2] == (200, {"ok": True, "taken": 2})
         assert get(f"{api.url}/_records/a/b") == [{"x": 1}, {"x": 2}, {"x": 3}]
         assert get(f"{api.url}/_records/other") == []
         assert get(f"{api.url}/_counts")["requests"] == 2

@@ -60,6 +60,8 @@ class Sandbox(LocalServer):
             for rule in self.rules:
                 if not path.startswith(rule.path):
                     continue
+                if rule.outcome == "each":
+                    return self._counted(self._take_each(rule, request, path, records, key, digest, delay))
                 self._met[rule.condition] += 1
                 if not rule.applies(request, records, self._met[rule.condition]):
                     continue
@@ -68,6 +70,8 @@ class Sandbox(LocalServer):
                 elif rule.outcome == "cut":
                     self._take(path, records, key, digest)
                     return self._counted(Reply(cut=True), "cut")
+                elif rule.outcome == "no":
+                    return self._counted(_json(200, {"ok": False, "error": f"refused because: {rule.condition}"}, delay))
                 elif rule.outcome == "drop":
                     return self._counted(Reply(cut=True), "drop")
                 else:
@@ -76,7 +80,23 @@ class Sandbox(LocalServer):
 
     def _take(self, path: str, records: list[Any], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
         self.taken.setdefault(path, []).extend(records)
-        reply = _json(200, {"taken": len(records)}, delay)
+        return self._kept(_json(200, {"ok": True, "taken": len(records)}, delay), key, digest)
+
+    def _take_each(
+        self, rule: Rule, request: Received, path: str, records: list[Any], key: str | None, digest: bytes, delay: float
+    ) -> Reply:
+        """Take the good records, and say of each what became of it."""
+        taken = self.taken.setdefault(path, [])
+        results = []
+        for record in records:
+            if rule.applies(request, [record], 0):
+                results.append({"status": 400, "error": f"refused because: {rule.condition}"})
+            else:
+                taken.append(record)
+                results.append({"status": 201, "id": f"{path.strip('/')}-{len(taken)}"})
+        return self._kept(_json(200, {"ok": True, "results": results}, delay), key, digest)
+
+    def _kept(self, reply: Reply, key: str | None, digest: bytes) -> Reply:
         if key is not None:
             self._answered[key] = (digest, replace(reply, delay=0.0))
         return reply

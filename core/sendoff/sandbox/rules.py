@@ -1,7 +1,8 @@
 """How the sandbox is told to misbehave: ``[PATH] OUTCOME if CONDITION``.
 
 The outcome is a status (``400``), ``slow SECONDS``, ``cut`` (the connection, after the records were
-taken) or ``drop`` (the connection, before). The condition is one of::
+taken), ``drop`` (the connection, before), ``no`` (a 200 whose body says ``{"ok": false}``) or ``each`` (a
+200 with a status for each record; those that meet the condition are refused). The condition is one of::
 
     FIELD = VALUE    FIELD ~ REGEX    FIELD < NUMBER    FIELD > NUMBER      any record of the request
     records > N      bytes > N        header NAME != VALUE                  the request
@@ -13,6 +14,7 @@ A 429 or 503 may carry a Retry-After: ``429 after 2``. For example::
     /picky 422 if age < 0
     503 if first 2
     413 if bytes > 1000000
+    each if email ~ @invalid
     401 if header authorization != Bearer s3cret
 """
 
@@ -26,7 +28,7 @@ from typing import Any
 from sendoff.sandbox.server import Received
 
 _RULE = re.compile(
-    r"(?:(?P<path>/\S*)\s+)?(?P<outcome>\d{3}|slow|cut|drop)(?:\s+(?:after\s+)?(?P<seconds>\d+(?:\.\d+)?))?\s+if\s+(?P<condition>.+)"
+    r"(?:(?P<path>/\S*)\s+)?(?P<outcome>\d{3}|slow|cut|drop|no|each)(?:\s+(?:after\s+)?(?P<seconds>\d+(?:\.\d+)?))?\s+if\s+(?P<condition>.+)"
 )
 _Test = Callable[[Received, Sequence[Any], int], bool]
 
