@@ -36,8 +36,8 @@ class Resolved(str):
         self.template = template
         return self
 
-    def __getnewargs__(self) -> tuple[str, str]:
-        return str(self), self.template
+    def __reduce__(self) -> tuple[type[Resolved], tuple[str, str]]:
+        return Resolved, (str(self), self.template)
 
     def __repr__(self) -> str:
         return repr(self.template)
