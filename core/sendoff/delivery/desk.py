@@ -160,7 +160,7 @@ class Desk:
             with self._travel:
                 self._engine.confirm(changes)
                 counts = {**self._engine.counts, "whole": int(self._engine.plan.ended)}
-                events, self._engine.events = self._engine.events, []
+                events = self._engine.events()
                 self._changed()
             for name, facts in events:
                 self._audience.event(name, facts)

@@ -39,4 +39,5 @@ class Evidence:
                 continue
             block, lo, _ = next(self._stock.parts(part))
             line = block.page.line(block.rows[lo - block.lo])
-            yield Kept(part[0].lo, part[-1].hi, block.page.file, line, values)
+            told = {name: self._terms.redact(value) if isinstance(value, str) else value for name, value in values.items()}
+            yield Kept(part[0].lo, part[-1].hi, block.page.file, line, told)

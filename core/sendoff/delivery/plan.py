@@ -29,6 +29,7 @@ class Plan:
 
     def __init__(self, sender: Sender, concurrency: int, state: RunState) -> None:
         self.stock = Stock(sender.separator)
+        self.concurrency = concurrency
         self.single = sender.max_records == 1
         self.window = max(2 * concurrency, STRIP) if self.single else concurrency
         #: The most bytes a body may have, as declared or as learned from a 413.

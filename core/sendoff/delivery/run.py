@@ -81,8 +81,8 @@ class Run:
         except SourceError as error:
             self._engine.stop(str(error))
         except KeyboardInterrupt:
-            self._engine.stopped = None  # it was stopped by this very exception
-            self._engine.stop("by KeyboardInterrupt", interrupted=True)
+            # The engine was stopped by this very exception, and named it as a fault.
+            self._engine.stop("by KeyboardInterrupt", interrupted=True, instead=True)
             self._ended()
             raise
         except BaseException:

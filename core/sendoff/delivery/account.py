@@ -1,0 +1,121 @@
+"""What is to be committed, what is counted, and why a run stops: the engine's account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sendoff.ledger import Changes, Failure, Kept, Piece, RunState, Sent
+from sendoff.records import Spans
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run ends before its source does."""
+
+    state: Literal["stopped", "interrupted"]
+    reason: str
+
+
+class Account:
+    """Gathers changes until the ledger takes them, and knows what is sent and not settled durably."""
+
+    def __init__(self, state: RunState, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+        self._changes = Changes()
+        self._committing: Changes | None = None
+        #: Requests this process has sent and not settled durably: what a crash would send again.
+        self.exposed = 0
+        self._settled = self._settling = 0
+        self.stopped: Stop | None = None
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self.counts = {
+            "read": state.read,
+            "delivered": state.delivered.total,
+            "invalid": state.invalid,
+            "rejected": state.rejected,
+            "requests": state.requests,
+            "retries": state.retries,
+            "bytes": state.bytes,
+        }
+
+    # What happened.
+
+    def read(self, invalid: Sequence[Failure], rows: int) -> None:
+        """So many source rows were read, some of them invalid."""
+        self._changes.failed += invalid
+        self._changes.read = rows
+        self.counts["invalid"] += len(invalid)
+        self.counts["read"] = max(self.counts["read"], rows)
+
+    def opened(self, piece: Piece, *, planned: int | None = None) -> None:
+        self._changes.opened.append(piece)
+        self._changes.planned = self._changes.planned if planned is None else planned
+
+    def delivered(self, spans: Spans, kept: Iterable[Kept]) -> None:
+        self._changes.delivered += spans
+        self._changes.kept += kept
+
+    def failed(self, failures: Iterable[Failure]) -> None:
+        self._changes.failed += failures
+
+    def settled(self, closed: int | None, *, sent: bool) -> None:
+        """A request is over, and with it perhaps its piece."""
+        self._settled += sent
+        if closed is not None:
+            self._changes.closed.append(closed)
+
+    def noted(self, sent: Iterable[Sent]) -> None:
+        self._changes.sent += sent
+
+    def count(self, name: Literal["requests", "retries", "bytes"], by: int) -> int:
+        """Count something; answers with how many there are now."""
+        self.counts[name] += by
+        setattr(self._changes, name, getattr(self._changes, name) + by)
+        return self.counts[name]
+
+    def event(self, name: str, **facts: Any) -> None:
+        self._events.append((name, facts))
+
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """The events since this was last asked."""
+        events, self._events = self._events, []
+        return events
+
+    def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
+        """Nothing more is to be sent. The first reason counts, unless another is to stand `instead` of it."""
+        if self.stopped is None or instead:
+            self.stopped = Stop("interrupted" if interrupted else "stopped", self._redact(reason))
+            self.event("stop", reason=self.stopped.reason)
+
+    # What the ledger takes.
+
+    @property
+    def committing(self) -> bool:
+        return self._committing is not None
+
+    def propose(self) -> Changes | None:
+        """All changes since the last time; None if there are none."""
+        if not self._changes:
+            return None
+        self._committing, self._changes = self._changes, Changes()
+        self._settling, self._settled = self._settled, 0
+        return self._committing
+
+    def confirm(self, changes: Changes) -> None:
+        """They are durable."""
+        self._committing = None
+        self.exposed -= self._settling
+        self._settling = 0
+        self.counts["delivered"] += sum(span.size for span in changes.delivered)
+        self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
+
+    def quiet(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not self._changes and self._committing is None
+
+    def pressing(self) -> bool:
+        """Whether there is something to commit that others wait for."""
+        changes = self._changes
+        return bool(changes.delivered or changes.closed or changes.opened or changes.failed)
