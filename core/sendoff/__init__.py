@@ -5,26 +5,19 @@ from importlib.metadata import version
 __version__ = version("sendoff")
 
 from sendoff.components import (
-    TLS,
-    Answer,
-    Ask,
     Authenticator,
     Component,
     Decision,
-    Exchange,
     Fail,
     FailureStrategy,
     Observer,
     RecordValidator,
     Refusal,
-    Request,
     Sender,
     Source,
     Split,
     Transport,
     Validator,
-    Wait,
-    Wire,
 )
 from sendoff.errors import (
     AuthError,
@@ -37,6 +30,7 @@ from sendoff.errors import (
     SourceChanged,
     SourceError,
 )
+from sendoff.exchange import TLS, Answer, Ask, Exchange, Request, Wait, Wire
 from sendoff.hookspecs import hookimpl
 from sendoff.records import Page, Span
 from sendoff.report import Report

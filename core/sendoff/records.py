@@ -61,6 +61,17 @@ def spans_of(ordinals: Iterable[int]) -> Spans:
     return tuple(found)
 
 
+def ordinals(spans: Spans) -> list[int]:
+    """The ordinals in the spans, in order."""
+    return [at for span in spans for at in range(*span)]
+
+
+def halves(spans: Spans) -> list[Spans]:
+    """The first half of the records, and the second."""
+    size = total(spans)
+    return [within(spans, 0, size // 2), within(spans, size // 2, size)]
+
+
 def within(spans: Spans, lo: int, hi: int) -> Spans:
     """The part of the spans that holds their lo-th to hi-th record, counted from 0."""
     found, before = [], 0

@@ -372,7 +372,7 @@ def expected(template: Any, record: dict[str, Any]) -> Any:
 
 
 @given(
-    templates,
+    templates.filter(lambda template: template is not None),
     st.lists(
         st.fixed_dictionaries(
             {

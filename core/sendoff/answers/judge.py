@@ -20,7 +20,7 @@ from sendoff.answers.policy import DEFAULT, Policy
 from sendoff.answers.results import Unreadable, read
 from sendoff.answers.verdicts import Kind, Verdict
 from sendoff.answers.words import clean, is_page, phrase, said
-from sendoff.components import Answer
+from sendoff.exchange import Answer
 from sendoff.jsonpath import MISSING
 
 _REJECTED = frozenset({400, 409, 422})

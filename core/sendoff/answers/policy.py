@@ -11,7 +11,7 @@ from typing import Any
 
 from sendoff import jsonpath
 from sendoff.answers.verdicts import Kind
-from sendoff.components import Answer
+from sendoff.exchange import Answer
 from sendoff.jsonpath import MISSING, Path
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from sendoff import jsontext
-from sendoff.components import Answer
+from sendoff.exchange import Answer
 
 REASON_LENGTH = 300
 _LOOKED_AT = 65536

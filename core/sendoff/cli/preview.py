@@ -9,11 +9,11 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json
-from sendoff.components import Request
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import Resolved, is_credential
 from sendoff.delivery.finish import SMALL
 from sendoff.delivery.preview import preview
+from sendoff.exchange import Request
 from sendoff.records import place
 
 

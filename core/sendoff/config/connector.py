@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,11 +14,12 @@ from urllib.request import getproxies, proxy_bypass
 
 import cerberus
 
-from sendoff import compression, egress, jsontext, pace, routing, shape
-from sendoff.components import TLS, Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
-from sendoff.config import documents, rules, secrets, shared
+from sendoff import egress, jsontext, pace, routing, shape
+from sendoff.components import Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
+from sendoff.config import documents, rules, secrets, shared, together
 from sendoff.config.documents import Document
 from sendoff.errors import ConfigError
+from sendoff.exchange import TLS
 from sendoff.registry import Registry
 from sendoff.routing import Router
 from sendoff.schema import Field, Misdeclared, Schema, declare
@@ -118,7 +118,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     checked = rules.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     fields = _fields(data, document)
     if checked is not None:
-        _check_together(checked, document, registry, fields, home)
+        together.check(checked, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -209,66 +209,6 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         egress=to["egress"],
         deadline=float(deadline),
     )
-
-
-def _check_together(
-    checked: Mapping[str, Any], document: Document, registry: Registry, fields: Sequence[Field], home: Path
-) -> None:
-    """What is right by itself and not together with the rest."""
-
-    def complain(path: Sequence[Any], sentence: str) -> None:
-        document.problems.append(document.problem(path, sentence))
-
-    strategy = registry.find("failure_strategies", checked["on_failure"]["use"])
-    sender = registry.find("senders", checked["send"]["use"])
-    assert strategy is not None and sender is not None
-    send, to = checked["send"], checked["destination"]
-    single = send.get("max_records", sender.__dict__.get("max_records", 1)) == 1
-    if getattr(strategy, "splits", False) and single:
-        complain(
-            ("on_failure",),
-            "there is nothing to split: every request carries one record; write `on_failure: fail`, or send in batches",
-        )
-    templates = {name: send.get(name) for name in ("envelope", "record", "before")}
-    has_key = any(shape.KEY in shape.placeholders(template) for template in templates.values())
-    in_body = to["idempotency"]["enabled"] and to["idempotency"]["in"] == "body"
-    if in_body and not has_key:
-        complain(
-            ("destination", "idempotency", "in"),
-            f"the body has no place for the key: write {shape.KEY} where it goes, in send.envelope or send.record",
-        )
-    if has_key and not in_body:
-        complain(("send",), f"{shape.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well")
-    if (needed := compression.missing(to["compress"])) is not None:
-        complain(("destination", "compress"), needed)
-    if to["tls"].get("key") and not to["tls"].get("cert"):
-        complain(("destination", "tls", "key"), "is of no use without `cert`")
-    for name in ("ca", "cert", "key"):
-        if name in to["tls"] and not (home / to["tls"][name]).is_file():
-            complain(("destination", "tls", name), f"the file {to['tls'][name]} cannot be read")
-    if not fields or checked.get("unknown") == "keep":
-        return
-    known = [field.out for field in fields]
-    named: list[tuple[tuple[str, ...], str]] = [
-        (("destination", "url") if key == "url" else ("destination", "headers", key), name)
-        for key, name in routing.all_fields(to["url"], to["headers"])
-    ]
-    named += [
-        (("send", key), name[1:])
-        for key, template in templates.items()
-        for name in shape.placeholders(template)
-        if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
-    ]
-    if checked.get("order_by"):
-        named.append((("order_by",), checked["order_by"]))
-    for path, name in named:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            complain(
-                path,
-                f"no field is sent as {name!r}"
-                + (f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"),
-            )
 
 
 def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:

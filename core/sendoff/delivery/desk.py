@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from sendoff.components import Answer, Request, Wait
 from sendoff.delivery.audience import Audience
 from sendoff.delivery.engine import Engine
 from sendoff.delivery.finish import Finish
 from sendoff.delivery.reader import Read
 from sendoff.errors import SendoffError
+from sendoff.exchange import Answer, Request, Wait
 from sendoff.ledger import Changes
 
 

@@ -22,19 +22,20 @@ from typing import Any, Literal
 
 from sendoff.answers import Kind, Verdict, judge
 from sendoff.answers.hints import quota_rest
-from sendoff.components import Answer, FailureStrategy, Request, Sender, Wait
+from sendoff.components import FailureStrategy, Sender
 from sendoff.delivery.account import Account, Stop
 from sendoff.delivery.concurrency import MOST, Adaptive, Fixed
 from sendoff.delivery.evidence import Evidence
 from sendoff.delivery.health import Health
 from sendoff.delivery.order import Order
-from sendoff.delivery.outcomes import Outcomes, halves
+from sendoff.delivery.outcomes import Outcomes
 from sendoff.delivery.plan import Differs, Plan, digest
 from sendoff.delivery.queue import Queue
 from sendoff.delivery.tasks import Task
 from sendoff.delivery.terms import Terms
+from sendoff.exchange import Answer, Request, Wait
 from sendoff.ledger import Changes, Failure, RunState
-from sendoff.records import Block
+from sendoff.records import Block, halves
 
 LONG = 3600.0
 

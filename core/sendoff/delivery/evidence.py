@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sendoff.answers import Kind, Verdict
-from sendoff.components import Answer, Request
 from sendoff.delivery.stock import Stock
 from sendoff.delivery.terms import Terms
+from sendoff.exchange import Answer, Request
 from sendoff.ledger import Kept, Sent
 from sendoff.records import Spans, within
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sendoff import egress
-from sendoff.components import Answer, Ask, Request, Wire
 from sendoff.compression import COMPRESSORS
 from sendoff.config.connector import Connector
 from sendoff.delivery.concurrency import MOST
 from sendoff.errors import AuthError
+from sendoff.exchange import Answer, Ask, Request, Wire
 
 #: A body of fewer bytes fits one packet anyhow.
 SMALL = 1_000

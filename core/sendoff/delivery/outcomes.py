@@ -11,7 +11,7 @@ from dataclasses import replace
 from random import Random
 
 from sendoff.answers import Kind, Verdict
-from sendoff.components import FailureStrategy, Refusal, Request, Split
+from sendoff.components import FailureStrategy, Refusal, Split
 from sendoff.delivery import patience
 from sendoff.delivery.account import Account
 from sendoff.delivery.backoff import backoff
@@ -24,7 +24,8 @@ from sendoff.delivery.plan import Plan
 from sendoff.delivery.queue import Queue
 from sendoff.delivery.tasks import Family, Task
 from sendoff.delivery.terms import Terms
-from sendoff.records import Span, Spans, spans_of, total, within
+from sendoff.exchange import Request
+from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, within
 
 #: Refusals that end a run to which nothing has been delivered yet: then it is not the records.
 SYSTEMIC = 4
@@ -103,13 +104,13 @@ class Outcomes:
 
     def _parted(self, task: Task, verdict: Verdict, now: float) -> None:
         """Each record by its own verdict; those to be tried again travel on together."""
-        by = {at: verdict.apart[place] for place, at in enumerate(_ordinals(task.spans)) if place in verdict.apart}
+        by = {at: verdict.apart[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.apart}
         rejected = {at: own for at, own in by.items() if own.kind is Kind.REJECTED}
         again = {at: own for at, own in by.items() if own.kind is Kind.RETRY}
         if len(again) == task.size:
             self._again(task, replace(verdict.apart[0], wait=verdict.wait), now)
             return
-        delivered = spans_of(at for at in _ordinals(task.spans) if at not in by)
+        delivered = spans_of(at for at in ordinals(task.spans) if at not in by)
         self._account.delivered(delivered, self._evidence.kept(task.spans, verdict))
         self._budget.passed(total(delivered))
         for at, own in rejected.items():
@@ -216,8 +217,8 @@ class Outcomes:
 
     def _without_culprits(self, task: Task, verdict: Verdict) -> None:
         """The API named the bad records: they fail, and the others travel on without them."""
-        bad = {at: verdict.apart[place] for place, at in enumerate(_ordinals(task.spans)) if place in verdict.apart}
-        rest = spans_of(at for at in _ordinals(task.spans) if at not in bad)
+        bad = {at: verdict.apart[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.apart}
+        rest = spans_of(at for at in ordinals(task.spans) if at not in bad)
         for at, own in bad.items():
             self._write_off((Span(at, at + 1),), own, task.attempts)
         self._settle(task)
@@ -283,16 +284,6 @@ class Outcomes:
             self._decide(family.waiting.popleft(), family.verdict)
         else:
             self._queue.first(family.waiting.popleft())
-
-
-def halves(spans: Spans) -> list[Spans]:
-    """The first half of the records, and the second."""
-    size = total(spans)
-    return [within(spans, 0, size // 2), within(spans, size // 2, size)]
-
-
-def _ordinals(spans: Spans) -> list[int]:
-    return [at for span in spans for at in range(*span)]
 
 
 def _probes(spans: Spans) -> list[Spans]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sendoff import shape
-from sendoff.components import Request
 from sendoff.config.connector import Connector
 from sendoff.delivery.plan import Plan
 from sendoff.delivery.reader import Reader
 from sendoff.delivery.terms import terms
+from sendoff.exchange import Request
 from sendoff.ledger import Failure, RunState
 from sendoff.records import Span, pages, total
 

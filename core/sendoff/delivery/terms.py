@@ -8,9 +8,10 @@ from importlib.metadata import version
 
 from sendoff import shape
 from sendoff.answers import DEFAULT, Policy
-from sendoff.components import Request, Sender
+from sendoff.components import Sender
 from sendoff.config.connector import Connector, Destination
 from sendoff.delivery.keys import Key
+from sendoff.exchange import Request
 from sendoff.pace import Pace
 from sendoff.records import Route, Span
 
