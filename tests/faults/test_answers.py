@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -183,7 +184,7 @@ def test_a_400_that_means_too_many_is_learned(project: Project) -> None:
     assert sum(len(body) > 30 for body in api.bodies) <= 8  # two at a time, four halvings
 
 
-def test_a_partial_drop_that_no_client_can_see_is_in_the_docs() -> None:
+def test_m10_a_partial_drop_that_no_client_can_see_is_in_the_docs() -> None:
     from pathlib import Path
 
     page = (Path(__file__).parents[2] / "docs/guarantees.md").read_text()
@@ -311,6 +312,43 @@ def test_h23_what_was_applied_before_a_500_is_known_by_its_key(project: Project)
         report = run(project, api)
     assert report.state == "complete"
     assert sorted(n for ns in taken.values() for n in ns) == list(range(300))
+
+
+def test_h15_503_for_ever_stops_the_run_resumably_after_seven_requests(project: Project) -> None:
+    with Receiver(lambda request: said(503)) as api:
+        report = run(project, api, retry="base: 0.001")
+        assert (report.state, report.requests, report.exit_code) == ("stopped", 7, 3)
+        api.script = lambda request: said(200)
+        assert project.run("c").delivered == 300
+
+
+def test_h20_one_record_that_breaks_the_server_ends_alone(project: Project) -> None:
+    with Api(lambda ns: (said(500), []) if 150 in ns else (said(200), ns)) as api:
+        report = run(project, api, batch=50, more=", idempotent: true")
+    assert failed(project, report).keys() == {150}
+    assert sorted(api.stored) == [n for n in range(300) if n != 150]
+
+
+def test_concurrency_that_finds_itself_delivers_everything_and_rises(project: Project) -> None:
+    busy, most = 0, 0
+    guard = threading.Lock()
+
+    def answer(request: Received) -> Reply:
+        nonlocal busy, most
+        with guard:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        with guard:
+            busy -= 1
+        return said(200)
+
+    with Receiver(answer) as api:
+        text = f'source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: "{api.url}", concurrency: auto}}\nsend: single\n'
+        project({"in.jsonl": '{"n": 1}\n' * 1_500, "connectors.d/c.yaml": text})
+        report = project.run("c")
+    assert report.delivered == 1_500
+    assert 4 < most <= 64
 
 
 # Evidence.

@@ -91,6 +91,32 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "s")
+    state = ledger.begin("c", shape=b"x", fingerprint=b"y")
+    ledger.commit(state, Changes(opened=[Piece(0, 10, 10, b"d")], planned=10, read=10))
+    ledger.close()
+    with sqlite3.connect(tmp_path / "s/ledger.db") as db:  # as version 1 made it
+        for statement in (
+            "ALTER TABLE piece DROP COLUMN apart",
+            "DROP TABLE request",
+            "DROP TABLE result",
+            "DROP TABLE destination",
+        ):
+            db.execute(statement)
+        db.execute("UPDATE meta SET value = 1 WHERE key = 'version'")
+    ledger = Ledger(tmp_path / "s")
+    left = ledger.unfinished("c")
+    assert left is not None
+    assert left.pieces == [Piece(0, 10, 10, b"d")]
+    apart = Piece(10, 20, 4, b"e", (Span(10, 12), Span(18, 20)))
+    ledger.commit(left, Changes(opened=[apart], planned=20))
+    again = ledger.unfinished("c")
+    assert again is not None
+    assert again.pieces[1] == apart
+    ledger.close()
+
+
 def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> None:
     ledger, _ = begun(tmp_path / "s")
     ledger.close()

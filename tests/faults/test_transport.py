@@ -451,6 +451,30 @@ def secure(tmp_path: Path) -> Any:
     return made
 
 
+def test_h24_http_2_is_not_offered_so_no_server_speaks_it(transport: Transport, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    spoken: list[str | None] = []
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with context.wrap_socket(line, server_side=True) as wrapped:
+            spoken.append(wrapped.selected_alpn_protocol())
+            request(wrapped)
+            wrapped.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        assert asked(transport, sendoff.Wire(url, tls=TLS(ca=tmp_path / "ca.pem"))).status == 200
+        server.join(10)
+    assert spoken in ([None], ["http/1.1"])
+
+
 def asked(transport: Transport, wire: sendoff.Wire) -> Answer:
     exchange = Exchange(wire.url)
     transport.carry(exchange, wire)

@@ -243,7 +243,7 @@ class Engine:
         )
         self._account.count("bytes", request.length)
         if task.first_tried is None:
-            task.first_tried = now
+            task.first_tried, task.passed = now, self.health.passed
             self._account.exposed += 1
         else:
             self._account.count("retries", 1)

@@ -86,11 +86,17 @@ class Outcomes:
             self._decide(task, verdict)
 
     def give_up_doubtful(self) -> None:
-        """Nothing else can show whether a request is at fault: it is held, or written off if that is wanted."""
-        if self._doubtful is not None and self._terms.accept_refusals:
+        """Nothing else can show whether a request is at fault.
+
+        If others got through while it failed, and the destination is not down, it is; else it is held.
+        """
+        if self._doubtful is None:
+            return
+        at_fault = self._doubtful[0].alone and not self._health.down
+        if at_fault or self._terms.accept_refusals:
             lost, self._doubtful = self._doubtful, None
             self._lost(*lost)
-        elif self._doubtful is not None:
+        else:
             self._account.stop(f"{self._doubtful[1].reason} (if it is these records, run with --accept-refusals)")
 
     # Delivered.
@@ -120,7 +126,7 @@ class Outcomes:
             heir = self._open(spans_of(again))
             if not all(own.innocent for own in again.values()):
                 heir.attempts, heir.spared = task.attempts, task.spared
-                heir.alone, heir.passed = task.alone, self._health.passed
+                heir.alone = task.alone + bool(delivered)
                 heir.alone_since = task.alone_since or now
                 heir.due = now + backoff(task.attempts, self._terms.to.retry, self._random)
             self._account.event("retry", reason=next(iter(again.values())).reason, records=len(again))

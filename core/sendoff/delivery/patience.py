@@ -38,15 +38,14 @@ class Over:
 
 
 def failed(task: Task, verdict: Verdict, health: Health, now: float) -> None:
-    """Note a transient failure: against the destination, and against the request if others have got through since."""
-    if task.passed is None:
-        task.passed = health.passed
+    """Note a transient failure: against the destination, and against the request if others got through meanwhile."""
     health.failure(now)
     if verdict.wait is not None:
         task.spared += 1  # the API said when to come back, so this counts against nobody
     elif health.passed > task.passed:
         task.alone += 1
         task.alone_since = now if task.alone_since is None else task.alone_since
+    task.passed = health.passed
 
 
 def decide(
@@ -56,7 +55,7 @@ def decide(
     attempts, patience = retry["attempts"], retry["give_up_after"]
     if verdict.wait is not None and verdict.wait > retry["retry_after_max"]:
         return Over(f"{verdict.reason}; the API asks for {verdict.wait:.0f} seconds of rest, more than retry_after_max allows")
-    if task.alone and (task.alone + 1 >= attempts or now - (task.alone_since or now) >= patience):
+    if task.alone and (task.alone >= attempts or now - (task.alone_since or now) >= patience):
         return Lost()
     if health.ever and health.down_for(now) >= patience:
         return Over(f"{verdict.reason}; nothing has got through for {health.down_for(now):.0f} seconds")

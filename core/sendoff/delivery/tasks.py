@@ -32,11 +32,11 @@ class Task:
     attempts: int = 0
     #: How many of the attempts count against nobody: the API itself asked to be asked later.
     spared: int = 0
-    #: How often it failed although others had got through since it first did.
+    #: How often it failed while others got through, between one failure and the next.
     alone: int = 0
     first_tried: float | None = None
-    #: How many had got through when it first failed, and when it first failed alone.
-    passed: int | None = None
+    #: How many had got through when it last failed, or left; and when it first failed alone.
+    passed: int = 0
     alone_since: float | None = None
     #: It is not to travel before this time.
     due: float | None = None
