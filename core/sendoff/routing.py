@@ -79,7 +79,7 @@ class Router:
         headers = []
         for name, template in self.headers.items():
             value = _FIELD.sub(lambda match: known[match[1]], template)
-            if not value.isprintable() or not _latin1(value):
+            if not value.isprintable() or not fits_header(value):
                 return f"{', '.join(fields(template))}: cannot stand in the header {name}"
             headers.append((name, value))
         return Route(url, tuple(headers))
@@ -94,12 +94,13 @@ def _encoded(value: str) -> str:
     return quote(value, safe="")
 
 
-def _latin1(text: str) -> bool:
+def fits_header(value: str) -> bool:
+    """Whether a text can be a header's value: one line of Latin-1 (RFC 9110 §5.5)."""
     try:
-        text.encode("latin-1")
+        value.encode("latin-1")
     except UnicodeEncodeError:
         return False
-    return True
+    return re.search(r"[\r\n\0]", value) is None
 
 
 def _texts(typed: Typed, name: str) -> Sequence[str | None]:

@@ -191,6 +191,24 @@ def test_m7_a_token_that_an_api_sends_back_is_taken_out(project: Project) -> Non
     assert b"s3cret" not in raw
 
 
+def test_m7_a_secret_in_the_result_of_one_record_is_taken_out(project: Project) -> None:
+    def answer(request: Received) -> Reply:
+        token = request.headers["authorization"]
+        items = [{"s": 400, "error": f"not with {token}"} if n else {"s": 200, "id": f"made by {token}"} for n in range(10)]
+        return Reply(200, json.dumps(items).encode())
+
+    with Receiver(answer) as api:
+        text = CONNECTOR.format(url=api.url, auth="{use: bearer, token: s3cret-token}")
+        text = text.replace("  concurrency: 4", "  answers: {records: {status: $.s, reason: $.error}, capture: {id: $.id}}")
+        project({"in.jsonl": '{"n": 1}\n' * 10, "connectors.d/c.yaml": text})
+        report = project.run("c")
+    assert (report.delivered, report.rejected) == (1, 9)
+    raw = b"".join(path.read_bytes() for path in (project.home / ".sendoff").glob("ledger.db*"))
+    assert b"not with" in raw
+    assert b"made by" in raw
+    assert b"s3cret-token" not in raw
+
+
 def test_signatures_are_what_the_specification_s_own_library_checks(project: Project, receiver: Receiver) -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     report = deliver(project, receiver.url, f"{{use: standard_webhooks, secret: {secret}}}")

@@ -29,10 +29,14 @@ destination:
   url: {url}
   method: POST
   # headers: {{Authorization: "Bearer ${{env:API_TOKEN}}"}}
-  concurrency: 4             # requests under way at once
+  # auth: {{use: bearer, file: secrets/token}}    # or basic, oauth2, standard_webhooks
+  # pace: 10/s                                  # at most; Retry-After is obeyed anyhow
+  # answers: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean no; see docs/how-to
+  # atomic: true             # a refused request leaves nothing behind, so it may be split
+  concurrency: 4             # requests under way at once, or auto
   timeout: 60                # seconds for a whole attempt
 
-send: {{use: batch, max_records: 250000}}   # or: single
+send: {{use: batch, max_records: 250000}}   # or: single, ndjson, form; `envelope` and `record` shape it
 on_failure: fail             # or split: send a refused batch again in smaller and smaller parts
 """
 

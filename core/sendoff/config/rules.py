@@ -17,6 +17,7 @@ from sendoff.config.declared import CONNECTOR, DESTINATION
 from sendoff.config.documents import Document
 from sendoff.errors import Problem
 from sendoff.registry import Registry
+from sendoff.routing import fits_header
 from sendoff.schema import explain
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -123,7 +124,7 @@ class Rules(explain.RecordValidator):
             self._error(field, f"{twice!r} is set twice; upper and lower case make no difference in a header's name")
 
     def _check_with_header_value(self, field: Any, value: Any) -> None:
-        if isinstance(value, str) and (re.search(r"[\r\n\0]", value) or not _latin1(value)):
+        if isinstance(value, str) and not fits_header(value):
             self._error(field, "a header's value is one line of Latin-1 text")
 
 
@@ -225,14 +226,6 @@ def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: R
         else:
             rules = at.get("schema", {})
     return list(rules)
-
-
-def _latin1(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _singular(kind: str) -> str:
