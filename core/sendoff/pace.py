@@ -56,9 +56,10 @@ class Bucket:
 class Pace:
     """One destination's buckets and rests. Safe from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest: list[float] | None = None) -> None:
         self._buckets: dict[str, Bucket] = {}
-        self._rest_until = 0.0
+        #: One cell: nothing goes before the time in it.
+        self._rest = [0.0] if rest is None else rest
         self._lock = threading.Lock()
 
     def limit(self, rates: Mapping[str, float]) -> None:
@@ -74,7 +75,7 @@ class Pace:
         """Take what a request needs and answer 0, or say in how many seconds to ask again."""
         with self._lock:
             wait = max((bucket.wait(now) for bucket in self._buckets.values()), default=0.0)
-            wait = max(wait, self._rest_until - now)
+            wait = max(wait, self._rest[0] - now)
             if wait > 0:
                 return wait
             for name, bucket in self._buckets.items():
@@ -84,22 +85,26 @@ class Pace:
     def rest(self, until: float) -> None:
         """Nothing goes before this time: the destination asked for it."""
         with self._lock:
-            self._rest_until = max(self._rest_until, until)
+            self._rest[0] = max(self._rest[0], until)
 
     def resting(self, now: float) -> float:
         """Seconds of rest that are left."""
-        return max(0.0, self._rest_until - now)
+        return max(0.0, self._rest[0] - now)
 
 
 _SHARED: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+#: The rests asked for outlive the runs they were asked of.
+_RESTS: dict[str, list[float]] = {}
 _MAKING = threading.Lock()
 
 
 def shared(url: str, rates: Mapping[str, float]) -> Pace:
     """The pace of the URL's origin: one for all runs of this process that write to it."""
+    where = origin(url)
     with _MAKING:
-        pace = _SHARED.get(origin(url)) or Pace()
-        _SHARED[origin(url)] = pace
+        pace = _SHARED.get(where)
+        if pace is None:
+            pace = _SHARED[where] = Pace(_RESTS.setdefault(where, [0.0]))
     pace.limit(rates)
     return pace
 

@@ -52,12 +52,14 @@ class Engine:
         self, terms: Terms, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
     ) -> None:
         random = random or Random()
-        auto = terms.to.concurrency == "auto"
+        self._auto = terms.to.concurrency == "auto"
         self._terms = terms
         self._sender = sender
         self.plan = Plan(sender, MOST if terms.to.concurrency == "auto" else terms.to.concurrency, state)
         self.health = Health(random, was_down=state.was_down)
-        self._limit = Adaptive() if auto else Fixed(self.plan.concurrency)
+        self._limit = Adaptive() if self._auto else Fixed(self.plan.concurrency)
+        if self._auto:
+            self.plan.widen(self._limit.limit)
         self._queue = Queue()
         self._order = Order(lambda task: self.plan.stock.lanes(task.spans))
         self._in_flight: dict[int, Task] = {}
@@ -170,6 +172,8 @@ class Engine:
         task = self._in_flight.pop(request.number)
         pressed = verdict.kind is Kind.RETRY
         self._limit.answered(now, well=not pressed, pressed=pressed, busy=len(self._in_flight) + 1)
+        if self._auto:
+            self.plan.widen(self._limit.limit)
         self._account.noted(self._evidence.request(request, answer, verdict))
         quota = quota_rest(answer.headers) if answer.headers else None
         if quota and verdict.kind is not Kind.STOP:

@@ -44,6 +44,11 @@ class Plan:
         self._asleep = deque(self._reopened(state))
         self.outstanding = sum(strip.open for strip in self.open.values())
 
+    def widen(self, concurrency: int) -> None:
+        """So many requests travel at once now: plan for them, and no further, as what is planned is kept in memory."""
+        if not self.single:
+            self.window = min(self.concurrency, 2 * concurrency)
+
     # Blocks in.
 
     def add(self, block: Block) -> list[Strip]:

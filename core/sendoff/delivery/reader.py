@@ -12,6 +12,7 @@ from sendoff.components import Validator
 from sendoff.config.connector import Connector
 from sendoff.delivery.keys import Key
 from sendoff.encoding import Form, encode
+from sendoff.errors import SourceError
 from sendoff.ledger import Failure
 from sendoff.records import Block, Page, Route, Span
 from sendoff.schema import Typed
@@ -36,6 +37,9 @@ class Reader:
         sender = self._sender
         self._keyed = shape.KEY in (*shape.placeholders(sender.record), *shape.placeholders(sender.before))
         size = shape.KEY_SIZES[self._key_form]
+        placeholders = {*shape.placeholders(sender.record), *shape.placeholders(sender.before)} - {shape.RECORD, shape.KEY}
+        self._needed = [name[1:] for name in sorted(placeholders)]
+        self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
         self._form = Form(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
 
     def read(self, pages: Iterable[Page]) -> Iterator[Read]:
@@ -45,6 +49,7 @@ class Reader:
             validator.start()
         for page in pages:
             typed = self._schema.apply(page)
+            self._check_needed(page, typed)
             block, refused = self._block(ordinal, page, typed)
             yield Read(block, _failures(page, refused, rows), rows + page.frame.height)
             ordinal = block.hi
@@ -101,9 +106,18 @@ class Reader:
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)
 
+    def _check_needed(self, page: Page, typed: Typed) -> None:
+        """What is made of records names fields; a file whose columns lack one is at fault, not its rows."""
+        missing = [name for name in self._needed if name not in typed.frame.columns]
+        if missing and page.fixed:
+            where = f"{page.file}: " if page.file else ""
+            raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, which the connector makes requests of")
+
     def _lanes(self, typed: Typed) -> Sequence[Hashable]:
-        if self._order_by is None or self._order_by not in typed.frame.columns:
+        if self._order_by is None:
             return ()
+        if self._order_by not in typed.frame.columns:
+            return [None] * typed.frame.height
         return typed.frame[self._order_by].to_list()
 
 

@@ -53,6 +53,16 @@ def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
     assert pace.shared("https://api.example.com:8443/a", {}) is not first
 
 
+def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
+    from sendoff import pace
+
+    pace.shared("https://rest.example.com/a", {"requests": 1.0}).rest(100.0)
+    after = pace.shared("https://rest.example.com/b", {})
+    assert after.resting(40.0) == 60.0
+    # The rate was that run's own, and went with it.
+    assert after.acquire(100.0, records=1, size=1) == after.acquire(100.0, records=1, size=1) == 0
+
+
 @pytest.mark.parametrize(
     ("shared", "destination", "told"),
     [

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from sendoff import Sender
+from sendoff import Sender, SourceError
 from sendoff.delivery.reader import Read, Reader
 from sendoff.records import Page
 from sendoff.schema import Schema, declare
@@ -36,6 +36,12 @@ def test_blocks_follow_each_other_without_holes_whatever_is_invalid() -> None:
     ]
     assert [failure.position for each in found for failure in each.invalid] == [1, 3, 5, 7]
     assert [each.rows for each in found] == [3, 4, 8]
+
+
+def test_a_column_that_a_template_names_must_be_there() -> None:
+    sender = Batch(max_records=9, max_bytes=None, record={"a": "$m"})
+    with pytest.raises(SourceError, match="f: no column 'm', which the connector makes requests of"):
+        read([Page(pl.DataFrame({"n": ["1"]}), "f", text=True)], SCHEMA, [], sender)
 
 
 @pytest.mark.parametrize(("sender", "around"), [(Batch(max_records=9, max_bytes=11), 2), (Single(max_bytes=9), 0)])
