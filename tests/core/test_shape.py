@@ -349,6 +349,25 @@ def test_mistakes_are_told_before_anything_is_sent(
     assert receiver.requests == []
 
 
+def test_what_does_not_fit_together_is_told_with_what_is_wrong_by_itself(project: Project, receiver: Receiver) -> None:
+    with pytest.raises(ConfigError) as caught:
+        deliver(
+            project, receiver, "{use: single, record: {a: $emial}}", destination=", pace: fast, tls: {ca: no.pem}", path="/x/{idd}",
+            more="on_failure: split\norder_by: nota\n",
+        )  # fmt: skip
+    told = str(caught.value)
+    for part in (
+        "no rate",
+        "cannot be read",
+        "did you mean 'email'",
+        "did you mean 'id'",
+        "nothing to split",
+        "did you mean 'note'",
+    ):
+        assert part in told
+    assert len(caught.value.problems) == 6
+
+
 # Properties.
 
 templates = st.recursive(

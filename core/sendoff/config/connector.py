@@ -117,8 +117,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     data = shared.taken_up(data, document, home, registry, kept)
     checked = rules.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     fields = _fields(data, document)
-    if checked is not None:
-        together.check(checked, document, registry, fields, home)
+    together.check(rules.spelt_out(data) if isinstance(data, dict) else data, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 

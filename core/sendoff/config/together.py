@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,41 @@ from sendoff.config.documents import Document
 from sendoff.registry import Registry
 from sendoff.schema import Field
 
+Complain = Callable[[Sequence[Any], str], None]
 
-def check(checked: Mapping[str, Any], document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
-    """What is right by itself and not together with the rest."""
+
+def check(spelled: Any, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
+    """Tell what does not fit together. What is wrong by itself has been told, and is passed over here."""
 
     def complain(path: Sequence[Any], sentence: str) -> None:
         document.problems.append(document.problem(path, sentence))
 
-    strategy = registry.find("failure_strategies", checked["on_failure"]["use"])
-    sender = registry.find("senders", checked["send"]["use"])
-    assert strategy is not None and sender is not None
-    send, to = checked["send"], checked["destination"]
-    single = send.get("max_records", sender.__dict__.get("max_records", 1)) == 1
-    if getattr(strategy, "splits", False) and single:
+    whole = _mapping(spelled)
+    to, send = _mapping(whole.get("destination")), _mapping(whole.get("send"))
+    templates = {name: send.get(name) for name in ("envelope", "record", "before")}
+    _check_splitting(whole, send, registry, complain)
+    _check_keys(to, templates, complain)
+    _check_files(to, home, complain)
+    if fields and whole.get("unknown") != "keep":
+        _check_names(whole, to, templates, [field.out for field in fields], complain)
+
+
+def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry: Registry, complain: Complain) -> None:
+    strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use", "fail")))
+    sender = registry.find("senders", str(send.get("use", "batch")))
+    usual = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
+    most = send.get("max_records", usual)
+    if getattr(strategy, "splits", False) and most == 1:
         complain(
             ("on_failure",),
             "there is nothing to split: every request carries one record; write `on_failure: fail`, or send in batches",
         )
-    templates = {name: send.get(name) for name in ("envelope", "record", "before")}
+
+
+def _check_keys(to: Mapping[str, Any], templates: Mapping[str, Any], complain: Complain) -> None:
     has_key = any(shape.KEY in shape.placeholders(template) for template in templates.values())
-    in_body = to["idempotency"]["enabled"] and to["idempotency"]["in"] == "body"
+    idempotency = _mapping(to.get("idempotency"))
+    in_body = idempotency.get("enabled", True) and idempotency.get("in") == "body"
     if in_body and not has_key:
         complain(
             ("destination", "idempotency", "in"),
@@ -39,19 +54,28 @@ def check(checked: Mapping[str, Any], document: Document, registry: Registry, fi
         )
     if has_key and not in_body:
         complain(("send",), f"{shape.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well")
-    if (needed := compression.missing(to["compress"])) is not None:
+
+
+def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
+    tls = _mapping(to.get("tls"))
+    if (needed := compression.missing(str(to.get("compress")))) is not None:
         complain(("destination", "compress"), needed)
-    if to["tls"].get("key") and not to["tls"].get("cert"):
+    if tls.get("key") and not tls.get("cert"):
         complain(("destination", "tls", "key"), "is of no use without `cert`")
     for name in ("ca", "cert", "key"):
-        if name in to["tls"] and not (home / to["tls"][name]).is_file():
-            complain(("destination", "tls", name), f"the file {to['tls'][name]} cannot be read")
-    if not fields or checked.get("unknown") == "keep":
-        return
-    known = [field.out for field in fields]
+        if isinstance(tls.get(name), str) and not (home / tls[name]).is_file():
+            complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
+
+
+def _check_names(
+    whole: Mapping[str, Any], to: Mapping[str, Any], templates: Mapping[str, Any], known: Sequence[str], complain: Complain
+) -> None:
+    url = to["url"] if isinstance(to.get("url"), str) else ""
+    headers = {name: value for name, value in _mapping(to.get("headers")).items() if isinstance(value, str)}
     named: list[tuple[tuple[str, ...], str]] = [
         (("destination", "url") if key == "url" else ("destination", "headers", key), name)
-        for key, name in routing.all_fields(to["url"], to["headers"])
+        for key, name in routing.all_fields(url, headers)
+        if name
     ]
     named += [
         (("send", key), name[1:])
@@ -59,13 +83,14 @@ def check(checked: Mapping[str, Any], document: Document, registry: Registry, fi
         for name in shape.placeholders(template)
         if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
     ]
-    if checked.get("order_by"):
-        named.append((("order_by",), checked["order_by"]))
+    if isinstance(whole.get("order_by"), str):
+        named.append((("order_by",), whole["order_by"]))
     for path, name in named:
         if name not in known:
             close = get_close_matches(name, known, 1)
-            complain(
-                path,
-                f"no field is sent as {name!r}"
-                + (f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"),
-            )
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+            complain(path, f"no field is sent as {name!r}{hint}")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,10 +1,12 @@
 """How a run treats a destination: alone at first, few requests for a hopeless case, patience with trouble."""
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
 from sendoff import Answer
+from sendoff.delivery.health import Health
 from sendoff_plugins.failure_strategies.split import SplitUp
 
 from .simulation import OK, REFUSED, Simulation, refusing
@@ -345,3 +347,12 @@ def test_credentials_that_do_not_help_even_when_new_stop_the_run() -> None:
     run = Simulation(1_000, lambda records: Answer(401, renewed=True), batch=10, concurrency=4).run()
     assert len(run.sent) == 2
     assert run.engine.stopped
+
+
+def test_two_short_troubles_far_apart_are_not_one_long_outage() -> None:
+    health = Health(Random(0))
+    health.failure(0.0)
+    health.success()
+    health.failure(1_000.0)
+    assert health.down_for(1_000.5) == 0.5
+    assert not health.down
