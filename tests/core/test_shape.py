@@ -167,6 +167,7 @@ def test_a_key_may_travel_in_the_query_in_any_form(project: Project, receiver: R
     for key in keys:
         if form == "int64":
             assert 0 < int(key) < 2**63
+            assert len(key) == 18
         elif form == "uuid":
             assert UUID(key).version == 4
         else:

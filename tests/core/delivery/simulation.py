@@ -17,7 +17,7 @@ from sendoff import Answer, Request, Wait
 from sendoff.answers import Policy
 from sendoff.config.connector import Destination
 from sendoff.config.declared import RETRY
-from sendoff.delivery.engine import Engine
+from sendoff.delivery.engine import LONG, Engine
 from sendoff.delivery.keys import keymaker
 from sendoff.delivery.terms import Terms
 from sendoff.ledger import Changes, Piece, Ranges, RunState
@@ -180,11 +180,8 @@ class Simulation:
             self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])
             self.in_flight.append(found)
             self.busiest = max(self.busiest, len(self.in_flight))
-        elif isinstance(found, Wait) and not self.in_flight and self.engine.quiet() and not self._others():
-            self.now += min(found.seconds, 3600)
-
-    def _others(self) -> bool:
-        return not self.exhausted and self.engine.hungry()
+        elif isinstance(found, Wait) and found.seconds < LONG and not self.in_flight and self.engine.quiet():
+            self.now += found.seconds  # longer waits are for a commit, or for more to be read
 
     def answer(self) -> None:
         request = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
