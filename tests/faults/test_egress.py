@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from ipaddress import ip_address
@@ -13,9 +14,8 @@ import sendoff
 from sendoff import Answer, Transport
 from sendoff.egress import refusal
 from sendoff.testing import Project, Receiver
-from sendoff_plugins.transports.urllib3 import Urllib3
 
-from .test_transport import Exchange
+from .test_transport import TRANSPORTS, Exchange
 
 NEVER = [
     "169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::a9fe:a9fe", "febf::1", "fd00:ec2::254", "100.100.100.200",
@@ -79,6 +79,10 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             found.append(address)
             raise ConnectionRefusedError
 
+        def connect_ex(self, address: Any) -> int:
+            found.append(address)
+            return errno.ECONNREFUSED
+
     monkeypatch.setattr(socket, "socket", Watched)
     return found
 
@@ -90,9 +94,12 @@ def ask(transport: Transport, url: str) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize("kind", TRANSPORTS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("road", ["literal", "dns", "second address"])
 @pytest.mark.parametrize("address", NEVER + PRIVATE)
-def test_x1_no_connection_is_opened(address: str, road: str, dialled: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_x1_no_connection_is_opened(
+    address: str, road: str, kind: type[Transport], dialled: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = ip_address(address).version
     host = f"[{address}]" if version == 6 else address
     if road != "literal":
@@ -101,15 +108,16 @@ def test_x1_no_connection_is_opened(address: str, road: str, dialled: list[Any],
         found = [(families[ip_address(n).version], socket.SOCK_STREAM, 6, "", (n, 80)) for n in names]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
         host = "rebound.example.com"
-    answer = ask(Urllib3(), f"http://{host}/x")
+    answer = ask(kind(), f"http://{host}/x")
     assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
     assert "never dialled" in answer.error or "public" in answer.error
     assert dialled == []
 
 
+@pytest.mark.parametrize("kind", TRANSPORTS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "localhost."])
-def test_x1_other_spellings_of_an_address_are_what_they_lead_to(host: str, dialled: list[Any]) -> None:
-    answer = ask(Urllib3(), f"http://{host}/x")
+def test_x1_other_spellings_of_an_address_are_what_they_lead_to(host: str, kind: type[Transport], dialled: list[Any]) -> None:
+    answer = ask(kind(), f"http://{host}/x")
     assert (answer.status, answer.sent) == (None, False)
     assert dialled == []
 

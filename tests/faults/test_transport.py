@@ -23,11 +23,12 @@ import trustme
 import sendoff
 from sendoff import TLS, Answer, Request, Span, Transport, Wait
 from sendoff.answers import Kind, judge
+from sendoff_plugins.transports.http1 import Http1
 from sendoff_plugins.transports.urllib3 import Urllib3
 
 from .wire import OK, Wire, request, resetting, saying, silent, trickling
 
-TRANSPORTS = [Urllib3]
+TRANSPORTS = [Urllib3, Http1]
 
 
 @pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.name)
@@ -356,15 +357,44 @@ def test_n_requests_travel_at_once(transport: Transport) -> None:
     assert [answer.status for answer in exchange.answers] == [200] * 4
 
 
-def test_a_wait_is_waited_through_the_exchange(transport: Transport) -> None:
+def test_a_wait_is_waited_before_the_next_is_asked_for(transport: Transport) -> None:
     waited: list[float] = []
+    asked_at: list[float] = []
     with Wire(saying(OK)) as server:
         exchange = Exchange(server.url)
-        script = [Wait(7.0), exchange.waiting[0], "done"]
-        exchange.next = lambda: script.pop(0)  # type: ignore[method-assign]
+        script = [Wait(0.1), exchange.waiting[0], "done"]
+
+        def scripted() -> Any:
+            asked_at.append(time.monotonic() + sum(waited))
+            return script.pop(0)
+
+        exchange.next = scripted  # type: ignore[method-assign]
         exchange.wait = waited.append  # type: ignore[method-assign]
         transport.carry(exchange, sendoff.Wire(server.url, 1))
-    assert waited == [7.0]
+    assert asked_at[1] - asked_at[0] >= 0.1
+    assert len(asked_at) == 3
+
+
+def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> None:
+    with Wire(saying(OK)) as server:
+        exchange = Exchange(server.url)
+        script = [Wait(60.0), exchange.waiting[0], "done"]
+        exchange.next = lambda: script.pop(0)  # type: ignore[method-assign]
+        told = threading.Event()
+        exchange.wait = told.wait  # type: ignore[method-assign, assignment]
+        callbacks: list[Any] = []
+        exchange.changed = callbacks.append  # type: ignore[method-assign]
+
+        def tell() -> None:
+            told.set()
+            for callback in callbacks:
+                callback()
+
+        threading.Timer(0.1, tell).start()
+        began = time.monotonic()
+        transport.carry(exchange, sendoff.Wire(server.url, 1))
+    assert time.monotonic() - began < 10
+    assert exchange.answers[0].status == 200
 
 
 @pytest.mark.parametrize(

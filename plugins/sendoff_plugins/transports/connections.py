@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 from typing import Any
 
 import urllib3
@@ -12,14 +11,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from sendoff import TLS, Wire
+from sendoff_plugins.transports.dialling import addresses, context
 from sendoff_plugins.transports.watchdog import Watchdog
 
 #: Seconds a connection may take to come about.
 CONNECT = 10.0
-
-
-class Undialled(Exception):
-    """An address that must not be dialled; its text is the sentence to show."""
 
 
 class _WholeHead(http.client.HTTPResponse):
@@ -106,30 +102,16 @@ class _Quiet(urllib3.HTTPSConnectionPool):
 
 
 def _tls(tls: TLS) -> dict[str, Any]:
-    context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.cert is not None:
-        context.load_cert_chain(str(tls.cert), str(tls.key) if tls.key else None)
-    return {"ssl_context": context, **({} if tls.verify else {"cert_reqs": "CERT_NONE"})}
+    return {"ssl_context": context(tls), **({} if tls.verify else {"cert_reqs": "CERT_NONE"})}
 
 
 def _dialled(connection: Any, wire: Wire) -> socket.socket:
-    """A connection to the first of the host's addresses that takes one, if none of them must not be dialled.
-
-    One refused address refuses all: a name that leads to both is not to be trusted with either.
-    """
+    """A connection to the first of the host's addresses that takes one."""
     host, port = connection._dns_host, connection.port
     try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        found = addresses(host, port, wire.guard)
     except socket.gaierror as error:
         raise NameResolutionError(host, connection, error) from error
-    for *_, address in found:
-        refused = wire.guard(str(address[0]))
-        if refused is not None:
-            raise Undialled(refused if str(address[0]) == host else f"{host}: {refused}")
     trouble: OSError = OSError("the name has no address")
     budget = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT
     for family, kind, protocol, _, address in found:

@@ -1,0 +1,309 @@
+"""One connection of the `http1` transport: dialled, secured, written to and read from without ever blocking."""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import ssl
+from base64 import b64encode
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sendoff import Answer, Request
+from sendoff_plugins.transports.reply import Malformed, Reply
+
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+#: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
+JOINED = 64 << 10
+RECEIVE = 256 << 10
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
+
+
+class Target:
+    """Where lines lead: a host, perhaps by a proxy, perhaps under TLS."""
+
+    def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None) -> None:
+        parts = urlsplit(url)
+        self.host, self.secure = parts.hostname or "", parts.scheme == "https"
+        self.port = parts.port or (443 if self.secure else 80)
+        self.name = parts.netloc
+        self.context = context
+        self.proxied = proxy is not None
+        self.dialled = (self.host, self.port)
+        self._login = b""
+        if proxy is not None:
+            way = urlsplit(proxy)
+            self.dialled = (way.hostname or "", way.port or 80)
+            if way.username is not None:
+                login = f"{unquote(way.username)}:{unquote(way.password or '')}"
+                self._login = b"Proxy-Authorization: Basic " + b64encode(login.encode()) + b"\r\n"
+
+    def head(self, request: Request) -> bytes:
+        """The request line and the header fields. Raises ValueError for what no head can hold."""
+        parts = urlsplit(request.url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        forward = self.proxied and not self.secure
+        lines = [f"{request.method} {request.url if forward else target} HTTP/1.1", f"Host: {self.name}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        lines.append(f"Content-Length: {request.length}")
+        for line in lines:
+            if "\r" in line or "\n" in line or "\0" in line:
+                raise ValueError("a header's value is one line")
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"") + b"\r\n"
+
+    def connect(self) -> bytes:
+        """What asks a proxy for a tunnel (RFC 9110 §9.3.6)."""
+        to = f"{self.host}:{self.port}".encode()
+        return b"CONNECT " + to + b" HTTP/1.1\r\nHost: " + to + b"\r\n" + self._login + b"\r\n"
+
+
+class Line:
+    """A connection that carries one request at a time. Its owner says when it is readable or writable."""
+
+    def __init__(self, target: Target, selector: selectors.BaseSelector) -> None:
+        self._target, self._selector = target, selector
+        self._addresses: deque[Any] = deque()
+        self._sock: socket.socket | ssl.SSLSocket | None = None
+        self._events = 0
+        self._out: deque[memoryview] = deque()
+        self._tunnel: Reply | None = None
+        self._stage = self._connected
+        self.request: Request | None = None
+        self._carried: Request | None = None
+        self.reply: Reply | None = None
+        self.deadline = self.began = self.freed = 0.0
+        #: Whether a byte of this request may have left.
+        self.sent = False
+        #: What came of the request, once it is over.
+        self.outcome: Answer | None = None
+        self.open = False
+
+    # The owner's side.
+
+    def take(self, request: Request, now: float) -> None:
+        """Carry a request; on a line that is open it leaves at once."""
+        self.request, self.outcome, self.sent = request, None, False
+        self.reply = Reply(request.answer_bytes)
+        self.began, self.deadline = now, now + request.deadline
+        try:
+            head = self._target.head(request)
+        except (ValueError, UnicodeError) as error:
+            self._over(Answer(error=str(error), sent=False, fatal=True))
+            return
+        if request.length <= JOINED:
+            self._out = deque([memoryview(b"".join((head, *request.body)))])
+        else:
+            self._out = deque([memoryview(head), *(memoryview(part) for part in request.body)])
+        if self.open:
+            self._exchange(WRITE)
+
+    def dial(self, addresses: Sequence[Any]) -> None:
+        """Connect to the first of these addresses that takes a connection."""
+        self._addresses = deque(addresses)
+        self._next_address("the name has no address")
+
+    def ready(self, events: int) -> None:
+        """The socket can be read or written."""
+        try:
+            self._stage(events)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except Malformed as error:
+            self._over(Answer(error=str(error), sent=self.sent))
+        except ssl.SSLError as error:
+            self._over(Answer(error=f"TLS: {_tls(error)}", sent=self.sent, fatal=not self.sent and _distrusted(error)))
+        except OSError as error:
+            self._over(Answer(error=(error.strerror or str(error)).lower(), sent=self.sent))
+
+    def stale(self) -> bool:
+        """Whether an idle line was closed, or spoke out of turn."""
+        assert self._sock is not None
+        try:
+            data = self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return bool(data) or not data
+
+    def expire(self) -> None:
+        """The request's time is over."""
+        assert self.request is not None
+        waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
+        self._over(
+            Answer(error=f"{waiting} within {self.request.deadline:g} seconds", sent=self.open or self._sock is not None)
+        )
+
+    def fail(self, answer: Answer) -> None:
+        self._over(answer)
+
+    def close(self) -> None:
+        if self._sock is not None:
+            if self._events:
+                self._selector.unregister(self._sock)
+            self._sock.close()
+        self._sock, self._events, self.open = None, 0, False
+
+    # Stages.
+
+    def _next_address(self, trouble: str) -> None:
+        while self._addresses:
+            family, kind, protocol, _, address = self._addresses.popleft()
+            self.close()
+            self._sock = socket.socket(family, kind, protocol)
+            self._sock.setblocking(False)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = self._sock.connect_ex(address)
+            if code == 0 or code in _IN_PROGRESS:
+                self._stage = self._connected
+                self._watch(WRITE)
+                return
+            trouble = os.strerror(code).lower()
+        host, port = self._target.dialled
+        to = f"the proxy {host}:{port}" if self._target.proxied else self._target.name
+        self._over(Answer(error=f"cannot connect to {to}: {trouble}", sent=False, fatal=self._target.proxied))
+
+    def _connected(self, events: int) -> None:
+        assert self._sock is not None
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._next_address(os.strerror(code).lower())
+        elif self._target.proxied and self._target.secure:
+            self._tunnel, self._stage = Reply(1 << 16), self._tunnelled
+            self._sock.sendall(self._target.connect())  # fits any socket's buffer
+            self._watch(READ)
+        else:
+            self._secure()
+
+    def _tunnelled(self, events: int) -> None:
+        assert self._sock is not None
+        assert self._tunnel is not None
+        data = self._sock.recv(4096)
+        told = ""
+        try:
+            if data:
+                # The answer to a CONNECT has no body, whatever its head says; TLS begins behind it.
+                self._tunnel.feed(data)
+            else:
+                self._tunnel.ended()
+        except Malformed as error:
+            told = str(error)
+        if self._tunnel.status is not None and 200 <= self._tunnel.status < 300 and not told:
+            self._secure()
+        elif told or not data or self._tunnel.status is not None:
+            self._over(Answer(error=f"the proxy: {told or f'it answered {self._tunnel.status}'}", sent=False, fatal=True))
+
+    def _secure(self) -> None:
+        assert self._sock is not None
+        if self._target.secure:
+            assert self._target.context is not None
+            if self._events:
+                self._selector.unregister(self._sock)
+                self._events = 0
+            self._sock = self._target.context.wrap_socket(
+                self._sock, server_hostname=self._target.host, do_handshake_on_connect=False
+            )
+            self._stage = self._shaking
+            self._shaking(WRITE)
+        else:
+            self._opened()
+
+    def _shaking(self, events: int) -> None:
+        assert isinstance(self._sock, ssl.SSLSocket)
+        try:
+            self._sock.do_handshake()
+        except ssl.SSLWantReadError:
+            self._watch(READ)
+            return
+        except ssl.SSLWantWriteError:
+            self._watch(WRITE)
+            return
+        self._opened()
+
+    def _opened(self) -> None:
+        self.open, self._stage = True, self._exchange
+        self._exchange(WRITE)
+
+    def _exchange(self, events: int) -> None:
+        """Write what there is to write, and read what there is to read: an answer may come before all is sent."""
+        if self.request is None:
+            self.close()  # an idle line that speaks is done with
+            return
+        if self._out and events & WRITE:
+            self._write()
+        if events & READ:
+            self._read()
+        if self.request is not None and self._sock is not None:
+            self._watch(READ | WRITE if self._out else READ)
+
+    def _write(self) -> None:
+        assert self._sock is not None
+        while self._out:
+            view = self._out[0]
+            self.sent = True
+            try:
+                done = self._sock.send(view[: 1 << 20])
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return
+            except OSError:
+                self._out.clear()  # the other side may have answered already, and closed: read what it said
+                return
+            if done == len(view):
+                self._out.popleft()
+            else:
+                self._out[0] = view[done:]
+
+    def _read(self) -> None:
+        assert self._sock is not None
+        assert self.reply is not None
+        try:
+            data = self._sock.recv(RECEIVE)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return
+        except ssl.SSLEOFError:
+            data = b""
+        if data:
+            self.reply.feed(data)
+        else:
+            self.reply.ended()
+        if self.reply.done:
+            keep = self.reply.reusable and not self._out and not self.reply.truncated and bool(data)
+            self._over(self.reply.answer(), keep=keep)
+
+    def _over(self, answer: Answer, *, keep: bool = False) -> None:
+        self._carried = self.request
+        self.outcome, self.request, self.reply = answer, None, None
+        self._out.clear()
+        if not keep:
+            self.close()
+
+    def finished(self, now: float) -> tuple[Request, Answer]:
+        """The request that is over, and its outcome, with the time it took."""
+        assert self.outcome is not None
+        assert self._carried is not None
+        self.freed = now
+        return self._carried, replace(self.outcome, seconds=now - self.began)
+
+    def _watch(self, events: int) -> None:
+        if events == self._events or self._sock is None:
+            return
+        if self._events:
+            self._selector.modify(self._sock, events, self)
+        else:
+            self._selector.register(self._sock, events, self)
+        self._events = events
+
+
+def _tls(error: ssl.SSLError) -> str:
+    return str(getattr(error, "verify_message", "") or error.reason or error.strerror or error).lower().replace("_", " ")
+
+
+def _distrusted(error: ssl.SSLError) -> bool:
+    """Whether TLS failed on who the server is or on how it speaks, rather than on a line that broke."""
+    words = ("VERSION", "PROTOCOL", "CIPHER", "HANDSHAKE", "HTTP", "ALERT", "CERTIFICATE")
+    return isinstance(error, ssl.SSLCertVerificationError) or any(word in (error.reason or "") for word in words)

@@ -1,0 +1,131 @@
+"""One answer, read off the wire: framed by llhttp, strictly, and bounded in every direction."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import httptools
+
+from sendoff import Answer
+
+#: A head has no more bytes than this, and no more fields; no more interim answers come before the real one.
+MAX_HEAD, MAX_FIELDS, MAX_INTERIM = 64 << 10, 200, 100
+
+
+class Malformed(Exception):
+    """The bytes are no answer; its text is the sentence to show."""
+
+
+class Reply:
+    """The answer to one request: fed with bytes until it is `done`."""
+
+    def __init__(self, body_bytes: int) -> None:
+        self._most = body_bytes
+        self._parser = httptools.HttpResponseParser(self)
+        self._fields: list[tuple[str, str]] = []
+        self._body: list[bytes] = []
+        self._size = self._head = self._interim = 0
+        self._unpacker: Any = None
+        self.status: int | None = None
+        #: Whether any byte came; whether it is complete; whether more came than was asked for.
+        self.begun = self.done = self.truncated = False
+        #: Whether the connection can carry another request.
+        self.reusable = False
+        self._framed = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in bytes. Raises `Malformed`."""
+        self.begun = True
+        if self.status is None:
+            self._head += len(data)
+            if self._head > MAX_HEAD and self.status is None:
+                self._feed(data)
+                if self.status is None:
+                    raise Malformed("the head of the answer is too long")
+                return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            raise Malformed("the server wants to speak another protocol") from None
+        except httptools.HttpParserCallbackError as error:
+            if self.done:
+                self.reusable = False  # what came after the answer is nobody's
+                return
+            cause = error.__context__
+            raise cause if isinstance(cause, Malformed) else Malformed(str(cause or error)) from None
+        except httptools.HttpParserError as error:
+            if not self.done:
+                raise Malformed(f"not an HTTP answer: {error}") from None
+            self.reusable = False
+
+    def ended(self) -> None:
+        """The connection was closed by the other side. Raises `Malformed` if that cuts the answer off."""
+        if self.done:
+            return
+        if not self.begun:
+            raise Malformed("the connection was closed without an answer")
+        if self.status is None or self._framed:
+            raise Malformed("the connection was closed before the answer was whole")
+        self.done = True  # delimited by its end (RFC 9112 §6.3)
+
+    def answer(self) -> Answer:
+        headers: dict[str, str] = {}
+        for name, value in self._fields:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return Answer(self.status, headers, b"".join(self._body), truncated=self.truncated)
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        if self.done:
+            self.reusable = False
+            raise Malformed("more than one answer came")
+        self._fields.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self._fields) >= MAX_FIELDS:
+            raise Malformed("the answer has too many header fields")
+        self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if not 100 <= status <= 599:
+            raise Malformed(f"{status} is no status")
+        if status < 200:
+            self._interim += 1
+            self._head = 0
+            if status == 101:
+                raise Malformed("the server wants to speak another protocol")
+            if self._interim > MAX_INTERIM:
+                raise Malformed(f"{self._interim} interim answers came")
+            return
+        self.status = status
+        found = dict(self._fields)
+        self._framed = "content-length" in found or "transfer-encoding" in found or status in (204, 304)
+        if found.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
+            self._unpacker = zlib.decompressobj(31)
+
+    def on_body(self, data: bytes) -> None:
+        if self.truncated:
+            return
+        room = self._most - self._size
+        if self._unpacker is not None:
+            try:
+                data = self._unpacker.decompress(data, room + 1)
+            except zlib.error as error:
+                raise Malformed(f"the answer's gzip is broken: {error}") from None
+        if len(data) > room:
+            data, self.truncated, self.done = data[:room], True, True
+        self._body.append(data)
+        self._size += len(data)
+
+    def on_message_complete(self) -> None:
+        if self.status is None:
+            return  # an interim one
+        if not self.done:
+            self.done = True
+            self.reusable = self._parser.should_keep_alive()
