@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,20 +71,32 @@ def main() -> None:
         print(
             f"{settings.records:,} records, {size / settings.records:.0f} bytes each, 8 fields; medians of {settings.rounds}\n"
         )
-        print(f"{'case':<22}{'program':<14}{'records/s':>12}{'CPU s':>9}{'peak MiB':>10}{'of plain':>10}")
+        print(f"{'case':<22}{'program':<18}{'records/s':>12}{'CPU s':>9}{'peak MiB':>10}{'of plain':>10}")
         for title, batch in (("one batch", 250_000), ("batches of 1,000", 1_000)):
-            case(home, title, batch, settings.records, settings.rounds)
+            case(home, title, batch, settings.records, settings.rounds, Served, ["urllib3"])
+        if shutil.which("gcc") is None:
+            print("record by record: left out, as it needs gcc for its server")
+            return
+        subprocess.run(["gcc", "-O2", "-o", home / "server", Path(__file__).with_name("server.c")], check=True)
+        few = settings.records // 10
+        write(home / "in.csv", few)
+        case(home, "record by record", 1, few, settings.rounds, lambda: Free(home / "server"), ["urllib3", "http1"])
 
 
-def case(home: Path, title: str, batch: int, records: int, rounds: int) -> None:
+def case(
+    home: Path, title: str, batch: int, records: int, rounds: int, server: Callable[[], Served | Free], transports: list[str]
+) -> None:
     """One row a program, in turn."""
-    results: dict[str, list[Result]] = {"plain script": [], "sendoff": []}
+    results: dict[str, list[Result]] = {"plain script": [], **{f"sendoff {name}": [] for name in transports}}
     for number in range(rounds):
         for program, kept in results.items():
-            with Served() as served:
-                state = home / f"state-{batch}-{number}"
+            with server() as served:
+                state = home / f"state-{batch}-{number}-{program}"
+                transport = program.removeprefix("sendoff ")
                 command = (
-                    plain(home, served.url, batch) if program == "plain script" else sendoff(home, served.url, batch, state)
+                    plain(home, served.url, batch)
+                    if program == "plain script"
+                    else sendoff(home, served.url, batch, state, transport)
                 )
                 kept.append(run(command, home))
             assert served.received == records
@@ -90,15 +104,20 @@ def case(home: Path, title: str, batch: int, records: int, rounds: int) -> None:
     for program, kept in results.items():
         seconds = statistics.median(r.seconds for r in kept)
         cpu, peak = statistics.median(r.cpu for r in kept), statistics.median(r.peak for r in kept)
-        print(f"{title:<22}{program:<14}{records / seconds:>12,.0f}{cpu:>9.2f}{peak:>10.0f}{base / seconds:>9.2f}x", flush=True)
+        print(f"{title:<22}{program:<18}{records / seconds:>12,.0f}{cpu:>9.2f}{peak:>10.0f}{base / seconds:>9.2f}x", flush=True)
 
 
 def plain(home: Path, url: str, batch: int) -> list[str]:
     return [sys.executable, str(home / "plain.py"), f"{url}/x", str(home / "in.csv"), str(batch)]
 
 
-def sendoff(home: Path, url: str, batch: int, state: Path) -> list[str]:
-    connector = f'source: {{use: csv, path: in.csv}}\nschema:\n{SCHEMA}destination: {{url: "{url}/x"}}\nsend: {{use: batch, max_records: {batch}}}\n'
+def sendoff(home: Path, url: str, batch: int, state: Path, transport: str) -> list[str]:
+    send = f"{{use: batch, max_records: {batch}}}" if batch > 1 else "single"
+    concurrency = 4 if batch > 1 else 64
+    connector = (
+        f"source: {{use: csv, path: in.csv}}\nschema:\n{SCHEMA}"
+        f'destination: {{url: "{url}/x", transport: {transport}, concurrency: {concurrency}}}\nsend: {send}\n'
+    )
     (home / "connectors.d").mkdir(exist_ok=True)
     (home / "connectors.d/bench.yaml").write_text(connector)
     return [sys.executable, "-c", "from sendoff.cli import main; main()", "--state", str(state), "run", "--quiet"]
@@ -124,6 +143,23 @@ class Served:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.received = int(self._process.communicate()[0])
+
+
+class Free:
+    """A server that costs next to nothing, and counts requests: where the client is what is measured."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    def __enter__(self) -> Free:
+        self._process = subprocess.Popen([self._program], stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
         self.received = int(self._process.communicate()[0])
 
 

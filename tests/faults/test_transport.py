@@ -532,6 +532,13 @@ def test_a_proxy_is_used_where_named(transport: Transport) -> None:
     assert b"proxy-authorization: basic" in proxy.requests[0].lower()
 
 
+def test_a_proxy_may_itself_be_reached_by_tls(transport: Transport, secure: Any) -> None:
+    proxy = secure.serve(client=False).removesuffix("/x")
+    answer = asked(transport, sendoff.Wire("http://api.example.com/v1/x", tls=TLS(ca=secure.ca), proxy=proxy))
+    assert answer.status == 200
+    assert secure.got[0].startswith(b"POST http://api.example.com/v1/x HTTP/1.1\r\n")
+
+
 def test_a_proxy_tunnels_tls(transport: Transport, secure: Any) -> None:
     def tunnel(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")

@@ -36,7 +36,8 @@ def quota_rest(headers: Mapping[str, str]) -> float | None:
     IETF drafts, new and old) and ``X-RateLimit-Remaining`` with ``-Reset``, in seconds or since 1970
     by the answer's own Date. They can only slow sendoff down.
     """
-    rests = [rest for rest in (*_drafts(headers.get("ratelimit", "")), _usual(headers)) if rest is not None]
+    draft = headers.get("ratelimit")
+    rests = [rest for rest in (*(_drafts(draft) if draft else ()), _usual(headers)) if rest is not None]
     return max(rests, default=None)
 
 
@@ -52,7 +53,9 @@ def _drafts(value: str) -> list[float | None]:
 
 def _usual(headers: Mapping[str, str]) -> float | None:
     for prefix in ("x-ratelimit-", "x-rate-limit-", "ratelimit-"):
-        remaining, reset = headers.get(prefix + "remaining", "").strip(), headers.get(prefix + "reset", "").strip()
+        if prefix + "remaining" not in headers:
+            continue
+        remaining, reset = headers[prefix + "remaining"].strip(), headers.get(prefix + "reset", "").strip()
         if not re.fullmatch(r"0+", remaining) or not re.fullmatch(r"\d{1,12}(\.\d+)?", reset):
             continue
         seconds = float(reset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sendoff.records import Span, Spans
 
@@ -51,8 +51,7 @@ class Failure:
     text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """One request as it went: what `sendoff runs ID --requests` shows."""
 
     number: int

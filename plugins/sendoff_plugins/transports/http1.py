@@ -18,6 +18,7 @@ from typing import Any
 from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
 from sendoff_plugins.transports.dialling import Undialled, addresses, context
 from sendoff_plugins.transports.line import Line, Target
+from sendoff_plugins.transports.urllib3 import Urllib3
 
 #: A line that was idle for longer is looked at before it is used.
 _FRESH = 0.002
@@ -29,7 +30,13 @@ class Http1(Transport):
     name = "http1"
 
     def carry(self, exchange: Exchange, wire: Wire) -> None:
-        """Carry requests in this thread, over as many connections as may be under way."""
+        """Carry requests in this thread, over as many connections as may be under way.
+
+        A proxy that is itself reached by TLS is left to `urllib3`.
+        """
+        if (wire.proxy or "")[:6].lower() == "https:":
+            Urllib3(home=self.home).carry(exchange, wire)
+            return
         loop = _Loop(exchange, wire)
         try:
             loop.run()

@@ -10,7 +10,6 @@ import ssl
 from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -287,7 +286,10 @@ class Line:
         assert self.outcome is not None
         assert self._carried is not None
         self.freed = now
-        return self._carried, replace(self.outcome, seconds=now - self.began)
+        found = self.outcome
+        return self._carried, Answer(
+            found.status, found.headers, found.body, found.error, found.sent, found.fatal, now - self.began, found.truncated
+        )
 
     def _watch(self, events: int) -> None:
         if events == self._events or self._sock is None:

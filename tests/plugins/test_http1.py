@@ -1,0 +1,110 @@
+"""Whole runs over the `http1` transport; what one request may meet is in tests/faults/test_transport.py."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from sendoff.testing import Project, Received, Receiver, Reply
+
+
+def connector(url: str, send: str, more: str = "", *, concurrency: int = 16) -> str:
+    return (
+        "source: {use: jsonl, path: in.jsonl}\n"
+        f'destination: {{url: "{url}/x", transport: http1, concurrency: {concurrency}, retry: {{base: 0.01}}{more}}}\n'
+        f"send: {send}\n"
+    )
+
+
+def rows(count: int) -> str:
+    return "".join(f'{{"n": {at}}}\n' for at in range(count))
+
+
+@pytest.mark.parametrize("send", ["single", "{use: batch, max_records: 100}", "{use: batch, max_records: 250000}"])
+def test_every_record_arrives_once(project: Project, receiver: Receiver, send: str) -> None:
+    report = project({"in.jsonl": rows(2_000), "connectors.d/c.yaml": connector(receiver.url, send)}).run("c")
+    assert (report.state, report.delivered) == ("complete", 2_000)
+    found = [row["n"] for body in receiver.bodies for row in (body if isinstance(body, list) else [body])]
+    assert sorted(found) == list(range(2_000))
+
+
+def test_bad_records_are_found_through_lost_answers_and_refusals(project: Project) -> None:
+    bad, seen = {7, 500, 999}, set[str]()
+    taken: list[int] = []
+    guard = threading.Lock()
+
+    def answer(request: Received) -> Reply:
+        ns = [row["n"] for row in json.loads(request.body)]
+        if bad & set(ns):
+            return Reply(400, b'{"detail": "bad"}')
+        with guard:
+            key = request.headers["idempotency-key"]
+            if key in seen:
+                return Reply()
+            seen.add(key)
+            taken.extend(ns)
+        return Reply(cut=True) if len(seen) % 5 == 0 else Reply()
+
+    with Receiver(answer) as api:
+        text = connector(api.url, "{use: batch, max_records: 50}\non_failure: split")
+        report = project({"in.jsonl": rows(1_000), "connectors.d/c.yaml": text}).run("c")
+    assert (report.delivered, report.rejected) == (997, 3)
+    assert sorted(taken) == sorted(set(range(1_000)) - bad)
+
+
+def test_as_many_requests_travel_at_once_as_allowed_and_no_more(project: Project) -> None:
+    busy = most = 0
+    guard = threading.Lock()
+
+    def answer(request: Received) -> Reply:
+        nonlocal busy, most
+        with guard:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.005)
+        with guard:
+            busy -= 1
+        return Reply()
+
+    with Receiver(answer) as api:
+        text = connector(api.url, "single", concurrency=12)
+        report = project({"in.jsonl": rows(600), "connectors.d/c.yaml": text}).run("c")
+    assert report.state == "complete"
+    assert most == 12
+
+
+def test_a_pace_is_kept_and_waits_end(project: Project, receiver: Receiver) -> None:
+    text = connector(receiver.url, "single", ", pace: 200/s")
+    began = time.monotonic()
+    report = project({"in.jsonl": rows(100), "connectors.d/c.yaml": text}).run("c")
+    assert report.delivered == 100
+    assert time.monotonic() - began >= 0.35
+
+
+def test_an_interrupted_run_ends_after_the_requests_under_way_and_goes_on(project: Project) -> None:
+    runner = project.runner()
+
+    def answer(request: Received) -> Reply:
+        if len(api.requests) == 300:
+            runner.interrupt("by the test")
+        return Reply()
+
+    with Receiver(answer) as api:
+        project({"in.jsonl": rows(3_000), "connectors.d/c.yaml": connector(api.url, "single")})
+        first = runner.run("c")
+        assert first.state == "interrupted"
+        assert 0 < first.unsettled < 3_000
+        report = project.runner().run("c")
+    assert (report.state, report.delivered) == ("complete", 3_000)
+    assert len(api.requests) == 3_000
+
+
+def test_a_dead_endpoint_costs_six_requests(project: Project) -> None:
+    with Receiver() as gone:
+        url = gone.url
+    report = project({"in.jsonl": rows(1_000), "connectors.d/c.yaml": connector(url, "single")}).run("c")
+    assert (report.state, report.requests) == ("stopped", 6)
+    assert "refused" in (report.stopped_because or "")
