@@ -318,6 +318,9 @@ def test_h15_503_for_ever_stops_the_run_resumably_after_seven_requests(project: 
     with Receiver(lambda request: said(503)) as api:
         report = run(project, api, retry="base: 0.001")
         assert (report.state, report.requests, report.exit_code) == ("stopped", 7, 3)
+        # It is remembered: as long as nothing changes, each further run costs one request.
+        for more in (1, 2):
+            assert (project.run("c").state, len(api.requests)) == ("stopped", 7 + more)
         api.script = lambda request: said(200)
         assert project.run("c").delivered == 300
 

@@ -122,8 +122,10 @@ class Run:
             **counts,
         )
         assert stopped or report.unsettled == 0, report
-        if self._engine.rest is not None or (self._rest > 0 and self._engine.health.ever):
-            self._ledger.remember(self._origin, down=self._engine.health.down, rest=self._engine.rest)
+        health, rest = self._engine.health, self._engine.rest
+        down = health.down or (health.streak > 0 and not health.ever)
+        if down != self._noted or rest is not None or (self._rest > 0 and health.ever):
+            self._ledger.remember(self._origin, down=down, rest=rest)
         self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
         return report
 
