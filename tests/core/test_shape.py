@@ -336,7 +336,7 @@ def test_order_by_sends_what_shares_a_key_one_after_the_other(project: Project) 
         ("batch", ", answers: {records: {at: $.x}}", "", "does not say how a result that is bad looks"),
         ("batch", ", answers: {records: {id: $.x}}", "", "go together"),
         ("batch", ", answers: {culprit: {text: Row}}", "", "{row} in it once"),
-        ("batch", ", answers: {culprit: {first: 1}}", "", "needs `header`, `path` or `text`"),
+        ("batch", ", answers: {culprit: {first: 1}}", "", "needs `header`, `path`, `text` or `pointers`"),
         ("batch", ", auth: {use: bearer, token: a, file: b}", "", "must not be present with"),
         ("batch", ", proxy: 'ftp://x'", "", "a proxy is `env`, or a URL"),
     ],

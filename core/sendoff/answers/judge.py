@@ -159,7 +159,7 @@ def _explained(read_: _Read, policy: Policy, verdict: Verdict, count: int) -> Ve
             text = found if isinstance(found, str) else jsontext.dumps(found)
             verdict = replace(verdict, reason=clean(f"{read_.status}: {text}"))
     if policy.culprit is not None and count > 1:
-        body = read_.body() if policy.culprit.path is not None else MISSING
+        body = read_.body() if policy.culprit.path is not None or policy.culprit.pointers else MISSING
         places = list(policy.culprit.places(read_.answer, body, read_.raw))
         if places and all(0 <= place < count for place in places):
             return replace(verdict, apart=dict.fromkeys(places, replace(verdict, apart={})))

@@ -54,6 +54,9 @@ CULPRIT = {
     "header": _help("The header that names the bad record.", type="string"),
     "path": _help("The place in the body that names it, or lists several.", type="string", check_with="path"),
     "text": _help("The words around its number: `Row {row} has`.", type="string", check_with="row_text"),
+    "pointers": _help(
+        "Whether the problem details of RFC 9457 point at it: the first number in each `errors[].pointer`.", type="boolean"
+    ),
     "first": _help("The number of the first record.", type="integer", allowed=[0, 1], default=0),
 }
 
@@ -176,6 +179,7 @@ class Culprit:
     header: str | None
     path: Path | None
     text: re.Pattern[str] | None
+    pointers: bool
     first: int
 
     @classmethod
@@ -186,7 +190,11 @@ class Culprit:
         words = re.escape(rules["text"]).replace(re.escape("{row}"), r"(\d{1,9})") if rules.get("text") else None
         path = jsonpath.parse(rules["path"]) if rules.get("path") else None
         return cls(
-            (rules.get("header") or "").lower() or None, path, re.compile(words) if words else None, rules.get("first", 0)
+            (rules.get("header") or "").lower() or None,
+            path,
+            re.compile(words) if words else None,
+            bool(rules.get("pointers")),
+            rules.get("first", 0),
         )
 
     def places(self, answer: Answer, body: Any, raw: str) -> Iterator[int]:
@@ -200,6 +208,12 @@ class Culprit:
         if self.text is not None:
             for match in self.text.finditer(raw):
                 yield from self._numbers(match[1])
+        if self.pointers:
+            errors = body.get("errors") if isinstance(body, dict) else None
+            for error in errors if isinstance(errors, list) else []:
+                pointer = error.get("pointer") if isinstance(error, dict) else None
+                number = re.search(r"/(\d{1,9})(?:/|$)", pointer) if isinstance(pointer, str) else None
+                yield from self._numbers(number[1] if number else None)
 
     def _numbers(self, value: Any) -> Iterator[int]:
         if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):

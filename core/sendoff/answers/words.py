@@ -39,8 +39,17 @@ def told(found: Any) -> str:
     if isinstance(found, Mapping):
         for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
             if words := told(found.get(key)):
-                return words
+                return words + (_pointed(found.get("errors")) if key != "errors" else "")
     return ""
+
+
+def _pointed(errors: Any) -> str:
+    """The details of a problem that say where they lie (RFC 9457 §3)."""
+    if not isinstance(errors, list):
+        return ""
+    pairs = [(error.get("pointer"), told(error)) for error in errors[:3] if isinstance(error, Mapping)]
+    shown = "; ".join(f"{pointer}: {words}" for pointer, words in pairs if isinstance(pointer, str) and words)
+    return f" ({shown})" if shown else ""
 
 
 def clean(text: str) -> str:

@@ -85,8 +85,8 @@ class Rules(explain.RecordValidator):
             self._error(field, "has {row} in it once, and words around it that tell which number is meant")
 
     def _check_with_culprit(self, field: Any, value: Any) -> None:
-        if isinstance(value, dict) and not {"header", "path", "text"} & set(value):
-            self._error(field, "needs `header`, `path` or `text`: where the bad record's number stands")
+        if isinstance(value, dict) and not {"header", "path", "text", "pointers"} & set(value):
+            self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number stands")
 
     def _check_with_records(self, field: Any, value: Any) -> None:
         if not isinstance(value, dict):

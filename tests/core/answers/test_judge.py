@@ -248,6 +248,9 @@ def test_m1_a_body_longer_than_what_is_read_is_not_believed_where_it_matters() -
         ({"text": "Row {row} has"}, answered(400, "Row 1 has invalid columns: emaill"), {1}),
         ({"text": "Row {row} has", "first": 1}, answered(400, "Row 1 has it. Row 3 has it too"), {0, 2}),
         ({"path": "$.rows"}, answered(400, {"rows": [0, 2]}), {0, 2}),
+        ({"pointers": True}, answered(422, {"errors": [{"pointer": "#/1/age"}, {"pointer": "#/2"}]}), {1, 2}),
+        ({"pointers": True}, answered(422, {"errors": [{"pointer": "#/rows/0/age"}]}), {0}),
+        ({"pointers": True}, answered(422, {"errors": [{"pointer": "#/age"}, {}, 7]}), set()),
         ({"path": "$.row"}, answered(400, {"row": "1"}), {1}),
         ({"path": "$.row"}, answered(400, {"row": 9}), set()),
         ({"path": "$.row"}, answered(400, "not JSON"), set()),
@@ -258,6 +261,11 @@ def test_a_refusal_may_name_its_culprits(rules: dict[str, Any], answer: Answer, 
     found = verdict(answer, {"culprit": rules})
     assert found.kind is Kind.REJECTED
     assert set(found.apart) == places
+
+
+def test_problem_details_say_what_and_where() -> None:
+    body = {"title": "Invalid", "detail": "not accepted", "errors": [{"detail": "must be positive", "pointer": "#/age"}]}
+    assert verdict(answered(422, body)).reason == "422: not accepted (#/age: must be positive)"
 
 
 def test_what_is_to_be_kept_is_captured() -> None:
