@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ class Server:
         self.url, self.token, self._database = url, token, database
 
     def rows(self) -> set[tuple[int, str]]:
-        with sqlite3.connect(self._database) as db:
+        with closing(sqlite3.connect(self._database)) as db, db:
             return set(db.execute("SELECT id, email FROM people"))
 
 
@@ -30,7 +31,7 @@ def datasette(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve
     home = tmp_path / "datasette"
     home.mkdir()
     database = home / "crm.db"
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE CHECK (email LIKE '%@%'), age INTEGER)")
     program = wanted(DATASETTE)
     made = subprocess.run([program, "create-token", "root", "--secret", "S"], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -266,14 +267,17 @@ def test_a_destination_left_down_costs_the_next_run_one_request(project: Project
         report = run(project, api, n=50, batch=10, retry="base: 0.01, give_up_after: 0.2")
         assert report.state == "stopped"
         before = len(api.requests)
-        with sqlite3.connect(project.home / ".sendoff/ledger.db") as db:  # as ten failures in a row would have left it
+        with (
+            closing(sqlite3.connect(project.home / ".sendoff/ledger.db")) as db,
+            db,
+        ):  # as ten failures in a row would have left it
             db.execute("INSERT OR REPLACE INTO destination VALUES (?, 1, NULL)", (api.url,))
         report = project.run("c")
         assert (report.state, len(api.requests) - before) == ("stopped", 1)
         assert "so still" in (report.stopped_because or "")
         api.script = lambda request: said(200)
         assert project.run("c").state == "complete"
-        with sqlite3.connect(project.home / ".sendoff/ledger.db") as db:
+        with closing(sqlite3.connect(project.home / ".sendoff/ledger.db")) as db, db:
             assert db.execute("SELECT count(*) FROM destination").fetchone() == (0,)
 
 

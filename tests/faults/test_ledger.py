@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: 
     state = ledger.begin("c", shape=b"x", fingerprint=b"y")
     ledger.commit(state, Changes(opened=[Piece(0, 10, 10, b"d")], planned=10, read=10))
     ledger.close()
-    with sqlite3.connect(tmp_path / "s/ledger.db") as db:  # as version 1 made it
+    with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db, db:  # as version 1 made it
         for statement in (
             "ALTER TABLE piece DROP COLUMN apart",
             "DROP TABLE request",
