@@ -577,3 +577,38 @@ def test_n16_a_proxy_that_fails_is_named_and_its_password_is_not(transport: Tran
     assert (answer.status, answer.fatal) == (None, True)
     assert "the proxy" in answer.error
     assert "s3cr3t-word" not in answer.error
+
+
+def test_n4_an_address_that_does_not_answer_is_given_up_for_the_next(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sendoff_plugins.transports.dialling.CONNECT", 0.4)
+    for module in ("line", "connections", "urllib3"):
+        monkeypatch.setattr(f"sendoff_plugins.transports.{module}.CONNECT", 0.4)
+    # A listener whose queue is full lets nobody in: the kernel drops what asks, as a dead address does.
+    with socket.socket() as full:
+        full.bind(("127.0.0.2", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        held = [socket.socket() for _ in range(4)]
+        for line in held:
+            line.setblocking(False)
+            line.connect_ex(("127.0.0.2", port))
+        with socket.socket() as alive:
+            alive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alive.bind(("127.0.0.1", port))
+            alive.listen()
+
+            def serve() -> None:
+                taken, _ = alive.accept()
+                with taken:
+                    request(taken)
+                    taken.sendall(OK)
+
+            threading.Thread(target=serve, daemon=True).start()
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+            answer = ask(transport, f"http://two.example.com:{port}/x", deadline=5)
+        for line in held:
+            line.close()
+    assert answer.status == 200

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 import pytest
 from standardwebhooks import Webhook
 
-from sendoff import Request, Span
+from sendoff import Authenticator, Request, Span, hookimpl
+from sendoff.config.secrets import Secrets
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.authenticators.standard_webhooks import StandardWebhooks
 
@@ -246,3 +247,45 @@ def test_preview_fetches_no_token_and_shows_no_secret(project: Project, tmp_path
         shown = CliRunner().invoke(sendoff, ["--directory", str(project.home / "connectors.d"), "preview", "c"]).output
         assert api.requests == []
     assert "Authorization: (made by oauth2)" in shown
+
+
+def test_an_authenticator_that_breaks_ends_the_run_and_does_not_hang_it(project: Project, receiver: Receiver) -> None:
+    class Broken:
+        @staticmethod
+        @hookimpl
+        def sendoff_authenticators() -> list[type[Authenticator]]:
+            class Breaks(Authenticator):
+                """Breaks."""
+
+                name = "breaks"
+
+                def sign(self, request: Request) -> dict[str, str]:
+                    raise ZeroDivisionError("no proof")
+
+            return [Breaks]
+
+    project({"in.jsonl": '{"n": 1}\n' * 100, "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, auth="breaks")})
+    with pytest.raises(ZeroDivisionError):
+        project.run("c", plugins=[Broken])
+    assert receiver.requests == []
+
+
+def test_secrets_may_be_added_from_many_threads_at_once() -> None:
+    kept = Secrets()
+    errors: list[Exception] = []
+
+    def add(number: int) -> None:
+        try:
+            for at in range(100):
+                kept.add(f"token-{number}-{at:04}", "***")
+                kept.redact("token-0-0000")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert kept.redact("token-3-0099 token-0-0000") == "*** ***"

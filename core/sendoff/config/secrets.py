@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,18 +54,20 @@ class Secrets:
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
 
     def add(self, value: str, shown: str) -> None:
         if len(value) < MIN_LENGTH or value in self._forms:
             return
-        for form in _forms(value):
-            self._forms.setdefault(form, shown)
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        with self._lock:  # a token may be renewed while requests are signed in other threads
+            known = dict.fromkeys(_forms(value), shown) | self._forms
+            pattern = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
+            self._forms, self._pattern = known, pattern
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced by its name."""
-        return self._pattern.sub(lambda match: self._forms[match[0]], text) if self._pattern else text
+        pattern = self._pattern
+        return pattern.sub(lambda match: self._forms[match[0]], text) if pattern else text
 
     def add_literals(self, headers: Mapping[str, str]) -> None:
         """Credentials written into the file itself are no less secret for it."""

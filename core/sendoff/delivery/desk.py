@@ -59,7 +59,11 @@ class Desk:
             found = self._next()
             if self._finish is None or not isinstance(found, Request):
                 return found
-            finished = self._finish(found)
+            try:
+                finished = self._finish(found)
+            except Exception as error:
+                self._failed(error)
+                return "done"
             if isinstance(finished, Request):
                 return finished
             self.answer(found, finished)

@@ -31,6 +31,8 @@ from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, with
 SYSTEMIC = 4
 #: A refused first request of fewer records is split at once: probes would cost more than they tell.
 PROBED = 8
+#: A destination is left alone for no longer than this, however long it asks for: someone should look.
+DAY = 86_400.0
 
 
 class Outcomes:
@@ -163,7 +165,7 @@ class Outcomes:
                 self._doubtful = task, lost
                 task.doubted = True
             case Over(reason):
-                self.rest = verdict.wait
+                self.rest = None if verdict.wait is None else min(verdict.wait, DAY)
                 self._account.stop(reason)
             case _:
                 self._queue.at(now + self._wait(task, verdict, now), task)

@@ -1,7 +1,10 @@
 """Many records a request, in a JSON array."""
 
+from pathlib import Path
+from typing import Any
+
 from sendoff import Sender, hookimpl
-from sendoff.shape import around, check_envelope
+from sendoff.shape import RECORDS, around, check_envelope
 from sendoff_plugins.senders.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
 
 
@@ -20,10 +23,11 @@ class Batch(Sender):
         "omit_null": OMIT_NULL,
     }  # fmt: skip
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**options)  # type: ignore[arg-type]  # as checked against `options`
-        envelope = getattr(self, "envelope", None)
-        self.prefix, self.suffix = around("$records" if envelope is None else envelope)
+    envelope: Any = None
+
+    def __init__(self, *, home: Path | None = None, **options: Any) -> None:
+        super().__init__(home=home, **options)
+        self.prefix, self.suffix = around(RECORDS if self.envelope is None else self.envelope)
 
 
 @hookimpl

@@ -11,11 +11,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from sendoff import TLS, Wire
-from sendoff_plugins.transports.dialling import addresses, context
+from sendoff_plugins.transports.dialling import CONNECT, addresses, context
 from sendoff_plugins.transports.watchdog import Watchdog
-
-#: Seconds a connection may take to come about.
-CONNECT = 10.0
 
 
 class _WholeHead(http.client.HTTPResponse):

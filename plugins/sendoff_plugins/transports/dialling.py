@@ -9,6 +9,9 @@ from typing import Any
 
 from sendoff import TLS
 
+#: Seconds a connection may take to come about, all of a name's addresses together.
+CONNECT = 10.0
+
 
 class Undialled(Exception):
     """An address that must not be dialled; its text is the sentence to show."""

@@ -17,7 +17,8 @@ from typing import Any
 
 from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
 from sendoff_plugins.transports.dialling import Undialled, addresses, context
-from sendoff_plugins.transports.line import Line, Target
+from sendoff_plugins.transports.line import Line
+from sendoff_plugins.transports.target import Target
 from sendoff_plugins.transports.urllib3 import Urllib3
 
 #: A line that was idle for longer is looked at before it is used.
@@ -77,6 +78,7 @@ class _Loop:
                     self._rung()
                     continue
                 line.ready(events)
+                self._soonest = min(self._soonest, line.due)
                 self._settle(line)
             now = time.monotonic()
             if now >= self._soonest:
@@ -151,10 +153,10 @@ class _Loop:
 
     def _expire(self, now: float) -> None:
         for line in list(self._busy):
-            if line.deadline <= now:
-                line.expire()
+            if line.due <= now:
+                line.expire(now)
                 self._settle(line)
-        self._soonest = min((line.deadline for line in self._busy), default=math.inf)
+        self._soonest = min((line.due for line in self._busy), default=math.inf)
 
     # Bells.
 
@@ -184,6 +186,7 @@ class _Loop:
                 line.fail(Answer(error=f"cannot connect to {where}: {found}", sent=False, fatal=self._target.proxied))
             else:
                 line.dial(found)
+                self._soonest = min(self._soonest, line.due)
             self._settle(line)
         self._pull()
 

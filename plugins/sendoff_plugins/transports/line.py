@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import selectors
 import socket
 import ssl
-from base64 import b64encode
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from sendoff import Answer, Request
+from sendoff_plugins.transports.dialling import CONNECT
 from sendoff_plugins.transports.reply import Malformed, Reply
+from sendoff_plugins.transports.target import Target
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 #: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
 JOINED = 64 << 10
 RECEIVE = 256 << 10
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
-
-
-class Target:
-    """Where lines lead: a host, perhaps by a proxy, perhaps under TLS."""
-
-    def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None) -> None:
-        parts = urlsplit(url)
-        self.host, self.secure = parts.hostname or "", parts.scheme == "https"
-        self.port = parts.port or (443 if self.secure else 80)
-        self.name = parts.netloc
-        self.context = context
-        self.proxied = proxy is not None
-        self.dialled = (self.host, self.port)
-        self._login = b""
-        if proxy is not None:
-            way = urlsplit(proxy)
-            self.dialled = (way.hostname or "", way.port or 80)
-            if way.username is not None:
-                login = f"{unquote(way.username)}:{unquote(way.password or '')}"
-                self._login = b"Proxy-Authorization: Basic " + b64encode(login.encode()) + b"\r\n"
-
-    def head(self, request: Request) -> bytes:
-        """The request line and the header fields. Raises ValueError for what no head can hold."""
-        parts = urlsplit(request.url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        forward = self.proxied and not self.secure
-        lines = [f"{request.method} {request.url if forward else target} HTTP/1.1", f"Host: {self.name}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        lines.append(f"Content-Length: {request.length}")
-        for line in lines:
-            if "\r" in line or "\n" in line or "\0" in line:
-                raise ValueError("a header's value is one line")
-        return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"") + b"\r\n"
-
-    def connect(self) -> bytes:
-        """What asks a proxy for a tunnel (RFC 9110 §9.3.6)."""
-        to = f"{self.host}:{self.port}".encode()
-        return b"CONNECT " + to + b" HTTP/1.1\r\nHost: " + to + b"\r\n" + self._login + b"\r\n"
 
 
 class Line:
@@ -76,6 +40,8 @@ class Line:
         self._carried: Request | None = None
         self.reply: Reply | None = None
         self.deadline = self.began = self.freed = 0.0
+        #: When the address that is dialled now is given up for the next one.
+        self._dialled_until, self._share = math.inf, CONNECT
         #: Whether a byte of this request may have left.
         self.sent = False
         #: What came of the request, once it is over.
@@ -104,6 +70,7 @@ class Line:
     def dial(self, addresses: Sequence[Any]) -> None:
         """Connect to the first of these addresses that takes a connection."""
         self._addresses = deque(addresses)
+        self._share = CONNECT / max(1, len(self._addresses))
         self._next_address("the name has no address")
 
     def ready(self, events: int) -> None:
@@ -123,16 +90,24 @@ class Line:
         """Whether an idle line was closed, or spoke out of turn."""
         assert self._sock is not None
         try:
-            data = self._sock.recv(1)
+            self._sock.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return False
+            return False  # nothing, or nothing but TLS's own affairs
         except OSError:
-            return True
-        return bool(data) or not data
+            pass
+        return True
 
-    def expire(self) -> None:
-        """The request's time is over."""
+    @property
+    def due(self) -> float:
+        """When `expire` is to be called."""
+        return min(self.deadline, self._dialled_until)
+
+    def expire(self, now: float) -> None:
+        """The request's time is over, or that of the address being dialled."""
         assert self.request is not None
+        if now < self.deadline:
+            self._next_address("connection timed out")
+            return
         waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
         self._over(
             Answer(error=f"{waiting} within {self.request.deadline:g} seconds", sent=self.open or self._sock is not None)
@@ -154,12 +129,16 @@ class Line:
         while self._addresses:
             family, kind, protocol, _, address = self._addresses.popleft()
             self.close()
-            self._sock = socket.socket(family, kind, protocol)
-            self._sock.setblocking(False)
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = self._sock.connect_ex(address)
+            try:
+                self._sock = socket.socket(family, kind, protocol)
+                self._sock.setblocking(False)
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                code = self._sock.connect_ex(address)
+            except OSError as error:
+                trouble = (error.strerror or str(error)).lower()
+                continue
             if code == 0 or code in _IN_PROGRESS:
-                self._stage = self._connected
+                self._stage, self._dialled_until = self._connected, time.monotonic() + self._share
                 self._watch(WRITE)
                 return
             trouble = os.strerror(code).lower()
@@ -172,7 +151,9 @@ class Line:
         code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._next_address(os.strerror(code).lower())
-        elif self._target.proxied and self._target.secure:
+            return
+        self._dialled_until = math.inf
+        if self._target.proxied and self._target.secure:
             self._tunnel, self._stage = Reply(1 << 16), self._tunnelled
             self._sock.sendall(self._target.connect())  # fits any socket's buffer
             self._watch(READ)
@@ -231,7 +212,8 @@ class Line:
     def _exchange(self, events: int) -> None:
         """Write what there is to write, and read what there is to read: an answer may come before all is sent."""
         if self.request is None:
-            self.close()  # an idle line that speaks is done with
+            if self.stale():
+                self.close()  # an idle line that speaks is done with
             return
         if self._out and events & WRITE:
             self._write()
@@ -278,6 +260,7 @@ class Line:
         self._carried = self.request
         self.outcome, self.request, self.reply = answer, None, None
         self._out.clear()
+        self._dialled_until = math.inf
         if not keep:
             self.close()
 

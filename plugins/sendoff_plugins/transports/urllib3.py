@@ -27,8 +27,8 @@ from urllib3.exceptions import (
 )
 
 from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
-from sendoff_plugins.transports.connections import CONNECT, pooled
-from sendoff_plugins.transports.dialling import Undialled
+from sendoff_plugins.transports.connections import pooled
+from sendoff_plugins.transports.dialling import CONNECT, Undialled
 from sendoff_plugins.transports.watchdog import Watchdog
 
 SLICE = 1 << 20
