@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +18,7 @@ import pytest
 from sendoff import Report
 from sendoff.ledger import history
 from sendoff.testing import Project, Received, Receiver, Reply
+from tests.crowd import Crowd
 
 JSON = {"Content-Type": "application/json"}
 
@@ -337,25 +337,12 @@ def test_h20_one_record_that_breaks_the_server_ends_alone(project: Project) -> N
 
 
 def test_concurrency_that_finds_itself_delivers_everything_and_rises(project: Project) -> None:
-    busy, most = 0, 0
-    guard = threading.Lock()
-
-    def answer(request: Received) -> Reply:
-        nonlocal busy, most
-        with guard:
-            busy += 1
-            most = max(most, busy)
-        time.sleep(0.01)
-        with guard:
-            busy -= 1
-        return said(200)
-
-    with Receiver(answer) as api:
+    with Crowd(0.01) as api:
         text = f'source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: "{api.url}", concurrency: auto}}\nsend: single\n'
         project({"in.jsonl": '{"n": 1}\n' * 1_500, "connectors.d/c.yaml": text})
         report = project.run("c")
     assert report.delivered == 1_500
-    assert 4 < most <= 64
+    assert 4 < api.most <= 64
 
 
 # Evidence.

@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from sendoff import Authenticator, Request, Span, hookimpl
+from sendoff.compression import COMPRESSORS
 from sendoff.config.secrets import Secrets
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.authenticators.standard_webhooks import StandardWebhooks
@@ -265,8 +266,23 @@ def test_an_authenticator_that_breaks_ends_the_run_and_does_not_hang_it(project:
             return [Breaks]
 
     project({"in.jsonl": '{"n": 1}\n' * 100, "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, auth="breaks")})
-    with pytest.raises(ZeroDivisionError):
-        project.run("c", plugins=[Broken])
+    report = project.run("c", plugins=[Broken])
+    assert (report.state, report.stopped_because, receiver.requests) == ("stopped", "breaks: ZeroDivisionError: no proof", [])
+
+
+def test_what_breaks_before_a_request_leaves_ends_the_run_and_does_not_hang_it(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(parts: object) -> list[bytes]:
+        raise MemoryError
+
+    monkeypatch.setitem(COMPRESSORS, "gzip", broken)
+    text = CONNECTOR.format(url=receiver.url, auth="{use: bearer, token: abcdefgh}").replace(
+        "  concurrency: 4", "  compress: gzip"
+    )
+    project({"in.jsonl": '{"n": "%s"}\n' % ("x" * 2_000), "connectors.d/c.yaml": text})
+    with pytest.raises(MemoryError):
+        project.run("c")
     assert receiver.requests == []
 
 

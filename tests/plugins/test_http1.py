@@ -9,6 +9,7 @@ import time
 import pytest
 
 from sendoff.testing import Project, Received, Receiver, Reply
+from tests.crowd import Crowd
 
 
 def connector(url: str, send: str, more: str = "", *, concurrency: int = 16) -> str:
@@ -56,24 +57,10 @@ def test_bad_records_are_found_through_lost_answers_and_refusals(project: Projec
 
 
 def test_as_many_requests_travel_at_once_as_allowed_and_no_more(project: Project) -> None:
-    busy = most = 0
-    guard = threading.Lock()
-
-    def answer(request: Received) -> Reply:
-        nonlocal busy, most
-        with guard:
-            busy += 1
-            most = max(most, busy)
-        time.sleep(0.005)
-        with guard:
-            busy -= 1
-        return Reply()
-
-    with Receiver(answer) as api:
+    with Crowd(0.005) as api:
         text = connector(api.url, "single", concurrency=12)
         report = project({"in.jsonl": rows(600), "connectors.d/c.yaml": text}).run("c")
-    assert report.state == "complete"
-    assert most == 12
+    assert (report.state, api.most) == ("complete", 12)
 
 
 def test_a_pace_is_kept_and_waits_end(project: Project, receiver: Receiver) -> None:

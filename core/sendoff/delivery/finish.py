@@ -36,8 +36,8 @@ class Finish:
             return request
         try:
             headers = {**request.headers, **self._auth.sign(request)}
-        except AuthError as error:
-            return Answer(error=str(error), sent=False, fatal=error.fatal)
+        except Exception as error:
+            return self._unproven(error)
         finally:
             for secret in self._auth.secrets():
                 self._secrets.add(secret, "***")
@@ -48,9 +48,16 @@ class Finish:
         if answer.status == 401 and self._auth is not None and not request.renewed:
             try:
                 return replace(answer, renewed=self._auth.renew(request))
-            except AuthError as error:
-                return Answer(error=str(error), sent=False, fatal=error.fatal)
+            except Exception as error:
+                return self._unproven(error)
         return answer
+
+    def _unproven(self, error: Exception) -> Answer:
+        """Why there is no proof: in the authenticator's own words, or that it broke."""
+        if isinstance(error, AuthError):
+            return Answer(error=str(error), sent=False, fatal=error.fatal)
+        name = self._auth.name if self._auth is not None else ""
+        return Answer(error=f"{name}: {type(error).__name__}: {error}", sent=False, fatal=True)
 
 
 def wire(connector: Connector) -> Wire:
