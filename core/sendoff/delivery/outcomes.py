@@ -118,6 +118,9 @@ class Outcomes:
         if len(again) == task.size:
             self._again(task, replace(verdict.apart[0], wait=verdict.wait), now)
             return
+        if len(rejected) == task.size:
+            self._refused(task, replace(verdict, reason=verdict.apart[0].reason))
+            return
         delivered = spans_of(at for at in ordinals(task.spans) if at not in by)
         self._account.delivered(delivered, self._evidence.kept(task.spans, verdict))
         self._budget.passed(total(delivered))
@@ -202,7 +205,7 @@ class Outcomes:
             )
         elif self._strategy.splits and task.size > PROBED and not verdict.apart:
             self.divide(task, _probes(task.spans), verdict)
-        elif self._strategy.splits and task.size > 1:
+        elif self._strategy.splits and task.size > 1 and len(verdict.apart) < task.size:
             self._decide(task, verdict)
         else:
             self._suspended.append((task, verdict))
@@ -210,7 +213,7 @@ class Outcomes:
             self._go_on_with(family, explained=True)
 
     def _decide(self, task: Task, verdict: Verdict) -> None:
-        if self._strategy.splits and verdict.apart:
+        if verdict.apart and (self._strategy.splits or verdict.kind is Kind.PARTIAL):
             self._without_culprits(task, verdict)
             return
         # The strategy sees the records as if they stood side by side from the first one's ordinal.

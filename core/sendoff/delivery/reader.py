@@ -30,7 +30,7 @@ class Read:
 class Reader:
     """Makes blocks of a connector's pages: validated, addressed, encoded."""
 
-    def __init__(self, connector: Connector, key: Key | None = None) -> None:
+    def __init__(self, connector: Connector, key: Key) -> None:
         self._schema, self._validators, self._sender = connector.schema, connector.validators, connector.sender
         self._router, self._order_by = connector.router, connector.order_by
         self._key, self._key_form = key, connector.destination.idempotency.get("form", "text")
@@ -92,17 +92,12 @@ class Reader:
 
     def _with_keys(self, ordinal: int, data: bytes, offsets: array[int]) -> bytes:
         """The records with a key of its own in each, made of its place and its bytes."""
-        size = shape.KEY_SIZES[self._key_form]
-        hole, whole = shape.HOLE * size, bytearray(data)
+        hole, whole = shape.HOLE * shape.KEY_SIZES[self._key_form], bytearray(data)
         for at in range(len(offsets) - 1):
             start, end = offsets[at], offsets[at + 1] - 1
             record = data[start:end]
-            made = (
-                self._key(Span(ordinal + at, ordinal + at + 1), hashlib.sha256(record).digest())
-                if self._key
-                else "0" * (size - 2)
-            )
-            key = shape.key_text(made, self._key_form).ljust(size, b" ")[:size]
+            made = self._key(Span(ordinal + at, ordinal + at + 1), hashlib.sha256(record).digest())
+            key = shape.key_text(made, self._key_form)
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)
 

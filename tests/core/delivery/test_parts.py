@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,3 +191,23 @@ def test_a_retried_item_is_not_stormed() -> None:
     assert set(run.memory.failed) == {4}
     assert len(times) == 6
     assert "given up after 6 attempts" in run.memory.failed[4]
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_an_api_that_refuses_every_record_by_itself_costs_4_requests_and_condemns_none(split: bool) -> None:
+    run = Simulation(
+        1_000, lambda records: results([400] * len(records)), batch=10, split=split, answers=RESULTS, concurrency=4
+    )
+    run.run()
+    assert run.engine.stopped
+    assert len(run.sent) == 4
+    assert not run.memory.failed
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_if_the_only_request_is_refused_record_by_record_each_fails_for_its_own_reason(split: bool) -> None:
+    run = Simulation(10, lambda records: results([400 + at for at in range(len(records))][:10]), batch=10, split=split, answers={
+        "statuses": {"4xx": "rejected"}, **RESULTS,
+    }).run()  # fmt: skip
+    assert set(run.memory.failed) == set(range(10))
+    assert {reason[:3] for reason in run.memory.failed.values()} == {str(400 + at) for at in range(10)}
