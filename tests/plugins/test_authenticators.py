@@ -13,7 +13,6 @@ from standardwebhooks import Webhook
 
 from sendoff import Authenticator, Request, Span, hookimpl
 from sendoff.compression import COMPRESSORS
-from sendoff.config.secrets import Secrets
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.authenticators.standard_webhooks import StandardWebhooks
 
@@ -284,24 +283,3 @@ def test_what_breaks_before_a_request_leaves_ends_the_run_and_does_not_hang_it(
     with pytest.raises(MemoryError):
         project.run("c")
     assert receiver.requests == []
-
-
-def test_secrets_may_be_added_from_many_threads_at_once() -> None:
-    kept = Secrets()
-    errors: list[Exception] = []
-
-    def add(number: int) -> None:
-        try:
-            for at in range(100):
-                kept.add(f"token-{number}-{at:04}", "***")
-                kept.redact("token-0-0000")
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert kept.redact("token-3-0099 token-0-0000") == "*** ***"

@@ -150,6 +150,7 @@ def test_a_retry_after_of_years_stops_the_run_instead_of_holding_it() -> None:
     run = Simulation(100, lambda records: Answer(429, {"retry-after": "999999999"}), batch=10).run()
     assert run.engine.stopped
     assert "retry_after_max" in run.engine.stopped.reason
+    assert run.engine.rest == 86_400
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 70])
