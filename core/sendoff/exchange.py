@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from sendoff.records import Span
+from sendoff.volley import Volley
 
-__all__ = ["TLS", "Answer", "Ask", "Exchange", "One", "Request", "Wait", "Wire"]
+__all__ = ["TLS", "Answer", "Ask", "Exchange", "Landed", "One", "Request", "Volley", "Wait", "Wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,24 @@ class Wire:
     guard: Callable[[str], str | None] = lambda address: None
 
 
+Landed = tuple[int, Answer, float]
+"""One answer to a volley: the record's ordinal, what came back, and the seconds it took."""
+
+
 class Exchange(Protocol):
     """What a transport talks to: it pulls requests and pushes answers. Safe from any thread."""
 
-    def next(self) -> Request | Wait | Literal["done"]:
-        """The next request that should travel now, or how long to wait, or ``"done"``."""
+    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
+        """The next request that should travel now, or how long to wait, or ``"done"``.
+
+        With `many`, a volley of up to so many requests where they are all alike.
+        """
 
     def answer(self, request: Request, answer: Answer) -> None:
         """What came back for a request that `next` gave."""
+
+    def landed(self, volley: Volley, found: Sequence[Landed]) -> None:
+        """What came back for requests taken from a volley. If one of the answers is no success, no more is to be taken."""
 
     def wait(self, seconds: float) -> None:
         """Block until something changed, or the seconds have passed."""
@@ -110,11 +121,14 @@ class One:
         self._requests = [request]
         self.found = Answer(error="not sent", sent=False)
 
-    def next(self) -> Request | Wait | Literal["done"]:
+    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
         return self._requests.pop() if self._requests else "done"
 
     def answer(self, request: Request, answer: Answer) -> None:
         self.found = answer
+
+    def landed(self, volley: Volley, found: Sequence[Landed]) -> None:
+        """There are no volleys."""
 
     def wait(self, seconds: float) -> None:
         """There is nothing to wait for."""

@@ -62,6 +62,11 @@ class Pace:
         self._rest = [0.0] if rest is None else rest
         self._lock = threading.Lock()
 
+    @property
+    def limited(self) -> bool:
+        """Whether there are rates to keep to."""
+        return bool(self._buckets)
+
     def limit(self, rates: Mapping[str, float]) -> None:
         """Keep to these rates (`requests`, `records`, `bytes` a second) as well; the lowest of each counts."""
         with self._lock:

@@ -56,7 +56,7 @@ def judge(
     if answer.status is None:
         kind = Kind.STOP if answer.fatal else Kind.RETRY
         return Verdict(kind, clean(answer.error), maybe_applied=answer.sent)
-    if policy.plain and 200 <= answer.status < 300 and answer.status != 207 and not is_page(answer.body):
+    if plain(answer, policy):
         return Verdict(Kind.DELIVERED, status=answer.status)
     declared = _Read(answer)
     verdict = _declared(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
@@ -65,6 +65,12 @@ def judge(
     if verdict.kind is Kind.REJECTED:
         return _explained(declared, policy, verdict, count)
     return verdict
+
+
+def plain(answer: Answer, policy: Policy) -> bool:
+    """Whether an answer is a success that needs no reading: nothing is declared, and it is no page for people."""
+    status = answer.status
+    return policy.plain and status is not None and 200 <= status < 300 and status != 207 and not is_page(answer.body)
 
 
 class _Read:

@@ -60,8 +60,8 @@ class Account:
     def failed(self, failures: Iterable[Failure]) -> None:
         self._changes.failed += failures
 
-    def settled(self, closed: int | None, *, sent: bool) -> None:
-        """A request is over, and with it perhaps its piece."""
+    def settled(self, closed: int | None, *, sent: int) -> None:
+        """Requests are over, so many of them sent, and with them perhaps their piece."""
         self._settled += sent
         if closed is not None:
             self._changes.closed.append(closed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from sendoff.delivery.audience import Audience
@@ -17,7 +17,7 @@ from sendoff.delivery.engine import Engine
 from sendoff.delivery.finish import Finish
 from sendoff.delivery.reader import Read
 from sendoff.errors import SendoffError
-from sendoff.exchange import Answer, Request, Wait
+from sendoff.exchange import Answer, Landed, Request, Volley, Wait
 from sendoff.ledger import Changes
 
 
@@ -53,10 +53,12 @@ class Desk:
 
     # The transport's side: an Exchange.
 
-    def next(self) -> Request | Wait | Literal["done"]:
+    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
         """The next request, compressed and signed: that takes time, and is done without the lock."""
+        if self._finish is not None and not self._finish.idle:
+            many = 0
         while True:
-            found = self._next()
+            found = self._next(many)
             if self._finish is None or not isinstance(found, Request):
                 return found
             try:
@@ -68,11 +70,11 @@ class Desk:
                 return finished
             self.answer(found, finished)
 
-    def _next(self) -> Request | Wait | Literal["done"]:
+    def _next(self, many: int) -> Request | Volley | Wait | Literal["done"]:
         with self._travel:
             self._seen.version = self._version
             try:
-                found = self._engine.next(self._clock())
+                found = self._engine.next(self._clock(), many)
             except Exception as error:
                 self._failed(error)
                 return "done"
@@ -96,6 +98,17 @@ class Desk:
             except Exception as error:
                 self._failed(error)
             self._changed()
+
+    def landed(self, volley: Volley, found: Sequence[Landed]) -> None:
+        with self._travel:
+            try:
+                rest = self._engine.landed(volley, found, self._clock())
+            except Exception as error:
+                self._failed(error)
+                return
+            self._changed()
+        for request, answer in rest:
+            self.answer(request, answer)
 
     def wait(self, seconds: float) -> None:
         with self._travel:

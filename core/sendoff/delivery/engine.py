@@ -29,11 +29,12 @@ from sendoff.delivery.evidence import Evidence
 from sendoff.delivery.health import Health
 from sendoff.delivery.order import Order
 from sendoff.delivery.outcomes import Outcomes
-from sendoff.delivery.plan import Differs, Plan, digest
+from sendoff.delivery.plan import Differs, Plan
 from sendoff.delivery.queue import Queue
 from sendoff.delivery.tasks import Task
 from sendoff.delivery.terms import Terms
-from sendoff.exchange import Answer, Request, Wait
+from sendoff.delivery.volleys import Volleys
+from sendoff.exchange import Answer, Landed, Request, Volley, Wait
 from sendoff.ledger import Changes, Failure, RunState
 from sendoff.records import Block, halves
 
@@ -68,6 +69,7 @@ class Engine:
         self._outcomes = Outcomes(
             terms, strategy, self._account, self.plan, self._queue, self._order, self.health, self._evidence, random
         )
+        self._volleys = Volleys(terms, sender, self.plan, self._queue, self._account, self._outcomes, self._evidence)
         self._deadline: float | None = None
         self._read_before = state.read
 
@@ -133,8 +135,11 @@ class Engine:
 
     # The transport's side.
 
-    def next(self, now: float) -> Request | Wait | Literal["done"]:
-        """The request that should travel now, or how long to wait for one, or ``"done"``."""
+    def next(self, now: float, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
+        """The request that should travel now, or how long to wait for one, or ``"done"``.
+
+        With `many`, a volley of up to so many requests, where they are all alike and nothing else goes before them.
+        """
         if self.stopped is not None or self.finished():
             return "done"
         if self._deadline is None:
@@ -145,11 +150,15 @@ class Engine:
         rest = self._terms.pace.resting(now)
         if rest > 0:
             return Wait(min(rest, self._deadline - now))
-        if self._in_flight and (not self.health.proven or len(self._in_flight) >= self._limit.limit):
+        flying = self._flying
+        if flying and (not self.health.proven or flying >= self._limit.limit):
             return Wait(LONG)
+        if many and (volley := self._volley(now, many)) is not None:
+            return volley
         task = self._take(now)
         if task is not None:
-            return self._request(task, now)
+            return self._sent(task, now)
+        self.plan.starving = self.plan.starving or self._account.exposed - flying > self.plan.window // 4
         if self._nothing_else_to_try():
             self._outcomes.give_up_doubtful()
         until = self._queue.until_retry(now)
@@ -183,9 +192,17 @@ class Engine:
         else:
             self._outcomes.of(task, verdict, request, now)
 
+    def landed(self, volley: Volley, found: Sequence[Landed], now: float) -> list[tuple[Request, Answer]]:
+        """Act on the successes among a volley's answers; the others are for `answer`, with the requests they answer."""
+        rest = []
+        for task, answer in self._volleys.landed(volley, found, now):
+            rest.append((self._request(task, self.plan.stock.slices(task.spans)), replace(answer, seconds=now - task.first_tried)))
+        return rest
+
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
         """Send nothing more. What is planned and not settled stays so, for the next run to go on with."""
         self._account.stop(reason, interrupted=interrupted, instead=instead)
+        self._volleys.recall()
 
     def pressing(self) -> bool:
         """Whether something waits to be committed that others wait for; a mere count of requests does not press."""
@@ -222,7 +239,18 @@ class Engine:
             if task is not None:
                 self._outcomes.divide(task, halves(task.spans), None)
 
-    def _request(self, task: Task, now: float) -> Request | Wait:
+    @property
+    def _flying(self) -> int:
+        return len(self._in_flight) + self._volleys.flying
+
+    def _volley(self, now: float, many: int) -> Volley | None:
+        """Only while all is well: nothing waits to be tried again, or for its turn."""
+        retry = self._queue.until_retry(now)
+        if not self.health.proven or (retry is not None and retry <= 0) or self._order:
+            return None
+        return self._volleys.next(min(many, self.plan.window - self._account.exposed + self._outcomes.undecided))
+
+    def _sent(self, task: Task, now: float) -> Request | Wait:
         parts = self.plan.stock.slices(task.spans)
         wait = self._terms.pace.acquire(now, records=task.size, size=sum(map(len, parts)))
         if wait > 0:
@@ -232,13 +260,20 @@ class Engine:
                 self._queue.at(now, task)
             return Wait(wait)
         task.attempts += 1
-        whole = task.piece.step != 1
+        if task.first_tried is None:
+            task.first_tried, task.passed = now, self.health.passed
+            self._account.exposed += 1
+        else:
+            self._account.count("retries", 1)
+        return self._request(task, parts)
+
+    def _request(self, task: Task, parts: Sequence[memoryview | bytes]) -> Request:
         number = self._account.count("requests", 1)
         request = self._terms.request(
             task.span,
             parts,
             self._sender,
-            lambda: task.piece.digest if whole else digest(parts),
+            lambda: task.piece.digest if task.piece.step != 1 else b"".join(parts),
             count=task.size,
             number=number,
             attempt=task.attempts,
@@ -246,13 +281,8 @@ class Engine:
             renewed=task.renewed,
         )
         self._account.count("bytes", request.length)
-        if task.first_tried is None:
-            task.first_tried, task.passed = now, self.health.passed
-            self._account.exposed += 1
-        else:
-            self._account.count("retries", 1)
         self._in_flight[number] = task
         return request
 
     def _nothing_else_to_try(self) -> bool:
-        return self.plan.exhausted() and not self._in_flight and not self._queue and not self._order
+        return self.plan.exhausted() and not self._flying and not self._queue and not self._order

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sendoff.answers import Kind, Verdict
 from sendoff.delivery.stock import Stock
 from sendoff.delivery.terms import Terms
-from sendoff.exchange import Answer, Request
+from sendoff.exchange import Answer, Landed, Request, Volley
 from sendoff.ledger import Kept, Sent
 from sendoff.records import Spans, within
 
@@ -30,6 +30,18 @@ class Evidence:
             request.number, *request.span, request.count, request.attempt, request.method, self._terms.redact(request.url),
             request.key, request.length, answer.status, verdict.kind.value, verdict.reason, round(answer.seconds, 6),
         )  # fmt: skip
+
+    def volley(self, volley: Volley, landed: Sequence[Landed], number: int, attempt: int) -> Iterator[Sent]:
+        """Notes of successes that came in a volley, numbered from `number`, as far as they are of the first."""
+        url = self._terms.redact(volley.url)
+        for number, (at, answer, seconds) in zip(range(number, self._all_until + 1), landed, strict=False):
+            body = volley.record(at)
+            key = volley.key(at, body) if volley.around_key[0] else ""
+            length = len(body) + len(volley.prefix) + len(volley.suffix)
+            yield Sent(
+                number, at, at + 1, 1, attempt, volley.method, url, key, length, answer.status, Kind.DELIVERED.value, "",
+                round(seconds, 6),
+            )  # fmt: skip
 
     def kept(self, spans: Spans, verdict: Verdict) -> Iterator[Kept]:
         """What was captured, with the rows it belongs to."""

@@ -26,6 +26,11 @@ class Finish:
         if self._auth is not None:
             self._auth.start(ask)
 
+    @property
+    def idle(self) -> bool:
+        """Whether requests leave as they are."""
+        return self._compress is None and self._auth is None
+
     def __call__(self, request: Request) -> Request | Answer:
         """The finished request; or an answer, if it cannot be finished."""
         if self._compress is not None and request.length >= SMALL:

@@ -25,6 +25,7 @@ from sendoff.delivery.queue import Queue
 from sendoff.delivery.tasks import Family, Task
 from sendoff.delivery.terms import Terms
 from sendoff.exchange import Request
+from sendoff.ledger import Piece
 from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, within
 
 #: Refusals that end a run to which nothing has been delivered yet: then it is not the records.
@@ -102,6 +103,19 @@ class Outcomes:
             self._account.stop(f"{self._doubtful[1].reason} (if it is these records, run with --accept-refusals)")
 
     # Delivered.
+
+    def landed(self, piece: Piece, spans: Spans, requests: int, now: float) -> None:
+        """So many requests of a piece were answered with success, one record each."""
+        self._account.delivered(spans, ())
+        self._budget.passed(requests)
+        self._account.settled(self._plan.settle(piece, requests), sent=requests)
+        self._health.passed += requests - 1
+        self._succeeded(now)
+
+    @property
+    def passed(self) -> int:
+        """How many requests have got through."""
+        return self._health.passed
 
     def _delivered(self, task: Task, verdict: Verdict, now: float) -> None:
         self._account.delivered(task.spans, self._evidence.kept(task.spans, verdict))
@@ -187,7 +201,7 @@ class Outcomes:
     def _lost(self, task: Task, verdict: Verdict) -> None:
         """What cannot succeed while others do fails; what may have been applied is split only where that does no harm."""
         if self._strategy.splits and self._terms.to.idempotent and task.size > 1:
-            self.divide(task, halves(task.spans), None)
+            self.divide(task, halves(task.spans), None, at_fault=True)
         else:
             self._fail(task, verdict)
 
@@ -249,12 +263,15 @@ class Outcomes:
 
     # Parts.
 
-    def divide(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None) -> None:
-        """Put parts in a task's place. With a verdict they are a family: among them is a bad record."""
+    def divide(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None, *, at_fault: bool = False) -> None:
+        """Put parts in a task's place. With a verdict they are a family: among them is a bad record.
+
+        The parts of a request that was at fault are under the same suspicion.
+        """
         family = Family(verdict) if verdict is not None else None
         self._settle(task)
         for part in parts:
-            self._open(part, family)
+            self._open(part, family).alone = int(at_fault)
         if verdict is not None:
             self._account.event("split", records=task.size, parts=len(parts), reason=verdict.reason)
         self._go_on_with(task.family, explained=True)
@@ -281,7 +298,7 @@ class Outcomes:
         self._budget.refused(total(spans))
 
     def _settle(self, task: Task) -> None:
-        self._account.settled(self._plan.settle(task), sent=task.first_tried is not None)
+        self._account.settled(self._plan.settle(task.piece), sent=int(task.first_tried is not None))
         self._order.settled(task)
 
     def _go_on_with(self, family: Family | None, *, explained: bool = False) -> None:

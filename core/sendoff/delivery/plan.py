@@ -14,6 +14,8 @@ from sendoff.records import Block, Route, Span, Spans, spans_of, total
 
 #: Single records planned ahead in one piece, so that the ledger need not hear of each.
 STRIP = 256
+#: ... and the most, where answers come faster than commits.
+LONG_STRIP = 4_096
 READ_AHEAD = 16 << 20
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.
@@ -36,6 +38,8 @@ class Plan:
         self.cap = sender.max_bytes
         self.planned = state.planned
         self.ended = False
+        #: Permits ran out while a commit was under way, so that nothing travelled.
+        self.starving = False
         #: Open pieces by their first ordinal.
         self.open: dict[int, Strip] = {}
         #: The most records in a request, as declared or as learned.
@@ -83,6 +87,9 @@ class Plan:
 
     def advance(self, suspended: int) -> Iterator[Piece]:
         """Open pieces while there are permits; suspended requests are not counted against them."""
+        if self.starving and self.single:
+            self.window = max(self.window, min(2 * self.window, LONG_STRIP))
+        self.starving = False
         while True:
             free = self.window - (self.outstanding - suspended)
             # A strip is worth its row when half the window is free.
@@ -122,23 +129,22 @@ class Plan:
     def open_piece(self, spans: Spans, step: int) -> Piece:
         """A piece of these records, to be sent in requests of `step` records."""
         piece = Piece(spans[0].lo, spans[-1].hi, step, self.digest(spans), spans if len(spans) > 1 else ())
-        requests = deque(_requests(piece, spans))
-        self.open[piece.lo] = Strip(piece, requests, len(requests))
-        self.outstanding += len(requests)
+        self.open[piece.lo] = strip = Strip.of(piece, spans)
+        self.outstanding += strip.open
         self.stock.hold(piece)
         return piece
 
-    def settle(self, task: Task) -> int | None:
-        """One of a piece's requests is settled; answers with the piece's first ordinal if it was the last."""
-        strip = self.open[task.piece.lo]
-        strip.open -= 1
-        # The permit is free, but what takes it is planned by the same commit that settles this request.
-        self.outstanding -= 1
+    def settle(self, piece: Piece, requests: int = 1) -> int | None:
+        """Some of a piece's requests are settled; answers with the piece's first ordinal if they were the last."""
+        strip = self.open[piece.lo]
+        strip.open -= requests
+        # The permits are free, but what takes them is planned by the same commit that settles these requests.
+        self.outstanding -= requests
         if strip.open:
             return None
-        del self.open[task.piece.lo]
-        self.stock.hold(task.piece, -1)
-        return task.piece.lo
+        del self.open[piece.lo]
+        self.stock.hold(piece, -1)
+        return piece.lo
 
     def over_cap(self, task: Task) -> bool:
         """Whether a request is larger than the API is known to take, and can be made smaller."""
@@ -178,8 +184,7 @@ class Plan:
             left = tuple(
                 part for span in piece.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
             )
-            requests = deque(_requests(piece, left))
-            self.open[piece.lo] = strip = Strip(piece, requests, len(requests), repeats=True)
+            self.open[piece.lo] = strip = Strip.of(piece, left, repeats=True)
             yield strip
 
 
@@ -193,10 +198,3 @@ def digest(parts: Sequence[memoryview | bytes]) -> bytes:
     for part in parts:
         total.update(part)
     return total.digest()
-
-
-def _requests(piece: Piece, spans: Spans) -> Iterator[Spans]:
-    """The requests that a piece's records travel in: one by one in a strip, else all together."""
-    if piece.step == 1:
-        return ((Span(at, at + 1),) for span in spans for at in range(*span))
-    return iter((spans,) if spans else ())

@@ -9,6 +9,7 @@ from itertools import count
 
 from sendoff.delivery.tasks import Strip, Task
 from sendoff.ledger import Piece
+from sendoff.records import Span
 
 
 class Queue:
@@ -72,10 +73,22 @@ class Queue:
             return self._ready.popleft()
         while self._strips:
             strip = self._strips[0]
-            if strip.requests:
-                return Task(strip.requests.popleft(), strip.piece, attempts=int(strip.repeats))
+            if strip.left:
+                return Task(strip.take(), strip.piece, attempts=int(strip.repeats))
             self._strips.popleft()
         return None
 
+    def strip(self) -> Strip | None:
+        """The strip that `take` would take from, if nothing goes before it."""
+        while self._strips and not self._strips[0].left:
+            self._strips.popleft()
+        return self._strips[0] if self._strips and not self._ready else None
+
+    def put_back(self, strip: Strip, span: Span) -> None:
+        """Records taken from a strip and not sent: they are its next again."""
+        strip.left.appendleft(span)
+        if not self._strips or self._strips[0] is not strip:
+            self._strips.appendleft(strip)
+
     def __bool__(self) -> bool:
-        return bool(self._ready or self._later or self._heirs or any(strip.requests for strip in self._strips))
+        return bool(self._ready or self._later or self._heirs or any(strip.left for strip in self._strips))

@@ -75,11 +75,15 @@ class Stock:
                     break
                 yield block, max(span.lo, block.lo), min(span.hi, block.hi)
 
+    def block(self, ordinal: int) -> Block:
+        """The block that holds a record."""
+        return self._blocks[self._at(ordinal)]
+
     def route(self, ordinal: int) -> Route | None:
         """Where a record's request goes, if that is made of the record."""
         if not self.addressed:
             return None
-        block = self._blocks[self._at(ordinal)]
+        block = self.block(ordinal)
         return block.routes[ordinal - block.lo] if block.routes else None
 
     def routes(self, span: Span) -> list[Route] | None:

@@ -13,13 +13,32 @@ from sendoff.records import Span, Spans, total
 
 @dataclass(slots=True, eq=False)
 class Strip:
-    """An open piece: the requests of it still to be made, and how many of all are not settled."""
+    """An open piece: what of it is still to be sent, and how many of its requests are not settled."""
 
     piece: Piece
-    requests: deque[Spans]
+    #: Its records that no request has been made of yet.
+    left: deque[Span]
     open: int
     #: An earlier process may have sent some of it.
     repeats: bool = False
+
+    @classmethod
+    def of(cls, piece: Piece, left: Spans, *, repeats: bool = False) -> Strip:
+        """A piece with these records to send: one by one, or all in one request."""
+        requests = total(left) if piece.step == 1 else int(bool(left))
+        return cls(piece, deque(left), requests, repeats)
+
+    def take(self, most: int = 1) -> Spans:
+        """The records of the next request; of a strip of single records, as many requests' as stand side by side."""
+        if self.piece.step != 1:
+            whole = tuple(self.left)
+            self.left.clear()
+            return whole
+        lo, hi = self.left[0]
+        if hi - lo <= most:
+            return (self.left.popleft(),)
+        self.left[0] = Span(lo + most, hi)
+        return (Span(lo, lo + most),)
 
 
 @dataclass(slots=True, eq=False)

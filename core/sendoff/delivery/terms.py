@@ -13,7 +13,8 @@ from sendoff.config.connector import Connector, Destination
 from sendoff.delivery.keys import Key
 from sendoff.exchange import Request
 from sendoff.pace import Pace
-from sendoff.records import Route, Span
+from sendoff.records import Block, Route, Span
+from sendoff.volley import Volley
 
 #: What every request carries unless the connector says otherwise. Compressed answers are not asked
 #: for: a small one can unpack to a very large one.
@@ -72,6 +73,17 @@ class Terms:
         return Request(
             span, self.to.method, url, headers, body, length, self.to.timeout + length / self.to.floor_rate, attempt,
             count=count, number=number, key=key, renewed=renewed, answer_bytes=self.policy.max_bytes,
+        )  # fmt: skip
+
+    def volley(self, block: Block, span: Span, sender: Sender) -> Volley:
+        """The requests for single records of a block, which stand side by side and carry their keys in a header, if any."""
+        around = (b"", b"")
+        if self.key_in:
+            quote = b'"' if self.to.idempotency["quoted"] else b""
+            around = (self.to.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
+        return Volley(
+            self.to.method, self.to.url, self.headers, around, lambda at, record: self.key(Span(at, at + 1), record),
+            sender.prefix, sender.suffix, block, *span, self.to.timeout, self.to.floor_rate, self.policy.max_bytes,
         )  # fmt: skip
 
 

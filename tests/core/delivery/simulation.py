@@ -20,6 +20,7 @@ from sendoff.config.declared import RETRY
 from sendoff.delivery.engine import LONG, Engine
 from sendoff.delivery.keys import keymaker
 from sendoff.delivery.terms import Terms
+from sendoff.exchange import Volley
 from sendoff.ledger import Changes, Piece, Ranges, RunState
 from sendoff.pace import Pace
 from sendoff.records import Block, Page, Route, Span
@@ -122,7 +123,8 @@ class Simulation:
         )
         self.engine = Engine(terms, self.sender, self.strategy, self.memory.state(), random=self.random)
         self.blocks = self._blocks()
-        self.in_flight: list[Request] = []
+        self.in_flight: list[Request | tuple[Volley, int]] = []
+        self.volley: Volley | None = None
         self.proposed: Changes | None = None
         self.exhausted = False
 
@@ -170,24 +172,42 @@ class Simulation:
         self.proposed = None
 
     def dispatch(self) -> None:
-        found = self.engine.next(self.now)
-        if isinstance(found, Request):
+        found = self.volley or self.engine.next(self.now, self.random.choice((0, 1, 5, 300)))
+        if isinstance(found, Volley):
+            self.volley = found
+            at, line, body = found.take()
+            self._left(found, (found, at), Span(at, at + 1), line.decode().partition(": ")[2], body)
+        elif isinstance(found, Request):
             body = b"".join(found.body)
-            key = found.headers["Idempotency-Key"]
             assert len(body) == found.length
-            assert self.keys.setdefault(key, body) == body, "a key came with other bytes"
-            self.sent.append(found.span)
-            self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])
-            self.in_flight.append(found)
-            self.busiest = max(self.busiest, len(self.in_flight))
+            self._left(found, found, found.span, found.headers["Idempotency-Key"] + "\r\n", body)
         elif isinstance(found, Wait) and found.seconds < LONG and not self.in_flight and self.engine.quiet():
             self.now += found.seconds  # longer waits are for a commit, or for more to be read
+
+    def _left(self, found: Any, flight: Any, span: Span, key: str, body: bytes) -> None:
+        assert self.keys.setdefault(key, body) == body, "a key came with other bytes"
+        self.sent.append(span)
+        self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])
+        self.in_flight.append(flight)
+        self.busiest = max(self.busiest, len(self.in_flight))
 
     def answer(self) -> None:
         request = self.in_flight.pop(self.random.randrange(len(self.in_flight)))
         self.now += 0.01
+        if isinstance(request, tuple):
+            self.land(request[0], {request[1]})
+            return
         body = b"".join(request.body).strip(b"[]")
         self.engine.answer(request, self.api([int(record) for record in body.split(b",")]), self.now)
+
+    def land(self, volley: Volley, landed: set[int]) -> None:
+        """Some of a volley's answers come together."""
+        others = [pair for pair in self.in_flight if isinstance(pair, tuple) and pair[0] is volley]
+        landed |= {at for _, at in others if self.random.random() < 0.5}
+        self.in_flight = [flight for flight in self.in_flight if flight not in [(volley, at) for at in landed]]
+        found = [(at, self.api([at]), 0.01) for at in landed]
+        for request, answer in self.engine.landed(volley, found, self.now):
+            self.engine.answer(request, answer, self.now)
 
     def over(self) -> bool:
         if self.engine.stopped:
