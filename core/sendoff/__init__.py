@@ -30,7 +30,7 @@ from sendoff.errors import (
     SourceChanged,
     SourceError,
 )
-from sendoff.exchange import TLS, Answer, Ask, Exchange, Request, Wait, Wire
+from sendoff.exchange import TLS, Answer, Ask, Exchange, Request, Volley, Wait, Wire
 from sendoff.hookspecs import hookimpl
 from sendoff.records import Page, Span
 from sendoff.report import Report
@@ -69,6 +69,7 @@ __all__ = [
     "Split",
     "Transport",
     "Validator",
+    "Volley",
     "Wait",
     "Wire",
     "__version__",

@@ -95,11 +95,11 @@ Landed = tuple[int, Answer, float]
 class Exchange(Protocol):
     """What a transport talks to: it pulls requests and pushes answers. Safe from any thread."""
 
-    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
-        """The next request that should travel now, or how long to wait, or ``"done"``.
+    def next(self) -> Request | Wait | Literal["done"]:
+        """The next request that should travel now, or how long to wait, or ``"done"``."""
 
-        With `many`, a volley of up to so many requests where they are all alike.
-        """
+    def next_many(self, most: int) -> Request | Volley | Wait | Literal["done"]:
+        """The same, or a volley of up to so many requests where they are all alike."""
 
     def answer(self, request: Request, answer: Answer) -> None:
         """What came back for a request that `next` gave."""
@@ -121,8 +121,11 @@ class One:
         self._requests = [request]
         self.found = Answer(error="not sent", sent=False)
 
-    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
+    def next(self) -> Request | Wait | Literal["done"]:
         return self._requests.pop() if self._requests else "done"
+
+    def next_many(self, most: int) -> Request | Volley | Wait | Literal["done"]:
+        return self.next()
 
     def answer(self, request: Request, answer: Answer) -> None:
         self.found = answer

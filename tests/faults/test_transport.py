@@ -51,6 +51,9 @@ class Exchange:
         with self._lock:
             return self.waiting.pop(0) if self.waiting else "done"
 
+    def next_many(self, most: int) -> Any:
+        return self.next()
+
     def answer(self, request: Request, answer: Answer) -> None:
         with self._lock:
             self.answers.append(answer)

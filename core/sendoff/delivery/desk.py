@@ -20,6 +20,9 @@ from sendoff.errors import SendoffError
 from sendoff.exchange import Answer, Landed, Request, Volley, Wait
 from sendoff.ledger import Changes
 
+#: Seconds that changes gather before they are committed, while nobody waits for the commit.
+GATHER = 0.005
+
 
 class Desk:
     """An `Exchange` over an engine. Everything that touches the engine happens under one lock."""
@@ -48,17 +51,25 @@ class Desk:
         self._version = 0
         self._seen = threading.local()
         self._callbacks: list[Callable[[], None]] = []
+        #: Whether someone waits for the next commit; whether the ledger's hand has nothing to do; when it last wrote.
+        self._wanted = self._idle = False
+        self._written_at = -GATHER
         self._over = False
         self.error: BaseException | None = None
 
     # The transport's side: an Exchange.
 
-    def next(self, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
+    def next(self) -> Request | Wait | Literal["done"]:
+        found = self.next_many(0)
+        assert not isinstance(found, Volley)
+        return found
+
+    def next_many(self, most: int) -> Request | Volley | Wait | Literal["done"]:
         """The next request, compressed and signed: that takes time, and is done without the lock."""
         if self._finish is not None and not self._finish.idle:
-            many = 0
+            most = 0
         while True:
-            found = self._next(many)
+            found = self._next(most)
             if self._finish is None or not isinstance(found, Request):
                 return found
             try:
@@ -70,15 +81,16 @@ class Desk:
                 return finished
             self.answer(found, finished)
 
-    def _next(self, many: int) -> Request | Volley | Wait | Literal["done"]:
+    def _next(self, most: int) -> Request | Volley | Wait | Literal["done"]:
         with self._travel:
             self._seen.version = self._version
             try:
-                found = self._engine.next(self._clock(), many)
+                found = self._engine.next(self._clock(), most)
             except Exception as error:
                 self._failed(error)
                 return "done"
-            if self._engine.pressing():
+            if isinstance(found, Wait) and self._engine.pressing():
+                self._wanted = True  # whoever is turned away may have something to carry after the next commit
                 self._write_down.notify()
             if found == "done":
                 self._changed()
@@ -168,10 +180,9 @@ class Desk:
     def _write(self) -> None:
         while True:
             with self._write_down:
-                while (changes := self._engine.propose()) is None:
+                while (changes := self._proposed()) is None:
                     if self._over and self._engine.quiet():
                         return
-                    self._write_down.wait()
                 self._read_on.notify()
             self._commit(changes)
             with self._travel:
@@ -182,6 +193,22 @@ class Desk:
             for name, facts in events:
                 self._audience.event(name, facts)
             self._audience.moved(counts, self._clock() - self._begun)
+
+    def _proposed(self) -> Changes | None:
+        """What to commit now, or None after a wait: at once for who wants it, else what gathers in a while."""
+        rest = self._written_at + GATHER - self._clock()
+        if rest > 0 and not (self._wanted or self._over):
+            self._write_down.wait(rest)
+            return None
+        changes = self._engine.propose()
+        if changes is None:
+            if not (self._over and self._engine.quiet()):
+                self._idle = True
+                self._write_down.wait()
+                self._idle = False
+        else:
+            self._wanted, self._written_at = False, self._clock()
+        return changes
 
     def _hand(self, work: Callable[..., None], *args: Any) -> None:
         try:
@@ -201,6 +228,7 @@ class Desk:
         """Called under the lock after every step: who carries and who writes looks again."""
         self._version += 1
         self._travel.notify_all()
-        self._write_down.notify()
+        if self._idle or self._wanted or self._over:
+            self._write_down.notify()
         for callback in self._callbacks:
             callback()

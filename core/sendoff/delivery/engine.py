@@ -194,10 +194,10 @@ class Engine:
 
     def landed(self, volley: Volley, found: Sequence[Landed], now: float) -> list[tuple[Request, Answer]]:
         """Act on the successes among a volley's answers; the others are for `answer`, with the requests they answer."""
-        rest = []
-        for task, answer in self._volleys.landed(volley, found, now):
-            rest.append((self._request(task, self.plan.stock.slices(task.spans)), replace(answer, seconds=now - task.first_tried)))
-        return rest
+        return [
+            (self._request(task, self.plan.stock.slices(task.spans)), answer)
+            for task, answer in self._volleys.landed(volley, found, now)
+        ]
 
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
         """Send nothing more. What is planned and not settled stays so, for the next run to go on with."""

@@ -31,10 +31,10 @@ class Evidence:
             request.key, request.length, answer.status, verdict.kind.value, verdict.reason, round(answer.seconds, 6),
         )  # fmt: skip
 
-    def volley(self, volley: Volley, landed: Sequence[Landed], number: int, attempt: int) -> Iterator[Sent]:
-        """Notes of successes that came in a volley, numbered from `number`, as far as they are of the first."""
+    def volley(self, volley: Volley, landed: Sequence[Landed], first: int, attempt: int) -> Iterator[Sent]:
+        """Notes of successes that came in a volley, numbered from `first`, as far as they are of the first."""
         url = self._terms.redact(volley.url)
-        for number, (at, answer, seconds) in zip(range(number, self._all_until + 1), landed, strict=False):
+        for number, (at, answer, seconds) in zip(range(first, self._all_until + 1), landed, strict=False):
             body = volley.record(at)
             key = volley.key(at, body) if volley.around_key[0] else ""
             length = len(body) + len(volley.prefix) + len(volley.suffix)

@@ -8,7 +8,7 @@ left goes back to its strip, and what failed becomes a task like any other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from sendoff.answers import plain
@@ -102,7 +102,7 @@ class Volleys:
             self._take_back(volley, out)
         if not out.waiting:
             del self._out[volley]
-        return [(self._task(out.strip, at, seconds, now), answer) for at, answer, seconds in others]
+        return [(self._task(out.strip, at, seconds, now), replace(answer, seconds=seconds)) for at, answer, seconds in others]
 
     def _delivered(self, volley: Volley, strip: Strip, good: list[Landed], now: float) -> None:
         good.sort(key=_BY_ORDINAL)

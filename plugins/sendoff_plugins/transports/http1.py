@@ -11,18 +11,23 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
+from sendoff import Answer, Exchange, Request, Transport, Volley, Wait, Wire, hookimpl
+from sendoff.exchange import Landed
 from sendoff_plugins.transports.dialling import Undialled, addresses, context
-from sendoff_plugins.transports.line import Line
+from sendoff_plugins.transports.line import Line, Usual
 from sendoff_plugins.transports.target import Target
 from sendoff_plugins.transports.urllib3 import Urllib3
 
 #: A line that was idle for longer is looked at before it is used.
 _FRESH = 0.002
+#: Requests asked for at once, for each connection: few enough that a retry need not wait long for its turn.
+AHEAD = 4
 
 
 class Http1(Transport):
@@ -52,10 +57,15 @@ class _Loop:
         self._exchange, self._wire = exchange, wire
         self._selector = selectors.DefaultSelector()
         self._target = Target(wire.url, wire.proxy, context(wire.tls) if wire.url[:6].lower() == "https:" else None)
+        self._usual = Usual()
         self._idle: list[Line] = []
         self._busy: set[Line] = set()
+        #: The volley that requests are taken from, its head, and answers that were not told of yet.
+        self._volley: Volley | None = None
+        self._opening = b""
+        self._landed: dict[Volley, list[Landed]] = {}
         self._soonest = self._resume = math.inf
-        self._done = False
+        self._done = self._free = False
         self._thread = threading.get_ident()
         self._woken = self._closed = False
         self._waker, self._bell = socket.socketpair()
@@ -68,23 +78,27 @@ class _Loop:
 
     def run(self) -> None:
         """Pull, carry and push until the exchange says ``"done"``."""
-        self._pull()
+        self._pull(time.monotonic())
         while self._busy or not self._done:
-            now = time.monotonic()
             until = min(self._soonest, self._resume)
-            for key, events in self._selector.select(None if until == math.inf else max(0.0, until - now)):
+            wait = None if until == math.inf else max(0.0, until - time.monotonic())
+            ready = self._selector.select(wait)
+            now = time.monotonic()
+            for key, events in ready:
                 line = key.data
                 if line is None:
-                    self._rung()
+                    self._rung(now)
                     continue
                 line.ready(events)
-                self._soonest = min(self._soonest, line.due)
-                self._settle(line)
-            now = time.monotonic()
+                if line.outcome is not None:
+                    self._settle(line, now)
+                elif line.due < self._soonest:
+                    self._soonest = line.due
             if now >= self._soonest:
                 self._expire(now)
-            if now >= self._resume:
-                self._pull()
+            self._tell()
+            if self._free or now >= self._resume:
+                self._pull(now)
 
     def close(self) -> None:
         self._closed = True
@@ -97,28 +111,54 @@ class _Loop:
 
     # Requests out.
 
-    def _pull(self) -> None:
+    def _pull(self, now: float) -> None:
         """Take requests while there are connections for them."""
-        self._resume = math.inf
-        while not self._done and len(self._busy) < self._wire.concurrency:
-            found = self._exchange.next()
+        self._resume, self._free = math.inf, False
+        concurrency = self._wire.concurrency
+        while len(self._busy) < concurrency:
+            if self._volley:
+                self._fire(self._free_line(now), now)
+                continue
+            if self._done:
+                return
+            found = self._exchange.next_many(AHEAD * concurrency)
+            now = time.monotonic()  # a token may have been fetched for it
             if found == "done":
                 self._done = True
             elif isinstance(found, Wait):
-                self._resume = time.monotonic() + found.seconds
+                self._resume = now + found.seconds
                 return
+            elif isinstance(found, Volley):
+                self._volley = found
+                self._opening = self._target.opening(found.method, found.url, found.headers)
             else:
-                self._start(found)
+                self._start(found, now)
 
-    def _start(self, request: Request) -> None:
-        now = time.monotonic()
-        line = self._free_line(now)
+    def _start(self, request: Request, now: float) -> None:
+        try:
+            out = self._target.written(request)
+        except (ValueError, UnicodeError) as error:
+            self._exchange.answer(request, Answer(error=str(error), sent=False, fatal=True))
+            return
+        self._send(self._free_line(now), request, out, request.deadline, request.answer_bytes, now)
+
+    def _fire(self, line: Line, now: float) -> None:
+        """Send the next request of the volley."""
+        volley = self._volley
+        assert volley is not None
+        at, key, body = volley.take()
+        length = len(body)
+        out = (b"%b%bContent-Length: %d\r\n\r\n%b" % (self._opening, key, length, body),)
+        self._send(line, (volley, at), out, volley.timeout + length / volley.floor_rate, volley.answer_bytes, now)
+
+    def _send(
+        self, line: Line, freight: Any, out: Sequence[bytes | memoryview], seconds: float, answer_bytes: int, now: float
+    ) -> None:
         self._busy.add(line)
-        self._soonest = min(self._soonest, now + request.deadline)
-        line.take(request, now)
-        if line.outcome is None and not line.open:
+        self._soonest = min(self._soonest, now + seconds)
+        line.take(freight, out, seconds, answer_bytes, now)
+        if not line.open:
             self._resolver.submit(self._resolve, line)
-        self._settle(line, pull=False)
 
     def _free_line(self, now: float) -> Line:
         while self._idle:
@@ -126,7 +166,7 @@ class _Loop:
             if line.open and not (now - line.freed > _FRESH and line.stale()):
                 return line
             line.close()
-        return Line(self._target, self._selector)
+        return Line(self._target, self._selector, self._usual)
 
     def _resolve(self, line: Line) -> None:
         """In the resolver's thread, as DNS may take long."""
@@ -139,23 +179,43 @@ class _Loop:
 
     # Answers in.
 
-    def _settle(self, line: Line, *, pull: bool = True) -> None:
-        """If a line's request is over, push its answer and pull the next."""
-        if line.outcome is None or line not in self._busy:
-            return
-        self._busy.discard(line)
-        request, answer = line.finished(time.monotonic())
-        if line.open:
-            self._idle.append(line)
-        self._exchange.answer(request, answer)
-        if pull:
-            self._pull()
+    def _settle(self, line: Line, now: float) -> None:
+        """A line's request is over: take note of its answer, and send the volley's next if there is one."""
+        answer, freight = line.outcome, line.freight
+        assert answer is not None
+        line.outcome = line.freight = None
+        if isinstance(freight, tuple):
+            volley, at = freight
+            if volley in self._landed:
+                self._landed[volley].append((at, answer, now - line.began))
+            else:
+                self._landed[volley] = [(at, answer, now - line.began)]
+            if answer.status is None or answer.status >= 300:
+                volley.recalled = True
+        if line.open and self._volley and not self._done:
+            self._fire(line, now)
+        else:
+            self._busy.discard(line)
+            self._free = True
+            if line.open:
+                line.freed = now
+                self._idle.append(line)
+        if isinstance(freight, Request):
+            self._exchange.answer(freight, replace(answer, seconds=now - line.began))
+
+    def _tell(self) -> None:
+        """Say what came back for volleys."""
+        if self._landed:
+            landed, self._landed = self._landed, {}
+            for volley, found in landed.items():
+                self._exchange.landed(volley, found)
 
     def _expire(self, now: float) -> None:
         for line in list(self._busy):
             if line.due <= now:
                 line.expire(now)
-                self._settle(line)
+                if line.outcome is not None:
+                    self._settle(line, now)
         self._soonest = min((line.due for line in self._busy), default=math.inf)
 
     # Bells.
@@ -171,7 +231,7 @@ class _Loop:
             with suppress(OSError):
                 self._bell.send(b"\0")
 
-    def _rung(self) -> None:
+    def _rung(self, now: float) -> None:
         with suppress(BlockingIOError):
             self._waker.recv(4096)
         self._woken = False
@@ -187,8 +247,9 @@ class _Loop:
             else:
                 line.dial(found)
                 self._soonest = min(self._soonest, line.due)
-            self._settle(line)
-        self._pull()
+            if line.outcome is not None:
+                self._settle(line, now)
+        self._free = True
 
 
 @hookimpl

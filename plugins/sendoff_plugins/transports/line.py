@@ -11,34 +11,46 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sendoff import Answer, Request
+from sendoff import Answer
 from sendoff_plugins.transports.dialling import CONNECT
 from sendoff_plugins.transports.reply import Malformed, Reply
 from sendoff_plugins.transports.target import Target
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-#: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
-JOINED = 64 << 10
-RECEIVE = 256 << 10
+#: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
+PIECE, RECEIVE = 1 << 20, 64 << 10
+#: Only short answers are worth remembering.
+USUAL = 4 << 10
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
+
+
+@dataclass(slots=True)
+class Usual:
+    """The last whole answer that came in one piece, as its bytes and as it was read. Many APIs say the same each time."""
+
+    data: bytes | None = None
+    answer: Answer | None = None
+    most: int = 0
 
 
 class Line:
     """A connection that carries one request at a time. Its owner says when it is readable or writable."""
 
-    def __init__(self, target: Target, selector: selectors.BaseSelector) -> None:
-        self._target, self._selector = target, selector
+    def __init__(self, target: Target, selector: selectors.BaseSelector, usual: Usual) -> None:
+        self._target, self._selector, self._usual = target, selector, usual
         self._addresses: deque[Any] = deque()
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._events = 0
         self._out: deque[memoryview] = deque()
         self._tunnel: Reply | None = None
         self._stage = self._connected
-        self.request: Request | None = None
-        self._carried: Request | None = None
-        self.reply: Reply | None = None
+        #: What it carries: whatever its owner knows the request by; None while it is idle.
+        self.freight: Any = None
+        self._reply: Reply | None = None
+        self._answer_bytes = 0
         self.deadline = self.began = self.freed = 0.0
         #: When the address that is dialled now is given up for the next one.
         self._dialled_until, self._share = math.inf, CONNECT
@@ -50,22 +62,17 @@ class Line:
 
     # The owner's side.
 
-    def take(self, request: Request, now: float) -> None:
-        """Carry a request; on a line that is open it leaves at once."""
-        self.request, self.outcome, self.sent = request, None, False
-        self.reply = Reply(request.answer_bytes)
-        self.began, self.deadline = now, now + request.deadline
-        try:
-            head = self._target.head(request)
-        except (ValueError, UnicodeError) as error:
-            self._over(Answer(error=str(error), sent=False, fatal=True))
-            return
-        if request.length <= JOINED:
-            self._out = deque([memoryview(b"".join((head, *request.body)))])
-        else:
-            self._out = deque([memoryview(head), *(memoryview(part) for part in request.body)])
+    def take(self, freight: Any, out: Sequence[bytes | memoryview], seconds: float, answer_bytes: int, now: float) -> None:
+        """Carry a request of these bytes, for so many seconds at most; on a line that is open it leaves at once."""
+        self.freight, self.outcome, self.sent = freight, None, False
+        self.began, self.deadline, self._answer_bytes = now, now + seconds, answer_bytes
+        if self._reply is not None:
+            self._reply.renew(answer_bytes)
+        self._out.extend(map(memoryview, out))
         if self.open:
-            self._exchange(WRITE)
+            self._write()
+            if self._out:
+                self._watch(READ | WRITE)
 
     def dial(self, addresses: Sequence[Any]) -> None:
         """Connect to the first of these addresses that takes a connection."""
@@ -104,13 +111,12 @@ class Line:
 
     def expire(self, now: float) -> None:
         """The request's time is over, or that of the address being dialled."""
-        assert self.request is not None
         if now < self.deadline:
             self._next_address("connection timed out")
             return
         waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
         self._over(
-            Answer(error=f"{waiting} within {self.request.deadline:g} seconds", sent=self.open or self._sock is not None)
+            Answer(error=f"{waiting} within {self.deadline - self.began:g} seconds", sent=self.open or self._sock is not None)
         )
 
     def fail(self, answer: Answer) -> None:
@@ -211,7 +217,7 @@ class Line:
 
     def _exchange(self, events: int) -> None:
         """Write what there is to write, and read what there is to read: an answer may come before all is sent."""
-        if self.request is None:
+        if self.freight is None:
             if self.stale():
                 self.close()  # an idle line that speaks is done with
             return
@@ -219,60 +225,56 @@ class Line:
             self._write()
         if events & READ:
             self._read()
-        if self.request is not None and self._sock is not None:
+        if self._events != READ or self._out:
             self._watch(READ | WRITE if self._out else READ)
 
     def _write(self) -> None:
         assert self._sock is not None
-        while self._out:
-            view = self._out[0]
-            self.sent = True
-            try:
-                done = self._sock.send(view[: 1 << 20])
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                return
-            except OSError:
-                self._out.clear()  # the other side may have answered already, and closed: read what it said
-                return
-            if done == len(view):
-                self._out.popleft()
-            else:
-                self._out[0] = view[done:]
+        out, self.sent = self._out, True
+        try:
+            while out:
+                view = out[0]
+                done = self._sock.send(view if len(view) <= PIECE else view[:PIECE])
+                if done == len(view):
+                    out.popleft()
+                else:
+                    out[0] = view[done:]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        except OSError:
+            out.clear()  # the other side may have answered already, and closed: read what it said
 
     def _read(self) -> None:
         assert self._sock is not None
-        assert self.reply is not None
         try:
             data = self._sock.recv(RECEIVE)
         except (BlockingIOError, ssl.SSLWantReadError):
             return
         except ssl.SSLEOFError:
             data = b""
+        reply = self._reply
+        if reply is None:
+            reply = self._reply = Reply(self._answer_bytes)
+        elif data == self._usual.data and not reply.begun and not self._out and self._usual.most == self._answer_bytes:
+            self.outcome = self._usual.answer  # byte for byte an answer that was read before
+            return
         if data:
-            self.reply.feed(data)
+            reply.feed(data)
         else:
-            self.reply.ended()
-        if self.reply.done:
-            keep = self.reply.reusable and not self._out and not self.reply.truncated and bool(data)
-            self._over(self.reply.answer(), keep=keep)
+            reply.ended()
+        if reply.done:
+            keep = reply.reusable and not self._out and not reply.truncated and bool(data)
+            answer = reply.answer()
+            self._over(answer, keep=keep)
+            if keep and reply.fed == len(data) <= USUAL:
+                self._usual.data, self._usual.answer, self._usual.most = data, answer, self._answer_bytes
 
     def _over(self, answer: Answer, *, keep: bool = False) -> None:
-        self._carried = self.request
-        self.outcome, self.request, self.reply = answer, None, None
+        self.outcome = answer
         self._out.clear()
         self._dialled_until = math.inf
         if not keep:
             self.close()
-
-    def finished(self, now: float) -> tuple[Request, Answer]:
-        """The request that is over, and its outcome, with the time it took."""
-        assert self.outcome is not None
-        assert self._carried is not None
-        self.freed = now
-        found = self.outcome
-        return self._carried, Answer(
-            found.status, found.headers, found.body, found.error, found.sent, found.fatal, now - self.began, found.truncated
-        )
 
     def _watch(self, events: int) -> None:
         if events == self._events or self._sock is None:

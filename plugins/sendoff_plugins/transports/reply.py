@@ -18,14 +18,20 @@ class Malformed(Exception):
 
 
 class Reply:
-    """The answer to one request: fed with bytes until it is `done`."""
+    """The answer to one request: fed with bytes until it is `done`, and then `renew`ed for the next."""
 
     def __init__(self, body_bytes: int) -> None:
-        self._most = body_bytes
         self._parser = httptools.HttpResponseParser(self)
+        self.renew(body_bytes)
+
+    def renew(self, body_bytes: int) -> None:
+        """Be ready for the next answer on the same connection."""
+        self._most = body_bytes
         self._fields: list[tuple[str, str]] = []
         self._body: list[bytes] = []
         self._size = self._head = self._interim = 0
+        #: How many bytes of it came.
+        self.fed = 0
         self._unpacker: Any = None
         self.status: int | None = None
         #: Whether any byte came; whether it is complete; whether more came than was asked for.
@@ -37,6 +43,7 @@ class Reply:
     def feed(self, data: bytes) -> None:
         """Take in bytes. Raises `Malformed`."""
         self.begun = True
+        self.fed += len(data)
         if self.status is None:
             self._head += len(data)
             if self._head > MAX_HEAD and self.status is None:
