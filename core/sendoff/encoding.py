@@ -34,6 +34,11 @@ class Form:
     #: What an idempotency key takes in JSON, where the template has one.
     key_size: int = 0
 
+    @property
+    def bare(self) -> bool:
+        """Whether a record is written as JSON, and nothing else."""
+        return self.kind == "json" and self.record is None and self.before is None and not self.omit_null
+
 
 def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
     """The frame's records joined by the separator, and where each starts.
@@ -43,6 +48,8 @@ def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
     """
     if typed.frame.height == 0:
         return b"", array("q", [0])
+    if typed.json is not None and form.bare:
+        return _joined(typed.json, form)
     if form.omit_null:
         typed = replace(typed, optional=frozenset(typed.frame.columns))
     # Numbered columns: polars reads names like "*" and "^a$" as patterns.
@@ -53,6 +60,10 @@ def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
         records = frame.select(_written(typed, form).alias("record")).to_series()
         if len(records) == 1 != typed.frame.height:  # a template without fields is the same for all
             records = records.new_from_index(0, typed.frame.height)
+    return _joined(records, form)
+
+
+def _joined(records: pl.Series, form: Form) -> tuple[bytes, array[int]]:
     lengths = records.str.len_bytes().cast(pl.Int64)
     offsets = array("q", [0])
     offsets.extend((lengths + 1).cum_sum().to_list())

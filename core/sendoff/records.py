@@ -101,16 +101,31 @@ class Page:
     fixed: bool = True
     #: Where rows have keys of their own: which rows lack a column altogether.
     absent: Mapping[str, pl.Series] = field(default_factory=dict)
+    #: Columns of text that is JSON numbers, with all their digits.
+    numbers: frozenset[str] = frozenset()
+    #: Where the source has JSON: each row's own, as it stands there; null where that is faulty.
+    json: pl.Series | None = None
 
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0
 
     def as_json(self, rows: Sequence[int]) -> list[str]:
         """These rows as the source had them, each as a JSON object: what a person will correct."""
+        if self.json is not None:
+            nothing = jsontext.dumps(dict.fromkeys(self.frame.columns))
+            return [text or nothing for text in self.json.gather(list(rows)).to_list()]
         frame = self.frame[list(rows)] if self.frame.width else self.frame
         if frame.width and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
         return [jsontext.dumps(_writable(row)) for row in frame.iter_rows(named=True)]
+
+    def plain(self) -> Page:
+        """The same page with numbers as Python's, for whoever looks at single values."""
+        values = [
+            column(name, [None if text is None else jsontext.loads(text) for text in self.frame[name].to_list()])
+            for name in self.numbers
+        ]
+        return replace(self, frame=self.frame.with_columns(values), numbers=frozenset(), json=None)
 
 
 class Route(NamedTuple):

@@ -47,7 +47,7 @@ def command(project: Project, run: int, fixed: Path | None, accept_refusals: boo
 
 def _corrected(project: Project, file: Path) -> Iterator[Page]:
     """The pages of a corrected file, without the columns that `sendoff failed` added."""
-    for page in pages(file_source(project, file).read(None)):
+    for page in map(Page.plain, pages(file_source(project, file).read(None))):
         extra = [name for name in EXTRA if name in page.frame.columns]
         yield Page(
             page.frame.drop(extra), page.file, page.lines, page.faults, text=page.text, fixed=page.fixed, absent=page.absent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sendoff import shape
 from sendoff.components import Validator
@@ -62,21 +62,21 @@ class Reader:
         good = _without(height, refused)
         routes: Sequence[Route] = ()
         if self._router is not None:
-            routes, nowhere = self._router.routes(_only(typed, good))
+            routes, nowhere = self._router.routes(typed.only(good))
             if nowhere:
                 refused.update({good[at]: reason for at, reason in nowhere.items()})
                 routes = [route for at, route in enumerate(routes) if at not in nowhere]
                 good = _without(height, refused)
-        data, offsets = encode(_only(typed, good), self._form)
+        data, offsets = encode(typed.only(good), self._form)
         large = self._too_large(offsets)
         if large:
             refused.update({good[at]: reason for at, reason in large.items()})
             routes = [route for at, route in enumerate(routes) if at not in large]
             good = _without(height, refused)
-            data, offsets = encode(_only(typed, good), self._form)
+            data, offsets = encode(typed.only(good), self._form)
         if self._keyed:
             data = self._with_keys(ordinal, data, offsets)
-        return Block(ordinal, data, offsets, page, good, routes, self._lanes(_only(typed, good))), refused
+        return Block(ordinal, data, offsets, page, good, routes, self._lanes(typed.only(good))), refused
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
         """The records that alone are larger than a request may be."""
@@ -121,17 +121,13 @@ def _refused_by(validators: Sequence[Validator], typed: Typed) -> dict[int, str]
     refused = dict(typed.refused)
     for validator in validators:
         good = _without(typed.frame.height, refused)
-        for at, reason in validator.validate(_only(typed, good).frame):
+        for at, reason in validator.validate(typed.only(good).frame):
             refused[good[at]] = reason
     return refused
 
 
 def _without(height: int, refused: dict[int, str]) -> Sequence[int]:
     return [index for index in range(height) if index not in refused] if refused else range(height)
-
-
-def _only(typed: Typed, rows: Sequence[int]) -> Typed:
-    return typed if len(rows) == typed.frame.height else replace(typed, frame=typed.frame[list(rows)])
 
 
 def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Failure]:

@@ -81,6 +81,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
 
 
 def _packed(page: Page) -> bytes:
+    page = page.plain()
     objects = [name for name, dtype in page.frame.schema.items() if dtype == pl.Object]
     frame = page.frame.with_columns(
         pl.Series(

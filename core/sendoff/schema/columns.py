@@ -35,6 +35,13 @@ def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = 
     return _cell_by_cell(series, type_, text, format)
 
 
+def of_numbers(series: pl.Series, type_: Type) -> pl.Series:
+    """A column of JSON numbers, as text, in a declared type; null where a number cannot be of that type."""
+    if type_.name not in ("integer", "float", "number", "decimal"):
+        return pl.Series(series.name, [None] * len(series), dtype=type_.dtype)
+    return convert(series, type_, text=True)
+
+
 def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame of a text source with its empty cells as nulls."""
     text = pl.col(pl.String)

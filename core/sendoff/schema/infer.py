@@ -18,7 +18,7 @@ def infer(pages: Iterable[Page]) -> dict[str, dict[str, object]]:
     """Field rules for the columns of some pages: the type every cell fits, nullable where one was empty."""
     guesses: dict[str, list[str]] = {}
     nullable: dict[str, bool] = {}
-    for page in pages:
+    for page in (page.plain() for page in pages):
         frame = empty_as_null(page.frame) if page.text else page.frame
         for column in frame:
             left = guesses.setdefault(column.name, _candidates(column, page.text))

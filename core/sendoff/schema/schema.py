@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
 from sendoff.schema.checks import certain
-from sendoff.schema.columns import as_json, convert, empty_as_null, written
+from sendoff.schema.columns import as_json, convert, empty_as_null, of_numbers, written
 from sendoff.schema.fields import Field
 
 _REMEMBERED = 10_000
@@ -31,6 +31,15 @@ class Typed:
     raw: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     refused: dict[int, str] = field(default_factory=dict)
+    #: Each record's JSON where the source has it just as it is to be sent; else None.
+    json: pl.Series | None = None
+
+    def only(self, rows: Sequence[int]) -> Typed:
+        """These rows."""
+        if len(rows) == self.frame.height:
+            return self
+        kept = list(rows)
+        return replace(self, frame=self.frame[kept], json=None if self.json is None else self.json.gather(kept))
 
 
 class Schema:
@@ -79,15 +88,16 @@ class Schema:
         if page.fixed:
             self.check_columns(page.file, frame.columns)
         refused = _Refused(page.faults)
-        columns = [self._column(f, frame, page.text, refused) for f in self.fields]
+        columns = [self._column(f, frame, page, refused) for f in self.fields]
         if self._slow:
-            self._judge_rows(frame, page.text, refused)
+            self._judge_rows(page.plain().frame if page.numbers else frame, page.text, refused)
         extra = self.extra(frame.columns)
         raw = {f.out for f in self.fields if f.raw}
         optional = {f.out for f in self.fields if f.optional}
         if self.unknown == "keep":
             for name in extra:
-                kept, is_raw = _kept(frame[name], refused, page.absent.get(name))
+                is_number = name in page.numbers
+                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], refused, page.absent.get(name))
                 columns.append(kept)
                 raw.update({name} if is_raw else ())
                 optional.update({name} if name in page.absent else ())
@@ -95,13 +105,24 @@ class Schema:
             for name in extra:
                 refused.add_where(frame[name].is_not_null(), f"{name}: unknown field")
         typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
-        return Typed(typed, frozenset(raw), frozenset(optional), refused.sentences())
+        json = page.json if page.json is not None and self._leaves_alone(page, typed) else None
+        return Typed(typed, frozenset(raw), frozenset(optional), refused.sentences(), json)
 
-    def _column(self, f: Field, frame: pl.DataFrame, text: bool, refused: _Refused) -> pl.Series:
+    def _leaves_alone(self, page: Page, typed: pl.DataFrame) -> bool:
+        """Whether the records are sent with the members, names and values they have in the source."""
+        return set(page.frame.columns) == set(typed.columns) and all(
+            f.name == f.out and _same(page, f, typed[f.name]) for f in self.fields
+        )
+
+    def _column(self, f: Field, frame: pl.DataFrame, page: Page, refused: _Refused) -> pl.Series:
         """One field's column, typed and under its outgoing name; broken rows go to `refused`."""
         cells = frame[f.name] if f.name in frame.columns else pl.Series(f.name, [None] * frame.height, dtype=pl.Null)
         absent = f.name not in frame.columns
-        values = as_json(cells) if f.type is None else convert(cells, f.type, text=text, format=f.format)
+        is_number = f.name in page.numbers
+        if is_number:
+            values = cells if f.type is None else of_numbers(cells, f.type)
+        else:
+            values = as_json(cells) if f.type is None else convert(cells, f.type, text=page.text, format=f.format)
         null = cells.is_null()
         suspects = values.is_null() & ~null
         if f.default is not None and (absent or not f.nullable):
@@ -114,7 +135,8 @@ class Schema:
                 good = pl.Series([good[0]] * len(values))
             suspects = suspects | (~good.fill_null(False) & values.is_not_null() & ~null)
         for index in suspects.arg_true():
-            reason = self._reason(f, cells[index], text)
+            cell = jsontext.loads(cells[index]) if is_number and cells[index] is not None else cells[index]
+            reason = self._reason(f, cell, page.text)
             if reason:
                 refused.add(index, reason)
         return written(values, f.written_as).alias(f.out)
@@ -192,6 +214,21 @@ def _unwritable(value: Any) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _same(page: Page, f: Field, values: pl.Series) -> bool:
+    """Whether a field's values are written just as the page's JSON has them; those refused do not matter."""
+    cells = page.frame[f.name]
+    if f.written_as is not None or f.format is not None or (f.optional and cells.null_count()):
+        return False
+    if f.default is not None and not f.nullable and cells.null_count():
+        return False
+    number = f.name in page.numbers or cells.dtype.is_integer()
+    if f.type is None or cells.dtype == pl.Null:
+        return True
+    if f.type.name in ("datetime", "time"):
+        return bool((values == cells).fill_null(True).all())
+    return number == (f.type.name in ("integer", "float", "number", "decimal"))
 
 
 def _filled(values: pl.Series, null: pl.Series, f: Field) -> pl.Series:

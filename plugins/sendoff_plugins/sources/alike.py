@@ -1,0 +1,180 @@
+"""JSON Lines whose objects are alike: the same keys in the same order, nothing nested. Most files are.
+
+Such lines are read by one regular expression over all of them at once, made of the first line, instead of one by
+one: it knows the whole grammar of RFC 8259 for what it takes, so that it takes no line that is not JSON, and it gives
+every number with the digits it has. Lines it does not know are shown to the parser; what that
+finds either widens the expression or leaves the page to be read line by line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from sendoff import Page, jsontext
+
+_SPACE = r"[ \t]*"
+_PLAIN = r'"([^"\\\x00-\x1f]*)"'
+_ESCAPED = r'("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
+_INTEGER = r"(-?(?:0|[1-9][0-9]*))"
+_NUMBER = r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_BOOLEAN = r"(true|false)"
+#: What a member may hold, by kind, and which kind two of them make together. A null goes with any.
+_TOKENS = {"plain": _PLAIN, "escaped": _ESCAPED, "integer": _INTEGER, "number": _NUMBER, "boolean": _BOOLEAN, "null": "(null)"}
+_WIDER = {
+    frozenset({"plain", "escaped"}): "escaped",
+    frozenset({"integer", "number"}): "number",
+}
+#: So many kinds of lines are learnt before a page is left to the parser, and so many such pages in a row before all are.
+_LESSONS, _PATIENCE = 8, 3
+#: Numbers of more digits than this are the parser's.
+_LONG = 1_000
+_KEY = re.compile(r"[A-Za-z0-9_ .$@:/-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One key and what its values were: a kind of `_TOKENS`, and whether null is among them."""
+
+    key: str
+    kind: str
+    nullable: bool = False
+
+    def pattern(self) -> str:
+        key = "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in self.key)
+        token = _TOKENS[self.kind]
+        return f'"{key}"{_SPACE}:{_SPACE}{f"(?:{token}|null)" if self.nullable and self.kind != "null" else token}'
+
+    def with_(self, other: Member) -> Member | None:
+        """A member that takes both; None if there is none."""
+        nullable = self.nullable or other.nullable or "null" in (self.kind, other.kind)
+        kinds = frozenset({self.kind, other.kind} - {"null"})
+        kind = next(iter(kinds)) if len(kinds) == 1 else _WIDER.get(kinds) if kinds else "null"
+        return None if kind is None else Member(self.key, kind, nullable)
+
+
+class Alike:
+    """Reads pages of lines that are alike; what it learns from one page it knows for the next."""
+
+    def __init__(self) -> None:
+        self._members: tuple[Member, ...] = ()
+        self._failures = 0
+
+    def read(self, lines: pl.Series) -> tuple[Page, dict[int, str]] | None:
+        """The page of some lines, and why some of them are no records, by index; None if they are not alike."""
+        if self._failures == _PATIENCE:
+            return None
+        found = self._read(lines)
+        if found is None:
+            self._members = ()
+            self._failures += 1
+        else:
+            self._failures = 0
+        return found
+
+    def _read(self, lines: pl.Series) -> tuple[Page, dict[int, str]] | None:
+        faults: dict[int, str] = {}
+        for _ in range(_LESSONS):
+            tokens = lines.str.extract_groups(self._pattern()).struct.unnest()
+            strange = tokens["1"].is_null().arg_true().to_list()
+            if len(strange) > _LESSONS + len(lines) // 10 and self._members:
+                return None
+            for index in strange:
+                try:
+                    row = parsed(lines[index])
+                except ValueError as error:
+                    faults[index] = str(error)
+                else:
+                    if not self._learn(row, lines[index]):
+                        return None
+                    break
+            else:
+                page = self._page(lines, tokens, faults)
+                return None if page is None else (page, faults)
+        return None
+
+    def _pattern(self) -> str:
+        members = f"{_SPACE},{_SPACE}".join(member.pattern() for member in self._members)
+        # The first group tells a line that is known from one that is not; before the first lesson, none is.
+        return rf"\A{_SPACE}(\{{){_SPACE}{members}{_SPACE}\}}[ \t\r]*\z" if self._members else r"\A(\z)\A."
+
+    def _learn(self, row: Mapping[str, Any], line: str) -> bool:
+        """Take in a row that the expression does not know; False if no expression can."""
+        found = [_member(key, value, line) for key, value in row.items()]
+        if not all(found) or (self._members and [m.key for m in self._members] != list(row)):
+            return False
+        members = [m for m in found if m is not None]
+        wider = [old.with_(new) for old, new in zip(self._members, members, strict=True)] if self._members else [*members]
+        self._members = tuple(m for m in wider if m is not None)
+        return bool(members) and all(wider)
+
+    def _page(self, lines: pl.Series, tokens: pl.DataFrame, faults: Mapping[int, str]) -> Page | None:
+        columns, numbers = [], set()
+        for place, member in enumerate(self._members, 2):
+            cells = tokens[str(place)].alias(member.key)
+            match member.kind:
+                case "escaped":
+                    decoded = _decoded(cells)
+                    if decoded is None:
+                        return None
+                    cells = decoded
+                case "boolean":
+                    cells = cells == "true"
+                case "null":
+                    cells = pl.Series(member.key, [None] * len(cells), dtype=pl.Null)
+                case "integer" | "number":
+                    if (cells.str.len_bytes().max() or 0) > _LONG:  # type: ignore[operator]
+                        return None
+                    integers = cells.cast(pl.Int64, strict=False) if member.kind == "integer" else None
+                    if integers is not None and integers.null_count() == cells.null_count():
+                        cells = integers
+                    else:
+                        numbers.add(member.key)
+            columns.append(cells)
+        if faults:
+            lines = lines.scatter(list(faults), None)
+        return Page(pl.DataFrame(columns), fixed=False, numbers=frozenset(numbers), json=lines.str.strip_chars(" \t\r"))
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """A line as a record; raises ValueError with a sentence if it is none."""
+    row = jsontext.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    return row
+
+
+def _member(key: str, value: Any, line: str) -> Member | None:
+    """What a member looks like, if it is one that an expression can be made of."""
+    if not _KEY.fullmatch(key):
+        return None
+    match value:
+        case bool():
+            return Member(key, "boolean")
+        case str():
+            return Member(key, "escaped" if "\\" in line else "plain")
+        case int():
+            return Member(key, "integer")
+        case Decimal():
+            return Member(key, "number")
+        case None:
+            return Member(key, "null")
+    return None
+
+
+def _decoded(cells: pl.Series) -> pl.Series | None:
+    """Strings without their quotes and escapes; None if one of them is no Unicode text."""
+    bare = cells.str.strip_prefix('"').str.strip_suffix('"')
+    escaped = bare.str.contains("\\", literal=True).arg_true()
+    if not len(escaped):
+        return bare
+    try:
+        return bare.scatter(escaped, pl.Series(json.loads(f"[{','.join(cells.gather(escaped))}]"), dtype=pl.String))
+    except UnicodeEncodeError:
+        return None
