@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sendoff.records import Block
@@ -10,11 +10,11 @@ from sendoff.records import Block
 
 @dataclass(slots=True, eq=False)
 class Volley:
-    """The requests of the records ``[at, hi)``, each a slice of one block.
+    """The requests of the records up to `hi`, each a slice of one block; those from `at` on have not been sent.
 
     A volley belongs to the thread that took it. It sends as many of the requests at once as the
     wire allows, and tells the exchange of their answers together: that way a request costs no object of its
-    own. Whoever sees an answer that is no success stops taking, and tells; so does who finds it `recalled`.
+    own. After an answer that is no success it sends no more of them, nor when it is `recalled`.
     """
 
     method: str
@@ -23,7 +23,7 @@ class Volley:
     headers: Mapping[str, str]
     #: What goes before a record's key in the head (``Idempotency-Key: "``, say) and after it; empty without keys.
     around_key: tuple[bytes, bytes]
-    key: Callable[[int, bytes], str]
+    key: Callable[[int, int, bytes], str]
     prefix: bytes
     suffix: bytes
     block: Block
@@ -36,7 +36,7 @@ class Volley:
     recalled: bool = False
 
     def __bool__(self) -> bool:
-        """Whether there is another request to take."""
+        """Whether there is another request to send."""
         return self.at < self.hi and not self.recalled
 
     def record(self, at: int) -> bytes:
@@ -45,11 +45,14 @@ class Volley:
         place = at - block.lo
         return block.data[block.offsets[place] : block.offsets[place + 1] - 1]
 
-    def take(self) -> tuple[int, bytes, bytes]:
-        """The next request: its record's ordinal, its key's header line, its body."""
-        at = self.at
-        self.at = at + 1
-        record = self.record(at)
+    def requests(self) -> Iterator[tuple[bytes, bytes]]:
+        """The requests from `at` on: each one's key's header line, and its body. Who sends one moves `at`."""
+        data, offsets, base, key = self.block.data, self.block.offsets, self.block.lo, self.key
         before, after = self.around_key
-        line = b"%b%b%b" % (before, self.key(at, record).encode(), after) if before else b""
-        return at, line, self.prefix + record + self.suffix if self.prefix or self.suffix else record
+        bare = not (self.prefix or self.suffix)
+        start = offsets[self.at - base]
+        for at, end in enumerate(offsets[self.at - base + 1 : self.hi - base + 1], self.at):
+            record = data[start : end - 1]
+            start = end
+            line = b"%b%b%b" % (before, key(at, at + 1, record).encode(), after) if before else b""
+            yield line, record if bare else b"%b%b%b" % (self.prefix, record, self.suffix)

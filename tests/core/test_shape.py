@@ -93,8 +93,8 @@ def test_max_bytes_counts_the_envelope(project: Project, receiver: Receiver) -> 
 def test_lines(project: Project, receiver: Receiver) -> None:
     deliver(project, receiver, "{use: ndjson, max_records: 2}")
     assert [request.body for request in receiver.requests] == [
-        b'{"id":1,"email":"a@x.org","note":null}\n{"id":2,"email":"b@x.org","note":"say \\"hi\\""}\n',
-        b'{"id":3,"email":"c@x.org","note":null}\n',
+        b'{"id": 1, "email": "a@x.org", "note": null}\n{"id": 2, "email": "b@x.org", "note": "say \\"hi\\""}\n',
+        b'{"id": 3, "email": "c@x.org", "note": null}\n',
     ]
     assert receiver.requests[0].headers["content-type"] == "application/x-ndjson"
 

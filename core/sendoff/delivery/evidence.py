@@ -36,7 +36,7 @@ class Evidence:
         url = self._terms.redact(volley.url)
         for number, (at, answer, seconds) in zip(range(first, self._all_until + 1), landed, strict=False):
             body = volley.record(at)
-            key = volley.key(at, body) if volley.around_key[0] else ""
+            key = volley.key(at, at + 1, body) if volley.around_key[0] else ""
             length = len(body) + len(volley.prefix) + len(volley.suffix)
             yield Sent(
                 number, at, at + 1, 1, attempt, volley.method, url, key, length, answer.status, Kind.DELIVERED.value, "",

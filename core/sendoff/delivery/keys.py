@@ -11,9 +11,8 @@ import hashlib
 from collections.abc import Callable
 from uuid import UUID
 
-from sendoff.records import Span
-
-Key = Callable[[Span, bytes], str]
+Key = Callable[[int, int, bytes], str]
+"""From the span of some records, as two ordinals, and what proves their bytes, to their key."""
 
 
 def _text(raw: bytes) -> str:
@@ -34,13 +33,13 @@ FORMS = {"text": _text, "uuid": _uuid, "int64": _int64}
 
 
 def keymaker(secret: bytes, connector: str, generation: int, form: str = "text") -> Key:
-    """A function from a span and its bytes' SHA-256 to the key."""
+    """A function from a span and its bytes' SHA-256 (of a single record's: the bytes themselves) to the key."""
     root = hashlib.sha256(secret + f"\0{connector}\0{generation}\0".encode())
     shaped = FORMS[form]
 
-    def key(span: Span, digest: bytes) -> str:
+    def key(lo: int, hi: int, proof: bytes) -> str:
         made = root.copy()
-        made.update(b"%d\0%d\0" % span + digest)
+        made.update(b"%d\0%d\0%b" % (lo, hi, proof))
         return shaped(made.digest())
 
     return key

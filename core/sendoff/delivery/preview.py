@@ -22,7 +22,7 @@ def preview(connector: Connector, count: int) -> tuple[list[Request], list[Failu
     # In a body a key must have its length; elsewhere a word will do.
     in_body = connector.destination.idempotency["in"] == "body"
 
-    def key(span: Span, digest: bytes) -> str:
+    def key(lo: int, hi: int, proof: bytes) -> str:
         return "0" * size if in_body else _KEY
 
     plan = Plan(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))

@@ -14,7 +14,7 @@ from sendoff.delivery.keys import Key
 from sendoff.encoding import Form, encode
 from sendoff.errors import SourceError
 from sendoff.ledger import Failure
-from sendoff.records import Block, Page, Route, Span
+from sendoff.records import Block, Page, Route
 from sendoff.schema import Typed
 
 
@@ -96,7 +96,7 @@ class Reader:
         for at in range(len(offsets) - 1):
             start, end = offsets[at], offsets[at + 1] - 1
             record = data[start:end]
-            made = self._key(Span(ordinal + at, ordinal + at + 1), hashlib.sha256(record).digest())
+            made = self._key(ordinal + at, ordinal + at + 1, hashlib.sha256(record).digest())
             key = shape.key_text(made, self._key_form)
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)

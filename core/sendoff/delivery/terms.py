@@ -45,7 +45,7 @@ class Terms:
         span: Span,
         parts: Sequence[memoryview | bytes],
         sender: Sender,
-        digest: Callable[[], bytes],
+        proof: Callable[[], bytes],
         *,
         count: int,
         number: int = 0,
@@ -60,7 +60,7 @@ class Terms:
             headers = {**headers, **dict(route.headers)}
         prefix, suffix, key = sender.prefix, sender.suffix, ""
         if self.key_in:
-            key = self.key(span, digest())
+            key = self.key(*span, proof())
             name = self.to.idempotency["name"]
             if self.key_in == "header":
                 headers = {**headers, name: f'"{key}"' if self.to.idempotency["quoted"] else key}
@@ -82,7 +82,7 @@ class Terms:
             quote = b'"' if self.to.idempotency["quoted"] else b""
             around = (self.to.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
         return Volley(
-            self.to.method, self.to.url, self.headers, around, lambda at, record: self.key(Span(at, at + 1), record),
+            self.to.method, self.to.url, self.headers, around, self.key,
             sender.prefix, sender.suffix, block, *span, self.to.timeout, self.to.floor_rate, self.policy.max_bytes,
         )  # fmt: skip
 

@@ -20,13 +20,13 @@ _FOREIGN = re.compile(r"&&|--|~~|\[\[|\[\^\[|\[\]|\[\^\]|\{,|\(\?(?!:)|\\[^dDwWs
 _PLAIN_TEXT = r"\A[\x20-\x7e]*\z"
 
 
-def certain(field: Field) -> tuple[list[pl.Expr], list[str]]:
-    """The field's rules as expressions over the column ``v``, and the names of those without one."""
+def certain(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
+    """The field's rules as expressions over its column, and the names of those without one."""
     expressions, slow = [], []
     for rule, constraint in field.rules.items():
         if rule in ("type", "nullable"):
             continue  # conversion and nulls are told apart before any rule is looked at
-        expression: pl.Expr | None = _expression(field.type.name if field.type else "", rule, constraint)
+        expression: pl.Expr | None = _expression(field.type.name if field.type else "", rule, constraint, v)
         if expression is None:
             slow.append(rule)
         else:
@@ -34,8 +34,7 @@ def certain(field: Field) -> tuple[list[pl.Expr], list[str]]:
     return expressions, slow
 
 
-def _expression(type_name: str, rule: str, constraint: Any) -> Any:
-    v: Any = pl.col("v")
+def _expression(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
     match rule, type_name:
         case "min" | "max", "integer":
             bound = (math.ceil if rule == "min" else math.floor)(constraint)
@@ -64,11 +63,11 @@ def _expression(type_name: str, rule: str, constraint: Any) -> Any:
         case "empty", _:
             return pl.lit(True) if constraint or type_name not in ("dict", "list", "") else None
         case "regex", "string":
-            return _matches(constraint)
+            return _matches(constraint, v)
     return None
 
 
-def _matches(pattern: str) -> pl.Expr | None:
+def _matches(pattern: str, v: pl.Expr) -> pl.Expr | None:
     """Cerberus's match (from the start, and to the end as it adds ``$``), for plain ASCII text only."""
     if _FOREIGN.search(pattern) or not pattern.isascii():
         return None
@@ -77,4 +76,4 @@ def _matches(pattern: str) -> pl.Expr | None:
         pl.Series(["x"]).str.contains(whole)
     except pl.exceptions.PolarsError:
         return None
-    return pl.col("v").str.contains(_PLAIN_TEXT) & pl.col("v").str.contains(whole)
+    return v.str.contains(_PLAIN_TEXT) & v.str.contains(whole)

@@ -20,26 +20,32 @@ _DAY = "%Y-%m-%d"
 
 def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = None) -> pl.Series:
     """The column in its declared type; null where a cell was null or cannot be of that type."""
-    if series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
-    if series.dtype == pl.Null:
-        return pl.Series(series.name, [None] * len(series), dtype=type_.dtype)
-    if series.dtype == pl.String and (type_.name == "string" or text or type_.from_text):
+    fast = conversion(pl.col("v"), series.dtype, type_, text=text, format=format)
+    if fast is not None:
+        return series.to_frame("v").select(fast.alias(series.name)).to_series()
+    return cell_by_cell(series, type_, text, format)
+
+
+def conversion(cells: pl.Expr, dtype: Any, type_: Type, *, text: bool, format: str | None = None) -> pl.Expr | None:
+    """What converts cells of this dtype as `convert` does, all columns of a frame at once; None if only `cell_by_cell` can."""
+    if dtype in (pl.Categorical, pl.Enum):
+        cells, dtype = cells.cast(pl.String), pl.String
+    if dtype == pl.Null:
+        return cells.cast(type_.dtype)
+    if dtype == pl.String and (type_.name == "string" or text or type_.from_text):
         fast = None if format else _FROM_TEXT.get(type_.name)
     else:
         fast = _FROM_TYPED.get(type_.name)
-        if fast is not None and not (series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean):
+        if fast is not None and not (dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean):
             fast = None
-    if fast is not None:
-        return series.to_frame("v").select(fast(pl.col("v"), series.dtype).alias(series.name)).to_series()
-    return _cell_by_cell(series, type_, text, format)
+    return None if fast is None else fast(cells, dtype)
 
 
-def of_numbers(series: pl.Series, type_: Type) -> pl.Series:
-    """A column of JSON numbers, as text, in a declared type; null where a number cannot be of that type."""
+def of_numbers(cells: pl.Expr, type_: Type) -> pl.Expr | None:
+    """What converts JSON numbers, as text, to a declared type; null where a number cannot be of that type."""
     if type_.name not in ("integer", "float", "number", "decimal"):
-        return pl.Series(series.name, [None] * len(series), dtype=type_.dtype)
-    return convert(series, type_, text=True)
+        return pl.when(False).then(cells).cast(type_.dtype)
+    return conversion(cells, pl.String, type_, text=True)
 
 
 def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
@@ -48,7 +54,7 @@ def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(text.str.len_bytes() > 0).then(text))
 
 
-def _cell_by_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
+def cell_by_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
     known: dict[Any, Any] = {}
 
     def cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
 from sendoff.schema.checks import certain
-from sendoff.schema.columns import as_json, convert, empty_as_null, of_numbers, written
+from sendoff.schema.columns import as_json, cell_by_cell, conversion, empty_as_null, of_numbers, written
 from sendoff.schema.fields import Field
 
 _REMEMBERED = 10_000
@@ -48,7 +48,7 @@ class Schema:
     def __init__(self, fields: Sequence[Field], *, unknown: str) -> None:
         self.fields = fields
         self.unknown = unknown
-        self._checks = {f.name: certain(f) for f in fields}
+        self._checks = {f.name: certain(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
         self._judges = {f.name: explain.validator({f.name: f.rules}) for f in fields}
         self._slow = [f for f in fields if self._checks[f.name][1]]
         self._whole = explain.validator({f.name: f.rules for f in self._slow})
@@ -88,7 +88,7 @@ class Schema:
         if page.fixed:
             self.check_columns(page.file, frame.columns)
         refused = _Refused(page.faults)
-        columns = [self._column(f, frame, page, refused) for f in self.fields]
+        columns = self._columns(page, frame, refused) if self.fields else []
         if self._slow:
             self._judge_rows(page.plain().frame if page.numbers else frame, page.text, refused)
         extra = self.extra(frame.columns)
@@ -114,32 +114,60 @@ class Schema:
             f.name == f.out and _same(page, f, typed[f.name]) for f in self.fields
         )
 
-    def _column(self, f: Field, frame: pl.DataFrame, page: Page, refused: _Refused) -> pl.Series:
-        """One field's column, typed and under its outgoing name; broken rows go to `refused`."""
-        cells = frame[f.name] if f.name in frame.columns else pl.Series(f.name, [None] * frame.height, dtype=pl.Null)
-        absent = f.name not in frame.columns
+    def _columns(self, page: Page, frame: pl.DataFrame, refused: _Refused) -> list[pl.Series]:
+        """The fields' columns, typed and under their outgoing names; broken rows go to `refused`."""
+        # Numbered columns: polars reads names like "*" and "^a$" as patterns.
+        cells = [
+            (frame[f.name] if f.name in frame.columns else pl.Series([None] * frame.height, dtype=pl.Null)).alias(f"c{at}")
+            for at, f in enumerate(self.fields)
+        ]
+        table = pl.DataFrame(cells)
+        values = [self._values(at, f, cells[at], page) for at, f in enumerate(self.fields)]
+        table = table.with_columns(*values)
+        suspects = table.select(self._suspects(at, f) for at, f in enumerate(self.fields))
+        for f, cell, suspect in zip(self.fields, cells, suspects, strict=True):
+            if not suspect.any():
+                continue
+            for index in suspect.arg_true():
+                value = cell[index]
+                if f.name in page.numbers and value is not None:
+                    value = jsontext.loads(value)
+                reason = self._reason(f, value, page.text)
+                if reason:
+                    refused.add(index, reason)
+        return [written(table[f"v{at}"], f.written_as).alias(f.out) for at, f in enumerate(self.fields)]
+
+    def _values(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
+        """What makes the column of a field's values."""
+        column: pl.Expr | None = pl.col(f"c{at}")
+        assert column is not None
         is_number = f.name in page.numbers
-        if is_number:
-            values = cells if f.type is None else of_numbers(cells, f.type)
+        if f.type is None:
+            if not is_number:
+                return as_json(cells).alias(f"v{at}")
+        elif is_number:
+            column = of_numbers(column, f.type)
         else:
-            values = as_json(cells) if f.type is None else convert(cells, f.type, text=page.text, format=f.format)
-        null = cells.is_null()
-        suspects = values.is_null() & ~null
-        if f.default is not None and (absent or not f.nullable):
-            values = _filled(values, null, f)
-        elif not f.nullable and not f.optional:
+            column = conversion(column, cells.dtype, f.type, text=page.text, format=f.format)
+        if column is None:
+            assert f.type is not None
+            values = cell_by_cell(cells, f.type, page.text, f.format)
+            column = pl.lit(values)
+        if f.default is not None and (f.name not in page.frame.columns or not f.nullable):
+            cell = jsontext.dumps(f.default) if f.type is None else f.type.cell(f.default)
+            default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()
+            column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
+        return column.alias(f"v{at}")
+
+    def _suspects(self, at: int, f: Field) -> pl.Expr:
+        """The rows that a field's rules may refuse."""
+        value, null = pl.col(f"v{at}"), pl.col(f"c{at}").is_null()
+        suspects = value.is_null() & ~null
+        if not f.nullable and not f.optional and f.default is None:
             suspects = suspects | null
-        for expression in self._checks[f.name][0]:
-            good = values.to_frame("v").select(expression.alias("v")).to_series()
-            if len(good) == 1 != len(values):
-                good = pl.Series([good[0]] * len(values))
-            suspects = suspects | (~good.fill_null(False) & values.is_not_null() & ~null)
-        for index in suspects.arg_true():
-            cell = jsontext.loads(cells[index]) if is_number and cells[index] is not None else cells[index]
-            reason = self._reason(f, cell, page.text)
-            if reason:
-                refused.add(index, reason)
-        return written(values, f.written_as).alias(f.out)
+        for good in self._checks[f.name][0]:
+            suspects = suspects | (~good.fill_null(False) & value.is_not_null() & ~null)
+        return suspects.alias(str(at))
 
     def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
         """Why a cell is refused; None if Cerberus acquits it. Remembered, as faults repeat."""
@@ -229,17 +257,6 @@ def _same(page: Page, f: Field, values: pl.Series) -> bool:
     if f.type.name in ("datetime", "time"):
         return bool((values == cells).fill_null(True).all())
     return number == (f.type.name in ("integer", "float", "number", "decimal"))
-
-
-def _filled(values: pl.Series, null: pl.Series, f: Field) -> pl.Series:
-    """The column with the default where the source had nothing."""
-    cell = jsontext.dumps(f.default) if f.type is None else f.type.cell(f.default)
-    default = pl.Series([cell], dtype=values.dtype)
-    return (
-        values.to_frame("v")
-        .select(pl.when(pl.lit(null)).then(pl.lit(default).first()).otherwise(pl.col("v")).alias(values.name))
-        .to_series()
-    )
 
 
 _PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)

@@ -29,40 +29,40 @@ class JsonLines(FileSource):
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
     """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
     alike = Alike()
-    for first, chunk in _pieces(stream, name):
-        lines = chunk.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
+    for first, piece in _pieces(stream, name):
+        try:
+            lines = pl.read_lines(piece).to_series().str.strip_chars(" \t\r")
+        except pl.exceptions.ComputeError:  # not UTF-8, in one line at least
+            raw = pl.Series(piece.split(b"\n"), dtype=pl.Binary)
+            lines, blank = raw, pl.Series([not line or line.isspace() for line in raw], dtype=pl.Boolean)
+        else:
+            blank = lines.str.len_bytes() == 0
+        numbers: Sequence[int] | pl.Series = range(first, first + len(lines))
+        if blank.any():
+            lines, numbers = lines.filter(~blank), (~blank).arg_true().cast(pl.Int64) + first
         for at in range(0, len(lines), PAGE_ROWS):
-            page = _page(alike, lines[at : at + PAGE_ROWS], first + at, name)
-            if page is not None:
-                yield page
+            page, faults = _page(alike, lines[at : at + PAGE_ROWS])
+            yield replace(page, file=name, lines=numbers[at : at + PAGE_ROWS], faults=dict(sorted(faults.items())))
 
 
-def _page(alike: Alike, raw: list[bytes], first: int, name: str) -> Page | None:
-    """The page of some lines, the first of which has this number; None if all are blank."""
-    numbers: Sequence[int] = range(first, first + len(raw))
-    if b"" in raw or any(line.isspace() for line in raw if line[:1] in b" \t\r"):
-        kept = [at for at, line in enumerate(raw) if line and not line.isspace()]
-        raw, numbers = [raw[at] for at in kept], [first + at for at in kept]
-    if not raw:
-        return None
-    try:
-        found = alike.read(pl.Series(b"\n".join(raw).decode().split("\n")))
-    except UnicodeDecodeError:
-        found = None
-    page, faults = found or _one_by_one(raw)
-    told = {index: f"{sentence}: {raw[index][:80].decode('utf-8', 'replace')!r}" for index, sentence in sorted(faults.items())}
-    return replace(page, file=name, lines=numbers, faults=told)
+def _page(alike: Alike, lines: pl.Series) -> tuple[Page, dict[int, str]]:
+    """The page of some lines, and why some of them are no records."""
+    found = alike.read(lines) if lines.dtype == pl.String else None
+    page, faults = found or one_by_one(lines.to_list())
+    return page, {index: f"{sentence}: {_start(lines[index])!r}" for index, sentence in faults.items()}
 
 
-def _one_by_one(raw: list[bytes]) -> tuple[Page, dict[int, str]]:
+def _start(line: str | bytes) -> str:
+    return (line.encode() if isinstance(line, str) else line)[:80].decode("utf-8", "replace")
+
+
+def one_by_one(lines: Sequence[str | bytes]) -> tuple[Page, dict[int, str]]:
     """The page of lines that each look as they like."""
     rows: list[dict[str, Any]] = []
     faults: dict[int, str] = {}
-    for index, line in enumerate(raw):
+    for index, line in enumerate(lines):
         try:
-            rows.append(parsed(line.decode()))
+            rows.append(parsed(line if isinstance(line, str) else line.decode()))
         except ValueError as error:
             faults[index] = f"not UTF-8 at byte {error.start + 1}" if isinstance(error, UnicodeDecodeError) else str(error)
             rows.append({})

@@ -11,7 +11,6 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -60,9 +59,9 @@ class _Loop:
         self._usual = Usual()
         self._idle: list[Line] = []
         self._busy: set[Line] = set()
-        #: The volley that requests are taken from, its head, and answers that were not told of yet.
+        #: The volley that requests are taken from, what is left of it to send (backwards), and answers not told of yet.
         self._volley: Volley | None = None
-        self._opening = b""
+        self._messages: list[bytes] = []
         self._landed: dict[Volley, list[Landed]] = {}
         self._soonest = self._resume = math.inf
         self._done = self._free = False
@@ -88,9 +87,7 @@ class _Loop:
                 line = key.data
                 if line is None:
                     self._rung(now)
-                    continue
-                line.ready(events)
-                if line.outcome is not None:
+                elif line.ready(events):
                     self._settle(line, now)
                 elif line.due < self._soonest:
                     self._soonest = line.due
@@ -117,7 +114,7 @@ class _Loop:
         concurrency = self._wire.concurrency
         while len(self._busy) < concurrency:
             if self._volley:
-                self._fire(self._free_line(now), now)
+                self._fire(self._volley, self._free_line(now), now)
                 continue
             if self._done:
                 return
@@ -130,7 +127,7 @@ class _Loop:
                 return
             elif isinstance(found, Volley):
                 self._volley = found
-                self._opening = self._target.opening(found.method, found.url, found.headers)
+                self._messages = self._target.messages(found)
             else:
                 self._start(found, now)
 
@@ -140,33 +137,33 @@ class _Loop:
         except (ValueError, UnicodeError) as error:
             self._exchange.answer(request, Answer(error=str(error), sent=False, fatal=True))
             return
-        self._send(self._free_line(now), request, out, request.deadline, request.answer_bytes, now)
+        line, deadline = self._free_line(now), now + request.deadline
+        self._soonest = min(self._soonest, deadline)
+        line.take(request, None, request.answer_bytes, deadline, now)
+        line.send_all(out)
 
-    def _fire(self, line: Line, now: float) -> None:
+    def _fire(self, volley: Volley, line: Line, now: float) -> None:
         """Send the next request of the volley."""
-        volley = self._volley
-        assert volley is not None
-        at, key, body = volley.take()
-        length = len(body)
-        out = (b"%b%bContent-Length: %d\r\n\r\n%b" % (self._opening, key, length, body),)
-        self._send(line, (volley, at), out, volley.timeout + length / volley.floor_rate, volley.answer_bytes, now)
-
-    def _send(
-        self, line: Line, freight: Any, out: Sequence[bytes | memoryview], seconds: float, answer_bytes: int, now: float
-    ) -> None:
-        self._busy.add(line)
-        self._soonest = min(self._soonest, now + seconds)
-        line.take(freight, out, seconds, answer_bytes, now)
-        if not line.open:
-            self._resolver.submit(self._resolve, line)
+        message = self._messages.pop()
+        at = volley.at
+        volley.at = at + 1
+        deadline = now + volley.timeout + len(message) / volley.floor_rate
+        self._soonest = min(self._soonest, deadline)
+        line.take(at, volley, volley.answer_bytes, deadline, now)
+        line.send(message)
 
     def _free_line(self, now: float) -> Line:
+        """A line to carry a request, busy from now on; a new one is dialled meanwhile."""
         while self._idle:
             line = self._idle.pop()
             if line.open and not (now - line.freed > _FRESH and line.stale()):
-                return line
+                break
             line.close()
-        return Line(self._target, self._selector, self._usual)
+        else:
+            line = Line(self._target, self._selector, self._usual)
+            self._resolver.submit(self._resolve, line)
+        self._busy.add(line)
+        return line
 
     def _resolve(self, line: Line) -> None:
         """In the resolver's thread, as DNS may take long."""
@@ -181,27 +178,26 @@ class _Loop:
 
     def _settle(self, line: Line, now: float) -> None:
         """A line's request is over: take note of its answer, and send the volley's next if there is one."""
-        answer, freight = line.outcome, line.freight
+        answer, volley = line.outcome, line.volley
         assert answer is not None
-        line.outcome = line.freight = None
-        if isinstance(freight, tuple):
-            volley, at = freight
-            if volley in self._landed:
-                self._landed[volley].append((at, answer, now - line.began))
-            else:
-                self._landed[volley] = [(at, answer, now - line.began)]
+        if volley is not None:
+            found = self._landed.get(volley)
+            if found is None:
+                found = self._landed[volley] = []
+            found.append((line.freight, answer, now - line.began))  # type: ignore[arg-type]
             if answer.status is None or answer.status >= 300:
                 volley.recalled = True
-        if line.open and self._volley and not self._done:
-            self._fire(line, now)
-        else:
-            self._busy.discard(line)
-            self._free = True
-            if line.open:
-                line.freed = now
-                self._idle.append(line)
-        if isinstance(freight, Request):
-            self._exchange.answer(freight, replace(answer, seconds=now - line.began))
+            if self._volley and line.open:
+                self._fire(self._volley, line, now)
+                return
+        request, line.freight, line.outcome = line.freight, None, None
+        self._busy.discard(line)
+        self._free = True
+        if line.open:
+            line.freed = now
+            self._idle.append(line)
+        if isinstance(request, Request):
+            self._exchange.answer(request, replace(answer, seconds=now - line.began))
 
     def _tell(self) -> None:
         """Say what came back for volleys."""

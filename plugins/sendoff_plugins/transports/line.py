@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff import Answer
+from sendoff import Answer, Request, Volley
 from sendoff_plugins.transports.dialling import CONNECT
 from sendoff_plugins.transports.reply import Malformed, Reply
 from sendoff_plugins.transports.target import Target
@@ -47,10 +47,13 @@ class Line:
         self._out: deque[memoryview] = deque()
         self._tunnel: Reply | None = None
         self._stage = self._connected
-        #: What it carries: whatever its owner knows the request by; None while it is idle.
-        self.freight: Any = None
+        #: What it carries, None while it is idle: a request, or a record's ordinal in a volley.
+        self.freight: Request | int | None = None
+        self.volley: Volley | None = None
         self._reply: Reply | None = None
-        self._answer_bytes = 0
+        #: Whether an answer has begun, and whether the line does nothing but exchange requests for answers now.
+        self._begun = self._exchanging = False
+        self.answer_bytes = 0
         self.deadline = self.began = self.freed = 0.0
         #: When the address that is dialled now is given up for the next one.
         self._dialled_until, self._share = math.inf, CONNECT
@@ -62,17 +65,33 @@ class Line:
 
     # The owner's side.
 
-    def take(self, freight: Any, out: Sequence[bytes | memoryview], seconds: float, answer_bytes: int, now: float) -> None:
-        """Carry a request of these bytes, for so many seconds at most; on a line that is open it leaves at once."""
-        self.freight, self.outcome, self.sent = freight, None, False
-        self.began, self.deadline, self._answer_bytes = now, now + seconds, answer_bytes
-        if self._reply is not None:
-            self._reply.renew(answer_bytes)
-        self._out.extend(map(memoryview, out))
+    def take(self, freight: Request | int, volley: Volley | None, answer_bytes: int, deadline: float, now: float) -> None:
+        """Carry a request, whose bytes are to be `send`ed next."""
+        self.freight, self.volley, self.answer_bytes = freight, volley, answer_bytes
+        self.began, self.deadline = now, deadline
+        self.outcome, self.sent, self._begun = None, False, False
+
+    def send(self, message: bytes) -> None:
+        """Send a request's only bytes; on a line that is open they leave at once."""
+        if self._exchanging:
+            self.sent = True
+            try:
+                done = self._sock.send(message)  # type: ignore[union-attr]
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                done = 0
+            except OSError:
+                return  # the other side may have answered already, and closed: read what it said
+            if done == len(message):
+                return
+            message = message[done:]
+        self.send_all((message,))
+
+    def send_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Send a request's bytes."""
+        self._out.extend(map(memoryview, parts))
         if self.open:
             self._write()
-            if self._out:
-                self._watch(READ | WRITE)
+            self._watch_on()
 
     def dial(self, addresses: Sequence[Any]) -> None:
         """Connect to the first of these addresses that takes a connection."""
@@ -80,10 +99,13 @@ class Line:
         self._share = CONNECT / max(1, len(self._addresses))
         self._next_address("the name has no address")
 
-    def ready(self, events: int) -> None:
-        """The socket can be read or written."""
+    def ready(self, events: int) -> bool:
+        """The socket can be read or written; answers whether that ended the request."""
         try:
-            self._stage(events)
+            if self._exchanging and events == READ and self.freight is not None:
+                self._read()
+            else:
+                self._stage(events)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except Malformed as error:
@@ -92,6 +114,7 @@ class Line:
             self._over(Answer(error=f"TLS: {_tls(error)}", sent=self.sent, fatal=not self.sent and _distrusted(error)))
         except OSError as error:
             self._over(Answer(error=(error.strerror or str(error)).lower(), sent=self.sent))
+        return self.outcome is not None
 
     def stale(self) -> bool:
         """Whether an idle line was closed, or spoke out of turn."""
@@ -127,7 +150,7 @@ class Line:
             if self._events:
                 self._selector.unregister(self._sock)
             self._sock.close()
-        self._sock, self._events, self.open = None, 0, False
+        self._sock, self._events, self.open, self._exchanging = None, 0, False, False
 
     # Stages.
 
@@ -225,8 +248,12 @@ class Line:
             self._write()
         if events & READ:
             self._read()
-        if self._events != READ or self._out:
-            self._watch(READ | WRITE if self._out else READ)
+        self._watch_on()
+
+    def _watch_on(self) -> None:
+        """Watch for what is to be written, if anything, and for an answer."""
+        self._watch(READ | WRITE if self._out else READ)
+        self._exchanging = self.open and not self._out
 
     def _write(self) -> None:
         assert self._sock is not None
@@ -252,12 +279,18 @@ class Line:
             return
         except ssl.SSLEOFError:
             data = b""
+        if not self._begun:
+            usual = self._usual
+            if data == usual.data and not self._out and usual.most == self.answer_bytes:
+                self.outcome = usual.answer  # byte for byte an answer that was read before
+                return
+            self._begun = True
+            if self._reply is None:
+                self._reply = Reply(self.answer_bytes)
+            else:
+                self._reply.renew(self.answer_bytes)
         reply = self._reply
-        if reply is None:
-            reply = self._reply = Reply(self._answer_bytes)
-        elif data == self._usual.data and not reply.begun and not self._out and self._usual.most == self._answer_bytes:
-            self.outcome = self._usual.answer  # byte for byte an answer that was read before
-            return
+        assert reply is not None
         if data:
             reply.feed(data)
         else:
@@ -267,7 +300,7 @@ class Line:
             answer = reply.answer()
             self._over(answer, keep=keep)
             if keep and reply.fed == len(data) <= USUAL:
-                self._usual.data, self._usual.answer, self._usual.most = data, answer, self._answer_bytes
+                self._usual.data, self._usual.answer, self._usual.most = data, answer, self.answer_bytes
 
     def _over(self, answer: Answer, *, keep: bool = False) -> None:
         self.outcome = answer

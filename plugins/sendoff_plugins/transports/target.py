@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-from sendoff import Request
+from sendoff import Request, Volley
 
 #: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
 JOINED = 64 << 10
@@ -43,6 +43,12 @@ class Target:
             if "\r" in line or "\n" in line or "\0" in line:
                 raise ValueError("a header's value is one line")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"")
+
+    def messages(self, volley: Volley) -> list[bytes]:
+        """The bytes of all that is left of a volley, the last first."""
+        opening = self.opening(volley.method, volley.url, volley.headers).replace(b"%", b"%%")
+        opening += b"%bContent-Length: %d\r\n\r\n%b"
+        return [opening % (key, len(body), body) for key, body in volley.requests()][::-1]
 
     def written(self, request: Request) -> Sequence[bytes | memoryview]:
         """A request's bytes. Raises ValueError for what no head can hold."""

@@ -175,16 +175,17 @@ class Simulation:
         found = self.volley or self.engine.next(self.now, self.random.choice((0, 1, 5, 300)))
         if isinstance(found, Volley):
             self.volley = found
-            at, line, body = found.take()
-            self._left(found, (found, at), Span(at, at + 1), line.decode().partition(": ")[2], body)
+            line, body = next(found.requests())
+            found.at += 1
+            self._left((found, found.at - 1), Span(found.at - 1, found.at), line.decode().partition(": ")[2], body)
         elif isinstance(found, Request):
             body = b"".join(found.body)
             assert len(body) == found.length
-            self._left(found, found, found.span, found.headers["Idempotency-Key"] + "\r\n", body)
+            self._left(found, found.span, found.headers["Idempotency-Key"] + "\r\n", body)
         elif isinstance(found, Wait) and found.seconds < LONG and not self.in_flight and self.engine.quiet():
             self.now += found.seconds  # longer waits are for a commit, or for more to be read
 
-    def _left(self, found: Any, flight: Any, span: Span, key: str, body: bytes) -> None:
+    def _left(self, flight: Any, span: Span, key: str, body: bytes) -> None:
         assert self.keys.setdefault(key, body) == body, "a key came with other bytes"
         self.sent.append(span)
         self.bodies.append([int(record) for record in body.strip(b"[]").split(b",")])

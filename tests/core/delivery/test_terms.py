@@ -10,7 +10,7 @@ from sendoff.testing import Project, Receiver
 def test_an_attempt_s_deadline_grows_with_its_body(project: Project, receiver: Receiver) -> None:
     text = f'source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: "{receiver.url}", timeout: 10, floor_rate: 1000}}\n'
     connector = project({"in.jsonl": "", "connectors.d/c.yaml": text}).runner().connector("c")
-    made = terms(connector, lambda span, digest: "k")
+    made = terms(connector, lambda lo, hi, proof: "k")
 
     def deadline(size: int) -> float:
         return made.request(Span(0, 1), [b"x" * size], connector.sender, bytes, count=1).deadline
