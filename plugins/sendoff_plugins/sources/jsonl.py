@@ -28,8 +28,8 @@ class JsonLines(FileSource):
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
     """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
-    alike = Alike()
-    for first, piece in _pieces(stream, name):
+    alike, first = Alike(), 1
+    for piece, begun in _pieces(stream):
         try:
             lines = pl.read_lines(piece).to_series().str.strip_chars(" \t\r")
         except pl.exceptions.ComputeError:  # not UTF-8, in one line at least
@@ -40,9 +40,13 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
         numbers: Sequence[int] | pl.Series = range(first, first + len(lines))
         if blank.any():
             lines, numbers = lines.filter(~blank), (~blank).arg_true().cast(pl.Int64) + first
-        for at in range(0, len(lines), PAGE_ROWS):
-            page, faults = _page(alike, lines[at : at + PAGE_ROWS])
-            yield replace(page, file=name, lines=numbers[at : at + PAGE_ROWS], faults=dict(sorted(faults.items())))
+        first += len(blank)
+        some = -(-len(lines) // max(1, -(-len(lines) // PAGE_ROWS)))  # pages of equal size
+        for at in range(0, len(lines), some or 1):
+            page, faults = _page(alike, lines[at : at + some])
+            yield replace(page, file=name, lines=numbers[at : at + some], faults=dict(sorted(faults.items())))
+        if begun > MAX_RECORD:
+            raise SourceError(f"{name}:{first}: a line of more than {MAX_RECORD >> 20} MiB")
 
 
 def _page(alike: Alike, lines: pl.Series) -> tuple[Page, dict[int, str]]:
@@ -69,19 +73,14 @@ def one_by_one(lines: Sequence[str | bytes]) -> tuple[Page, dict[int, str]]:
     return from_mappings(rows), faults
 
 
-def _pieces(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
-    """The stream in pieces of whole lines, each with the number of its first."""
-    rest, number = b"", 1
+def _pieces(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The stream in pieces of whole lines, each with the bytes that are there of the line after it."""
+    rest = [b""]
     for chunk in chunks(stream):
-        whole, newline, end = (rest + chunk).rpartition(b"\n")
-        if newline:
-            yield number, whole + newline
-            number += whole.count(b"\n") + 1
-        rest = end
-        if len(rest) > MAX_RECORD:
-            raise SourceError(f"{name}:{number}: a line of more than {MAX_RECORD >> 20} MiB")
-    if rest:
-        yield number, rest
+        end = chunk.rfind(b"\n") + 1
+        whole, rest = (b"".join((*rest, chunk[:end])), [chunk[end:]]) if end else (b"", [*rest, chunk])
+        yield whole, sum(map(len, rest))
+    yield b"".join(rest), 0
 
 
 @hookimpl
