@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import sendoff
+from sendoff.cli.group import COMMANDS
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
 
@@ -464,3 +467,21 @@ def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox,
     assert not people.counts
     project({"people.csv": CSV.replace(",x\n", ",7\n")})
     assert json.loads(terminal("run", "--json", code=1))["runs"][0]["delivered"] == 3
+
+
+def test_help_tells_of_each_command_what_the_command_tells_of_itself() -> None:
+    for name, told in COMMANDS.items():
+        command = importlib.import_module(f"sendoff.cli.{name}").command
+        assert (command.help or "").partition("\n")[0] == told
+
+
+def test_help_loads_no_data_frames() -> None:
+    code = "import sys; sys.argv = ['sendoff', '--help']\nfrom sendoff.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\nassert 'polars' not in sys.modules, 'it does'"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_public_name_is_found_where_it_is_said_to_live() -> None:
+    for name in sendoff.__all__:
+        assert getattr(sendoff, name) is not None
+    assert {*sendoff._HOME, "__version__"} == {*sendoff.__all__}

@@ -9,32 +9,35 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sendoff import __version__
 from sendoff.errors import ConfigError, SendoffError
-from sendoff.runner import Runner
 
-COMMANDS = [
-    "init",
-    "new",
-    "check",
-    "preview",
-    "run",
-    "runs",
-    "failed",
-    "results",
-    "retry",
-    "plugins",
-    "schema",
-    "duplicate",
-    "edit",
-    "delete",
-    "sandbox",
-    "doctor",
-]
+if TYPE_CHECKING:
+    from sendoff.runner import Runner
+
+#: The commands, and what each does, so that help need not load them.
+COMMANDS = {
+    "init": "Make a project here, or in DIRECTORY: connectors.d, and a .gitignore for the ledger.",
+    "new": "Write a connector file with every default in it and a word on each.",
+    "check": "Check connector files (all of them, or the given ones) and tell every mistake with its place.",
+    "preview": "Show the first request of a connector, exactly, and send nothing. Secrets go by their names.",
+    "run": "Deliver the records of some connectors, or of all.",
+    "runs": "List the runs in the ledger, or show one.",
+    "failed": "Show the records of a run that were not delivered, as the source had them, with the reason.",
+    "results": "Show what `destination.answers.capture` kept of a run's answers, with the rows it belongs to.",
+    "retry": "Deliver the failed records of a run again, as they were or corrected, as a run of its own.",
+    "plugins": "List the components that connectors may use, or explain one.",
+    "schema": "Make schemas.",
+    "duplicate": "Copy a connector's file under a new name, which is asked for if it is not given.",
+    "edit": "Open a connector's file in $EDITOR, and check it when the editor ends.",
+    "delete": "Delete a connector's file. What the ledger knows of its runs stays.",
+    "sandbox": "Serve a local API that takes any records and shows what it took.",
+    "doctor": "Look at versions, the ledger, the clock and the surroundings; ends with 2 if something is amiss.",
+}
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Project:
 
     @cached_property
     def runner(self) -> Runner:
+        from sendoff.runner import Runner  # noqa: PLC0415  # with it comes all there is
+
         return Runner(self.directory, state=self.state)
 
     def file(self, name: str) -> Path:
@@ -62,7 +67,12 @@ class Commands(click.Group):
     """A group whose commands are modules of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, shorten(told, room, placeholder="...")) for name, told in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -81,7 +91,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="sendoff")
+@click.version_option(package_name="sendoff", prog_name="sendoff")
 @click.option(
     "-d",
     "--directory",
