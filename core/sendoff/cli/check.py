@@ -16,7 +16,7 @@ from sendoff.errors import ConfigError, Problem, SourceError
 
 @click.command("check")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-v", "--verbose", is_flag=True, help="Also say what was skipped, and which rules run row by row.")
+@click.option("-v", "--verbose", is_flag=True, help="Also say what was skipped, which transport is used and why, and which rules run row by row.")
 @json_option
 @click.pass_obj
 def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:
@@ -32,6 +32,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
             problems += error.problems
             continue
         warned += [f"{connector.file}: {warning}" for warning in warnings(connector)]
+        notes.append(f"{connector.file}: destination.transport: {connector.transport.name}, {connector.transport_because}")
         for field, rules in connector.schema.slow.items():
             notes.append(f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus")
         try:

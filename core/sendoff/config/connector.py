@@ -16,7 +16,7 @@ import cerberus
 
 from sendoff import egress, jsontext, pace, routing, shape
 from sendoff.components import Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
-from sendoff.config import documents, rules, secrets, shared, together
+from sendoff.config import documents, rules, secrets, shared, together, transports
 from sendoff.config.documents import Document
 from sendoff.errors import ConfigError
 from sendoff.exchange import TLS
@@ -64,6 +64,8 @@ class Connector:
     on_invalid: str
     destination: Destination
     transport: Transport
+    #: Why it is this transport, in a few words.
+    transport_because: str
     auth: Authenticator | None
     sender: Sender
     #: Makes the addresses of requests from records, where the URL or a header says so.
@@ -134,6 +136,8 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     sender: Sender = made("senders", checked["send"])
     sender.prefix, sender.suffix = (shape.with_hole(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix))
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
+    destination = _destination(to, checked.get("deadline", math.inf), home, kept)
+    transport, because = transports.choice(to.get("transport"), sender, destination.proxy)
     return Connector(
         name=name,
         file=document.file,
@@ -141,8 +145,9 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         schema=Schema(fields, unknown=unknown),
         validators=tuple(made("validators", chosen) for chosen in checked["validators"]),
         on_invalid=checked["on_invalid"],
-        destination=_destination(to, checked.get("deadline", math.inf), home, kept),
-        transport=made("transports", to["transport"]),
+        destination=destination,
+        transport=made("transports", transport),
+        transport_because=because,
         auth=auth,
         sender=sender,
         router=Router(to["url"], to["headers"]) if any(routing.all_fields(to["url"], to["headers"])) else None,

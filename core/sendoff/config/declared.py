@@ -76,7 +76,7 @@ DESTINATION = {
     "atomic": _help("Whether a refused request has left nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": _help("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
     "compress": _help("How bodies are compressed.", type="string", allowed=["none", "gzip", "zstd"], default="none"),
-    "transport": _help("How requests travel.", component="transports", default={"use": "urllib3"}),
+    "transport": _help("How requests travel. Default: `http1` one by one, `urllib3` in batches.", component="transports", required=False),
     "tls": _help("Certificates.", type="dict", schema=TLS, default={}),
     "proxy": _help("The URL of an HTTP proxy, or `env` to ask the environment. Default: none.", type="string", check_with="proxy", required=False),
     "egress": _help(
