@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import socket
 from typing import Any
@@ -14,24 +15,45 @@ from sendoff import TLS, Wire
 from sendoff_plugins.transports.dialling import CONNECT, addresses, context
 from sendoff_plugins.transports.watchdog import Watchdog
 
+#: No more interim answers come before the real one.
+_INTERIM = 100
 
-class _WholeHead(http.client.HTTPResponse):
-    """An answer whose head must come to its end: `http.client` takes a connection cut inside it for one."""
+
+class Whole(http.client.HTTPResponse):
+    """An answer whose lines must come to their end: `http.client` takes a connection cut inside its head, and urllib3
+    one cut inside the last lines of a chunked body, for a whole one.
+
+    Nor is an interim answer the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its stub
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"{_INTERIM} interim answers came")
 
     def begin(self) -> None:
         raw = self.fp
-        watched: Any = _HeadReader(raw)
+        self._lines = _Lines(raw)
+        watched: Any = self._lines
         self.fp = watched
         super().begin()
-        if watched.cut:
+        if self.cut:
             self.close()
             raise http.client.IncompleteRead(b"")
-        if self.fp is watched:
+        if self.fp is watched and not self.chunked:
             self.fp = raw
 
+    @property
+    def cut(self) -> bool:
+        """Whether the connection ended inside a line."""
+        return self._lines.cut
 
-class _HeadReader:
-    """Reads lines, and remembers whether they came to an end before the blank one."""
+
+class _Lines:
+    """Reads lines, and remembers whether the last one came to its end."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -50,7 +72,7 @@ def pooled(wire: Wire, watchdog: Watchdog) -> Any:
     """A pool manager whose connections are watched and guarded, by the proxy if there is one."""
 
     class Watched:  # mixed into urllib3's connections, whose methods it extends
-        response_class = _WholeHead
+        response_class = Whole
         _line: socket.socket | None = None
 
         def _new_conn(self) -> socket.socket:

@@ -22,12 +22,13 @@ from urllib3.exceptions import (
     HTTPError,
     LocationValueError,
     NewConnectionError,
+    ProtocolError,
     ProxyError,
     SSLError,
 )
 
 from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
-from sendoff_plugins.transports.connections import pooled
+from sendoff_plugins.transports.connections import Whole, pooled
 from sendoff_plugins.transports.dialling import CONNECT, Undialled
 from sendoff_plugins.transports.watchdog import Watchdog
 
@@ -90,9 +91,12 @@ class Urllib3(Transport):
             # The watchdog comes first; urllib3's own timeout is there in case it does not.
             timeout=urllib3.Timeout(connect=min(CONNECT, request.deadline), read=request.deadline + 1),
         )
+        head: Whole = response._fp
         try:
             body = response.read(request.answer_bytes + 1, decode_content=True)
             whole = len(body) <= request.answer_bytes and not response.read(1)
+            if head.cut:
+                raise ProtocolError("the connection was closed before the answer was whole")
         finally:
             # What was not read to its end must not be read by the next request.
             if response.closed or response._fp is None or response._fp.closed:
