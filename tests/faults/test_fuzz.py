@@ -102,7 +102,7 @@ class Hostile:
         return False
 
     def _altered(self, line: socket.socket, random: Random) -> bool:
-        raw = bytearray(random.choice(WHOLE))
+        raw = bytearray(random.choice([*WHOLE[:4], *WHOLE[5:]]))
         for _ in range(random.randint(1, 6)):
             raw[random.randrange(17, len(raw))] = random.randrange(256)  # its status stays
         line.sendall(raw)
@@ -157,7 +157,7 @@ def test_no_record_is_delivered_without_an_answer_and_no_answer_is_taken_for_ano
         rows = "".join(f'{{"n":{at}}}\n' for at in range(300))
         report = project({"in.jsonl": rows, "connectors.d/c.yaml": text}).run("c")
     unanswered = {b'{"n":%d}' % at for at in range(300)} - hostile.answered
-    assert (report.state, unanswered) == ("complete", set())
+    assert (report.state, report.stopped_because, unanswered) == ("complete", None, set())
     assert report.delivered <= len(hostile.answered)
     assert report.read == report.delivered + report.rejected + report.invalid + report.unsettled
     if transport == "http1":  # urllib3 throws away what came with an answer, so that it is nobody's either
