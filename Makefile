@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test servers lint bench docs clean
+.PHONY: run test servers lint bench bench-quick docs clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
 	@$(BIN)/sendoff sandbox --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
@@ -19,8 +19,12 @@ lint: .venv/dev  ## style, types, and the direction of the arrows
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/dev  ## speed, as ratios to a plain script in the same run
+bench: .venv/dev  ## speed, beside that of others, as ratios in one run; writes docs/performance.md
+	tests/bench/peers/install.sh
 	$(BIN)/python -m tests.bench
+
+bench-quick: .venv/dev  ## the same in two minutes, with the peers that are installed
+	$(BIN)/python -m tests.bench --quick
 
 docs: .venv/dev  ## write the generated reference anew
 	$(BIN)/python docs/generate.py

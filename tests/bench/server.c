@@ -1,12 +1,15 @@
-/* A near-free HTTP/1.1 server for benchmarks: counts requests, and answers each with a short 200.
- * One epoll loop. Bodies are read and thrown away. Prints its port; on SIGTERM prints how many
- * requests it answered, and ends. It ends with its parent, too.
- * Usage: server [PORT]
+/* A near-free HTTP/1.1 server for benchmarks: reads bodies, counts requests and the records in them (one brace
+ * each, as the samples hold nothing nested), and answers each with a short 200, after a delay if one is wanted.
+ * One epoll loop. Prints its port; on SIGUSR1 prints how many requests and records it took; on SIGTERM as well, and
+ * ends. It ends with its parent, too.
+ * Usage: server [DELAY_MS [CERTIFICATE KEY]]
+ * Build: gcc -O3 -o server server.c -lssl -lcrypto
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,24 +17,37 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER (256 * 1024)
 #define LINES 4096
+#define WAITING (1 << 16)
 
-static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"ok\":true}";
 
-struct line { char head[8192]; int length; long body; };
+struct line { char head[8192]; int length; long body; SSL *tls; unsigned life; };
 static struct line *lines[LINES];
+static struct { int fd; unsigned life; double due; } waiting[WAITING];
+static unsigned first, last;
 
-static volatile long answered;
+static volatile long answered, records;
+static volatile sig_atomic_t asked, ended;
 
 static void tell(int signal) {
-  (void)signal;
-  char text[32];
-  int size = snprintf(text, sizeof text, "%ld\n", answered);
-  if (write(1, text, size) < 0) _exit(1);
-  _exit(0);
+  if (signal == SIGTERM) ended = 1; else asked = 1;
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
+
+static long braces(const char *data, long size) {
+  long found = 0;
+  for (long n = 0; n < size; n++) found += data[n] == '{';
+  return found;
 }
 
 static long body_length(const char *head) {
@@ -45,6 +61,7 @@ static int eat(struct line *line, char *data, long size) {
   while (size > 0) {
     if (line->body > 0) {
       long part = size < line->body ? size : line->body;
+      records += braces(data, part);
       line->body -= part; data += part; size -= part;
       if (line->body == 0) done++;
       continue;
@@ -64,13 +81,45 @@ static int eat(struct line *line, char *data, long size) {
   return done;
 }
 
+static long get(int fd, char *buffer) {
+  SSL *tls = lines[fd]->tls;
+  if (!tls) return recv(fd, buffer, BUFFER, 0);
+  int got = SSL_read(tls, buffer, BUFFER);
+  if (got > 0) return got;
+  int why = SSL_get_error(tls, got);
+  if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) { errno = EAGAIN; return -1; }
+  return 0;
+}
+
+static int put(int fd) {
+  answered++;
+  SSL *tls = lines[fd]->tls;
+  return tls ? SSL_write(tls, ANSWER, sizeof ANSWER - 1) > 0 : send(fd, ANSWER, sizeof ANSWER - 1, 0) > 0;
+}
+
+static void hang_up(int fd) {
+  if (lines[fd]->tls) SSL_free(lines[fd]->tls);
+  lines[fd]->tls = NULL;
+  lines[fd]->life++;
+  close(fd);
+}
+
 int main(int argc, char **argv) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGTERM, tell);
+  struct sigaction action = {.sa_handler = tell};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
+  double delay = argc > 1 ? atof(argv[1]) : 0;
+  SSL_CTX *context = NULL;
+  if (argc > 3) {
+    context = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1) return 1;
+    if (SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1) return 1;
+  }
   int yes = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(argc > 1 ? atoi(argv[1]) : 0)};
+  struct sockaddr_in here = {.sin_family = AF_INET};
   here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof here;
   if (bind(listener, (struct sockaddr *)&here, size) || listen(listener, 1024)) return 1;
@@ -82,25 +131,49 @@ int main(int argc, char **argv) {
   epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
   static char buffer[BUFFER];
   for (;;) {
-    int count = epoll_wait(poll, events, 256, -1);
+    if (asked || ended) {
+      asked = 0;
+      printf("%ld %ld\n", answered, records);
+      fflush(stdout);
+      if (ended) return 0;
+    }
+    int wait = -1;
+    if (first != last) {
+      double left = waiting[first % WAITING].due - now();
+      wait = left > 0 ? (int)left : 0; /* rounded down: the last millisecond is spent looking */
+    }
+    int count = epoll_wait(poll, events, 256, wait);
     for (int n = 0; n < count; n++) {
       int fd = events[n].data.fd;
       if (fd == listener) {
         while ((fd = accept4(listener, 0, 0, SOCK_NONBLOCK)) >= 0) {
           if (fd >= LINES) { close(fd); continue; }
           setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-          if (!lines[fd]) lines[fd] = malloc(sizeof(struct line));
+          if (!lines[fd]) lines[fd] = calloc(1, sizeof(struct line));
           lines[fd]->length = 0; lines[fd]->body = 0;
+          if (context) { lines[fd]->tls = SSL_new(context); SSL_set_fd(lines[fd]->tls, fd); SSL_set_accept_state(lines[fd]->tls); }
           event.events = EPOLLIN; event.data.fd = fd;
           epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
         }
         continue;
       }
-      long got = recv(fd, buffer, BUFFER, 0);
-      if (got < 0 && errno == EAGAIN) continue;
-      int done = got > 0 ? eat(lines[fd], buffer, got) : -1;
-      for (; done > 0; done--, answered++) if (send(fd, ANSWER, sizeof ANSWER - 1, 0) < 0) done = -1;
-      if (done < 0) close(fd);
+      do {
+        long got = get(fd, buffer);
+        if (got < 0 && errno == EAGAIN) break;
+        int done = got > 0 ? eat(lines[fd], buffer, got) : -1;
+        for (; done > 0; done--) {
+          if (delay > 0) {
+            waiting[last % WAITING].fd = fd;
+            waiting[last % WAITING].life = lines[fd]->life;
+            waiting[last++ % WAITING].due = now() + delay;
+          } else if (!put(fd)) { done = -1; break; }
+        }
+        if (done < 0) { hang_up(fd); break; }
+      } while (lines[fd]->tls && SSL_pending(lines[fd]->tls));
+    }
+    for (double t = first != last ? now() : 0; first != last && waiting[first % WAITING].due <= t; first++) {
+      int fd = waiting[first % WAITING].fd;
+      if (lines[fd]->life == waiting[first % WAITING].life && !put(fd)) hang_up(fd);
     }
   }
 }

@@ -120,3 +120,10 @@ def test_a_record_that_is_to_be_changed_is_written_anew(rules: dict[str, Any], s
     assert found is not None
     schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="refuse")
     assert encode(schema.apply(found[0]), Form())[0].decode() == sent
+
+
+def test_lines_that_differ_in_what_may_be_null_are_alike_all_the_same() -> None:
+    lines = [json.dumps({"a": None if at % 3 == 0 else "é" * (at % 5), "b": [1, 2.5, None][at % 3]}) for at in range(1_000)]
+    found = Alike().read(pl.Series(lines))
+    assert found is not None
+    assert found[0].plain().frame["b"].null_count() == 333

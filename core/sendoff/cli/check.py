@@ -16,7 +16,12 @@ from sendoff.errors import ConfigError, Problem, SourceError
 
 @click.command("check")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-v", "--verbose", is_flag=True, help="Also say what was skipped, which transport is used and why, and which rules run row by row.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Also say what was skipped, which transport is used, and which rules run row by row.",
+)
 @json_option
 @click.pass_obj
 def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:

@@ -83,13 +83,13 @@ class Alike:
         for _ in range(_LESSONS):
             tokens = self._tokens(lines)
             strange = tokens["1"].is_null().arg_true().to_list()
-            if len(strange) > _LESSONS + len(lines) // 10 and self._members:
-                return None
             for index in strange:
                 try:
                     row = parsed(lines[index])
                 except ValueError as error:
                     faults[index] = str(error)
+                    if len(faults) > _LESSONS + len(lines) // 10:
+                        return None
                 else:
                     if not self._learn(row, lines[index]):
                         return None
