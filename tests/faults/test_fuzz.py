@@ -209,6 +209,7 @@ def test_what_is_read_of_an_answer_another_parser_reads_too(raw: bytes) -> None:
     if found is Malformed:
         return
     status, _, body = found
+    raw = raw.lstrip(b"\r\n")  # which llhttp lets pass before an answer
     while (other := read(raw)).status == 103:  # which http.client takes for the real one
         raw = raw[raw.index(b"HTTP/1.1 103") :].partition(b"\r\n\r\n")[2]
     assert (other.status, other.read()) == (status, body)

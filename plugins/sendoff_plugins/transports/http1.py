@@ -1,13 +1,12 @@
 """HTTP/1.1 on one loop: many keep-alive connections, no thread, task or future for any request.
 
-The loop is the standard library's `selectors`; it pulls a request whenever a connection is free and pushes
+The loop waits on epoll; it pulls a request whenever a connection is free and pushes
 the answer as soon as it is whole. Nothing is ever pipelined.
 """
 
 from __future__ import annotations
 
 import math
-import selectors
 import socket
 import threading
 import time
@@ -20,6 +19,7 @@ from sendoff import Answer, Exchange, Request, Transport, Volley, Wait, Wire, ho
 from sendoff.exchange import Landed
 from sendoff_plugins.transports.dialling import Undialled, addresses, context
 from sendoff_plugins.transports.line import Line, Usual
+from sendoff_plugins.transports.poller import READ, Poller
 from sendoff_plugins.transports.target import Target
 from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -54,7 +54,7 @@ class _Loop:
 
     def __init__(self, exchange: Exchange, wire: Wire) -> None:
         self._exchange, self._wire = exchange, wire
-        self._selector = selectors.DefaultSelector()
+        self._poller = Poller()
         self._target = Target(wire.url, wire.proxy, context(wire.tls) if wire.url[:6].lower() == "https:" else None)
         self._usual = Usual()
         self._idle: list[Line] = []
@@ -70,7 +70,7 @@ class _Loop:
         self._waker, self._bell = socket.socketpair()
         self._waker.setblocking(False)
         self._bell.setblocking(False)
-        self._selector.register(self._waker, selectors.EVENT_READ, None)
+        self._poller.watch(self._waker.fileno(), READ, None)
         self._resolver = ThreadPoolExecutor(1, thread_name_prefix="sendoff-dns")
         self._resolved: list[tuple[Line, Any]] = []
         exchange.changed(self._wake)
@@ -81,10 +81,9 @@ class _Loop:
         while self._busy or not self._done:
             until = min(self._soonest, self._resume)
             wait = None if until == math.inf else max(0.0, until - time.monotonic())
-            ready = self._selector.select(wait)
+            ready = self._poller.wait(wait)
             now = time.monotonic()
-            for key, events in ready:
-                line = key.data
+            for line, events in ready:
                 if line is None:
                     self._rung(now)
                 elif line.ready(events):
@@ -101,7 +100,7 @@ class _Loop:
         self._closed = True
         for line in (*self._idle, *self._busy):
             line.close()
-        self._selector.close()
+        self._poller.close()
         self._resolver.shutdown(wait=False, cancel_futures=True)
         self._waker.close()
         self._bell.close()
@@ -160,7 +159,7 @@ class _Loop:
                 break
             line.close()
         else:
-            line = Line(self._target, self._selector, self._usual)
+            line = Line(self._target, self._poller, self._usual)
             self._resolver.submit(self._resolve, line)
         self._busy.add(line)
         return line

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import selectors
 import socket
 import ssl
 import time
@@ -16,10 +15,10 @@ from typing import Any
 
 from sendoff import Answer, Request, Volley
 from sendoff_plugins.transports.dialling import CONNECT
+from sendoff_plugins.transports.poller import READ, WRITE, Poller
 from sendoff_plugins.transports.reply import Malformed, Reply
 from sendoff_plugins.transports.target import Target
 
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 #: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
 PIECE, RECEIVE = 1 << 20, 64 << 10
 #: Only short answers are worth remembering.
@@ -39,8 +38,8 @@ class Usual:
 class Line:
     """A connection that carries one request at a time. Its owner says when it is readable or writable."""
 
-    def __init__(self, target: Target, selector: selectors.BaseSelector, usual: Usual) -> None:
-        self._target, self._selector, self._usual = target, selector, usual
+    def __init__(self, target: Target, poller: Poller, usual: Usual) -> None:
+        self._target, self._poller, self._usual = target, poller, usual
         self._addresses: deque[Any] = deque()
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._events = 0
@@ -148,7 +147,7 @@ class Line:
     def close(self) -> None:
         if self._sock is not None:
             if self._events:
-                self._selector.unregister(self._sock)
+                self._poller.forget(self._sock.fileno())
             self._sock.close()
         self._sock, self._events, self.open, self._exchanging = None, 0, False, False
 
@@ -212,7 +211,7 @@ class Line:
         if self._target.secure:
             assert self._target.context is not None
             if self._events:
-                self._selector.unregister(self._sock)
+                self._poller.forget(self._sock.fileno())
                 self._events = 0
             self._sock = self._target.context.wrap_socket(
                 self._sock, server_hostname=self._target.host, do_handshake_on_connect=False
@@ -312,10 +311,7 @@ class Line:
     def _watch(self, events: int) -> None:
         if events == self._events or self._sock is None:
             return
-        if self._events:
-            self._selector.modify(self._sock, events, self)
-        else:
-            self._selector.register(self._sock, events, self)
+        self._poller.watch(self._sock.fileno(), events, self)
         self._events = events
 
 

