@@ -47,11 +47,11 @@ class Server:
         self._process.terminate()
         self._process.communicate()
 
-    def taken(self) -> tuple[int, int]:
-        """Requests and records so far."""
+    def taken(self) -> tuple[int, int, float]:
+        """Requests and records so far, and the seconds from the first answer to the last."""
         self._process.send_signal(signal.SIGUSR1)
-        requests, records = self._line().split()
-        return int(requests), int(records)
+        requests, records, seconds = self._line().split()
+        return int(requests), int(records), float(seconds)
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -116,11 +116,11 @@ def syslog_ng(job: Job) -> Sequence[str | Path]:
 BRIDGE, NODE = PEERS / "bridge/bin/python", Path(shutil.which("node") or "/nonexistent")
 
 SENDOFF = Program("sendoff", "parses, checks a schema, keeps a durable account, a key for each request", sendoff)
-URLLIB3 = Program("sendoff, urllib3", "the same over the other transport", lambda job: sendoff(job, "urllib3"), share=0.1)
+URLLIB3 = Program("sendoff, urllib3", "the same over the other transport", lambda job: sendoff(job, "urllib3"), share=0.02)
 HTTP1 = Program("sendoff, http1", "the same over the other transport", lambda job: sendoff(job, "http1"))
 WRK = Program("wrk", "no records: one request over and over, the limit of one core", wrk, needs=Path("/usr/bin/wrk"))
 PLAIN = Program(
-    "urllib3 script", "passes lines through; no schema, no account, no retry", script(sys.executable, "plain.py"), share=0.1
+    "urllib3 script", "passes lines through; no schema, no account, no retry", script(sys.executable, "plain.py"), share=0.04
 )
 MQ_BRIDGE = Program(
     "mq-bridge", "passes lines through; no schema, no account", script(BRIDGE, "mq_bridge_route.py"), needs=BRIDGE
@@ -131,16 +131,16 @@ REDPANDA = Program(
 UNDICI = Program(
     "node undici", "passes lines through; no schema, no account, no retry",
     lambda job: [NODE, _beside(HERE / "peers/undici.mjs"), job.url, job.file, str(job.size), str(job.concurrency)],
-    share=0.5, needs=PEERS / "node_modules/undici",
+    share=0.25, needs=PEERS / "node_modules/undici",
 )  # fmt: skip
 SYSLOG_NG = Program(
-    "syslog-ng", "passes lines through; no schema, no account of records", syslog_ng, share=0.5, needs=Path("/usr/sbin/syslog-ng"),
+    "syslog-ng", "passes lines through; no schema, no account of records", syslog_ng, share=0.25, needs=Path("/usr/sbin/syslog-ng"),
     endless=True,
 )  # fmt: skip
-DRT = Program("drt", "rows of SQLite by a template; dead letters; sequential", drt, share=0.02, needs=PEERS / "drt/bin/drt")
+DRT = Program("drt", "rows of SQLite by a template; dead letters; sequential", drt, share=0.01, needs=PEERS / "drt/bin/drt")
 DLT = Program(
     "dlt", "loads through files, with resumable state; a schema it infers", script(PEERS / "drt/bin/python", "dlt_destination.py"),
-    share=0.01, needs=PEERS / "drt/bin/python",
+    share=0.006, needs=PEERS / "drt/bin/python",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 /* A near-free HTTP/1.1 server for benchmarks: reads bodies, counts requests and the records in them (one brace
  * each, as the samples hold nothing nested), and answers each with a short 200, after a delay if one is wanted.
- * One epoll loop. Prints its port; on SIGUSR1 prints how many requests and records it took; on SIGTERM as well, and
+ * One epoll loop. Prints its port; on SIGUSR1 prints how many requests and records it took, and the seconds from the first answer to the last; on SIGTERM as well, and
  * ends. It ends with its parent, too.
  * Usage: server [DELAY_MS [CERTIFICATE KEY]]
  * Build: gcc -O3 -o server server.c -lssl -lcrypto
@@ -32,6 +32,7 @@ static struct { int fd; unsigned life; double due; } waiting[WAITING];
 static unsigned first, last;
 
 static volatile long answered, records;
+static double began, latest;
 static volatile sig_atomic_t asked, ended;
 
 static void tell(int signal) {
@@ -92,7 +93,8 @@ static long get(int fd, char *buffer) {
 }
 
 static int put(int fd) {
-  answered++;
+  latest = now();
+  if (!answered++) began = latest;
   SSL *tls = lines[fd]->tls;
   return tls ? SSL_write(tls, ANSWER, sizeof ANSWER - 1) > 0 : send(fd, ANSWER, sizeof ANSWER - 1, 0) > 0;
 }
@@ -133,7 +135,7 @@ int main(int argc, char **argv) {
   for (;;) {
     if (asked || ended) {
       asked = 0;
-      printf("%ld %ld\n", answered, records);
+      printf("%ld %ld %.6f\n", answered, records, (latest - began) / 1e3);
       fflush(stdout);
       if (ended) return 0;
     }

@@ -21,7 +21,7 @@ from sendoff.exchange import Answer, Landed, Request, Volley, Wait
 from sendoff.ledger import Changes
 
 #: Seconds that changes gather before they are committed, while nobody waits for the commit.
-GATHER = 0.01
+GATHER = 0.03
 
 
 class Desk:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sendoff import shape
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
+from sendoff.delivery.ahead import ahead
 from sendoff.delivery.keys import Key
 from sendoff.encoding import Form, encode
 from sendoff.errors import SourceError
@@ -47,7 +48,7 @@ class Reader:
         ordinal = rows = 0
         for validator in self._validators:
             validator.start()
-        for page in pages:
+        for page in ahead(pages):
             typed = self._schema.apply(page)
             self._check_needed(page, typed)
             block, refused = self._block(ordinal, page, typed)

@@ -41,11 +41,16 @@ def conversion(cells: pl.Expr, dtype: Any, type_: Type, *, text: bool, format: s
     return None if fast is None else fast(cells, dtype)
 
 
-def of_numbers(cells: pl.Expr, type_: Type) -> pl.Expr | None:
+def of_numbers(cells: pl.Expr, type_: Type) -> pl.Expr:
     """What converts JSON numbers, as text, to a declared type; null where a number cannot be of that type."""
-    if type_.name not in ("integer", "float", "number", "decimal"):
-        return pl.when(False).then(cells).cast(type_.dtype)
-    return conversion(cells, pl.String, type_, text=True)
+    match type_.name:
+        case "integer":
+            return cells.cast(pl.Int64, strict=False)
+        case "float":
+            return _finite(cells.cast(pl.Float64, strict=False))
+        case "number" | "decimal":
+            return cells  # they are JSON numbers already, with all their digits
+    return pl.when(False).then(cells).cast(type_.dtype)
 
 
 def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:

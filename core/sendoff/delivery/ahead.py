@@ -1,0 +1,48 @@
+"""Working ahead: an iterator whose next items are made in a thread of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from queue import Queue
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+_END = object()
+
+
+def ahead(items: Iterable[T], most: int = 1) -> Iterator[T]:
+    """The same items, up to so many of them made before they are asked for.
+
+    What making them raises is raised where it would have been. Who stops asking stops the making.
+    """
+    made: Queue[tuple[Any, BaseException | None]] = Queue(most)
+    stopped = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put((item, None))
+                if stopped.is_set():
+                    return
+            made.put((_END, None))
+        except BaseException as error:
+            made.put((_END, error))
+
+    thread = threading.Thread(target=make, name="sendoff-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield cast("T", item)
+    finally:
+        stopped.set()
+        while thread.is_alive():  # it may wait for room
+            while not made.empty():
+                made.get_nowait()
+            thread.join(0.01)
