@@ -41,15 +41,14 @@ class Form:
 
 
 def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
-    """The frame's records joined by the separator, and where each starts.
+    """The frame's records as a block: `joined`."""
+    return joined(written(typed, form), form) if typed.frame.height else joined(pl.Series([], dtype=pl.String), form)
 
-    The last offset lies one separator past the end, so that records i to j are always
-    ``data[offsets[i] : offsets[j] - 1]``.
-    """
-    if typed.frame.height == 0:
-        return b"", array("q", [0])
+
+def written(typed: Typed, form: Form) -> pl.Series:
+    """Each of the frame's records as it is sent."""
     if typed.json is not None and form.bare:
-        return _joined(typed.json, form)
+        return typed.json
     if form.omit_null:
         typed = replace(typed, optional=frozenset(typed.frame.columns))
     # Numbered columns: polars reads names like "*" and "^a$" as patterns.
@@ -60,10 +59,17 @@ def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
         records = frame.select(_written(typed, form).alias("record")).to_series()
         if len(records) == 1 != typed.frame.height:  # a template without fields is the same for all
             records = records.new_from_index(0, typed.frame.height)
-    return _joined(records, form)
+    return records
 
 
-def _joined(records: pl.Series, form: Form) -> tuple[bytes, array[int]]:
+def joined(records: pl.Series, form: Form) -> tuple[bytes, array[int]]:
+    """Records joined by the separator, and where each starts.
+
+    The last offset lies one separator past the end, so that records i to j are always
+    ``data[offsets[i] : offsets[j] - 1]``.
+    """
+    if not len(records):
+        return b"", array("q", [0])
     lengths = records.str.len_bytes().cast(pl.Int64)
     offsets = array("q", [0])
     offsets.extend((lengths + 1).cum_sum().to_list())

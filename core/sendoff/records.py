@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
@@ -105,6 +105,8 @@ class Page:
     numbers: frozenset[str] = frozenset()
     #: Where the source has JSON: each row's own, as it stands there; null where that is faulty.
     json: pl.Series | None = None
+    #: Where the rows have not been read but as lines of JSON: how to read them. Then `frame` has no columns.
+    unread: Unread | None = None
 
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0
@@ -112,12 +114,18 @@ class Page:
     def as_json(self, rows: Sequence[int]) -> list[str]:
         """These rows as the source had them, each as a JSON object: what a person will correct."""
         if self.json is not None:
-            nothing = jsontext.dumps(dict.fromkeys(self.frame.columns))
+            nothing = jsontext.dumps(dict.fromkeys(self.unread.keys if self.unread else self.frame.columns))
             return [text or nothing for text in self.json.gather(list(rows)).to_list()]
         frame = self.frame[list(rows)] if self.frame.width else self.frame
         if frame.width and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
         return [jsontext.dumps(_writable(row)) for row in frame.iter_rows(named=True)]
+
+    def read(self) -> Page:
+        """The same page with its rows read."""
+        if self.unread is None or self.json is None:
+            return self
+        return replace(self.unread.parse(self.json), file=self.file, lines=self.lines)
 
     def plain(self) -> Page:
         """The same page with numbers as Python's, for whoever looks at single values."""
@@ -126,6 +134,13 @@ class Page:
             for name in self.numbers
         ]
         return replace(self, frame=self.frame.with_columns(values), numbers=frozenset(), json=None)
+
+
+class Unread(NamedTuple):
+    """What is known of lines that have not been read: the first one's keys, and how to make a page of some of them."""
+
+    keys: tuple[str, ...]
+    parse: Callable[[pl.Series], Page]
 
 
 class Route(NamedTuple):
@@ -188,15 +203,16 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in row.items()}
 
 
-def pages(items: Iterable[Any]) -> Iterator[Page]:
-    """Turn whatever a source yields into pages of bounded size.
+def pages(items: Iterable[Any], *, unread: bool = False) -> Iterator[Page]:
+    """Turn whatever a source yields into pages of bounded size; with `unread`, some of them may be `Page.unread`.
 
     Rows that come without line numbers are numbered from 1. Raises `SourceError` for an item that is
     none of the shapes a source may yield.
     """
     row = 0
     for page in _unnumbered(items):
-        yield page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
+        numbered = page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
+        yield numbered if unread else numbered.read()
         row += page.frame.height
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import polars as pl
 
 from sendoff import shape
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
 from sendoff.delivery.ahead import ahead
 from sendoff.delivery.keys import Key
-from sendoff.encoding import Form, encode
+from sendoff.encoding import Form, encode, joined, written
 from sendoff.errors import SourceError
 from sendoff.ledger import Failure
 from sendoff.records import Block, Page, Route
@@ -42,19 +44,57 @@ class Reader:
         self._needed = [name[1:] for name in sorted(placeholders)]
         self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
         self._form = Form(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
+        #: Whether nothing but the schema looks at records, and they are sent by themselves.
+        self._bare = self._form.bare and not (self._validators or self._needed or self._keyed or self._router)
 
     def read(self, pages: Iterable[Page]) -> Iterator[Read]:
         """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
         ordinal = rows = 0
         for validator in self._validators:
             validator.start()
-        for page in ahead(pages):
-            typed = self._schema.apply(page)
-            self._check_needed(page, typed)
-            block, refused = self._block(ordinal, page, typed)
-            yield Read(block, _failures(page, refused, rows), rows + page.frame.height)
+        for page, certain in ahead(self._looked_over(pages)):
+            if certain is not None:
+                block, refused = self._as_they_stand(ordinal, page, certain)
+            else:
+                typed = self._schema.apply(page)
+                self._check_needed(page, typed)
+                block, refused = self._block(ordinal, page, typed)
+            yield Read(block, _failures(block.page, refused, rows), rows + page.frame.height)
             ordinal = block.hi
             rows += page.frame.height
+
+    def _looked_over(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
+        """Each page with which of its rows are sent as they stand; or read, where that is not told without reading it."""
+        for page in pages:
+            certain = None
+            if page.unread is not None and page.json is not None and self._bare:
+                certain = self._schema.certain(page.json, page.unread.keys)
+            if certain is not None and 2 * int(certain.sum()) < len(certain):
+                certain = None
+            yield (page if certain is not None else page.read()), certain
+
+    def _as_they_stand(self, ordinal: int, page: Page, certain: pl.Series) -> tuple[Block, dict[int, str]]:
+        """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
+        assert page.json is not None
+        assert page.unread is not None
+        lines, refused = page.json, dict[int, str]()
+        if not certain.all():
+            rest = (~certain).arg_true()
+            some = page.unread.parse(lines.gather(rest))
+            typed = self._schema.apply(some)
+            good = _without(len(rest), typed.refused)
+            lines = lines.clone().scatter(rest.gather(list(good)), written(typed.only(good), self._form)) if good else lines
+            refused = {int(rest[at]): reason for at, reason in typed.refused.items()}
+            faulty = [int(rest[at]) for at in some.faults]
+            page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
+        kept = _without(page.frame.height, refused)
+        data, offsets = joined(lines.gather(list(kept)) if refused else lines, self._form)
+        large = self._too_large(offsets)
+        if large:
+            refused.update({kept[at]: reason for at, reason in large.items()})
+            kept = _without(page.frame.height, refused)
+            data, offsets = joined(lines.gather(list(kept)), self._form)
+        return Block(ordinal, data, offsets, page, kept), refused
 
     def _block(self, ordinal: int, page: Page, typed: Typed) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""

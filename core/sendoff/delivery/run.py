@@ -101,7 +101,7 @@ class Run:
         return invalid
 
     def _reads(self) -> Iterator[Read]:
-        return self._reader.read(pages(yielded(self._source)))
+        return self._reader.read(pages(yielded(self._source), unread=True))
 
     def _commit(self, changes: Changes) -> None:
         self._ledger.commit(self._state, changes)

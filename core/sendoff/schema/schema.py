@@ -15,6 +15,7 @@ from sendoff.schema import explain
 from sendoff.schema.checks import certain
 from sendoff.schema.columns import as_json, cell_by_cell, conversion, empty_as_null, of_numbers, written
 from sendoff.schema.fields import Field
+from sendoff.schema.sure import Sure, sure
 
 _REMEMBERED = 10_000
 
@@ -53,6 +54,7 @@ class Schema:
         self._slow = [f for f in fields if self._checks[f.name][1]]
         self._whole = explain.validator({f.name: f.rules for f in self._slow})
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
+        self._sure: dict[tuple[str, ...], Sure | None] = {}
 
     @property
     def slow(self) -> dict[str, list[str]]:
@@ -81,6 +83,15 @@ class Schema:
                 f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "
                 "declare it in the schema, or write `unknown: drop`"
             )
+
+    def certain(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
+        """Which lines of JSON are certainly good and sent as they stand; None if that cannot be told without reading them."""
+        if keys not in self._sure:
+            self._sure[keys] = None if self._slow else sure(keys, self.fields, unknown=self.unknown)
+        found = self._sure[keys]
+        if found is None:
+            return None
+        return found.good(lines, self.fields, {f.name: self._suspects(at, f) for at, f in enumerate(self.fields)})
 
     def apply(self, page: Page) -> Typed:
         """The page in its declared types, and the rows refused, with their reasons."""
@@ -255,7 +266,7 @@ def _same(page: Page, f: Field, values: pl.Series) -> bool:
     if f.type is None or cells.dtype == pl.Null:
         return True
     if f.type.name in ("datetime", "time"):
-        return bool((values == cells).fill_null(True).all())
+        return cells.dtype == pl.String and not number and bool((values == cells).fill_null(True).all())
     return number == (f.type.name in ("integer", "float", "number", "decimal"))
 
 

@@ -70,7 +70,10 @@ class Alike:
         """The page of some lines, and why some of them are no records, by index; None if they are not alike."""
         if self._failures == _PATIENCE:
             return None
-        found = self._read(lines)
+        try:
+            found = self._read(lines)
+        except pl.exceptions.ComputeError:  # hundreds of keys make too large an expression
+            found = None
         if found is None:
             self._members = ()
             self._failures += 1

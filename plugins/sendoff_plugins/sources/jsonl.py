@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS, from_mappings
+from sendoff.records import PAGE_ROWS, Unread, from_mappings
 from sendoff_plugins.sources.alike import Alike, parsed
 from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
 
@@ -43,17 +43,27 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
         first += len(blank)
         some = -(-len(lines) // max(1, -(-len(lines) // PAGE_ROWS)))  # pages of equal size
         for at in range(0, len(lines), some or 1):
-            page, faults = _page(alike, lines[at : at + some])
-            yield replace(page, file=name, lines=numbers[at : at + some], faults=dict(sorted(faults.items())))
+            page = _unread(alike, lines[at : at + some])
+            yield replace(page, file=name, lines=numbers[at : at + some])
         if begun > MAX_RECORD:
             raise SourceError(f"{name}:{first}: a line of more than {MAX_RECORD >> 20} MiB")
 
 
-def _page(alike: Alike, lines: pl.Series) -> tuple[Page, dict[int, str]]:
-    """The page of some lines, and why some of them are no records."""
-    found = alike.read(lines) if lines.dtype == pl.String else None
-    page, faults = found or one_by_one(lines.to_list())
-    return page, {index: f"{sentence}: {_start(lines[index])!r}" for index, sentence in faults.items()}
+def _unread(alike: Alike, lines: pl.Series) -> Page:
+    """The page of some lines, which need not be read if they are good as they stand."""
+
+    def parse(some: pl.Series) -> Page:
+        page, faults = (alike.read(some) if some.dtype == pl.String else None) or one_by_one(some.to_list())
+        told = {index: f"{sentence}: {_start(some[index])!r}" for index, sentence in sorted(faults.items())}
+        return replace(page, faults=told)
+
+    if lines.dtype != pl.String:
+        return parse(lines)
+    try:
+        keys = tuple(parsed(lines[0]))
+    except ValueError:
+        return parse(lines)
+    return Page(pl.DataFrame(height=len(lines)), fixed=False, json=lines, unread=Unread(keys, parse))
 
 
 def _start(line: str | bytes) -> str:
