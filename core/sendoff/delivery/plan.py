@@ -16,6 +16,8 @@ from sendoff.records import Block, Route, Span, Spans, spans_of, total
 STRIP = 256
 #: ... and the most, where answers come faster than commits.
 LONG_STRIP = 4_096
+#: As many times the concurrency may batches be planned, where answers come faster than commits.
+SPARE = 4
 READ_AHEAD = 16 << 20
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.
@@ -40,6 +42,8 @@ class Plan:
         self.ended = False
         #: Permits ran out while a commit was under way, so that nothing travelled.
         self.starving = False
+        #: The bytes of the largest piece so far: what is planned is kept in memory.
+        self._largest = 0
         #: Open pieces by their first ordinal.
         self.open: dict[int, Strip] = {}
         #: The most records in a request, as declared or as learned.
@@ -87,8 +91,8 @@ class Plan:
 
     def advance(self, suspended: int) -> Iterator[Piece]:
         """Open pieces while there are permits; suspended requests are not counted against them."""
-        if self.starving and self.single:
-            self.window = max(self.window, min(2 * self.window, LONG_STRIP))
+        if self.starving:
+            self._widen()
         self.starving = False
         while True:
             free = self.window - (self.outstanding - suspended)
@@ -102,6 +106,13 @@ class Plan:
             self.planned = hi
             for spans in self._addressed(span):
                 yield self.open_piece(spans, 1 if self.single else total(spans))
+
+    def _widen(self) -> None:
+        """Permits ran out because answers come faster than commits: twice as many, within reason."""
+        if self.single:
+            self.window = max(self.window, min(2 * self.window, LONG_STRIP))
+        elif 2 * self.window * self._largest <= READ_AHEAD:
+            self.window = max(self.window, min(2 * self.window, SPARE * self.concurrency))
 
     def _addressed(self, span: Span) -> Iterator[Spans]:
         """The span, or its records parted by where they go, each part no larger than a request may be."""
@@ -128,7 +139,9 @@ class Plan:
 
     def open_piece(self, spans: Spans, step: int) -> Piece:
         """A piece of these records, to be sent in requests of `step` records."""
-        piece = Piece(spans[0].lo, spans[-1].hi, step, self.digest(spans), spans if len(spans) > 1 else ())
+        parts = self.stock.slices(spans)
+        self._largest = max(self._largest, sum(map(len, parts)))
+        piece = Piece(spans[0].lo, spans[-1].hi, step, digest(parts), spans if len(spans) > 1 else ())
         self.open[piece.lo] = strip = Strip.of(piece, spans)
         self.outstanding += strip.open
         self.stock.hold(piece)
