@@ -81,8 +81,10 @@ types = {"id": pl.Int64, "email": pl.String, "first": pl.String, "last": pl.Stri
          "amount": pl.Decimal(18, 4), "active": pl.Boolean, "score": pl.Float64}
 reader = pl.scan_csv(sys.argv[1], schema=dict.fromkeys(types, pl.String)).collect()
 for at in range(0, reader.height, 10_000):
-    some = reader[at : at + 10_000].with_columns(pl.col(name).cast(kind) for name, kind in types.items() if kind not in (pl.Boolean,))
-    some = some.with_columns(pl.col("active") == "true")
+    some = reader[at : at + 10_000].with_columns(
+        *(pl.col(name).cast(kind) for name, kind in types.items() if kind not in (pl.Boolean, pl.Date)),
+        pl.col("active") == "true", pl.col("born").str.to_date("%Y-%m-%d"),
+    )
     b"[" + some.select(pl.struct(pl.all()).struct.json_encode()).to_series().str.join(",").item().encode() + b"]"
 print(time.perf_counter() - began)
 """

@@ -49,31 +49,29 @@ def read_table(stream: Any, name: str, delimiter: str) -> Iterator[Page]:
     """Pages of a stream of CSV; raises `SourceError`, with the line, where it cannot be CSV."""
     records = _records(stream, name, delimiter)
     header: list[str] = next(records)
-    for chunk, line in records:
-        yield _Chunk(chunk, line, name, delimiter).page(header)
+    for chunk, line, newlines in records:
+        yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
 
 
 def _records(stream: Any, name: str, delimiter: str) -> Iterator[Any]:
-    """The header, then chunks of whole records, each with the number of its first line."""
+    """The header, then chunks of whole records, each with the number of its first line and how many lines it ends."""
     header: list[str] | None = None
-    line = 1
-    for chunk in _whole(stream, name):
-        start = line
-        line += chunk.count(b"\n")
+    for chunk, line, newlines in _whole(stream, name):
         if header is None:
             head = _header_end(chunk)
             header = _header(chunk[:head], name, delimiter)
             yield header
             if chunk[head:]:
-                yield chunk[head:], start + chunk.count(b"\n", 0, head)
+                above = chunk.count(b"\n", 0, head)
+                yield chunk[head:], line + above, newlines - above
         else:
-            yield chunk, start
+            yield chunk, line, newlines
     if header is None:
         raise SourceError(f"{name}: is empty; a CSV file has a header line")
 
 
-def _whole(stream: Any, name: str) -> Iterator[bytes]:
-    """Chunks that end where a record ends: at a newline with an even number of quotes before it."""
+def _whole(stream: Any, name: str) -> Iterator[tuple[bytes, int, int]]:
+    """Chunks that end where a record ends, at a newline with an even number of quotes before it; each with its first line's number and how many it ends."""
     rest, line = b"", 1
     for data in chunks(stream):
         rest += data
@@ -86,15 +84,16 @@ def _whole(stream: Any, name: str) -> Iterator[bytes]:
                 break
         if end >= 0:
             chunk, rest = rest[: end + 1], rest[end + 1 :]
-            yield chunk
-            line += chunk.count(b"\n")
+            newlines = chunk.count(b"\n")
+            yield chunk, line, newlines
+            line += newlines
         if len(rest) > MAX_RECORD:
             raise SourceError(_never_closed(rest, line, name) or f"{name}:{line}: a record of more than {MAX_RECORD >> 20} MiB")
     if rest:
         problem = _never_closed(rest, line, name)
         if problem:
             raise SourceError(problem)
-        yield rest
+        yield rest, line, rest.count(b"\n")
 
 
 def _never_closed(rest: bytes, line: int, name: str) -> str | None:
@@ -135,18 +134,21 @@ def _header(raw: bytes, name: str, delimiter: str) -> list[str]:
 class _Chunk:
     """Whole records, and the number of the line they start in."""
 
-    def __init__(self, data: bytes, line: int, name: str, delimiter: str) -> None:
-        self.data, self.line, self.name, self.delimiter = data, line, name, delimiter
+    def __init__(self, data: bytes, line: int, newlines: int, name: str, delimiter: str) -> None:
+        self.data, self.line, self.newlines, self.name, self.delimiter = data, line, newlines, name, delimiter
 
     def page(self, header: list[str]) -> Page:
-        text = _decoded(self.data, self.line, self.name)
         bare = self._without_quoted()
-        records = pl.Series(bare.removesuffix(b"\n").decode().split("\n"), dtype=pl.String)
+        try:
+            records = pl.read_lines(bare).to_series()
+        except pl.exceptions.ComputeError:
+            _decoded(self.data, self.line, self.name)  # says where it is no UTF-8
+            raise
         cells = records.str.count_matches(self.delimiter, literal=True)
         regular = (cells == len(header) - 1).all() and (len(header) > 1 or not records.str.strip_chars("\r").eq("").any())
         frame = self._fast(header) if regular else None
         if frame is None or frame.height != len(records):
-            return self._slow(text, header)
+            return self._slow(_decoded(self.data, self.line, self.name), header)
         return Page(frame, self.name, self._lines(len(records)), text=True)
 
     def _without_quoted(self) -> bytes:
@@ -187,7 +189,7 @@ class _Chunk:
         return Page(frame, self.name, lines, faults, text=True)
 
     def _lines(self, records: int) -> Sequence[int]:
-        if self.data.count(b"\n") <= records:
+        if self.newlines <= records:
             return range(self.line, self.line + records)
         return [self.line + before for before in self._starts()]
 
