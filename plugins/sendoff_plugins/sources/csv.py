@@ -71,7 +71,10 @@ def _records(stream: Any, name: str, delimiter: str) -> Iterator[Any]:
 
 
 def _whole(stream: Any, name: str) -> Iterator[tuple[bytes, int, int]]:
-    """Chunks that end where a record ends, at a newline with an even number of quotes before it; each with its first line's number and how many it ends."""
+    """Chunks that end where a record ends, at a newline with an even number of quotes before it.
+
+    Each with its first line's number, and how many lines it ends.
+    """
     rest, line = b"", 1
     for data in chunks(stream):
         rest += data

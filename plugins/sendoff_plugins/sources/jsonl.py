@@ -36,7 +36,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
             raw = pl.Series(piece.split(b"\n"), dtype=pl.Binary)
             lines, blank = raw, pl.Series([not line or line.isspace() for line in raw], dtype=pl.Boolean)
         else:
-            blank = lines.str.len_bytes() == 0
+            blank = lines == ""
         numbers: Sequence[int] | pl.Series = range(first, first + len(lines))
         if blank.any():
             lines, numbers = lines.filter(~blank), (~blank).arg_true().cast(pl.Int64) + first
