@@ -62,7 +62,7 @@ def _floors(home: Path, found: list[Measured], rounds: int, *, quick: bool) -> l
         peak, moves = floors.memory(home, records, lambda url: sendoff(Job(home, url, records, 10_000, 4)))
         made += [
             Bar("10,000,000 records: peak MiB", peak, 600, least=False),
-            Bar("10,000,000 records: how far memory moves after a tenth", moves, 0.05, least=False),
+            Bar("10,000,000 records: how much the peak grows after a tenth", moves, 0.05, least=False),
         ]
     return made
 

@@ -138,7 +138,7 @@ def schema(home: Path, rounds: int) -> tuple[float, bool]:
 
 
 def memory(home: Path, records: int, command: Any) -> tuple[float, float]:
-    """A long run's peak in MiB, and how far its memory moves after the first tenth, as a share."""
+    """A long run's peak in MiB, and by how much it is higher than the peak of the first tenth, as a share."""
     sizes: list[tuple[float, float]] = []
     with Server(home) as server:
         process = subprocess.Popen(command(server.url), cwd=home, stdout=subprocess.DEVNULL)
@@ -150,6 +150,5 @@ def memory(home: Path, records: int, command: Any) -> tuple[float, float]:
             sizes.append((server.taken()[1] / records, pages * 4096 / 2**20))
             time.sleep(0.2)
         assert process.wait() == 0
-    steady = [size for done, size in sizes if 0.1 <= done <= 0.98]
-    middle = statistics.median(steady)
-    return max(size for _, size in sizes), max(abs(size - middle) for size in steady) / middle
+    peak = max(size for _, size in sizes)
+    return peak, peak / max(size for done, size in sizes if done <= 0.1) - 1

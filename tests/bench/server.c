@@ -142,7 +142,7 @@ int main(int argc, char **argv) {
     int wait = -1;
     if (first != last) {
       double left = waiting[first % WAITING].due - now();
-      wait = left > 0 ? (int)left : 0; /* rounded down: the last millisecond is spent looking */
+      wait = left > 2 ? (int)left - 2 : 0; /* the last two milliseconds are spent looking, as sleep is not exact */
     }
     int count = epoll_wait(poll, events, 256, wait);
     for (int n = 0; n < count; n++) {

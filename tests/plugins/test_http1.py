@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import select
 import threading
 import time
+from collections import Counter
 
 import pytest
 
+from sendoff.ledger import history
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.crowd import Crowd
 
@@ -95,3 +98,38 @@ def test_a_dead_endpoint_costs_six_requests(project: Project) -> None:
     report = project({"in.jsonl": rows(1_000), "connectors.d/c.yaml": connector(url, "single")}).run("c")
     assert (report.state, report.requests) == ("stopped", 6)
     assert "refused" in (report.stopped_because or "")
+
+
+def test_where_there_is_no_epoll_the_platform_s_own_does(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(select, "epoll")
+    report = project({"in.jsonl": rows(300), "connectors.d/c.yaml": connector(receiver.url, "single")}).run("c")
+    assert (report.state, report.delivered) == ("complete", 300)
+
+
+def test_a_volley_ends_with_the_first_answer_that_is_no_success(project: Project) -> None:
+    seen: Counter[int] = Counter()
+
+    def answer(request: Received) -> Reply:
+        n = json.loads(request.body)["n"]
+        seen[n] += 1
+        if n % 50 == 7:
+            return Reply(422, b'{"detail": "odd"}')
+        return Reply(503) if n % 40 == 3 and seen[n] == 1 else Reply()
+
+    with Receiver(answer) as api:
+        report = project({"in.jsonl": rows(400), "connectors.d/c.yaml": connector(api.url, "single")}).run("c")
+    assert (report.state, report.delivered, report.rejected) == ("incomplete", 392, 8)
+    assert report.requests == sum(seen.values())
+    assert report.retries == report.requests - 400
+    assert set(seen) == set(range(400))
+
+
+def test_every_request_of_a_volley_is_noted_with_its_own_key(project: Project, receiver: Receiver) -> None:
+    report = project({"in.jsonl": rows(200), "connectors.d/c.yaml": connector(receiver.url, "single")}).run("c")
+    noted = list(history.requests(project.home / ".sendoff", report.run))
+    keys = {json.loads(request.body)["n"]: request.headers["idempotency-key"] for request in receiver.requests}
+    assert {row["lo"]: row["key"] for row in noted} == keys
+    assert len({row["number"] for row in noted}) == len(set(keys.values())) == 200
+    assert sum(row["bytes"] for row in noted) == report.bytes == sum(len(request.body) for request in receiver.requests)
