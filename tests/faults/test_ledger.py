@@ -172,7 +172,7 @@ def test_d1_a_full_disk_stops_the_run_resumably_and_nothing_is_sent_unrecorded(p
         assert 0 < sent_before < 4_000
         assert project.run("c").delivered == 20_000
         bodies = [request.body for request in receiver.requests]
-        assert len(bodies) - len(set(bodies)) <= 4
+        assert len(bodies) - len(set(bodies)) <= 2 * 4  # twice the concurrency: docs/guarantees.md
 
 
 def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(project: Project, receiver: Receiver) -> None:

@@ -17,7 +17,7 @@ STRIP = 256
 #: ... and the most, where answers come faster than commits.
 LONG_STRIP = 4_096
 #: As many times the concurrency may batches be planned, where answers come faster than commits.
-SPARE = 4
+SPARE = 2
 READ_AHEAD = 16 << 20
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.

@@ -64,11 +64,29 @@ def test_at_most_a_window_of_requests_is_repeated(concurrency: int, seed: int, s
     first = {tuple(body) for body in run.bodies}
     before = len(run.bodies)
     window = run.engine.plan.window
+    assert window <= 2 * concurrency
     run.start()
     run.run()
     again = [body for body in run.bodies[before:] if tuple(body) in first]
     assert len(again) <= window
     assert run.memory.delivered.total == 600
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32), st.integers(10, 600))
+def test_of_single_records_at_most_a_window_is_repeated_however_far_it_has_grown(
+    concurrency: int, seed: int, steps: int
+) -> None:
+    run = Simulation(3_000, lambda records: OK, batch=1, concurrency=concurrency, seed=seed)
+    for _ in range(steps):
+        if not run.over():
+            run.random.choice(list(run.steps()))()
+    sent = len(run.sent)
+    window = run.engine.plan.window
+    assert window <= 4_096
+    run.start()
+    run.run()
+    assert len(set(run.sent[sent:]) & set(run.sent[:sent])) <= window
+    assert run.memory.delivered.total == 3_000
 
 
 def test_a_source_that_lost_records_is_noticed_before_anything_is_sent() -> None:
