@@ -16,6 +16,19 @@ from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
+#: RFC 8259 as regular expressions, for whoever looks at many texts at once: blanks, a string's inside that has no
+#: escapes, an integer, a number.
+SPACE = r"[ \t]*"
+PLAIN = r'[^"\\\x00-\x1f]*'
+INTEGER = r"-?(?:0|[1-9][0-9]*)"
+NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+
+
+def key_pattern(key: str) -> str:
+    """What knows a member's key, with the colon after it; for keys of printable ASCII without quotes and backslashes."""
+    literal = "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in key)
+    return f'"{literal}"{SPACE}:{SPACE}'
+
 
 def loads(text: str) -> Any:
     """Read JSON; raises ValueError with a short sentence for anything RFC 8259 does not allow."""

@@ -15,12 +15,11 @@ from typing import Any
 
 import polars as pl
 
+from sendoff.jsontext import NUMBER, PLAIN, SPACE, key_pattern
 from sendoff.schema.columns import conversion, of_numbers
 from sendoff.schema.fields import Field
 
-SPACE = r"[ \t]*"
-STRING = r'"[^"\\\x00-\x1f]*"'
-NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+STRING = f'"{PLAIN}"'
 _SCALAR = rf"(?:{STRING}|{NUMBER}|true|false|null)"
 #: Days that every month has, in years nobody doubts.
 _DAY = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -68,7 +67,7 @@ def sure(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> Sure 
         value, complex_ = (_SCALAR, False) if f is None else _value(f)
         if value is None or not _writable(key):
             return None
-        member = f'"{_literal(key)}"{SPACE}:{SPACE}'
+        member = key_pattern(key)
         if f is not None and complex_:
             inside = value[1:-1] if value == STRING else value
             captured = f'"({inside})"' if value == STRING else f"({inside})"
@@ -132,7 +131,3 @@ def _number(least: Any, most: Any, *, fraction: bool) -> str | None:
 
 def _writable(key: str) -> bool:
     return key.isascii() and key.isprintable() and not set(key) & {'"', "\\"}
-
-
-def _literal(key: str) -> str:
-    return "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in key)

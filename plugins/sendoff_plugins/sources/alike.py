@@ -18,12 +18,11 @@ from typing import Any
 import polars as pl
 
 from sendoff import Page, jsontext
+from sendoff.jsontext import INTEGER, NUMBER, PLAIN, SPACE, key_pattern
 
-_SPACE = r"[ \t]*"
-_PLAIN = r'"([^"\\\x00-\x1f]*)"'
+_PLAIN = f'"({PLAIN})"'
 _ESCAPED = r'("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
-_INTEGER = r"(-?(?:0|[1-9][0-9]*))"
-_NUMBER = r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_INTEGER, _NUMBER = f"({INTEGER})", f"({NUMBER})"
 _BOOLEAN = r"(true|false)"
 #: What a member may hold, by kind, and which kind two of them make together. A null goes with any.
 _TOKENS = {"plain": _PLAIN, "escaped": _ESCAPED, "integer": _INTEGER, "number": _NUMBER, "boolean": _BOOLEAN, "null": "(null)"}
@@ -47,9 +46,8 @@ class Member:
     nullable: bool = False
 
     def pattern(self) -> str:
-        key = "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in self.key)
         token = _TOKENS[self.kind]
-        return f'"{key}"{_SPACE}:{_SPACE}{f"(?:{token}|null)" if self.nullable and self.kind != "null" else token}'
+        return key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
 
     def with_(self, other: Member) -> Member | None:
         """A member that takes both; None if there is none."""
@@ -109,9 +107,9 @@ class Alike:
         return found.unnest("groups").collect(engine="streaming")
 
     def _pattern(self) -> str:
-        members = f"{_SPACE},{_SPACE}".join(member.pattern() for member in self._members)
+        members = f"{SPACE},{SPACE}".join(member.pattern() for member in self._members)
         # The first group tells a line that is known from one that is not; before the first lesson, none is.
-        return rf"\A{_SPACE}(\{{){_SPACE}{members}{_SPACE}\}}\z" if self._members else r"\A(\z)\A."
+        return rf"\A{SPACE}(\{{){SPACE}{members}{SPACE}\}}\z" if self._members else r"\A(\z)\A."
 
     def _learn(self, row: Mapping[str, Any], line: str) -> bool:
         """Take in a row that the expression does not know; False if no expression can."""
@@ -138,7 +136,7 @@ class Alike:
                 case "null":
                     cells = pl.Series(member.key, [None] * len(cells), dtype=pl.Null)
                 case "integer" | "number":
-                    if (cells.str.len_bytes().max() or 0) > _LONG:  # type: ignore[operator]
+                    if (cells.str.len_bytes().max() or 0) > _LONG:  # type: ignore[operator]  # a length is an integer
                         return None
                     integers = cells.cast(pl.Int64, strict=False) if member.kind == "integer" else None
                     if integers is not None and integers.null_count() == cells.null_count():

@@ -183,7 +183,7 @@ class _Loop:
             found = self._landed.get(volley)
             if found is None:
                 found = self._landed[volley] = []
-            found.append((line.freight, answer, now - line.began))  # type: ignore[arg-type]
+            found.append((line.freight, answer, now - line.began))  # type: ignore[arg-type]  # of a volley it is an ordinal
             if answer.status is None or answer.status >= 300:
                 volley.recalled = True
             if self._volley and line.open:

@@ -75,7 +75,7 @@ class Line:
         if self._exchanging:
             self.sent = True
             try:
-                done = self._sock.send(message)  # type: ignore[union-attr]
+                done = self._sock.send(message)  # type: ignore[union-attr]  # an open line has one
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 done = 0
             except OSError:

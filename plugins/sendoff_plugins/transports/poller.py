@@ -47,7 +47,7 @@ class Poller:
         return [(key.data, _ours(events)) for key, events in self._selector.select(seconds)]
 
     def close(self) -> None:
-        (self._epoll or self._selector).close()  # type: ignore[union-attr]
+        (self._epoll or self._selector).close()  # type: ignore[union-attr]  # one of the two is there
 
 
 def _theirs(events: int) -> int:
