@@ -127,3 +127,10 @@ def test_lines_that_differ_in_what_may_be_null_are_alike_all_the_same() -> None:
     found = Alike().read(pl.Series(lines))
     assert found is not None
     assert found[0].plain().frame["b"].null_count() == 333
+
+
+@pytest.mark.parametrize("number", ["01", "-01", "1.", ".5", "+1", "1e", "0x1"])
+def test_what_only_looks_like_a_number_is_set_aside(number: str) -> None:
+    found = Alike().read(pl.Series(['{"a": 1}', '{"a": 1.5}'] * 10 + [f'{{"a": {number}}}']))
+    assert found is not None
+    assert list(found[1]) == [20]

@@ -128,3 +128,13 @@ def test_hundreds_of_fields_are_read_all_the_same() -> None:
     fields = {name: {"type": "integer"} for name in row}
     sent, *_ = outcome(fields, "keep", [json.dumps(row)] * 3, unread=True)
     assert sent == [row] * 3
+
+
+@pytest.mark.parametrize(("value", "good"), [(999, True), (1000, False), (5000, False), (-999, True), (-5000, False)])
+def test_a_number_is_certain_only_well_within_its_bounds(value: int, good: bool) -> None:
+    schema = Schema([declare("a", {"type": "integer", "min": -1000, "max": 1000})], unknown="refuse")
+    (page,) = read_lines(io.BytesIO(b'{"a": %d}' % value), "f")
+    assert page.json is not None
+    found = schema.certain(page.json, ("a",))
+    assert found is not None
+    assert found.to_list() == [good]
