@@ -47,7 +47,10 @@ def of_numbers(cells: pl.Expr, type_: Type) -> pl.Expr:
         case "integer":
             return cells.cast(pl.Int64, strict=False)
         case "float":
-            return _finite(cells.cast(pl.Float64, strict=False))
+            value = _finite(cells.cast(pl.Float64, strict=False))
+            long = (cells.str.len_bytes() > 15) & ~cells.str.contains(r"[.eE]")
+            inexact = long & (value.cast(pl.Int128, strict=False) != cells.cast(pl.Int128, strict=False)).fill_null(True)
+            return pl.when(~inexact).then(value)
         case "number" | "decimal":
             return cells  # they are JSON numbers already, with all their digits
     return pl.when(False).then(cells).cast(type_.dtype)

@@ -136,7 +136,7 @@ class Schema:
         values = [self._values(at, f, cells[at], page) for at, f in enumerate(self.fields)]
         table = table.with_columns(*values)
         suspects = table.select(self._suspects(at, f) for at, f in enumerate(self.fields))
-        for f, cell, suspect in zip(self.fields, cells, suspects, strict=True):
+        for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, suspects, strict=True)):
             if not suspect.any():
                 continue
             for index in suspect.arg_true():
@@ -144,6 +144,8 @@ class Schema:
                 if f.name in page.numbers and value is not None:
                     value = jsontext.loads(value)
                 reason = self._reason(f, value, page.text)
+                if not reason and value is not None and table[f"v{at}"][index] is None:
+                    reason = f"{f.name}: cannot be sent exactly{explain.got(value)}"
                 if reason:
                     refused.add(index, reason)
         return [written(table[f"v{at}"], f.written_as).alias(f.out) for at, f in enumerate(self.fields)]

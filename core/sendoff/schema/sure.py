@@ -27,6 +27,8 @@ _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 #: Integers of so many digits fit 64 bits, and doubles are finite.
 _DIGITS = 18
+#: And so many are exact as a double.
+_EXACT = 15
 _NUMERIC = ("integer", "float", "number", "decimal")
 
 
@@ -103,7 +105,7 @@ def _pattern(kind: str, rules: Mapping[str, Any]) -> tuple[str | None, bool]:
             return STRING, True
         case "integer" | "float" | "number" | "decimal":
             if set(rules) <= {"min", "max"}:
-                found = _number(rules.get("min"), rules.get("max"), fraction=kind != "integer")
+                found = _number(rules.get("min"), rules.get("max"), kind)
                 if found is not None:
                     return found, False
             return NUMBER, True
@@ -115,18 +117,18 @@ def _pattern(kind: str, rules: Mapping[str, Any]) -> tuple[str | None, bool]:
     return None, False
 
 
-def _number(least: Any, most: Any, *, fraction: bool) -> str | None:
+def _number(least: Any, most: Any, kind: str) -> str | None:
     """Numbers that lie between two bounds by how many digits they have."""
     if (least is not None and (least > 0 or -1 < least < 0)) or (most is not None and most < 1):
         return None
     negative = least is None or least < 0
-    digits = _DIGITS
+    digits = _EXACT if kind == "float" else _DIGITS
     for bound in (least, most):
         if bound:  # a number of n digits before the point is less than ten to the n
             while digits and 10**digits > abs(bound):
                 digits -= 1
     whole = "0" if not digits else rf"(?:0|[1-9][0-9]{{0,{digits - 1}}})"
-    return ("-?" if negative else "") + whole + (r"(?:\.[0-9]+)?" if fraction else "")
+    return ("-?" if negative else "") + whole + ("" if kind == "integer" else r"(?:\.[0-9]+)?")
 
 
 def _writable(key: str) -> bool:
