@@ -15,6 +15,8 @@ if TYPE_CHECKING:
         Decision,
         Fail,
         FailureStrategy,
+        Notice,
+        Notifier,
         Observer,
         RecordValidator,
         Refusal,
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
 #: Where the public names live.
 _HOMES = {
     "components": (
-        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "Observer", "RecordValidator", "Refusal", "Sender",
-        "Source", "Split", "Transport", "Validator",
+        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "Notice", "Notifier", "Observer",
+        "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
     ),
     "errors": (
         "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError", "SourceChanged",
@@ -78,6 +80,8 @@ __all__ = [
     "Incomplete",
     "LedgerError",
     "Locked",
+    "Notice",
+    "Notifier",
     "Observer",
     "Page",
     "PluginError",

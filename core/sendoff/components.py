@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
@@ -24,6 +24,8 @@ __all__ = [
     "Decision",
     "Fail",
     "FailureStrategy",
+    "Notice",
+    "Notifier",
     "Observer",
     "RecordValidator",
     "Refusal",
@@ -56,13 +58,15 @@ class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
+    #: Where the next run is to go on, once `read` has come to its end: any value that JSON can hold; None: at the beginning.
+    reached: Any = None
 
     @abstractmethod
     def read(self, cursor: Any) -> Iterable[Any]:
         """Yield records: mappings, lists of mappings, polars frames, Arrow streams, or `Page`s.
 
-        `cursor` is None: a delivery reads from the beginning. Raise `SourceError` for what cannot
-        be read.
+        `cursor` is what `reached` was at the end of the last run that counts, or None. It is asked only of
+        sources without a fingerprint. Raise `SourceError` for what cannot be read.
         """
 
     def fingerprint(self) -> bytes | None:
@@ -222,6 +226,36 @@ class Authenticator(Component, ABC):
         return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What somebody is told: of a failure, of a recovery, or a digest of all that ran since the last one."""
+
+    event: Literal["failure", "recovery", "digest"]
+    #: The connector, and the account in one sentence.
+    connector: str
+    sentence: str
+    #: The runs it is about, as ``sendoff run --json`` shows them.
+    runs: Sequence[Mapping[str, Any]]
+
+
+class Notifier(Component, ABC):
+    """Tells somebody how runs went. What goes wrong in telling changes nothing about the run."""
+
+    kind = "notifiers"
+    options = {
+        "when": {
+            "type": "list", "schema": {"type": "string", "allowed": ["failure", "recovery", "digest"]},
+            "default": ["failure", "recovery"],
+            "meta": {"help": "Of what: `failure`, `recovery` (the first good run after one), `digest` (by `sendoff digest`)."},
+        }
+    }  # fmt: skip
+    when: Sequence[str]
+
+    @abstractmethod
+    def tell(self, notice: Notice) -> None:
+        """Tell it. Raise any exception if it could not be told: a warning is shown, and the run stays what it was."""
+
+
 class Observer(Component):
     """Watches a run: progress, logs, metrics. Its verbs do nothing unless overridden."""
 
@@ -241,5 +275,5 @@ class Observer(Component):
 
 
 KINDS: dict[str, type[Component]] = {
-    base.kind: base for base in (Source, Validator, Sender, FailureStrategy, Transport, Authenticator, Observer)
+    base.kind: base for base in (Source, Validator, Sender, FailureStrategy, Transport, Authenticator, Observer, Notifier)
 }

@@ -35,6 +35,8 @@ class Request:
     renewed: bool = False
     #: How much of the answer is to be read, in bytes after decoding.
     answer_bytes: int = 1 << 20
+    #: It takes a record away: its answer is read by its status alone, and 404 and 410 say that it is gone already.
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

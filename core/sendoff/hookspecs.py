@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from sendoff.components import Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
+from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
 
 hookspec = pluggy.HookspecMarker("sendoff")
 hookimpl = pluggy.HookimplMarker("sendoff")
@@ -54,4 +54,10 @@ def sendoff_observers() -> Iterable[type[Observer]]:
 @hookspec
 def sendoff_authenticators() -> Iterable[type[Authenticator]]:
     """Offer authenticators: how requests prove who sends them."""
+    return ()
+
+
+@hookspec
+def sendoff_notifiers() -> Iterable[type[Notifier]]:
+    """Offer notifiers: who is told how runs went."""
     return ()

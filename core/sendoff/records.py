@@ -105,6 +105,8 @@ class Page:
     numbers: frozenset[str] = frozenset()
     #: Where the source has JSON: each row's own, as it stands there; null where that is faulty.
     json: pl.Series | None = None
+    #: What became of these rows since they were delivered, where `only_new` is asked: ``changed`` or ``removed``.
+    change: str = ""
     #: Where the rows have not been read but as lines of JSON: how to read them. Then `frame` has no columns.
     unread: Unread | None = None
 
@@ -148,6 +150,12 @@ class Route(NamedTuple):
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()
+    #: Another method than the connector's; "" for none.
+    method: str = ""
+    #: Whether the request has no body.
+    bare: bool = False
+    #: Whether it takes a record away, so that a 404 or 410 says that it is gone already.
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Report:
     bytes: int
     seconds: float
     stopped_because: str | None = None
+    #: Rows of the source that were known, and so not part of the run, where `only_new` is asked.
+    known: int = 0
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
     interrupted_by: int = 130
 
@@ -58,6 +60,7 @@ class Report:
             "retries",
             "bytes",
             "seconds",
+            "known",
             "stopped_because",
         ]
         return {name: getattr(self, name) for name in names}

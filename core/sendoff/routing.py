@@ -44,14 +44,19 @@ def url_problem(url: str) -> str | None:
 class Router:
     """Makes routes of records, by the templates of a URL and of headers."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, method: str = "", bare: bool = False, gone: bool = False
+    ) -> None:
         self.url = url
+        self._rest = (method, bare, gone)
         #: The headers whose values are made of records.
         self.headers = {name: value for name, value in headers.items() if fields(value)}
         self.fields = list(dict.fromkeys([*fields(url), *(f for value in self.headers.values() for f in fields(value))]))
 
     def routes(self, typed: Typed) -> tuple[list[Route], dict[int, str]]:
         """A route for every record, and the records that have none, with the reason."""
+        if not self.fields:
+            return [self._fixed] * typed.frame.height, {}
         columns = {name: _texts(typed, name) for name in self.fields}
         routes: list[Route] = []
         refused: dict[int, str] = {}
@@ -65,6 +70,10 @@ class Router:
                 refused[index] = route
             routes.append(nowhere if isinstance(route, str) else route)
         return routes, refused
+
+    @property
+    def _fixed(self) -> Route:
+        return Route(self.url, (), *self._rest)
 
     def _route(self, record: Mapping[str, str | None]) -> Route | str:
         for name, value in record.items():
@@ -82,7 +91,7 @@ class Router:
             if not value.isprintable() or not fits_header(value):
                 return f"{', '.join(fields(template))}: cannot stand in the header {name}"
             headers.append((name, value))
-        return Route(url, tuple(headers))
+        return Route(url, tuple(headers), *self._rest)
 
 
 def _filled(template: str, record: Mapping[str, str]) -> str:

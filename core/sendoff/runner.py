@@ -10,14 +10,16 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+from sendoff import jsontext
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
 from sendoff.delivery.run import Run, yielded
-from sendoff.errors import ConfigError
+from sendoff.errors import ConfigError, LedgerError
 from sendoff.ledger import Ledger, RunState, history, spool
-from sendoff.records import pages
+from sendoff.memory import Rule, Sift, passed_over, settle
+from sendoff.records import Page, pages
 from sendoff.registry import Registry
 from sendoff.report import Report
 
@@ -86,9 +88,12 @@ class Runner:
         """
         chosen = self.connector(name) if isinstance(name, str) else name
         with self._ledger() as ledger, ledger.lock(chosen.name):
+            self._settle(ledger, chosen)
             left = ledger.unfinished(chosen.name)
             if left is not None and restart:
                 ledger.abandon(left)
+                self._settle(ledger, chosen)
+                self._spool(left.id).unlink(missing_ok=True)
                 left = None
             state, source = self._go_on(ledger, chosen, left, records) if left else self._begin(ledger, chosen, records)
             return self._deliver(ledger, chosen, source, state, accept_refusals)
@@ -101,11 +106,8 @@ class Runner:
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
             with ledger.lock(chosen.name):
-                left = ledger.unfinished(chosen.name)
-                if left is not None:
-                    raise ConfigError(
-                        f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}"
-                    )
+                self._settle(ledger, chosen)
+                self._none_cut_short(ledger, chosen)
                 state, source = self._begin_retry(ledger, chosen, run, records)
                 return self._deliver(ledger, chosen, source, state, accept_refusals)
 
@@ -115,29 +117,76 @@ class Runner:
         if self._run is not None:
             self._run.interrupt(reason)
 
+    def forget(self, name: str) -> int:
+        """Forget what a connector has delivered and how far its source was read; answers with how many rows it knew.
+
+        Its next run is as its first. Raises `ConfigError` if a run of it was cut short, and `Locked`.
+        """
+        chosen = self.connector(name)
+        with self._ledger() as ledger, ledger.lock(chosen.name):
+            self._settle(ledger, chosen)
+            self._none_cut_short(ledger, chosen)
+            ledger.forget_cursor(chosen.name)
+            return ledger.memory(chosen.name).forget()
+
+    def forgo(self, run: int) -> int:
+        """Take the failed records of a run for delivered, so that `only_new` does not send them again.
+
+        Answers with how many there were. Raises `ConfigError` for a connector without `only_new`.
+        """
+        with self._ledger() as ledger:
+            chosen = self.connector(history.run(self.state, run)["connector"])
+            if chosen.only_new is None:
+                raise ConfigError(
+                    f"{chosen.name} has no only_new: its records are not remembered, so there is nothing to forgo"
+                )
+            with ledger.lock(chosen.name):
+                rows = list(passed_over(chosen.only_new, pages(history.Failed(self.state, run).read(None))))
+                ledger.memory(chosen.name).remember(rows)
+        return len(rows)
+
     def _begin(self, ledger: Ledger, chosen: Connector, records: Any) -> tuple[RunState, Source]:
         """A new run, from the connector's source or from given records."""
-        source, kind = chosen.source, "connector"
-        fingerprint = source.fingerprint() if records is None else None
+        source, kind, cursor, sifted = chosen.source, "connector", None, None
+        fingerprint = source.fingerprint() if records is None and chosen.only_new is None else None
+        if records is None:
+            self._check_columns(chosen, source)
         if fingerprint is None:
-            source, kind = self._spooled(yielded(source) if records is None else records), "spool"
+            incoming = pages(self._from_where_it_was(ledger, chosen) if records is None else records)
+            sift = Sift(ledger, chosen.name, chosen.only_new) if chosen.only_new else None
+            source, kind = self._spooled(sift.new(incoming) if sift else incoming), "spool"
+            if records is None and chosen.source.reached is not None:
+                cursor = jsontext.dumps(chosen.source.reached)
+            if sift and chosen.only_new:
+                sifted = chosen.only_new.sifted(sift.known, sift.noted)
             fingerprint = source.fingerprint()
-        self._check_columns(chosen, source)
-        state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint or b"", source=kind)
+            self._check_columns(chosen, source)
+        state = ledger.begin(
+            chosen.name, shape=chosen.shape, fingerprint=fingerprint or b"", source=kind, cursor=cursor, sifted=sifted
+        )
         return state, self._kept(source, state)
+
+    def _from_where_it_was(self, ledger: Ledger, chosen: Connector) -> Iterator[Any]:
+        chosen.source.reached = None
+        cursor = ledger.cursor(chosen.name)
+        return yielded(chosen.source, None if cursor is None else jsontext.loads(cursor))
 
     def _begin_retry(self, ledger: Ledger, chosen: Connector, run: int, records: Any) -> tuple[RunState, Source]:
         """A new run of another's failed records, or of what they were corrected to."""
         fingerprint = history.Failed(self.state, run).fingerprint()
         if fingerprint is None:
             raise ConfigError(f"run {run} has no failed records that were not retried already")
-        if records is None:
+        sift = Sift(ledger, chosen.name, chosen.only_new) if chosen.only_new and ledger.memory(chosen.name).begun else None
+        if records is None and sift is None:
             state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="retry", retry_of=run)
             return state, history.Failed(self.state, run, retried_by=state.id)
-        fixed = self._spooled(records)
+        given = pages(history.Failed(self.state, run).read(None) if records is None else records)
+        fixed = self._spooled(sift.again(given) if sift else given)
         self._check_columns(chosen, fixed)
-        fingerprint = fixed.fingerprint()
-        state = ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="spool", retry_of=run)
+        state = ledger.begin(
+            chosen.name, shape=chosen.shape, fingerprint=fixed.fingerprint(), source="spool", retry_of=run,
+            sifted=chosen.only_new.sifted(sift.known, ()) if sift and chosen.only_new else None,
+        )  # fmt: skip
         return state, self._kept(fixed, state)
 
     def _go_on(self, ledger: Ledger, chosen: Connector, left: RunState, records: Any) -> tuple[RunState, Source]:
@@ -153,7 +202,7 @@ class Runner:
         return ledger.resume(left, shape=chosen.shape, fingerprint=fingerprint, what="its source"), source
 
     def _same_records(self, chosen: Connector, left: RunState, source: Source, records: Any) -> None:
-        given = self._spooled(records)
+        given = self._spooled(pages(records))
         same = given.fingerprint() == source.fingerprint()
         given.file.unlink()
         if not same:
@@ -173,9 +222,25 @@ class Runner:
             report = run.deliver()
         finally:
             self._run = None
-        if report.unsettled == 0:
+        self._settle(ledger, chosen)
+        left = ledger.unfinished(chosen.name)
+        if left is None or left.id != state.id:
             self._spool(state.id).unlink(missing_ok=True)
         return report
+
+    def _settle(self, ledger: Ledger, chosen: Connector) -> None:
+        """Remember what the connector's runs delivered, also those whose process ended before it could."""
+        memory = ledger.memory(chosen.name)
+        for run, rule in memory.owed():
+            kept = spool.Spool(self._spool(run))
+            if not kept.file.exists():
+                raise LedgerError(f"{kept.file} is missing, and with it which rows run {run} of {chosen.name} delivered")
+            settle(memory, run, Rule.read(rule), kept.read(None))
+
+    def _none_cut_short(self, ledger: Ledger, chosen: Connector) -> None:
+        left = ledger.unfinished(chosen.name)
+        if left is not None:
+            raise ConfigError(f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}")
 
     def _check_columns(self, chosen: Connector, source: Source) -> None:
         """What can be known before anything is planned: that the columns are the schema's."""
@@ -190,8 +255,8 @@ class Runner:
         finally:
             ledger.close()
 
-    def _spooled(self, incoming: Any) -> spool.Spool:
-        return spool.write(self.state / "spool" / f"{uuid.uuid4().hex}.new", pages(incoming))
+    def _spooled(self, incoming: Iterable[Page]) -> spool.Spool:
+        return spool.write(self.state / "spool" / f"{uuid.uuid4().hex}.new", incoming)
 
     def _kept(self, source: Source, state: RunState) -> Source:
         """The source; a spool is renamed to its run, by which it will be found again."""

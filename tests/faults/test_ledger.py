@@ -92,20 +92,31 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+OLDER = {
+    2: (
+        *(f"ALTER TABLE run DROP COLUMN {name}" for name in ("cursor", "rule", "known", "settled")),
+        "ALTER TABLE failed DROP COLUMN change",
+        *(f"DROP TABLE {name}" for name in ("memory", "remembered", "schedule")),
+    ),
+    1: ("ALTER TABLE piece DROP COLUMN apart", *(f"DROP TABLE {name}" for name in ("request", "result", "destination"))),
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, version: int) -> None:
     ledger = Ledger(tmp_path / "s")
     state = ledger.begin("c", shape=b"x", fingerprint=b"y")
     ledger.commit(state, Changes(opened=[Piece(0, 10, 10, b"d")], planned=10, read=10))
     ledger.close()
-    with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db, db:  # as version 1 made it
-        for statement in (
-            "ALTER TABLE piece DROP COLUMN apart",
-            "DROP TABLE request",
-            "DROP TABLE result",
-            "DROP TABLE destination",
-        ):
-            db.execute(statement)
-        db.execute("UPDATE meta SET value = 1 WHERE key = 'version'")
+    with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db, db:  # as that version made it
+        new = columns(db)
+        for older, statements in OLDER.items():
+            for statement in statements if older >= version else ():
+                db.execute(statement)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (version,))
+    Ledger(tmp_path / "s").close()
+    with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db:
+        assert columns(db) == new
     ledger = Ledger(tmp_path / "s")
     left = ledger.unfinished("c")
     assert left is not None
@@ -116,6 +127,13 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: 
     assert again is not None
     assert again.pieces[1] == apart
     ledger.close()
+
+
+def columns(db: sqlite3.Connection) -> list[tuple[str, ...]]:
+    query = (
+        "SELECT m.name, c.name, c.type, c.dflt_value FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    )
+    return sorted(map(tuple, db.execute(query)))
 
 
 def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> None:

@@ -271,3 +271,5 @@ class Policy:
 
 
 DEFAULT = Policy()
+#: Of a request that takes a record away: what is not there any more is what was wanted.
+GONE = Policy.of({"statuses": {"404": "delivered", "410": "delivered"}})

@@ -15,11 +15,13 @@ from urllib.request import getproxies, proxy_bypass
 import cerberus
 
 from sendoff import egress, jsontext, pace, routing, shape
-from sendoff.components import Authenticator, FailureStrategy, Observer, Sender, Source, Transport, Validator
-from sendoff.config import documents, rules, secrets, shared, together, transports
+from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
+from sendoff.config import documents, rules, secrets, shared, together, transports, variants
 from sendoff.config.documents import Document
+from sendoff.config.variants import Variant
 from sendoff.errors import ConfigError
 from sendoff.exchange import TLS
+from sendoff.memory.rule import Rule
 from sendoff.registry import Registry
 from sendoff.routing import Router
 from sendoff.schema import Field, Misdeclared, Schema, declare
@@ -73,6 +75,13 @@ class Connector:
     order_by: str | None
     strategy: FailureStrategy
     observers: tuple[Observer, ...]
+    #: What rows are known by, where only new ones are delivered; and how those are sent that changed or are gone.
+    only_new: Rule | None
+    variants: Mapping[str, Variant]
+    #: When it runs: `cron`, `timezone` and `missed`; and whether it runs when a file has landed.
+    schedule: Mapping[str, str] | None
+    watch: bool
+    notifiers: tuple[Notifier, ...]
     secrets: secrets.Secrets
     #: A digest of all that decides which records there are and what their bytes look like.
     shape: bytes
@@ -154,6 +163,11 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         order_by=checked.get("order_by"),
         strategy=made("failure_strategies", checked["on_failure"]),
         observers=tuple(made("observers", chosen) for chosen in checked["observers"]),
+        only_new=variants.rule(checked.get("only_new"), fields, unknown),
+        variants=variants.variants(checked.get("only_new"), to, fields),
+        schedule=checked.get("schedule"),
+        watch=checked["watch"],
+        notifiers=tuple(made("notifiers", chosen) for chosen in checked["notify"]),
         secrets=kept,
         shape=_shape(checked, unknown, sender),
     )
@@ -227,6 +241,8 @@ def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
         if any(routing.all_fields(checked["destination"]["url"], checked["destination"]["headers"]))
         else None,
     ]
+    if "only_new" in checked:
+        decisive.append(checked["only_new"])
     return hashlib.sha256(jsontext.dumps(_templates(decisive)).encode()).digest()
 
 

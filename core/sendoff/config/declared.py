@@ -87,8 +87,35 @@ DESTINATION = {
     "idempotency": _help("The key by which the API can tell a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
 }  # fmt: skip
 
+ON_CHANGED = {
+    "method": _help("The method for a row that changed. Default: the destination's.", type="string", allowed=list(METHODS), required=False),
+    "url": _help("Where it goes; what begins with / goes behind the destination's URL. Default: the destination's.", type="string", check_with="behind", required=False),
+}  # fmt: skip
+
+ON_REMOVED = {
+    "method": _help("The method for a row that is gone.", type="string", allowed=list(METHODS), default="DELETE"),
+    "url": _help("Where it goes, made of fields of the key; what begins with / goes behind the destination's URL.", type="string", check_with="behind", required=False),
+    "body": _help("Its body: `none`, or a record of the key's fields. Default: none for DELETE and GET.", type="string", allowed=["none", "key"], required=False),
+    "most": _help("The largest share of the known rows that may be gone at once; more stops the run, as the source is likely at fault.", type="number", min=0, max=1, default=0.5),
+}  # fmt: skip
+
+ONLY_NEW = {
+    "key": _help("The fields that tell one row from another. Without it a row is known by all it holds, and an edited row is new.", type="list", schema={"type": "string"}, minlength=1, required=False),
+    "first_run": _help("What the first run does with the rows that are there: `send` them, or `skip` them, to begin with what comes later.", type="string", allowed=["send", "skip"]),
+    "changed": _help("Whether a row whose key is known is sent again when it has changed. Default: ignore, unless `on_changed` is there.", type="string", allowed=["ignore", "resend"], required=False),
+    "on_changed": _help("How a changed row is sent, if not like a new one.", type="dict", schema=ON_CHANGED, required=False),
+    "on_removed": _help("How a row is told that is no longer there. Without it, it is not.", type="dict", schema=ON_REMOVED, required=False),
+}  # fmt: skip
+
+SCHEDULE = {
+    "cron": _help("When: minute, hour, day, month, weekday, like `0 7 * * *`.", type="string", check_with="cron"),
+    "timezone": _help("In which time zone, like `Europe/Berlin`.", type="string", check_with="timezone"),
+    "missed": _help("What becomes of runs that fell into a time when nobody ran them: `run_once` makes up for all of them with one, `skip` waits for the next.", type="string", allowed=["run_once", "skip"], default="run_once"),
+}  # fmt: skip
+
 CONNECTOR: dict[str, Any] = {
     "source": _help("Where records come from.", component="sources"),
+    "only_new": _help("Deliver only rows that were not delivered before.", type="dict", schema=ONLY_NEW, required=False),
     "schema": _help(
         "The fields, in the order they are sent.",
         type="dict",
@@ -113,6 +140,9 @@ CONNECTOR: dict[str, Any] = {
     "send": _help("How records become requests.", component="senders", default={"use": "batch"}),
     "order_by": _help("A field whose equal values keep their order, while others travel side by side.", type="string", required=False),
     "on_failure": _help("What to do with a refused request.", component="failure_strategies", default={"use": "fail"}),
+    "schedule": _help("When it runs: see `sendoff schedule` and `sendoff serve`.", type="dict", schema=SCHEDULE, required=False),
+    "watch": _help("Whether `sendoff serve` runs it as soon as a file of its source has landed.", type="boolean", default=False),
+    "notify": _help("Who is told how its runs went.", type="list", schema={"component": "notifiers"}, default=[]),
     "deadline": _help("Seconds after which the run ends for now; the next one goes on.", type="number", min=0.001, required=False),
     "observers": _help("What else watches the run.", type="list", schema={"component": "observers"}, default=[]),
 }  # fmt: skip

@@ -62,6 +62,16 @@ class Rules(explain.RecordValidator):
     def _check_with_url(self, field: Any, value: Any) -> None:
         self._told(field, urls.problem(value) if isinstance(value, str) else None)
 
+    def _check_with_behind(self, field: Any, value: Any) -> None:
+        if isinstance(value, str):
+            self._told(field, urls.problem("http://x/x" + value if value.startswith("/") else value))
+
+    def _check_with_cron(self, field: Any, value: Any) -> None:
+        self._tried(field, _clock().cron, value)
+
+    def _check_with_timezone(self, field: Any, value: Any) -> None:
+        self._tried(field, _clock().zone, value)
+
     def _check_with_proxy(self, field: Any, value: Any) -> None:
         self._told(field, urls.proxy_problem(value) if isinstance(value, str) else None)
 
@@ -126,6 +136,12 @@ class Rules(explain.RecordValidator):
     def _check_with_header_value(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and not fits_header(value):
             self._error(field, "a header's value is one line of Latin-1 text")
+
+
+def _clock() -> Any:
+    from sendoff import calendar  # noqa: PLC0415  # few connectors have a schedule, and it brings a library
+
+    return calendar
 
 
 def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] | None:

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sendoff import compression, routing, shape
+from sendoff import compression, pace, routing, shape
+from sendoff.config import variants
 from sendoff.config.documents import Document
 from sendoff.registry import Registry
 from sendoff.schema import Field
@@ -27,6 +28,8 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
     _check_splitting(whole, send, registry, complain)
     _check_keys(to, templates, complain)
     _check_files(to, home, complain)
+    if isinstance(whole.get("only_new"), Mapping):
+        _check_only_new(whole, to, fields, complain)
     if fields and whole.get("unknown") != "keep":
         _check_names(whole, to, templates, [field.out for field in fields], complain)
 
@@ -67,6 +70,45 @@ def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
             complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
 
 
+def _check_only_new(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:
+    told = _mapping(whole["only_new"])
+    key = [name for name in told.get("key") or () if isinstance(name, str)]
+    outs = {field.name: field.out for field in fields}
+    if fields:
+        for name in key:
+            if name not in outs and whole.get("unknown") != "keep":
+                _complain_of_name(("only_new", "key"), name, list(outs), "no field is named", complain)
+    for way in ("on_changed", "on_removed"):
+        if way in told and not key:
+            complain(("only_new", way), "needs `key`: without it a row that changed is another row")
+        url, base = _mapping(told.get(way)).get("url"), to.get("url")
+        if isinstance(url, str) and isinstance(base, str) and not url.startswith("/") and pace.origin(url) != pace.origin(base):
+            complain(("only_new", way, "url"), "must be at the scheme, host and port of destination.url")
+    if told.get("changed") == "resend" and not key:
+        complain(("only_new", "changed"), "needs `key`: without it a row that changed is a new one, and is sent anyhow")
+    if told.get("changed") == "ignore" and "on_changed" in told:
+        complain(("only_new", "changed"), "says to ignore what `on_changed` says how to send; leave one of them out")
+    if "on_removed" in told and key and isinstance(to.get("url"), str):
+        _check_removed(_mapping(told["on_removed"]), to["url"], [outs.get(name, name) for name in key], complain)
+
+
+def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], complain: Complain) -> None:
+    named = routing.fields(variants.behind(base, removed.get("url")))
+    place = ("only_new", "on_removed", "url") if "url" in removed else ("only_new", "on_removed")
+    for name in named:
+        if name not in key:
+            complain(place, f"{{{name}}} is not in the key, and of a row that is gone only its key is known")
+    missing = [name for name in key if name not in named]
+    if variants.bare(removed) and missing:
+        holes = ", ".join(f"{{{name}}}" for name in missing)
+        complain(place, f"the URL must hold {holes}, or `body: key`: nothing else says which row is gone")
+
+
+def _complain_of_name(path: Sequence[str], name: str, known: Sequence[str], what: str, complain: Complain) -> None:
+    close = get_close_matches(name, known, 1)
+    complain(path, f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"))
+
+
 def _check_names(
     whole: Mapping[str, Any], to: Mapping[str, Any], templates: Mapping[str, Any], known: Sequence[str], complain: Complain
 ) -> None:
@@ -83,13 +125,13 @@ def _check_names(
         for name in shape.placeholders(template)
         if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
     ]
+    changed = _mapping(_mapping(whole.get("only_new")).get("on_changed")).get("url")
+    named += [(("only_new", "on_changed", "url"), name) for name in routing.fields(changed if isinstance(changed, str) else "")]
     if isinstance(whole.get("order_by"), str):
         named.append((("order_by",), whole["order_by"]))
     for path, name in named:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
-            complain(path, f"no field is sent as {name!r}{hint}")
+            _complain_of_name(path, name, known, "no field is sent as", complain)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

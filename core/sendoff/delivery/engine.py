@@ -20,7 +20,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Literal
 
-from sendoff.answers import Kind, Verdict, judge
+from sendoff.answers import GONE, Kind, Verdict, judge
 from sendoff.answers.hints import quota_rest
 from sendoff.components import FailureStrategy, Sender
 from sendoff.delivery.account import Account, Stop
@@ -168,7 +168,7 @@ class Engine:
         """What an answer means. It changes nothing, and may be asked without holding the lock."""
         verdict = judge(
             answer,
-            self._terms.policy,
+            GONE if request.gone else self._terms.policy,
             count=request.count,
             ids=lambda field: self._sender.values(request, field),
             repeated=self._in_flight[request.number].attempts > 1,

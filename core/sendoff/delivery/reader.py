@@ -35,7 +35,7 @@ class Reader:
 
     def __init__(self, connector: Connector, key: Key) -> None:
         self._schema, self._validators, self._sender = connector.schema, connector.validators, connector.sender
-        self._router, self._order_by = connector.router, connector.order_by
+        self._router, self._order_by, self._variants = connector.router, connector.order_by, connector.variants
         self._key, self._key_form = key, connector.destination.idempotency.get("form", "text")
         sender = self._sender
         self._keyed = shape.KEY in (*shape.placeholders(sender.record), *shape.placeholders(sender.before))
@@ -45,7 +45,7 @@ class Reader:
         self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
         self._form = Form(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
         #: Whether nothing but the schema looks at records, and they are sent by themselves.
-        self._bare = self._form.bare and not (self._validators or self._needed or self._keyed or self._router)
+        self._bare = self._form.bare and not (self._validators or self._needed or self._keyed or self._router or self._variants)
 
     def read(self, pages: Iterable[Page]) -> Iterator[Read]:
         """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
@@ -56,8 +56,10 @@ class Reader:
             if certain is not None:
                 block, refused = self._as_they_stand(ordinal, page, certain)
             else:
-                typed = self._schema.apply(page)
-                self._check_needed(page, typed)
+                variant = self._variants.get(page.change)
+                typed = (variant.schema if variant and variant.schema else self._schema).apply(page)
+                if page.change != "removed":
+                    self._check_needed(page, typed)
                 block, refused = self._block(ordinal, page, typed)
             yield Read(block, _failures(block.page, refused, rows), rows + page.frame.height)
             ordinal = block.hi
@@ -99,11 +101,12 @@ class Reader:
     def _block(self, ordinal: int, page: Page, typed: Typed) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
         height = page.frame.height
-        refused = _refused_by(self._validators, typed)
+        refused = _refused_by(self._validators, typed) if page.change != "removed" else dict(typed.refused)
         good = _without(height, refused)
         routes: Sequence[Route] = ()
-        if self._router is not None:
-            routes, nowhere = self._router.routes(typed.only(good))
+        router = self._variants[page.change].router if page.change in self._variants else self._router
+        if router is not None:
+            routes, nowhere = router.routes(typed.only(good))
             if nowhere:
                 refused.update({good[at]: reason for at, reason in nowhere.items()})
                 routes = [route for at, route in enumerate(routes) if at not in nowhere]
@@ -175,6 +178,15 @@ def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Fai
     indexes = sorted(refused)
     records = page.as_json(indexes) if indexes else []
     return [
-        Failure("invalid", rows_before + index, page.file, page.line(index), refused[index], record, text=page.text)
+        Failure(
+            "invalid",
+            rows_before + index,
+            page.file,
+            page.line(index),
+            refused[index],
+            record,
+            text=page.text,
+            change=page.change,
+        )
         for index, record in zip(indexes, records, strict=True)
     ]

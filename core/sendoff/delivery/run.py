@@ -119,6 +119,7 @@ class Run:
             state=stopped.state if stopped else "complete" if counts["delivered"] == counts["read"] else "incomplete",
             seconds=round(time.monotonic() - self._begun, 3),
             stopped_because=stopped.reason if stopped else None,
+            known=self._state.known,
             **counts,
         )
         assert stopped or report.unsettled == 0, report
@@ -130,10 +131,10 @@ class Run:
         return report
 
 
-def yielded(source: Source) -> Iterator[Any]:
-    """What a source yields; what goes wrong inside it becomes a `SourceError` that names it."""
+def yielded(source: Source, cursor: Any = None) -> Iterator[Any]:
+    """What a source yields from where it was; what goes wrong inside it becomes a `SourceError` that names it."""
     try:
-        yield from source.read(None)
+        yield from source.read(cursor)
     except (SendoffError, KeyboardInterrupt, SystemExit):
         raise
     except Exception as error:

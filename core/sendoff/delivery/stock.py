@@ -111,7 +111,7 @@ class Stock:
             for ordinal, row, record in zip(range(lo, hi), rows, block.page.as_json(rows), strict=True):
                 yield Failure(
                     "rejected", ordinal, block.page.file, block.page.line(row), reason, record, status, attempts,
-                    maybe_applied, block.page.text,
+                    maybe_applied, block.page.text, block.page.change,
                 )  # fmt: skip
 
     def hold(self, piece: Piece, by: int = 1) -> None:

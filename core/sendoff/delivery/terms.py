@@ -54,9 +54,9 @@ class Terms:
         renewed: bool = False,
     ) -> Request:
         """The request for the records of a span whose bytes are `parts`."""
-        url, headers = self.to.url, self.headers
+        url, method, headers = self.to.url, self.to.method, self.headers
         if route is not None:
-            url = route.url
+            url, method = route.url, route.method or method
             headers = {**headers, **dict(route.headers)}
         prefix, suffix, key = sender.prefix, sender.suffix, ""
         if self.key_in:
@@ -68,11 +68,14 @@ class Terms:
                 url += f"{'&' if '?' in url else '?'}{name}={key}"
             else:
                 prefix, suffix = (shape.filled(part, key, self.to.idempotency["form"]) for part in (prefix, suffix))
-        body = [part for part in (prefix, *parts, suffix) if part]
+        body = [part for part in (prefix, *parts, suffix) if part] if route is None or not route.bare else []
+        if not body:
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         length = sum(map(len, body))
         return Request(
-            span, self.to.method, url, headers, body, length, self.to.timeout + length / self.to.floor_rate, attempt,
+            span, method, url, headers, body, length, self.to.timeout + length / self.to.floor_rate, attempt,
             count=count, number=number, key=key, renewed=renewed, answer_bytes=self.policy.max_bytes,
+            gone=route is not None and route.gone,
         )  # fmt: skip
 
     def volley(self, block: Block, span: Span, sender: Sender) -> Volley:

@@ -3,6 +3,20 @@
 from sendoff.ledger.changes import Changes, Failure, Kept, Piece, Sent
 from sendoff.ledger.locks import RunLock
 from sendoff.ledger.ranges import Ranges
+from sendoff.ledger.remembered import Memory, Remembered, Sifted
 from sendoff.ledger.store import Ledger, RunState
 
-__all__ = ["Changes", "Failure", "Kept", "Ledger", "Piece", "Ranges", "RunLock", "RunState", "Sent"]
+__all__ = [
+    "Changes",
+    "Failure",
+    "Kept",
+    "Ledger",
+    "Memory",
+    "Piece",
+    "Ranges",
+    "Remembered",
+    "RunLock",
+    "RunState",
+    "Sent",
+    "Sifted",
+]

@@ -49,6 +49,8 @@ class Failure:
     maybe_applied: bool = False
     #: Whether the record's values are text still to be parsed, as those of a CSV file.
     text: bool = False
+    #: What `only_new` says of the row: ``changed`` or ``removed``; "" for any other.
+    change: str = ""
 
 
 class Sent(NamedTuple):

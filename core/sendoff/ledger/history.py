@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,14 @@ class Failed(Source):
         return f"retry:{self._run}:{count}".encode() if count else None
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        rows = self._rows("file, line, record, text")
-        while True:
-            some = [row for row, _ in zip(rows, range(PAGE_ROWS), strict=False)]
-            if not some:
-                return
-            page = from_mappings([jsontext.loads(row["record"]) for row in some])
-            text = bool(some[0]["text"])
-            frame = page.frame.cast(pl.String) if text else page.frame
-            yield Page(frame, some[0]["file"], [row["line"] for row in some], text=text, fixed=False, absent=page.absent)
+        for (text, change), rows in groupby(
+            self._rows("file, line, record, text, change"), lambda row: (row["text"], row["change"])
+        ):
+            while some := list(islice(rows, PAGE_ROWS)):
+                page = from_mappings([jsontext.loads(row["record"]) for row in some])
+                frame = page.frame.cast(pl.String) if text else page.frame
+                lines = [row["line"] for row in some]
+                yield Page(frame, some[0]["file"], lines, text=bool(text), fixed=False, absent=page.absent, change=change)
 
     def _rows(self, what: str) -> Iterator[sqlite3.Row]:
         retried = "retried_by = ?" if self._retried_by else "retried_by IS NULL"

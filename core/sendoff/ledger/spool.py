@@ -97,6 +97,7 @@ def _packed(page: Page) -> bytes:
         "faults": [[index, reason] for index, reason in page.faults.items()],
         "text": page.text,
         "fixed": page.fixed,
+        "change": page.change,
         "objects": objects,
         "absent": {name: mask.to_list() for name, mask in page.absent.items()},
         "height": frame.height,
@@ -126,6 +127,7 @@ def _unpacked(raw: bytes) -> Page:
         {int(index): reason for index, reason in head["faults"]},
         text=head["text"],
         fixed=head["fixed"],
+        change=head.get("change", ""),
         absent={name: pl.Series(mask) for name, mask in head["absent"].items()},
     )
 

@@ -17,6 +17,7 @@ from sendoff.ledger.changes import Changes, Piece
 from sendoff.ledger.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.opening import opened
 from sendoff.ledger.ranges import Ranges
+from sendoff.ledger.remembered import Memory, Sifted
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
@@ -42,6 +43,8 @@ class RunState:
     pieces: list[Piece] = field(default_factory=list)
     delivered: Ranges = field(default_factory=Ranges)
     failed: Ranges = field(default_factory=Ranges)
+    #: Rows that `only_new` left out of the run.
+    known: int = 0
     #: An earlier process left the destination down.
     was_down: bool = False
 
@@ -84,24 +87,64 @@ class Ledger:
         return self._state(row) if row else None
 
     def begin(
-        self, connector: str, *, shape: bytes, fingerprint: bytes, source: str = "connector", retry_of: int | None = None
+        self,
+        connector: str,
+        *,
+        shape: bytes,
+        fingerprint: bytes,
+        source: str = "connector",
+        retry_of: int | None = None,
+        cursor: str | None = None,
+        sifted: Sifted | None = None,
     ) -> RunState:
-        """A new run, in one transaction with the claim on the records it retries, if it retries any."""
+        """A new run, in one transaction with the claim on the records it retries, and with how its rows were chosen.
+
+        `cursor` is where its source will go on in the next run.
+        """
         with self._transaction() as db:
             generation = (
                 1 + db.execute("SELECT coalesce(max(generation), 0) FROM run WHERE connector = ?", (connector,)).fetchone()[0]
             )
-            cursor = db.execute(
-                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at)"
-                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?)",
-                (connector, generation, retry_of, source, fingerprint, shape, self._clock()),
+            made = db.execute(
+                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor)"
+                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?)",
+                (connector, generation, retry_of, source, fingerprint, shape, self._clock(), cursor),
             )
+            assert made.lastrowid is not None
+            if sifted is not None:
+                self.memory(connector).begin(made.lastrowid, sifted)
             if retry_of is not None:
-                db.execute(
-                    "UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (cursor.lastrowid, retry_of)
-                )
-        assert cursor.lastrowid is not None
-        return RunState(cursor.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of)
+                db.execute("UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (made.lastrowid, retry_of))
+        known = sifted.known if sifted else 0
+        return RunState(made.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, known=known)
+
+    def memory(self, connector: str) -> Memory:
+        """The rows a connector has delivered, as far as they are remembered."""
+        return Memory(self._db, self._transaction, connector, self._clock)
+
+    def cursor(self, connector: str) -> str | None:
+        """Where the connector's source goes on: as far as the last run that counts has read it."""
+        row = self._db.execute(
+            "SELECT cursor FROM run WHERE connector = ? AND cursor IS NOT NULL AND retry_of IS NULL"
+            " AND (state IN ('complete', 'incomplete') OR (state != 'abandoned' AND planned > 0)) ORDER BY id DESC",
+            (connector,),
+        ).fetchone()
+        return row[0] if row else None
+
+    def forget_cursor(self, connector: str) -> None:
+        """Let the connector's source be read from its beginning again."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
+
+    def due(self, connector: str) -> float | None:
+        """The time by which a connector's schedule was last obeyed."""
+        row = self._db.execute("SELECT due FROM schedule WHERE connector = ?", (connector,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def obeyed(self, connector: str, due: float) -> None:
+        """Note that a connector's schedule is obeyed up to this time."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO schedule VALUES (?, ?)", (connector, due))
 
     def resume(self, state: RunState, *, shape: bytes, fingerprint: bytes, what: str) -> RunState:
         """Go on with a run that was cut short, if what it delivers is still the same.
@@ -164,7 +207,7 @@ class Ledger:
                 db.executemany("DELETE FROM delivered WHERE run = ? AND lo = ?", [(run, lo) for lo in swallowed])
                 db.execute("INSERT INTO delivered VALUES (?, ?, ?)", (run, *merged))
             db.executemany(
-                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
                 (
                     (
                         run,
@@ -179,6 +222,7 @@ class Ledger:
                         f.maybe_applied,
                         f.text,
                         now,
+                        f.change,
                     )
                     for f in changes.failed
                 ),
@@ -247,6 +291,7 @@ class Ledger:
                     "requests",
                     "retries",
                     "bytes",
+                    "known",
                 )
             },
             resumed=True,

@@ -1,8 +1,8 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 2
+VERSION = 3
 
-TABLES = """
+_RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 CREATE TABLE run(
@@ -24,6 +24,10 @@ CREATE TABLE run(
   started_at REAL NOT NULL,
   ended_at REAL,
   seconds REAL NOT NULL DEFAULT 0,
+  cursor TEXT,                          -- how far this run's source was read, as JSON; the next run goes on there
+  rule TEXT,                            -- what only_new knows rows by, where it chose this run's rows
+  known INTEGER NOT NULL DEFAULT 0,     -- rows that only_new left out, as they were known
+  settled INTEGER NOT NULL DEFAULT 1,   -- 0: what it delivers is not remembered yet
   UNIQUE(connector, generation));
 
 -- Planned and not settled. A piece may still be sent; what is in no piece never will be again.
@@ -42,7 +46,11 @@ CREATE TABLE failed(
   run INTEGER NOT NULL, kind TEXT NOT NULL, position INTEGER NOT NULL,
   file TEXT NOT NULL, line INTEGER NOT NULL, status INTEGER, reason TEXT NOT NULL, record TEXT NOT NULL,
   attempts INTEGER NOT NULL, maybe_applied INTEGER NOT NULL, text INTEGER NOT NULL, retried_by INTEGER, at REAL NOT NULL,
+  change TEXT NOT NULL DEFAULT '',      -- changed or removed, where only_new says so
   PRIMARY KEY(run, kind, position)) WITHOUT ROWID;
+"""
+
+_REQUESTS = """
 -- The first 10,000 requests of a run, and after that those that did not simply deliver.
 CREATE TABLE request(
   run INTEGER NOT NULL, number INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, records INTEGER NOT NULL,
@@ -59,7 +67,30 @@ CREATE TABLE destination(
   origin TEXT PRIMARY KEY, down_since REAL, rest_until REAL) WITHOUT ROWID;
 """
 
+_MEMORY = """
+-- A connector's memory of rows, and what they are known by, as JSON.
+CREATE TABLE memory(
+  id INTEGER PRIMARY KEY, connector TEXT NOT NULL UNIQUE, key TEXT NOT NULL, columns TEXT NOT NULL, since REAL NOT NULL);
+-- Rows that were delivered: a digest of the key, one of the row, and the key itself where it may be needed.
+CREATE TABLE remembered(
+  memory INTEGER NOT NULL, key BLOB NOT NULL, state BLOB NOT NULL, held TEXT,
+  PRIMARY KEY(memory, key)) WITHOUT ROWID;
+-- When a connector's schedule was last obeyed; of a digest, when it was last told.
+CREATE TABLE schedule(
+  connector TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID;
+"""
+
+TABLES = _RUNS + _REQUESTS + _MEMORY
+
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
-    2: "ALTER TABLE piece ADD COLUMN apart TEXT;\n" + "CREATE TABLE request" + TABLES.partition("CREATE TABLE request")[2]
+    2: "ALTER TABLE piece ADD COLUMN apart TEXT;\n" + _REQUESTS,
+    3: """
+ALTER TABLE run ADD COLUMN cursor TEXT;
+ALTER TABLE run ADD COLUMN rule TEXT;
+ALTER TABLE run ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN settled INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE failed ADD COLUMN change TEXT NOT NULL DEFAULT '';
+"""
+    + _MEMORY,
 }

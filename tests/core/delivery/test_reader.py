@@ -18,7 +18,7 @@ from sendoff_plugins.senders.single import Single
 def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[Read]:
     to = SimpleNamespace(idempotency={"form": "text"})
     connector = SimpleNamespace(
-        schema=schema, validators=validators, sender=sender, router=None, order_by=None, destination=to
+        schema=schema, validators=validators, sender=sender, router=None, variants={}, order_by=None, destination=to
     )  # fmt: skip
     return list(Reader(connector, lambda span, digest: "k").read(pages))  # type: ignore[arg-type]
 

@@ -71,7 +71,7 @@ def jobs(draw: Any) -> tuple[dict[str, Any], str, list[str]]:
 def outcome(fields: dict[str, Any], unknown: str, lines: list[str], *, unread: bool, most: int | None = None) -> Any:
     schema = Schema([declare(name, rules) for name, rules in fields.items()], unknown=unknown)
     connector: Any = SimpleNamespace(
-        schema=schema, validators=(), sender=Batch(max_records=5, max_bytes=most), router=None, order_by=None,
+        schema=schema, validators=(), sender=Batch(max_records=5, max_bytes=most), router=None, variants={}, order_by=None,
         destination=SimpleNamespace(idempotency={}),
     )  # fmt: skip
     stream = io.BytesIO(("\n".join(lines) + "\n").encode())

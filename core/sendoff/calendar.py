@@ -1,0 +1,55 @@
+"""When a schedule is due: cron expressions in a time zone, by rules that are written down.
+
+What falls into the hour that is skipped in spring runs at its end; what falls into the hour that comes twice in
+autumn runs once, the first time. An expression with ``*`` in its hour follows the clock's real hours. These are the
+rules of Debian's cron, which `cronsim` keeps.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+#: How far back a missed run is looked for.
+_BACK = timedelta(days=400)
+
+
+def cron(text: str) -> str:
+    """The expression, if it is one that is ever due; raises ValueError with a sentence."""
+    if len(text.split()) != 5:
+        raise ValueError(f"{text!r} is no schedule; write minute, hour, day, month and weekday, like '0 7 * * *'")
+    try:
+        next(CronSim(text, datetime(2026, 1, 1)))
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is no schedule: {error}") from None
+    except StopIteration:
+        raise ValueError(f"{text!r} is never due") from None
+    return text
+
+
+def zone(text: str) -> ZoneInfo:
+    """The time zone of a name; raises ValueError with a sentence."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{text!r} is no time zone; write one like Europe/Berlin, or UTC") from None
+
+
+def following(expression: str, timezone: str, after: float) -> float:
+    """The next time a schedule is due after a moment, both in seconds since 1970."""
+    start = datetime.fromtimestamp(after, UTC).astimezone(zone(timezone))
+    return next(CronSim(expression, start)).timestamp()
+
+
+def latest(expression: str, timezone: str, after: float, until: float) -> float | None:
+    """The last time a schedule was due, after one moment and up to another; None if it was not."""
+    start = datetime.fromtimestamp(until, UTC).astimezone(zone(timezone)) + timedelta(minutes=1)
+    for due in CronSim(expression, start, reverse=True):
+        found = due.timestamp()
+        if found <= after or found < until - _BACK.total_seconds():
+            return None
+        if found <= until:
+            return found
+    return None

@@ -1,0 +1,101 @@
+"""Digests of rows: 16 bytes that tell the row, and 8 that tell its state.
+
+They are made of the text that the values have, so that a row is the same in a CSV file, in a sheet and among
+a run's failed records. Nulls do not count: a column more that is empty changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from sendoff import jsontext
+from sendoff.errors import SourceError
+from sendoff.memory.rule import Rule
+from sendoff.records import Page
+
+KEY_BYTES, STATE_BYTES = 16, 8
+
+
+class Prints(NamedTuple):
+    """The prints of a page's rows: which row each is, and what state it is in; None where a key cell is null."""
+
+    keys: list[bytes | None]
+    states: list[bytes]
+
+
+def prints_of(page: Page, rule: Rule) -> Prints:
+    """The prints of all rows of a page, which must be plain. Raises `SourceError` if a key is no column of a table."""
+    frame = page.frame
+    missing = [name for name in rule.key if name not in frame.columns]
+    if missing and page.fixed:
+        where = f"{page.file}: " if page.file else ""
+        raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which only_new knows a row")
+    wanted = sorted(frame.columns if rule.columns is None else {*rule.columns, *rule.key})
+    texts = {name: _texts(frame[name], text=page.text) for name in wanted if name in frame.columns}
+    states = _digests([texts[name] for name in texts], list(texts), frame.height, STATE_BYTES)
+    if not rule.key:
+        return Prints([*_digests([texts[name] for name in texts], list(texts), frame.height, KEY_BYTES)], states)
+    if missing:
+        return Prints([None] * frame.height, states)
+    cells = [texts[name] for name in rule.key]
+    keys: list[bytes | None] = [*_digests(cells, list(rule.key), frame.height, KEY_BYTES)]
+    nulls = pl.DataFrame(cells).select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
+    for at in nulls:
+        keys[at] = None
+    return Prints(keys, states)
+
+
+def _digests(cells: Sequence[pl.Series], names: Sequence[str], height: int, size: int) -> list[bytes]:
+    if not cells:
+        return [blake2b(b"", digest_size=size).digest()] * height
+    # Each value with its length before it and its column's name: no two rows that differ have the same text.
+    parts = [
+        pl.concat_str(
+            pl.lit(f"{len(name)}:{name}="), pl.col(f"{at}").str.len_bytes().cast(pl.String), pl.lit(":"), pl.col(f"{at}")
+        ).fill_null("")
+        for at, name in enumerate(names)
+    ]
+    table = pl.DataFrame([cell.alias(f"{at}") for at, cell in enumerate(cells)])
+    joined = table.select(pl.concat_str(parts)).to_series()
+    return [blake2b(text.encode(), digest_size=size).digest() for text in joined.to_list()]
+
+
+def _texts(cells: pl.Series, *, text: bool) -> pl.Series:
+    """A column as text; null where there is nothing."""
+    if cells.dtype == pl.String:
+        return cells.to_frame("v").select(pl.when(pl.col("v") != "").then(pl.col("v"))).to_series() if text else cells
+    if cells.dtype.is_integer() or cells.dtype in (pl.Boolean, pl.Date, pl.Null):
+        return cells.cast(pl.String)
+    return pl.Series(cells.name, [None if value is None else _text(value) for value in cells.to_list()], dtype=pl.String)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case bool():
+            return str(value).lower()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case float() | Decimal():
+            number = Decimal(repr(value)) if isinstance(value, float) else value
+            digits = format(number, "f") if number.is_finite() else str(number)
+            return digits.rstrip("0").rstrip(".") if "." in digits else digits
+    try:
+        return jsontext.dumps(value)
+    except ValueError:
+        return repr(value)
+
+
+def held(page: Page, rule: Rule) -> list[str]:
+    """Each row's key as the source has it, as JSON: what can be told of a row when it is gone."""
+    frame = page.frame.select(rule.key)
+    rows = Page(frame, json=None).as_json(range(frame.height))
+    mark = "text" if page.text else "typed"
+    return [f'{{"{mark}":{row}}}' for row in rows]

@@ -1,0 +1,62 @@
+"""What a row is known by, as `only_new` in a connector file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sendoff import jsontext
+from sendoff.errors import ConfigError
+from sendoff.ledger import Remembered, Sifted
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What `only_new` says: what a row is known by, and what becomes of those that changed or went away."""
+
+    #: The fields that tell one row from another; without any, a row is known by all it holds.
+    key: tuple[str, ...]
+    first_run: Literal["send", "skip"]
+    #: The fields that count in comparing two states of a row; None: all columns of the source.
+    columns: tuple[str, ...] | None
+    #: Whether a row whose key is known is sent again when it is not what it was.
+    resend: bool = False
+    #: Whether rows that are no longer there are told of.
+    removed: bool = False
+    #: The largest share of the known rows that may be missing before it is taken for a fault of the source.
+    most_removed: float = 0.5
+
+    def check(self, begun: tuple[str, str]) -> bool:
+        """Whether the rows are known by other columns than before. Raises `ConfigError` where that cannot be bridged."""
+        key, columns = begun
+        way_out = "`sendoff forget` lets it begin anew, as first_run says"
+        if jsontext.dumps(self.key) != key:
+            raise ConfigError(f"only_new.key was {key} so far, and its rows are known by that; change it back, or {way_out}")
+        if self.written_columns == columns:
+            return False
+        if not self.key:
+            raise ConfigError(
+                f"only_new knows rows by all their columns, and these were {columns} so far; all rows would be new. "
+                f"Give it a key, or {way_out}"
+            )
+        return True
+
+    @property
+    def written_columns(self) -> str:
+        return jsontext.dumps(None if self.columns is None else sorted(self.columns))
+
+    def sifted(self, known: int, noted: Sequence[Remembered]) -> Sifted:
+        """What the ledger notes of a run whose rows were chosen by this rule."""
+        return Sifted(jsontext.dumps(self.key), self.written_columns, self.written(), known, noted)
+
+    def written(self) -> str:
+        """What the ledger keeps, to settle a run by the rule it began with."""
+        return jsontext.dumps({"key": self.key, "columns": self.columns, "removed": self.removed})
+
+    @classmethod
+    def read(cls, text: str) -> Rule:
+        """The rule from what the ledger kept, as far as settling needs it."""
+        kept: Mapping[str, Any] = jsontext.loads(text)
+        columns = kept["columns"]
+        return cls(tuple(kept["key"]), "send", None if columns is None else tuple(columns), removed=kept["removed"])

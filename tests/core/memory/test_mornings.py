@@ -1,0 +1,246 @@
+"""`only_new`, over any mornings: whoever is new, changed or gone is told, and told once."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from sendoff import ConfigError, SourceError
+from sendoff.memory import settle
+from sendoff.testing import Project, Received, Receiver, Reply
+
+CONNECTOR = """
+source: {{use: csv, path: in.csv}}
+schema: {{id: integer, v: string}}
+only_new: {{key: [id], first_run: {first}, on_changed: {{method: PUT, url: "/{{id}}"}}, on_removed: {{url: "/{{id}}", most: 1}}}}
+destination: {{url: "{url}/x", concurrency: 1}}
+send: single
+"""
+
+
+class Died(BaseException):
+    """The process ended before it could remember."""
+
+
+class Subscribers:
+    """An API whose state is what it was told; it refuses some ids, and stops all after so many requests."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, str] = {}
+        self.refused: set[int] = set()
+        self.left = 10**9
+        self.twice: list[str] = []
+
+    def __call__(self, request: Received) -> Reply:
+        self.left -= 1
+        if self.left < 0:
+            return Reply(401)
+        sent = json.loads(request.body) if request.body else {"id": int(request.path.rpartition("/")[2])}
+        at = sent["id"]
+        if at in self.refused:
+            return Reply(400, b'{"error": "no"}')
+        match request.method:
+            case "POST":
+                self.note(at not in self.rows, "told of a new row twice")
+                self.rows[at] = sent["v"]
+            case "PUT":
+                self.note(self.rows.get(at, sent["v"]) != sent["v"], "told of a change twice")
+                self.rows[at] = sent["v"]
+            case "DELETE":
+                self.note(at in self.rows, "told of a removal twice")
+                self.rows.pop(at, None)
+        return Reply(200)
+
+    def note(self, right: bool, what: str) -> None:
+        self.twice += [] if right else [what]
+
+
+MORNINGS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "rows": st.dictionaries(st.integers(0, 12), st.sampled_from("abc"), max_size=10),
+            "refused": st.sets(st.integers(0, 12), max_size=2),
+            "cut": st.none() | st.integers(0, 5),
+            "crash": st.booleans(),
+        }
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def written(rows: dict[int, str]) -> str:
+    return "id,v\n" + "".join(f"{at},{value}\n" for at, value in rows.items())
+
+
+@given(MORNINGS, st.booleans())
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[dict[str, Any]], skip: bool) -> None:
+    api = Subscribers()
+    with tempfile.TemporaryDirectory() as home, Receiver(api) as server:
+        project = Project(Path(home))
+        project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="skip" if skip else "send")})
+        if skip:
+            api.rows = dict(mornings[0]["rows"])
+        for morning in mornings:
+            project({"in.csv": written(morning["rows"])})
+            api.refused, api.left = morning["refused"], 10**9 if morning["cut"] is None else morning["cut"]
+            with mock.patch("sendoff.runner.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
+                project.run("c", accept_refusals=True)
+            api.left = 10**9
+            project.run("c", accept_refusals=True)
+        api.refused = set()
+        project.run("c", accept_refusals=True)
+        report = project.run("c")
+        assert api.twice == []
+        assert api.rows == mornings[-1]["rows"]
+        assert (report.read, report.known) == (0, len(mornings[-1]["rows"]))
+
+
+@pytest.fixture
+def people(project: Project, receiver: Receiver) -> Project:
+    text = f"""
+source: {{use: csv, path: in.csv}}
+schema: {{id: integer, email: string}}
+only_new: {{key: [id], first_run: send}}
+destination: {{url: "{receiver.url}"}}
+"""
+    return project({"connectors.d/c.yaml": text, "in.csv": "id,email\n1,a\n2,b\n"})
+
+
+def told(receiver: Receiver) -> list[Any]:
+    found = [record for body in receiver.bodies for record in body]
+    receiver.requests.clear()
+    return found
+
+
+def test_of_equal_keys_the_first_counts(people: Project, receiver: Receiver) -> None:
+    people({"in.csv": "id,email\n1,a\n1,b\n2,c\n1,a\n"})
+    report = people.run("c")
+    assert told(receiver) == [{"id": 1, "email": "a"}, {"id": 2, "email": "c"}]
+    assert (report.read, report.known) == (2, 2)
+
+
+def test_a_row_without_its_key_is_invalid_every_time(people: Project, receiver: Receiver) -> None:
+    people({"in.csv": "id,email\n,a\n2,c\n"})
+    assert [people.run("c").invalid, people.run("c").invalid] == [1, 1]
+    assert told(receiver) == [{"id": 2, "email": "c"}]
+
+
+def test_a_rejected_row_stays_new_until_it_is_delivered_retried_or_given_up(people: Project, receiver: Receiver) -> None:
+    receiver.script = lambda request: Reply(400 if b'"b"' in request.body else 200)
+    first = people.run("c", accept_refusals=True)
+    assert (first.rejected, first.delivered) == (2, 0)
+    second = people.run("c", accept_refusals=True)
+    assert second.read == 2
+    receiver.script = ()
+    assert people.runner().retry(first.run).delivered == 2
+    assert people.run("c").read == 0
+    assert people.runner().retry(second.run).read == 0, "they were delivered in the meantime"
+
+    people({"in.csv": "id,email\n1,a\n2,b\n3,b\n"})
+    receiver.script = lambda request: Reply(400)
+    third = people.run("c", accept_refusals=True)
+    assert people.runner().forgo(third.run) == 1
+    receiver.requests.clear()
+    assert people.run("c").read == 0
+
+
+def test_what_it_knows_can_be_forgotten(people: Project, receiver: Receiver) -> None:
+    people.run("c")
+    assert people.runner().forget("c") == 2
+    assert people.run("c").delivered == 2
+
+
+def test_half_the_rows_gone_at_once_is_taken_for_a_fault(project: Project) -> None:
+    api = Subscribers()
+    with Receiver(api) as server:
+        text = CONNECTOR.format(url=server.url, first="send").replace("most: 1", "most: 0.5")
+        project({"connectors.d/c.yaml": text, "in.csv": written(dict.fromkeys(range(40), "a"))})
+        project.run("c")
+        project({"in.csv": written({})})
+        with pytest.raises(SourceError, match=r"40 of 40 known rows are no longer there, which is more than .* allows \(0.5\)"):
+            project.run("c")
+        assert len(api.rows) == 40
+        project({"in.csv": written(dict.fromkeys(range(20), "a"))})
+        assert project.run("c").delivered == 20
+
+
+def test_what_is_gone_at_the_api_already_is_as_good_as_taken_away(project: Project) -> None:
+    with Receiver(lambda request: Reply(404 if request.method == "DELETE" else 200)) as server:
+        project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "a"})})
+        project.run("c")
+        project({"in.csv": written({1: "a"})})
+        assert project.run("c").delivered == 1
+        assert server.requests[-1].method == "DELETE"
+        assert "content-type" not in server.requests[-1].headers
+
+
+def test_removed_rows_are_told_also_of_those_known_before_anybody_asked(people: Project, receiver: Receiver) -> None:
+    people.run("c")
+    file = people.home / "connectors.d/c.yaml"
+    file.write_text(file.read_text().replace("first_run: send", 'first_run: send, on_removed: {body: key, url: "/gone"}'))
+    people.run("c")
+    people({"in.csv": "id,email\n1,a\n"})
+    people.run("c")
+    assert (receiver.requests[-1].method, receiver.requests[-1].path) == ("DELETE", "/gone")
+    assert receiver.bodies[-1] == [{"id": 2}]
+
+
+def test_another_key_is_refused_and_other_columns_are_where_there_is_no_key(people: Project, receiver: Receiver) -> None:
+    people.run("c")
+    file = people.home / "connectors.d/c.yaml"
+    whole = file.read_text()
+    file.write_text(whole.replace("key: [id]", "key: [email]"))
+    with pytest.raises(ConfigError, match="only_new.key was"):
+        people.run("c")
+    file.write_text(whole.replace("key: [id], ", ""))
+    people.runner().forget("c")
+    people.run("c")
+    file.write_text(whole.replace("key: [id], ", "").replace("email: string", "email: string, more: {nullable: true}"))
+    people({"in.csv": "id,email,more\n1,a,\n"})
+    with pytest.raises(ConfigError, match="all rows would be new"):
+        people.run("c")
+
+
+def test_a_field_more_in_the_schema_resends_nothing(people: Project, receiver: Receiver) -> None:
+    file = people.home / "connectors.d/c.yaml"
+    file.write_text(file.read_text().replace("first_run: send", "first_run: send, changed: resend"))
+    people.run("c")
+    file.write_text(file.read_text().replace("email: string", "email: string, more: {type: string, nullable: true}"))
+    people({"in.csv": "id,email,more\n1,a,x\n2,b,y\n"})
+    assert people.run("c").read == 0
+    people({"in.csv": "id,email,more\n1,a,x\n2,b,z\n"})
+    told(receiver)
+    people.run("c")
+    assert told(receiver) == [{"id": 2, "email": "b", "more": "z"}]
+
+
+@pytest.mark.parametrize(
+    "only_new, sentence",
+    [
+        ("{key: [id]}", "only_new.first_run: is missing"),
+        ("{key: [idd], first_run: skip}", "no field is named 'idd'; did you mean 'id'?"),
+        ("{first_run: skip, changed: resend}", "needs `key`"),
+        ("{first_run: skip, on_removed: {}}", "only_new.on_removed: needs `key`"),
+        ("{key: [id], first_run: skip, on_removed: {}}", "the URL must hold {id}, or `body: key`"),
+        ("{key: [id], first_run: skip, on_removed: {url: '/{email}'}}", "{email} is not in the key"),
+        ("{key: [id], first_run: skip, on_removed: {url: 'http://other/{id}'}}", "must be at the scheme, host and port"),
+        ("{key: [id], first_run: skip, changed: ignore, on_changed: {}}", "leave one of them out"),
+        ("{key: [id], first_run: skip, on_changed: {url: '/{mail}'}}", "no field is sent as 'mail'; did you mean 'email'?"),
+    ],
+)
+def test_what_does_not_fit_is_told(people: Project, only_new: str, sentence: str) -> None:
+    file = people.home / "connectors.d/c.yaml"
+    file.write_text(file.read_text().replace("{key: [id], first_run: send}", only_new))
+    with pytest.raises(ConfigError) as caught:
+        people.run("c")
+    assert sentence in str(caught.value)

@@ -1,0 +1,70 @@
+"""A row is known by what it holds, wherever it is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sendoff import jsontext
+from sendoff.memory import Rule, prints_of
+from sendoff.records import Page, from_mappings
+
+RULE = Rule(("k",), "send", None)
+VALUES = st.one_of(
+    st.none(), st.text(max_size=5), st.integers(-(2**70), 2**70), st.booleans(), st.dates(), st.datetimes(),
+    st.floats(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False),
+)  # fmt: skip
+ROWS = st.lists(st.fixed_dictionaries({"k": st.integers(0, 9), "v": VALUES, "w": st.text(max_size=3)}), min_size=1, max_size=6)
+
+
+def of(rows: list[dict[str, Any]], rule: Rule = RULE) -> list[tuple[bytes | None, bytes]]:
+    prints = prints_of(from_mappings(rows), rule)
+    return list(zip(prints.keys, prints.states, strict=True))
+
+
+@given(ROWS)
+def test_it_is_the_same_alone_and_among_others(rows: list[dict[str, Any]]) -> None:
+    assert of(rows) == [of([row])[0] for row in rows]
+
+
+@given(ROWS)
+def test_it_is_the_same_when_it_comes_back_from_the_failed_records(rows: list[dict[str, Any]]) -> None:
+    kept = from_mappings(rows).as_json(range(len(rows)))
+    assert of([jsontext.loads(text) for text in kept]) == of(rows)
+
+
+SIMPLE = st.one_of(st.text(max_size=3), st.integers(-3, 30), st.dates())
+
+
+@given(SIMPLE, SIMPLE)
+def test_values_with_another_text_are_another_state(one: Any, other: Any) -> None:
+    states = [of([{"k": 1, "v": value}])[0][1] for value in (one, other)]
+    assert (states[0] == states[1]) == (str(one) == str(other))
+
+
+def test_text_numbers_and_spreadsheet_numbers_are_one() -> None:
+    text = Page(pl.DataFrame({"k": ["1"], "v": ["20"], "w": [""]}), text=True)
+    assert prints_of(text, RULE) == prints_of(from_mappings([{"k": 1, "v": 20.0, "w": None}]), RULE)
+
+
+def test_a_column_more_that_is_empty_changes_nothing_and_one_with_a_value_does() -> None:
+    assert of([{"k": 1}]) == of([{"k": 1, "v": None}])
+    assert of([{"k": 1}])[0][1] != of([{"k": 1, "v": ""}])[0][1]
+
+
+def test_values_do_not_run_into_each_other() -> None:
+    assert of([{"k": 1, "v": "a", "w": "bc"}]) != of([{"k": 1, "v": "ab", "w": "c"}])
+    assert of([{"k": 1, "v": "x"}]) != of([{"k": 1, "w": "x"}])
+
+
+def test_without_a_key_a_row_is_known_by_all_it_holds() -> None:
+    rule = Rule((), "send", ("v",))
+    same, other, third = (key for key, _ in of([{"v": 1, "w": 1}, {"v": 1, "w": 2}, {"v": 2, "w": 1}], rule))
+    assert same == other != third
+
+
+def test_a_null_in_the_key_is_no_key() -> None:
+    assert of([{"k": None, "v": 1}])[0][0] is None
