@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from sendoff import jsonpath, jsontext
+from sendoff.egress import Mode
 from sendoff.exchange import Answer, Ask, Exchange, One, Request, Wire
 from sendoff.records import Span
 
@@ -50,7 +52,8 @@ class Component:
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
         self.home = home or Path()
-        for name, value in options.items():
+        usual = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
+        for name, value in {**usual, **options}.items():
             setattr(self, name, value)
 
 
@@ -60,6 +63,10 @@ class Source(Component, ABC):
     kind = "sources"
     #: Where the next run is to go on, once `read` has come to its end: any value that JSON can hold; None: at the beginning.
     reached: Any = None
+    #: Which addresses it may dial, if it dials any: `sendoff.egress` has the rules.
+    egress: Mode = "configured"
+    #: What it does that no rule of ours can hold in bounds ("runs a program"): refused where others write connectors.
+    unbound: ClassVar[str] = ""
 
     @abstractmethod
     def read(self, cursor: Any) -> Iterable[Any]:
@@ -74,6 +81,13 @@ class Source(Component, ABC):
 
         A source without a fingerprint is spooled to disk before anything of it is sent, so that a
         run cut short can be resumed.
+        """
+        return None
+
+    def landed(self) -> Any:
+        """A value that differs whenever there is something else to read; None if that cannot be told.
+
+        Under ``watch: true`` it is asked every second, and must be quick.
         """
         return None
 

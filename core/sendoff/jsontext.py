@@ -40,6 +40,11 @@ def loads(text: str) -> Any:
         raise ValueError("nested too deep") from None
 
 
+def scan(text: str, at: int) -> tuple[Any, int]:
+    """Read the JSON value that begins at a place, and say where it ends; raises `json.JSONDecodeError` where it is none."""
+    return _DECODER.raw_decode(text, at)
+
+
 def dumps(value: Any) -> str:
     """Write a value as JSON; raises ValueError for what JSON cannot hold."""
     match value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_files_are_read_in_byte_order_and_known_by_their_contents(tmp_path: Path
 
 
 def test_r20_only_regular_files_are_read(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").mkdir()
+    os.mkfifo(tmp_path / "d.csv")
     with pytest.raises(SourceError, match="not a regular file"):
         list(source.Csv(home=tmp_path, path="d.csv", delimiter=",").read(None))
     with pytest.raises(SourceError, match="no such file"):

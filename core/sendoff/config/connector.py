@@ -114,7 +114,11 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if egress_at_least == "public":
+        if connector.source.unbound:
+            sentence = f"{connector.source.name} {connector.source.unbound}, which is not allowed where egress is `public`"
+            raise ConfigError(document.problem(("source",), sentence))
         connector = replace(connector, destination=replace(connector.destination, egress="public"))
+        connector.source.egress = "public"
     return connector
 
 
@@ -142,6 +146,11 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     auth: Authenticator | None = made("authenticators", to["auth"]) if "auth" in to else None
     if auth is not None:
         kept.add_options(type(auth).options, to["auth"])
+    source: Source = made("sources", checked["source"])
+    kept.add_options(source.options, checked["source"])
+    source.egress = to["egress"]
+    for chosen in checked["notify"]:
+        kept.add_options(registry.offers("notifiers")[chosen["use"]].component.options, chosen)
     sender: Sender = made("senders", checked["send"])
     sender.prefix, sender.suffix = (shape.with_hole(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix))
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
@@ -150,7 +159,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     return Connector(
         name=name,
         file=document.file,
-        source=made("sources", checked["source"]),
+        source=source,
         schema=Schema(fields, unknown=unknown),
         validators=tuple(made("validators", chosen) for chosen in checked["validators"]),
         on_invalid=checked["on_invalid"],

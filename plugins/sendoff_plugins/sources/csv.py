@@ -12,12 +12,16 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
+from sendoff_plugins.sources.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
+from sendoff_plugins.sources.tables import named
+from sendoff_plugins.sources.text import check_encoding
+from sendoff_plugins.sources.text import utf8 as _utf8
 
 _QUOTED = re.compile(rb'"[^"]*"')
 
@@ -27,28 +31,52 @@ DELIMITER_OPTION = {
 }  # fmt: skip
 
 
+ENCODING_OPTION = {
+    "type": "string", "default": "utf-8", "check_with": check_encoding,
+    "meta": {"help": "How text is written in bytes: utf-8, utf-16, latin-1, cp1252 and so on."},
+}  # fmt: skip
+COLUMNS_OPTION = {
+    "type": "list", "schema": {"type": "string", "empty": False}, "minlength": 1, "required": False,
+    "meta": {"help": "The columns' names, where the first line is a record already."},
+}  # fmt: skip
+
+
 class Csv(FileSource):
-    """Read CSV files with a header line, in UTF-8. An empty cell is a null."""
+    """Read CSV files. An empty cell is a null."""
 
     name = "csv"
-    options = {**FileSource.options, "delimiter": DELIMITER_OPTION}
+    options = {
+        **FileSource.options, "delimiter": DELIMITER_OPTION, "encoding": ENCODING_OPTION, "columns": COLUMNS_OPTION,
+        "compression": COMPRESSION, "member": MEMBER,
+    }  # fmt: skip
     delimiter: str
+    encoding: str
+
+    def __init__(self, **options: Any) -> None:
+        self._header: list[str] | None = options.pop("columns", None)
+        super().__init__(**options)
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
-        for file in self.files():
-            with file.open("rb") as stream:
-                yield self.shown(file), next(_records(stream, self.shown(file), self.delimiter))
+        if not self._local or self.once or self.drift == "best_effort" or self._header:
+            return
+        for name, stream in self.streams():
+            yield name, next(_records(_utf8(stream, name, self.encoding), name, self.delimiter))
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        for file in self.files():
-            with file.open("rb") as stream:
-                yield from read_table(stream, self.shown(file), self.delimiter)
+        self.begin(cursor)
+        for name, stream in self.streams():
+            for page in read_table(_utf8(stream, name, self.encoding), name, self.delimiter, self._header):
+                yield page if self.drift == "refuse" else replace(page, fixed=False)
 
 
-def read_table(stream: Any, name: str, delimiter: str) -> Iterator[Page]:
+def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None) -> Iterator[Page]:
     """Pages of a stream of CSV; raises `SourceError`, with the line, where it cannot be CSV."""
+    if header is not None:
+        for chunk, line, newlines in _whole(stream, name):
+            yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
+        return
     records = _records(stream, name, delimiter)
-    header: list[str] = next(records)
+    header = next(records)
     for chunk, line, newlines in records:
         yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
 
@@ -122,16 +150,7 @@ def _header_end(chunk: bytes) -> int:
 
 def _header(raw: bytes, name: str, delimiter: str) -> list[str]:
     cells = next(iter(_parsed(_decoded(raw, 1, name), 1, name, delimiter)), (1, []))[1]
-    for number, cell in enumerate(cells, 1):
-        if not cell.strip():
-            raise SourceError(f"{name}:1: column {number} has no name")
-        if cell != cell.strip():
-            raise SourceError(f"{name}:1: column {cell!r} has blanks around its name")
-        if cells.index(cell) != number - 1:
-            raise SourceError(f"{name}:1: two columns are named {cell!r}")
-    if not cells:
-        raise SourceError(f"{name}:1: the header line is empty")
-    return cells
+    return named(cells, f"{name}:1")
 
 
 class _Chunk:

@@ -1,60 +1,185 @@
-"""What the file sources share: which files, whether they are the same as before, and their bytes."""
+# ruff: noqa: E501  # a row of the options reads best as a row
+"""What the file sources share: which files, from where, whether they are the same as before, and their bytes."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sendoff import Source, SourceError
+from sendoff import Source, SourceChanged, SourceError
+from sendoff_plugins.sources.places import File, Place, place
+from sendoff_plugins.sources.unpack import unpacked
 
 #: A record larger than this is a mistake in the file, most often a quote that is never closed.
 MAX_RECORD = 8 << 20
 CHUNK = 4 << 20
 
-PATH_OPTION = {
-    "type": ["string", "list"], "empty": False, "schema": {"type": "string"},
-    "meta": {"help": "The file, or a pattern like inbox/*.csv, or a list of them; relative to the project."},
+_WORD = {"type": "string", "empty": False, "required": False}
+
+FILES = {
+    "path": {
+        "type": ["string", "list"], "empty": False, "schema": {"type": "string"},
+        "meta": {"help": "The file, a directory, a pattern like inbox/*.csv, or a list of them; relative to the project. Or a URL: s3://, gs://, az://, https://, sftp://."},
+    },
+    "name": {
+        "type": "dict", "required": False,
+        "schema": {
+            "starts_with": {**_WORD, "meta": {"help": "What files' names start with."}},
+            "contains": {**_WORD, "meta": {"help": "What they contain."}},
+            "ends_with": {**_WORD, "meta": {"help": "What they end with."}},
+        },
+        "meta": {"help": "Which files are meant, by their names: `starts_with`, `contains`, `ends_with`."},
+    },
+    "order": {
+        "type": "string", "allowed": ["name", "time"], "default": "name",
+        "meta": {"help": "In which order files are read: by name, in byte order, or by when they were last written."},
+    },
+    "once": {
+        "type": "boolean", "default": False,
+        "meta": {"help": "Whether a file is delivered once only. It is known by what is in it, not by its name."},
+    },
+    "drift": {
+        "type": "string", "allowed": ["refuse", "best_effort"], "default": "refuse",
+        "meta": {"help": "What becomes of a file that lacks columns of the schema: `refuse` it, or let its rows have nulls there (`best_effort`)."},
+    },
+    "storage": {
+        "type": "dict", "required": False, "valuesrules": {"type": ["string", "boolean"]},
+        "meta": {"help": "For URLs: what the store wants to know, like `region`, `endpoint`, `access_key_id`, `password`. Default: as its own tools find it."},
+    },
 }  # fmt: skip
+
+COMPRESSION = {
+    "type": "string", "allowed": ["auto", "none", "gzip", "zstd", "zip"], "default": "auto",
+    "meta": {"help": "How files are compressed; `auto` looks at their first bytes."},
+}  # fmt: skip
+MEMBER = {"type": "string", "default": "*", "meta": {"help": "Which files inside a zip archive are meant, as a pattern."}}
 
 
 class FileSource(Source):
-    """Base of the sources that read files: `path` names them, by name in byte order."""
+    """Base of the sources that read files: `path` names them, from wherever they are."""
 
-    options = {"path": PATH_OPTION}
+    options = FILES
     path: str | list[str]
+    order: str
+    once: bool
+    drift: str
+    name_filter: dict[str, str]
+    storage: dict[str, Any] | None = None
+    compression: str = "none"
+    member: str = "*"
 
-    def files(self) -> list[Path]:
+    def __init__(self, **options: Any) -> None:
+        # `name` is the component's own.
+        self._named: dict[str, str] = options.pop("name", None) or {}
+        super().__init__(**options)
+        self._given: set[str] = set()
+
+    @property
+    def places(self) -> list[Place]:
+        """Where `path` leads to."""
+        paths = [self.path] if isinstance(self.path, str) else self.path
+        return [place(path, self.home, self.storage or {}, self.egress) for path in paths]
+
+    def files(self) -> list[File]:
         """The files there are; raises `SourceError` if a path leads to none, or to no regular file."""
-        found: dict[Path, None] = {}
-        for pattern in [self.path] if isinstance(self.path, str) else self.path:
-            matches = glob.glob(str(self.home / pattern), recursive=True)
-            if not matches:
-                raise SourceError(f"{pattern}: no such file" + ("s" if glob.has_magic(pattern) else ""))
-            found.update(dict.fromkeys(map(Path, sorted(matches, key=str.encode))))
-        for file in found:
-            if not stat.S_ISREG(file.stat().st_mode):
-                raise SourceError(f"{self.shown(file)}: not a regular file")
-        return list(found)
+        found: dict[str, File] = {}
+        for where in self.places:
+            there = [file for file in where.files() if self._meant(file.name.rpartition("/")[2])]
+            if not there and not where.may_be_empty:
+                raise SourceError(f"{where.shown}: no such file" + ("s" if where.many else ""))
+            found.update((file.name, file) for file in there)
+        inside = (
+            sorted(found.values(), key=lambda file: file.name.encode())
+            if self.order == "name" and len(self.places) == 1
+            else [*found.values()]
+        )
+        return sorted(inside, key=lambda file: file.written) if self.order == "time" else inside
 
-    def shown(self, file: Path) -> str:
-        """A file's name as the user would write it."""
-        return str(file.relative_to(self.home)) if file.is_relative_to(self.home) else str(file)
+    def _meant(self, name: str) -> bool:
+        tests = {"starts_with": name.startswith, "ends_with": name.endswith, "contains": name.__contains__}
+        return all(tests[way](text) for way, text in self._named.items())
 
-    def fingerprint(self) -> bytes:
-        """The files' names and contents: a resumed run must find every byte as it was."""
+    @property
+    def _local(self) -> bool:
+        return all(where.local for where in self.places)
+
+    def fingerprint(self) -> bytes | None:
+        """The files' names and contents: a resumed run must find every byte as it was. None if they are far away."""
+        if self.once or not self._local:
+            return None
         total = hashlib.sha256()
         for file in self.files():
-            try:
-                with file.open("rb") as stream:
-                    content = hashlib.file_digest(stream, "sha256").digest()
-            except OSError as error:
-                raise SourceError(f"{self.shown(file)}: cannot be read: {error.strerror}") from None
-            total.update(self.shown(file).encode() + b"\0" + content)
+            with file.fetched() as path:
+                total.update(file.name.encode() + b"\0" + _digest(path, file.name))
         return total.digest()
+
+    def landed(self) -> Any:
+        return [(file.name, file.size, file.written) for file in self.files()] if self._local else None
+
+    def begin(self, cursor: Any) -> None:
+        """Note what an earlier run has given already."""
+        self._given = set(cursor["given"]) if cursor and self.once else set()
+        self.reached = {"given": sorted(self._given)} if self.once else None
+
+    def local(self) -> Iterator[tuple[str, Path]]:
+        """Each file that is not given yet, as it lies on this machine. What changes while it is read is an error."""
+        for file in self.files():
+            with file.fetched() as path:
+                known = _digest(path, file.name).hex() if self.once else ""
+                if known in self._given:
+                    continue
+                with unchanged(path, file.name):
+                    yield file.name, path
+                if self.once:
+                    self._given.add(known)
+                    self.reached = {"given": sorted(self._given)}
+
+    def streams(self) -> Iterator[tuple[str, BinaryIO]]:
+        """Each file's bytes, decompressed; a zip archive's members one by one."""
+        for name, path in self.local():
+            yield from unpacked(path, name, self.compression, self.member)
+
+    def spread(self) -> Iterator[tuple[str, Path]]:
+        """Each file, decompressed onto the disk where it is compressed: for readers that jump about in it."""
+        for name, path in self.local():
+            for inside, stream in unpacked(path, name, self.compression, self.member):
+                if stream.name == str(path):
+                    yield inside, path
+                    continue
+                with tempfile.NamedTemporaryFile(prefix="sendoff-") as copy:
+                    while chunk := stream.read(CHUNK):
+                        copy.write(chunk)
+                    copy.flush()
+                    yield inside, Path(copy.name)
+
+
+def _digest(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def unchanged(path: Path, name: str) -> Iterator[None]:
+    """Raise `SourceChanged` if a file is written to meanwhile, or is another one at the end."""
+
+    def now() -> Sequence[int]:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    before = now()
+    yield
+    if now() != before:
+        raise SourceChanged(f"{name}: was changed while it was read; run it again when nobody writes to it")
 
 
 def chunks(stream: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:

@@ -11,19 +11,19 @@ import polars as pl
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, Unread, from_mappings
 from sendoff_plugins.sources.alike import Alike, parsed
-from sendoff_plugins.sources.files import MAX_RECORD, FileSource, chunks
+from sendoff_plugins.sources.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 
 
 class JsonLines(FileSource):
     """Read files of JSON Lines: one JSON object a line, in UTF-8."""
 
     name = "jsonl"
-    options = FileSource.options
+    options = {**FileSource.options, "compression": COMPRESSION, "member": MEMBER}
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        for file in self.files():
-            with file.open("rb") as stream:
-                yield from read_lines(stream, self.shown(file))
+        self.begin(cursor)
+        for name, stream in self.streams():
+            yield from read_lines(stream, name)
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:

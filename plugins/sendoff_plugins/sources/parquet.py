@@ -18,26 +18,28 @@ class Parquet(FileSource):
     options = FileSource.options
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
-        for file in self.files():
-            yield self.shown(file), list(self._open(file).collect_schema())
+        if self._local and not self.once and self.drift == "refuse":
+            for name, path in self.local():
+                yield name, list(self._open(path, name).collect_schema())
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        for file in self.files():
-            frame = self._open(file)
+        self.begin(cursor)
+        for name, path in self.local():
+            frame = self._open(path, name)
             try:
                 height = frame.select(pl.len()).collect().item()
                 for start in range(0, height, PAGE_ROWS):
                     page = frame.slice(start, PAGE_ROWS).collect()
-                    yield Page(page, self.shown(file), range(start + 1, start + 1 + page.height))
+                    yield Page(page, name, range(start + 1, start + 1 + page.height), fixed=self.drift == "refuse")
             except (pl.exceptions.PolarsError, OSError) as error:
-                raise SourceError(f"{self.shown(file)}: cannot be read: {error}") from None
+                raise SourceError(f"{name}: cannot be read: {error}") from None
 
-    def _open(self, file: Path) -> pl.LazyFrame:
+    def _open(self, path: Path, name: str) -> pl.LazyFrame:
         try:
-            frame = pl.scan_parquet(file, glob=False)
+            frame = pl.scan_parquet(path, glob=False)
             frame.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise SourceError(f"{self.shown(file)}: not a Parquet file: {error}") from None
+            raise SourceError(f"{name}: not a Parquet file: {error}") from None
         return frame
 
 

@@ -71,7 +71,7 @@ class Urllib3(Transport):
             try:
                 answer = self._exchange(request, pool)
             except Exception as error:
-                answer = _lost(error, request.url)
+                answer = lost(error, request.url)
             if watch.expired:
                 answer = Answer(error=f"no whole answer within {request.deadline:g} seconds", sent=watch.connected)
         return replace(answer, seconds=time.monotonic() - started)
@@ -120,7 +120,7 @@ def _body(request: Request) -> bytes | Iterator[memoryview]:
     return (memoryview(part)[at : at + SLICE] for part in request.body for at in range(0, len(part), SLICE))
 
 
-def _lost(error: Exception, url: str) -> Answer:
+def lost(error: Exception, url: str) -> Answer:
     """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
     undialled = _cause(error, Undialled)
     if undialled is not None:

@@ -200,7 +200,7 @@ def test_another_key_is_refused_and_other_columns_are_where_there_is_no_key(peop
     file = people.home / "connectors.d/c.yaml"
     whole = file.read_text()
     file.write_text(whole.replace("key: [id]", "key: [email]"))
-    with pytest.raises(ConfigError, match="only_new.key was"):
+    with pytest.raises(ConfigError, match="its rows are known by that"):
         people.run("c")
     file.write_text(whole.replace("key: [id], ", ""))
     people.runner().forget("c")

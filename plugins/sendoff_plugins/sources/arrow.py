@@ -1,0 +1,41 @@
+"""Arrow IPC files, also called Feather, and streams of the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sendoff import Page, Source, SourceError, hookimpl
+from sendoff.records import PAGE_ROWS
+from sendoff_plugins.sources.files import COMPRESSION, MEMBER, FileSource
+
+
+class Arrow(FileSource):
+    """Read Arrow IPC files (Feather) and streams, with the types they have."""
+
+    name = "arrow"
+    options = {**FileSource.options, "compression": COMPRESSION, "member": MEMBER}
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        self.begin(cursor)
+        for name, path in self.spread():
+            try:
+                frame = _opened(path)
+                height = frame.select(pl.len()).collect().item()
+                for start in range(0, height, PAGE_ROWS):
+                    page = frame.slice(start, PAGE_ROWS).collect()
+                    yield Page(page, name, range(start + 1, start + 1 + page.height), fixed=self.drift == "refuse")
+            except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+                raise SourceError(f"{name}: not an Arrow file that can be read: {error}") from None
+
+
+def _opened(path: Path) -> pl.LazyFrame:
+    with path.open("rb") as stream:
+        is_file = stream.read(6) == b"ARROW1"
+    return pl.scan_ipc(path) if is_file else pl.read_ipc_stream(path).lazy()
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Arrow]

@@ -1,0 +1,36 @@
+"""A command whose output is records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sendoff import Page, Source, hookimpl
+from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
+from sendoff_plugins.sources.jsonl import read_lines
+from sendoff_plugins.sources.process import COMMAND, running
+
+
+class Command(Source):
+    """Run a program and read JSON Lines or CSV from its standard output. If it ends with anything but 0, nothing is sent."""
+
+    name = "command"
+    unbound = "runs programs"
+    options = {
+        "command": COMMAND,
+        "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What it writes."}},
+        "delimiter": DELIMITER_OPTION,
+    }
+    command: list[str]
+    format: str
+    delimiter: str
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        with running(self.command, self.home) as output:
+            name = self.command[0]
+            yield from read_table(output, name, self.delimiter) if self.format == "csv" else read_lines(output, name)  # type: ignore[arg-type]  # a pipe reads like a binary file
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Command]

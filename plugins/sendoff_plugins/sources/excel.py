@@ -1,0 +1,176 @@
+"""Spreadsheets: Excel (xlsx, xlsm, xls, xlsb) and OpenDocument (ods)."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sendoff import Page, Source, SourceError, hookimpl
+from sendoff.records import PAGE_ROWS, column
+from sendoff_plugins.sources.files import FileSource
+from sendoff_plugins.sources.places import library
+from sendoff_plugins.sources.tables import named
+
+#: The most that a spreadsheet's parts may come to, and the most they may grow when they are unpacked.
+LARGEST = 4 << 30
+FREE, RATIO = 100 << 20, 250
+PARTS = 10_000
+
+_RANGE = r"([A-Z]{1,3})([1-9][0-9]*)?(?::([A-Z]{1,3})([1-9][0-9]*)?)?"
+
+
+class Excel(FileSource):
+    """Read a sheet of Excel or OpenDocument files: the first row names the columns, an empty cell is a null.
+
+    Values are those that were last computed. A whole number is an integer, a date cell a date, one with a time a
+    datetime. Empty rows are passed over. Of merged cells the first has the value. A formula in error is an empty cell.
+    """
+
+    name = "excel"
+    options = {
+        **FileSource.options,
+        "sheet": {
+            "type": ["string", "integer"], "default": 1,
+            "meta": {"help": "Which sheet: its name, or its number from 1, hidden ones included."},
+        },
+        "range": {
+            "type": "string", "regex": _RANGE, "required": False,
+            "meta": {"help": "Which cells, with the row of names: `A1:F100`, `B3` (from there on), `A:F`."},
+        },
+    }  # fmt: skip
+    sheet: str | int
+    range: str | None = None
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        calamine = library("python_calamine", "excel")
+        self.begin(cursor)
+        for name, path in self.local():
+            check_size(path, name)
+            try:
+                with calamine.load_workbook(str(path)) as book:
+                    sheet = self._sheet(book, name)
+                    rows = _cut(sheet.iter_rows(), self.range)
+                    yield from self._pages(rows, f"{name}/{sheet.name}")
+            except SourceError:
+                raise
+            except Exception as error:  # its errors share no base, and a broken file raises many kinds
+                raise SourceError(f"{name}: not a spreadsheet that can be read: {error}") from None
+
+    def _sheet(self, book: Any, name: str) -> Any:
+        names = book.sheet_names
+        if isinstance(self.sheet, str) and self.sheet in names:
+            return book.get_sheet_by_name(self.sheet)
+        if isinstance(self.sheet, int) and 1 <= self.sheet <= len(names):
+            return book.get_sheet_by_index(self.sheet - 1)
+        raise SourceError(f"{name}: there is no sheet {self.sheet!r}; there are {', '.join(map(repr, names)) or 'none'}")
+
+    def _pages(self, rows: Iterator[tuple[int, list[Any]]], name: str) -> Iterator[Page]:
+        first = next(rows, None)
+        if first is None:
+            raise SourceError(f"{name}: is empty; its first row names the columns")
+        at, header = first
+        width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
+        columns = named([_name(cell) for cell in header[:width]], f"{name}:{at}")
+        while some := [row for row, _ in zip(_filled(rows, width), range(PAGE_ROWS), strict=False)]:
+            cells = list(zip(*(row for _, row in some), strict=True))
+            frame = pl.DataFrame(
+                [_column(column_name, list(values)) for column_name, values in zip(columns, cells, strict=True)]
+            )
+            yield Page(frame, name, [line for line, _ in some], fixed=self.drift == "refuse")
+
+
+def check_size(path: Path, name: str) -> None:
+    """Raise `SourceError` for an archive that would grow without reason when it is opened.
+
+    What an archive says of its sizes is not believed: they are found by unpacking it, which costs little beside reading it.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # xls is no archive
+    packed = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if len(parts) > PARTS:
+                raise SourceError(f"{name}: has {len(parts):,} parts, more than {PARTS:,}")
+            whole = 0
+            for part in parts:
+                with archive.open(part) as stream:
+                    while chunk := stream.read(1 << 20):
+                        whole += len(chunk)
+                        if whole > LARGEST or (whole > FREE and whole > RATIO * packed):
+                            raise SourceError(
+                                f"{name}: {packed:,} bytes that unpack to more than {whole:,}; no spreadsheet of records does"
+                            )
+                        if b"<!DOCTYPE" in chunk or b"<!ENTITY" in chunk:
+                            raise SourceError(f"{name}: defines entities of its own, which no spreadsheet needs")
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise SourceError(f"{name}: not a spreadsheet that can be read: {error}") from None
+
+
+def _cut(rows: Iterator[list[Any]], cells: str | None) -> Iterator[tuple[int, list[Any]]]:
+    """The rows of a range, each with its number; all rows without one."""
+    match = re.fullmatch(_RANGE, cells or "A")
+    assert match is not None
+    left, top, right, bottom = match.groups()
+    first, last = _number(left) - 1, _number(right) if right else None
+    if cells and not match[3] and not top:
+        last = first + 1
+    for number, row in enumerate(rows, 1):
+        if bottom and number > int(bottom):
+            return
+        if number >= int(top or 1) and (number > int(top or 1) or any(cell != "" for cell in row) or top):
+            yield number, row[first:last]
+
+
+def _filled(rows: Iterator[tuple[int, list[Any]]], width: int) -> Iterator[tuple[int, list[Any]]]:
+    for line, row in rows:
+        cells = row[:width]
+        if any(cell != "" for cell in cells):
+            yield line, [*cells, *[""] * (width - len(cells))]
+
+
+def _number(letters: str) -> int:
+    found = 0
+    for letter in letters:
+        found = found * 26 + ord(letter) - 64
+    return found
+
+
+def _name(cell: Any) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _column(name: str, cells: list[Any]) -> pl.Series:
+    """A column as the sheet means it: numbers that are whole are integers, and beside a datetime a date is one at midnight."""
+    values: list[Any] = [None if cell == "" else cell for cell in cells]
+    kinds = {type(value) for value in values} - {type(None)}
+    if float in kinds:
+        values = [_whole(value) if type(value) is float else value for value in values]
+    if timedelta in kinds:
+        values = [str(value) if type(value) is timedelta else value for value in values]
+    if {date, datetime} <= kinds:
+        values = [datetime(value.year, value.month, value.day) if type(value) is date else value for value in values]
+    return column(name, values)
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Excel]

@@ -1,0 +1,248 @@
+# ruff: noqa: E501  # a row of the options reads best as a row
+"""Google Sheets: shared by link, or read with a service account."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import polars as pl
+
+from sendoff import Page, Source, SourceError, hookimpl
+from sendoff.records import column
+from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources.places import library
+from sendoff_plugins.sources.tables import named
+from sendoff_plugins.web import Refused, Web
+
+_ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
+_GID = re.compile(r"[?#&]gid=(\d+)")
+_SCOPES = ["https://www.googleapis.com/auth/spreadsheets.readonly"]
+
+#: Rows asked for at a time: an answer of a few megabytes.
+ROWS = 20_000
+
+
+def _check_spreadsheet(field: str, value: Any, error: Any) -> None:
+    if isinstance(value, str) and not _ID.search(value):
+        error(field, f"{value!r} is no spreadsheet; paste its address from the browser")
+
+
+class GoogleSheets(Source):
+    """Read a Google Sheet. The first row names the columns, which may stand in any order; an empty cell is a null.
+
+    Without credentials the sheet must be readable by everyone who has the link. With them it is shared with the service
+    account's e-mail address; `ambient` takes the account of the machine. Numbers are numbers; dates are text as shown.
+    """
+
+    name = "google_sheets"
+    options = {
+        "spreadsheet": {"type": "string", "check_with": _check_spreadsheet, "meta": {"help": "Its address in the browser, or its id."}},
+        "range": {"type": "string", "required": False, "meta": {"help": "Which cells, with the row of names: `Signups!A:F`. Default: the whole sheet that the address shows. Needs credentials."}},
+        "credentials": {"type": "string", "required": False, "meta": {"help": "A service account's key, as JSON, best as `${file:…}`; or `ambient`. Default: none.", "secret": True}},
+        "api_root": {"type": "string", "default": "https://sheets.googleapis.com", "meta": {"help": "Where Google's API is."}},
+        "docs_root": {"type": "string", "default": "https://docs.google.com", "meta": {"help": "Where sheets shared by link are."}},
+    }  # fmt: skip
+    spreadsheet: str
+    range: str | None = None
+    credentials: str | None = None
+    api_root: str
+    docs_root: str
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        if self.credentials is None:
+            yield from self._shared()
+        else:
+            yield from self._by_account()
+
+    @property
+    def _id(self) -> str:
+        match = _ID.search(self.spreadsheet)
+        assert match is not None
+        return match[1] or match[2]
+
+    @property
+    def _gid(self) -> str:
+        match = _GID.search(self.spreadsheet)
+        return match[1] if match else "0"
+
+    def _shared(self) -> Iterator[Page]:
+        """A sheet that everyone with the link may read, or that was published, as CSV."""
+        if self.range is not None:
+            raise SourceError("google_sheets: a range needs credentials; a sheet shared by link is read as a whole")
+        published = "/spreadsheets/d/e/" in self.spreadsheet
+        way = f"d/e/{self._id}/pub?output=csv&" if published else f"d/{self._id}/export?format=csv&"
+        url = f"{self.docs_root}/spreadsheets/{way}gid={self._gid}"
+        with tempfile.TemporaryFile(prefix="sendoff-") as copy:
+            try:
+                with Web(url, self.egress) as web:
+                    web.fetch(url, copy)
+            except Refused as error:
+                raise SourceError(f"google_sheets: {error}; is it shared with everyone who has the link?") from None
+            copy.seek(0)
+            if copy.read(15).lstrip().lower().startswith((b"<!doctype", b"<html")):
+                raise SourceError(
+                    "google_sheets: a page came instead of the sheet; share it with everyone who has the link, or give credentials"
+                )
+            copy.seek(0)
+            yield from read_table(copy, "sheet", ",")
+
+    def _by_account(self) -> Iterator[Page]:
+        with Web(self.api_root, self.egress) as web:
+            account = _Account(self.credentials or "", web)
+            range_ = self.range or self._sheet(web, account)
+            sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")
+            left, top, right, bottom = _corners(cells)
+            at, columns = top, list[str]()
+            while bottom is None or at <= bottom:
+                until = at + ROWS - 1 if bottom is None else min(at + ROWS - 1, bottom)
+                rows = self._values(web, account, f"{sheet}!{left}{at}:{right}{until}")
+                if not columns:
+                    if not rows:
+                        raise SourceError(f"google_sheets: {range_} is empty; its first row names the columns")
+                    columns = named([str(cell) for cell in rows[0]], f"{range_}, row {at}")
+                    page = _page(columns, rows[1:], sheet, at + 1)
+                else:
+                    page = _page(columns, rows, sheet, at)
+                if page is not None:
+                    yield page
+                if not rows:
+                    return
+                at = until + 1
+
+    def _sheet(self, web: Web, account: _Account) -> str:
+        """The name of the sheet that the address shows."""
+        fields = urlencode({"fields": "sheets.properties(sheetId,title)"})
+        found = _answer(web, f"{self.api_root}/v4/spreadsheets/{self._id}?{fields}", account)
+        sheets = {str(sheet["properties"].get("sheetId", 0)): sheet["properties"]["title"] for sheet in found.get("sheets", [])}
+        if self._gid not in sheets:
+            raise SourceError(f"google_sheets: there is no sheet with gid={self._gid}; there are {', '.join(sheets.values())}")
+        title = str(sheets[self._gid]).replace("'", "''")
+        return f"'{title}'"
+
+    def _values(self, web: Web, account: _Account, cells: str) -> list[list[Any]]:
+        how = urlencode(
+            {"valueRenderOption": "UNFORMATTED_VALUE", "dateTimeRenderOption": "FORMATTED_STRING", "majorDimension": "ROWS"}
+        )
+        url = f"{self.api_root}/v4/spreadsheets/{self._id}/values/{quote(cells, safe='')}?{how}"
+        try:
+            found: list[list[Any]] = _answer(web, url, account).get("values", [])
+        except _Beyond:
+            return []
+        return found
+
+
+class _Beyond(Exception):
+    """A range that begins behind the sheet's last row."""
+
+
+class _Account:
+    """Who asks: a service account, or the machine's own."""
+
+    def __init__(self, credentials: str, web: Web) -> None:
+        library("google.auth", "sheets")
+        library("google.oauth2.service_account", "sheets")
+        from google.auth import default  # noqa: PLC0415  # an extra
+        from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
+        from google.oauth2.service_account import Credentials  # noqa: PLC0415
+
+        self._web = web
+        try:
+            self._held: Any
+            if credentials == "ambient":
+                self._held, _ = default(scopes=_SCOPES)
+            else:
+                made: Any = Credentials
+                self._held = made.from_service_account_info(json.loads(credentials), scopes=_SCOPES)
+        except (ValueError, KeyError, DefaultCredentialsError) as error:
+            raise SourceError(f"google_sheets: no credentials that can be used: {_brief(error)}") from None
+
+    def headers(self) -> Mapping[str, str]:
+        """What a request proves itself by; the token is fetched, and fetched again when it is old."""
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+
+        if not self._held.valid:
+            try:
+                self._held.refresh(self._transport)
+            except GoogleAuthError as error:
+                raise SourceError(f"google_sheets: no token was given: {_brief(error)}") from None
+        return {"Authorization": f"Bearer {self._held.token}"}
+
+    def renew(self) -> None:
+        self._held.expiry = self._held.token = None
+
+    def _transport(self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Any:
+        raw = body.encode() if isinstance(body, str) else body
+        try:
+            data, found = self._web.ask(method, url, headers=headers, body=raw)
+            return _Told(200, found, data)
+        except Refused as error:
+            return _Told(error.status, {}, str(error).encode())
+
+
+class _Told:
+    """An answer as google-auth wants it."""
+
+    def __init__(self, status: int, headers: Any, data: bytes) -> None:
+        self.status, self.headers, self.data = status, headers, data
+
+
+def _answer(web: Web, url: str, account: _Account) -> Any:
+    for again in (True, False):
+        try:
+            body, _ = web.get(url, headers=account.headers())
+            return json.loads(body)
+        except Refused as error:
+            if error.status == 401 and again:
+                account.renew()
+                continue
+            if error.status == 400 and "exceeds grid limits" in str(error):
+                raise _Beyond from None
+            hint = {403: "; is the sheet shared with the service account's e-mail address?", 404: "; is the address right?"}
+            raise SourceError(f"google_sheets: {error}{hint.get(error.status, '')}") from None
+        except ValueError:
+            raise SourceError("google_sheets: the answer is no JSON") from None
+    raise AssertionError("the second answer is final")
+
+
+def _corners(cells: str) -> tuple[str, int, str, int | None]:
+    """The corners of a range in A1 notation: left, top, right, bottom."""
+    match = re.fullmatch(r"([A-Z]{0,3})([0-9]*)(?::([A-Z]{0,3})([0-9]*))?", cells.replace("$", ""))
+    if match is None:
+        raise SourceError(f"google_sheets: {cells!r} is no range; write for example Signups!A:F")
+    left, top, right, bottom = match.groups()
+    return (
+        left or "A",
+        int(top or 1),
+        right or ("ZZZ" if not left or match[3] is None else left),
+        int(bottom) if bottom else None,
+    )
+
+
+def _page(columns: Sequence[str], rows: Sequence[Sequence[Any]], name: str, first: int) -> Page | None:
+    """The rows as a page. Google leaves out the empty cells at a row's end, and empty rows at a range's end."""
+    kept = [(first + at, row) for at, row in enumerate(rows) if any(cell != "" for cell in row)]
+    if not kept:
+        return None
+    width = len(columns)
+    faults = {
+        at: f"{len(row)} cells where the first row names {width} columns"
+        for at, (_, row) in enumerate(kept)
+        if any(cell != "" for cell in row[width:])
+    }
+    cells = [[None if at >= len(row) or row[at] == "" else row[at] for _, row in kept] for at in range(width)]
+    frame = pl.DataFrame([column(each, values) for each, values in zip(columns, cells, strict=True)])
+    return Page(frame, name, [line for line, _ in kept], faults)
+
+
+def _brief(error: Exception) -> str:
+    return str(error.args[0] if error.args else error).partition("\n")[0][:200]
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [GoogleSheets]

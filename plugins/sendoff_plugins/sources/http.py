@@ -1,0 +1,166 @@
+# ruff: noqa: E501  # a row of the options reads best as a row
+"""A JSON API that is read page by page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+from sendoff import Page, Source, SourceError, hookimpl, jsonpath, jsontext
+from sendoff.config.urls import check_url
+from sendoff.jsonpath import MISSING
+from sendoff.records import from_mappings
+from sendoff_plugins.web import Refused, Web
+
+_LINK = re.compile(r"<([^>]*)>\s*((?:;\s*[^;,]+)*)")
+
+
+def _check_path(field: str, value: Any, error: Any) -> None:
+    try:
+        jsonpath.parse(value)
+    except (ValueError, TypeError) as wrong:
+        error(field, str(wrong))
+
+
+_WORD = {"type": "string", "required": False}
+_PATH = {**_WORD, "check_with": _check_path}
+_COUNT = {"type": "integer", "required": False, "min": 0}
+
+PAGING = {
+    "by": {"type": "string", "allowed": ["page", "offset", "cursor", "link"], "meta": {"help": "How the next page is asked for: by its number, by how many records came before, by a cursor that the last page names, or by its `Link: …; rel=next` header (RFC 8288)."}},
+    "parameter": {**_WORD, "meta": {"help": "The query parameter that says which page. Default: page, offset or cursor."}},
+    "first": {**_COUNT, "meta": {"help": "The first page's number. Default: 1."}},
+    "size": {**_COUNT, "min": 1, "meta": {"help": "How many records a page has at most; for `offset`, how many it asks for."}},
+    "size_parameter": {**_WORD, "meta": {"help": "The parameter that says how many, like limit."}},
+    "next": {**_PATH, "meta": {"help": "For `cursor`: where in a page the next one's cursor, or its whole URL, stands."}},
+}  # fmt: skip
+
+
+class Http(Source):
+    """Read records from a JSON API with GET, page by page. Answers that ask for patience are given it."""
+
+    name = "http"
+    options = {
+        "url": {"type": "string", "check_with": check_url, "meta": {"help": "Where the records are."}},
+        "headers": {"type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}, "default": {}, "meta": {"help": "Headers of every request; a credential goes here."}},
+        "records": {"type": "string", "check_with": _check_path, "default": "$", "meta": {"help": "Where in an answer the list of records is, like `$.data`."}},
+        "paging": {"type": "dict", "schema": PAGING, "required": False, "meta": {"help": "How there is more: `by` page, offset, cursor or link. Default: one answer is all."}},
+        "timeout": {"type": "number", "min": 1, "default": 60, "meta": {"help": "Seconds one answer may take."}},
+        "most_pages": {"type": "integer", "min": 1, "default": 100_000, "meta": {"help": "After so many pages something is wrong, and nothing is sent."}},
+    }  # fmt: skip
+    url: str
+    headers: dict[str, str]
+    records: str
+    paging: dict[str, Any] | None = None
+    timeout: float
+    most_pages: int
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        before = 0
+        with Web(self.url, self.egress, seconds=self.timeout) as web:
+            for answer, url in self._answers(web):
+                rows = jsonpath.parse(self.records).find(answer)
+                if not isinstance(rows, list):
+                    raise SourceError(f"{_shown(url)}: there is no list of records at {self.records}")
+                faults = {
+                    at: f"not an object: {jsontext.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
+                }
+                page = from_mappings([row if isinstance(row, dict) else {} for row in rows])
+                yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), faults=faults)
+                before += len(rows)
+
+    def _answers(self, web: Web) -> Iterator[tuple[Any, str]]:
+        how = self.paging or {}
+        url: str | None = (
+            self._with({self._parameter: how.get("first", 1) if how["by"] == "page" else 0})
+            if how.get("by") in ("page", "offset")
+            else self._with({})
+        )
+        page, seen = how.get("first", 1), 0
+        asked: set[str] = set()
+        while url is not None:
+            if url in asked or len(asked) >= self.most_pages:
+                raise SourceError(
+                    f"{_shown(url)}: the pages have no end: "
+                    + ("one names itself as the next" if url in asked else f"more than {self.most_pages:,}")
+                )
+            asked.add(url)
+            try:
+                body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
+                answer = jsontext.loads(body.decode())
+            except Refused as error:
+                raise SourceError(str(error)) from None
+            except ValueError as error:
+                raise SourceError(f"{_shown(url)}: the answer is no JSON: {error}") from None
+            yield answer, url
+            found = jsonpath.parse(self.records).find(answer)
+            count = len(found) if isinstance(found, list) else 0
+            page, seen = page + 1, seen + count
+            url = self._next(answer, headers, url, count, page, seen)
+
+    def _next(self, answer: Any, headers: Mapping[str, str], url: str, count: int, page: int, seen: int) -> str | None:
+        how = self.paging or {}
+        ended = count == 0 or ("size" in how and count < how["size"])
+        match how.get("by"):
+            case "page":
+                return None if ended else self._with({self._parameter: page})
+            case "offset":
+                return None if ended else self._with({self._parameter: seen})
+            case "cursor":
+                value = jsonpath.parse(how.get("next", "$.next")).find(answer)
+                if value in (MISSING, None, "", False):
+                    return None
+                text = str(value)
+                return (
+                    self._same_origin(urljoin(url, text))
+                    if text.startswith(("http://", "https://", "/"))
+                    else self._with({self._parameter: text})
+                )
+            case "link":
+                found = _linked(headers.get("Link", ""))
+                return None if found is None else self._same_origin(urljoin(url, found))
+        return None
+
+    def _same_origin(self, url: str) -> str:
+        """A URL that an answer names, which must not take our credentials elsewhere."""
+        mine, other = urlsplit(self.url), urlsplit(url)
+        if (mine.scheme, mine.netloc) != (other.scheme, other.netloc):
+            raise SourceError(
+                f"{_shown(self.url)}: the next page is said to be at {other.scheme}://{other.netloc}, which is another server"
+            )
+        return url
+
+    @property
+    def _parameter(self) -> str:
+        how = self.paging or {}
+        return str(how.get("parameter", how.get("by")))
+
+    def _with(self, parameters: Mapping[str, Any]) -> str:
+        """The URL with some of its parameters set."""
+        how = self.paging or {}
+        if "size_parameter" in how and "size" in how:
+            parameters = {**parameters, how["size_parameter"]: how["size"]}
+        parts = urlsplit(self.url)
+        kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in parameters]
+        return urlunsplit(parts._replace(query=urlencode([*kept, *parameters.items()])))
+
+
+def _linked(header: str) -> str | None:
+    """The target of the link with rel=next (RFC 8288)."""
+    for target, parameters in _LINK.findall(header):
+        relations = re.findall(r";\s*rel\s*=\s*\"?([^\";]*)\"?", parameters)
+        if any("next" in relation.split() for relation in relations):
+            return str(target)
+    return None
+
+
+def _shown(url: str) -> str:
+    return url.partition("?")[0]
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Http]

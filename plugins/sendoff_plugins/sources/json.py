@@ -1,0 +1,181 @@
+"""JSON files: an array of objects, at the top or somewhere inside."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from sendoff import Page, Source, SourceError, hookimpl, jsontext
+from sendoff.records import PAGE_ROWS, from_mappings
+from sendoff_plugins.sources.files import CHUNK, COMPRESSION, MAX_RECORD, MEMBER, FileSource
+
+_BLANK = " \t\r\n"
+
+
+def _check(field: str, value: Any, error: Any) -> None:
+    if isinstance(value, str) and not (value == "$" or (value.startswith("$.") and all(value[2:].split(".")))):
+        error(field, f"{value!r} is no path of names; write $, or for example $.data.items")
+
+
+class Json(FileSource):
+    """Read files of JSON: an array of objects. It is read record by record, however large it is."""
+
+    name = "json"
+    options = {
+        **FileSource.options,
+        "at": {
+            "type": "string", "default": "$", "check_with": _check,
+            "meta": {"help": "Where in the document the array is, by names: `$.data.items`."},
+        },
+        "compression": COMPRESSION, "member": MEMBER,
+    }  # fmt: skip
+    at: str
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        self.begin(cursor)
+        for name, stream in self.streams():
+            yield from read_array(stream, name, _names(self.at))
+
+
+def _names(at: str) -> list[str]:
+    return [name for name in at.removeprefix("$").split(".") if name]
+
+
+def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
+    """Pages of the array at a path; raises `SourceError`, with the line, where there is none. What is no object is a fault."""
+    text = _Text(stream, name)
+    for at, step in enumerate(path):
+        text.enter(step, "$." + ".".join(path[: at + 1]))
+    where = "$" + "".join(f".{step}" for step in path)
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
+    faults: dict[int, str] = {}
+    for value, line in text.items(where):
+        if not isinstance(value, dict):
+            faults[len(rows)] = f"not an object: {jsontext.dumps(value)[:80]}"
+        rows.append(value if isinstance(value, dict) else {})
+        lines.append(line)
+        if len(rows) == PAGE_ROWS:
+            yield _page(rows, name, lines, faults)
+            rows, lines, faults = [], [], {}
+    if rows:
+        yield _page(rows, name, lines, faults)
+    if not path:
+        text.end()
+
+
+def _page(rows: list[dict[str, Any]], name: str, lines: list[int], faults: dict[int, str]) -> Page:
+    page = from_mappings(rows)
+    return Page(page.frame, name, lines, faults, fixed=False, absent=page.absent)
+
+
+class _Text:
+    """The text of a stream, of which no more is held than a value needs."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
+        self._held, self._at, self._line, self._ended, self._read = "", 0, 1, False, 0
+
+    def enter(self, key: str, where: str) -> None:
+        """Go on behind ``"key":`` in the object that begins here; what stands before it is read over."""
+        self._expect("{", where)
+        while self._peek() != "}":
+            found, _ = self._value()
+            self._expect(":", where)
+            if found == key:
+                return
+            self._value()
+            if self._peek() == ",":
+                self._at += 1
+        raise self._wrong(f"there is no {where}")
+
+    def items(self, where: str) -> Iterator[tuple[Any, int]]:
+        """The values of the array that begins here, each with its line."""
+        if self._peek() != "[":
+            raise self._wrong(f"{where} is no array")
+        self._at += 1
+        if self._peek() == "]":
+            self._at += 1
+            return
+        while True:
+            self._peek()
+            yield self._value()
+            sign = self._peek()
+            self._at += 1
+            if sign == "]":
+                return
+            if sign != ",":
+                raise self._wrong("a comma or ] is missing here")
+
+    def end(self) -> None:
+        """Nothing but blanks may follow."""
+        if self._peek(at_end=True):
+            raise self._wrong("something follows the array")
+
+    def _expect(self, sign: str, where: str) -> None:
+        if self._peek() != sign:
+            raise self._wrong(f"there is no {where}")
+        self._at += 1
+
+    def _peek(self, *, at_end: bool = False) -> str:
+        """The next character that is no blank; "" at the end, if that may be."""
+        while True:
+            while self._at < len(self._held) and self._held[self._at] in _BLANK:
+                self._at += 1
+            if self._at < len(self._held):
+                return self._held[self._at]
+            if not self._more():
+                if at_end:
+                    return ""
+                raise self._wrong("the file ends before its JSON does")
+
+    def _value(self) -> tuple[Any, int]:
+        self._peek()
+        self._forget()
+        while True:
+            try:
+                value, end = jsontext.scan(self._held, self._at)
+            except json.JSONDecodeError as error:
+                if len(self._held) > MAX_RECORD:
+                    raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or no JSON: {error.msg}") from None
+                if not self._more():
+                    self._at = error.pos
+                    raise self._wrong(error.msg) from None
+                continue
+            except RecursionError:
+                raise self._wrong("nested too deep") from None
+            except ValueError as error:
+                raise self._wrong(str(error)) from None
+            # A number may go on in what is not read yet; what ends with a sign of its own does not.
+            if end == len(self._held) and self._more():
+                continue
+            line, self._at = self._line, end
+            return value, line
+
+    def _forget(self) -> None:
+        self._line += self._held.count("\n", 0, self._at)
+        self._held, self._at = self._held[self._at :], 0
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        data = self._stream.read(CHUNK // 16)
+        self._ended = not data
+        try:
+            self._held += self._decoder.decode(data, final=self._ended)
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{self._name}: not UTF-8 at byte {self._read + error.start + 1:,}") from None
+        self._read += len(data)
+        return True
+
+    def _wrong(self, sentence: str) -> SourceError:
+        self._forget()
+        return SourceError(f"{self._name}:{self._line}: {sentence}")
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Json]

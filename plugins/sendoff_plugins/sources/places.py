@@ -1,0 +1,233 @@
+"""Where files lie: on this machine, in an object store, on a web or an SFTP server."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import importlib
+import stat
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from sendoff import SourceError, egress
+from sendoff_plugins.web import Refused, Web
+
+_STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file: its name as a person would write it, and how it comes to this machine."""
+
+    name: str
+    size: int
+    #: When it was last written, in nanoseconds since 1970.
+    written: int
+    path: Path | None = None
+    fetch: Callable[[BinaryIO], None] | None = None
+
+    @contextmanager
+    def fetched(self) -> Iterator[Path]:
+        """The file on this machine; what was fetched from elsewhere is gone afterwards."""
+        if self.path is not None:
+            yield self.path
+            return
+        assert self.fetch is not None
+        with tempfile.NamedTemporaryFile(prefix="sendoff-") as copy:
+            self.fetch(copy)  # type: ignore[arg-type]  # a temporary file is a binary file
+            copy.flush()
+            yield Path(copy.name)
+
+
+class Place(ABC):
+    """What one `path` leads to."""
+
+    local = False
+    #: A directory may have nothing in it, and a pattern find nothing, where files are still to come.
+    may_be_empty = False
+
+    def __init__(self, path: str) -> None:
+        self.shown = path.partition("?")[0]
+        self.many = glob.has_magic(path) or path.endswith("/")
+
+    @abstractmethod
+    def files(self) -> list[File]:
+        """The files there are, by name in byte order."""
+
+
+class Disk(Place):
+    """Files on this machine."""
+
+    local = True
+
+    def __init__(self, path: str, home: Path) -> None:
+        super().__init__(path)
+        self._home = home
+        self._directory = (home / path).is_dir()
+        self.many = self.many or self._directory
+        self.may_be_empty = self._directory
+
+    def files(self) -> list[File]:
+        pattern = str(self._home / self.shown) + ("/*" if self._directory else "")
+        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=str.encode)]
+        # In a directory, and where `**` leads through directories, only the files are meant.
+        return [self._file(path) for path in found if not (self.many and path.is_dir())]
+
+    def _file(self, path: Path) -> File:
+        name = str(path.relative_to(self._home)) if path.is_relative_to(self._home) else str(path)
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(state.st_mode):
+            raise SourceError(f"{name}: not a regular file")
+        return File(name, state.st_size, state.st_mtime_ns, path=path)
+
+
+class Bucket(Place):
+    """Objects in S3, Google Cloud Storage or Azure."""
+
+    def __init__(self, path: str, storage: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        obstore = library("obstore", "cloud")
+        parts = urlsplit(path)
+        self._bucket, self._key = f"{parts.scheme}://{parts.netloc}", unquote(parts.path.lstrip("/"))
+        known = {key: str(value) if not isinstance(value, bool) else value for key, value in storage.items()}
+        plain = str(known.get("endpoint", "")).startswith("http://")
+        made = getattr(obstore.store, _STORES[parts.scheme])
+        try:
+            self._store = made(parts.netloc, config=known, client_options={"allow_http": plain})
+        except Exception as error:  # its errors share no base
+            raise SourceError(f"{self.shown}: {_first(error)}") from None
+        self._obstore = obstore
+
+    def files(self) -> list[File]:
+        magic = glob.has_magic(self._key)
+        prefix = self._key if not magic else self._key[: next(at for at, sign in enumerate(self._key) if sign in "*?[")]
+        pattern = self._key if magic else f"{self._key.rstrip('/')}/*" if self.many else self._key
+        try:
+            # A prefix of the store's is whole segments of a path.
+            found = [meta for page in self._store.list(prefix.rpartition("/")[0] or None) for meta in page]
+        except Exception as error:
+            raise SourceError(f"{self.shown}: {_first(error)}") from None
+        there = [meta for meta in found if _matches(meta["path"], pattern)]
+        return [self._file(meta) for meta in sorted(there, key=lambda meta: str(meta["path"]).encode())]
+
+    def _file(self, meta: Mapping[str, Any]) -> File:
+        def fetch(into: BinaryIO) -> None:
+            try:
+                into.writelines(self._obstore.get(self._store, meta["path"]).stream(min_chunk_size=4 << 20))
+            except Exception as error:
+                raise SourceError(f"{self._bucket}/{meta['path']}: {_first(error)}") from None
+
+        return File(f"{self._bucket}/{meta['path']}", meta["size"], int(meta["last_modified"].timestamp() * 1e9), fetch=fetch)
+
+
+class Site(Place):
+    """One file on a web server."""
+
+    def __init__(self, path: str, mode: egress.Mode, headers: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        self.many = False
+        self._url, self._mode, self._headers = path, mode, {name: str(value) for name, value in headers.items()}
+
+    def files(self) -> list[File]:
+        def fetch(into: BinaryIO) -> None:
+            try:
+                with Web(self._url, self._mode, seconds=3600) as web:
+                    web.fetch(self._url, into, headers=self._headers)
+            except Refused as error:
+                raise SourceError(str(error)) from None
+
+        return [File(self.shown, 0, 0, fetch=fetch)]
+
+
+class Sftp(Place):
+    """Files on an SFTP server, which must be one of the known hosts."""
+
+    def __init__(self, path: str, storage: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        self._paramiko = library("paramiko", "sftp")
+        parts = urlsplit(path)
+        self._login = {
+            "hostname": parts.hostname or "", "port": parts.port or 22, "username": parts.username or storage.get("user"),
+            "password": storage.get("password"), "key_filename": storage.get("key"), "timeout": 10.0,
+        }  # fmt: skip
+        self._known_hosts, self._host = storage.get("known_hosts"), parts.hostname or ""
+        # A path is the server's own from its root; sftp://host/~/x is below the user's home.
+        self._path = unquote(parts.path).removeprefix("/~/") if parts.path.startswith("/~/") else unquote(parts.path)
+
+    def files(self) -> list[File]:
+        with self._client() as client:
+            directory, _, last = self._path.rpartition("/")
+            if last and not glob.has_magic(last):
+                found = client.stat(self._path)
+                return [self._file(self._path, found)]
+            there = client.listdir_attr(directory or ".")
+            names = {entry.filename: entry for entry in there if stat.S_ISREG(entry.st_mode or 0)}
+            meant = [name for name in names if fnmatch.fnmatchcase(name, last or "*") and not name.startswith(".")]
+            return [
+                self._file(f"{directory}/{name}" if directory else name, names[name]) for name in sorted(meant, key=str.encode)
+            ]
+
+    def _file(self, path: str, found: Any) -> File:
+        def fetch(into: BinaryIO) -> None:
+            with self._client() as client:
+                client.getfo(path, into)
+
+        return File(
+            f"sftp://{self._host}/{path.lstrip('/')}", found.st_size or 0, int((found.st_mtime or 0) * 1e9), fetch=fetch
+        )
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        client = self._paramiko.SSHClient()
+        try:
+            client.load_system_host_keys(self._known_hosts and str(self._known_hosts))
+            client.connect(**self._login)
+            with client.open_sftp() as opened:
+                yield opened
+        except (self._paramiko.SSHException, OSError, EOFError) as error:
+            raise SourceError(f"{self.shown}: {_first(error) or type(error).__name__}") from None
+        finally:
+            client.close()
+
+
+def place(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) -> Place:
+    """What a path leads to, by how it begins."""
+    scheme, mark, _ = path.partition("://")
+    if not mark:
+        return Disk(path, home)
+    if scheme in ("http", "https"):
+        return Site(path, mode, storage)
+    if mode == "public":
+        raise SourceError(f"{scheme}:// is not read where egress is `public`")
+    if scheme in _STORES:
+        return Bucket(path, storage)
+    if scheme == "sftp":
+        return Sftp(path, {**storage, **({"known_hosts": home / storage["known_hosts"]} if "known_hosts" in storage else {})})
+    raise SourceError(f"{path}: no way to read {scheme}:// is known; there are s3, gs, az, http, https, sftp, and plain paths")
+
+
+def library(name: str, extra: str) -> Any:
+    """A library that is not always installed. Raises `SourceError` with what to install."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise SourceError(f"this needs the {extra} extra: pip install 'sendoff[{extra}]'") from None
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a key matches a pattern whose ``*`` stays within a segment."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(fnmatch.fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=True))
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,50 @@
+"""A program whose standard output is read, line by line; how it ended is part of what it said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sendoff import SourceError
+
+
+@contextmanager
+def running(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+    """The standard output of a program that runs in the project's directory.
+
+    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line it complained with. A reader
+    that stops before the end ends the program.
+    """
+    with tempfile.TemporaryFile(prefix="sendoff-") as complaints:
+        try:
+            process = subprocess.Popen(
+                [*command], cwd=home, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=complaints, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise SourceError(f"{command[0]}: cannot be started: {error.strerror}") from None
+        assert process.stdout is not None
+        finished = False
+        try:
+            yield process.stdout
+            finished = True
+        finally:
+            process.stdout.close()
+            if not finished:
+                process.kill()
+            process.wait()
+        if process.returncode:
+            complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
+            said = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise SourceError(f"{command[0]}: ended with {process.returncode}" + (f": {said[:300]}" if said else ""))
+
+
+COMMAND: dict[str, Any] = {
+    "type": "list", "schema": {"type": "string"}, "minlength": 1,
+    "meta": {"help": "The program and its arguments, as a list; no shell looks at them. It runs in the project's directory."},
+}  # fmt: skip

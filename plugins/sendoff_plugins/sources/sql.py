@@ -1,0 +1,269 @@
+# ruff: noqa: E501  # a row of the options reads best as a row
+"""Any database that SQLAlchemy knows: a table or a query, streamed, all of it or only what is new."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from sendoff import Page, Source, SourceError, hookimpl
+from sendoff.records import PAGE_ROWS, column
+from sendoff_plugins.sources.places import library
+
+_LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SCHEMES = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
+
+
+def _check_lag(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+    if isinstance(value, str) and not _LAG.fullmatch(value):
+        error(field, f"{value!r} is no length of time; write 5m, 2h, or a number where the column is one")
+
+
+class Sql(Source):
+    """Read a table or the rows of a query from any database that SQLAlchemy knows, in one read-only transaction.
+
+    With `cursor` a run reads only what lies behind the last row of the run before: rows ordered by a column that only
+    grows, and by another that tells rows apart where it is equal. Rows are streamed; memory stays flat.
+    """
+
+    name = "sql"
+    unbound = "connects to databases"
+    options = {
+        "url": {"type": "string", "meta": {"help": "The database, as SQLAlchemy has it: `postgresql://user@host/db`, `mysql://…`, `sqlite:///file.db`.", "secret": True}},
+        "table": {"type": "string", "required": False, "excludes": "query", "meta": {"help": "The table, or schema.table."}},
+        "query": {"type": "string", "required": False, "meta": {"help": "A SELECT instead of a table."}},
+        "cursor": {
+            "type": "dict", "required": False,
+            "schema": {
+                "column": {"type": "string", "required": True, "meta": {"help": "The column that only grows."}},
+                "tie_break": {"type": "string", "required": True, "meta": {"help": "A column, or a key, that tells rows with equal cursors apart and orders them."}},
+                "start": {"required": False, "meta": {"help": "Where the first run begins; without it, with the first row."}},
+                "lag": {"type": ["string", "integer"], "required": False, "check_with": _check_lag, "meta": {"help": "How far behind the last row to look again, for rows that were committed late: `5m`, or a number. What was read is known by its tie-break and not sent again."}},
+            },
+            "meta": {"help": "Reads only what is new: `column`, `tie_break`, `start`, `lag`."},
+        },
+    }  # fmt: skip
+    url: str
+    table: str | None = None
+    query: str | None = None
+    cursor: dict[str, Any] | None = None
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        if (self.table is None) == (self.query is None):
+            raise SourceError("source: give `table` or `query`, one of them")
+        alchemy = library("sqlalchemy", "sql")
+        with self._connected(alchemy) as connection:
+            if self.cursor is None:
+                yield from self._pages(connection.execute(alchemy.text(self._select)))
+            else:
+                yield from self._behind(alchemy, connection, cursor)
+
+    @property
+    def _select(self) -> str:
+        if self.query is not None:
+            return self.query.strip().rstrip(";").replace(":", "\\:")
+        assert self.table is not None
+        return "SELECT * FROM " + self.table
+
+    @contextmanager
+    def _connected(self, alchemy: Any) -> Iterator[Any]:
+        """A connection in one read-only transaction that sees one state of the database."""
+        try:
+            url = alchemy.engine.make_url(self.url)
+            url = url.set(drivername=_SCHEMES.get(url.drivername, url.drivername))
+            if url.drivername.startswith("sqlite") and url.database and url.database != ":memory:":
+                url = self._existing(url)
+            engine = alchemy.create_engine(url, poolclass=alchemy.pool.NullPool)
+        except ImportError as error:
+            driver = (error.name or "").partition(".")[0]
+            wanted = f"sendoff[{_EXTRAS[driver]}]" if driver in _EXTRAS else f"{driver}"
+            raise SourceError(f"the driver {driver} is not installed: pip install '{wanted}'") from None
+        except alchemy.exc.SQLAlchemyError as error:
+            raise SourceError(f"source.url: {_said(error)}") from None
+        try:
+            with engine.connect() as connection:
+                for statement in _READ_ONLY.get(engine.dialect.name, ()):
+                    connection.exec_driver_sql(statement)
+                yield connection.execution_options(stream_results=True, max_row_buffer=PAGE_ROWS)
+        except alchemy.exc.SQLAlchemyError as error:
+            raise SourceError(f"{engine.dialect.name}: {_said(error)}") from None
+        finally:
+            engine.dispose()
+
+    def _existing(self, url: Any) -> Any:
+        """An SQLite file that is there: one that is not would be made, and be empty."""
+        file = self.home / url.database
+        if not file.is_file():
+            raise SourceError(f"{url.database}: no such file")
+        return url.set(database=str(file))
+
+    def _pages(self, result: Any, keep: Callable[[Any], bool] | None = None) -> Iterator[Page]:
+        names = list(result.keys())
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise SourceError(f"two columns of the query are named {twice!r}; give one another name with AS")
+        row = 0
+        for some in result.partitions(PAGE_ROWS):
+            rows = [each for each in some if keep(each)] if keep else some
+            lines = range(row + 1, row + 1 + len(rows))
+            row += len(rows)
+            if rows:
+                columns = [_column(name, list(cells)) for name, cells in zip(names, zip(*rows, strict=True), strict=True)]
+                numbers = frozenset(cells.name for cells, is_number in columns if is_number)
+                yield Page(pl.DataFrame([cells for cells, _ in columns]), self.table or "query", lines, numbers=numbers)
+
+    def _behind(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
+        """The rows behind the cursor, ordered by it, up to the last one there is now."""
+        assert self.cursor is not None
+        by, tie, lag = self.cursor["column"], self.cursor["tie_break"], self.cursor.get("lag")
+        if kept is not None and kept["column"] != [by, tie]:
+            raise SourceError(
+                f"source.cursor was {kept['column'][0]}, {kept['column'][1]} so far; `sendoff forget` lets it begin anew"
+            )
+        quote = connection.dialect.identifier_preparer.quote
+        inner = f"({self._select}) AS sendoff_rows"
+        c, k = quote(by), quote(tie)
+        nulls = connection.execute(alchemy.text(f"SELECT count(*) FROM {inner} WHERE {c} IS NULL OR {k} IS NULL")).scalar()
+        if nulls:
+            raise SourceError(f"{nulls:,} rows have no {by} or no {tie}; a cursor cannot tell whether they are new")
+        at = _read(kept["at"]) if kept else None
+        known = {} if kept is None else {row: _read(value) for row, value in kept.get("recent", [])}
+        values: dict[str, Any] = {}
+        where = ""
+        if at is not None and lag:
+            where, values = f"WHERE {c} >= :least", {"least": _less(at[0], lag)}
+        elif at is not None:
+            # Written out: not every database compares rows, and few use an index for it.
+            where, values = f"WHERE {c} > :c OR ({c} = :c AND {k} > :k)", {"c": at[0], "k": at[1]}
+        elif "start" in self.cursor:
+            where, values = f"WHERE {c} >= :start", {"start": self.cursor["start"]}
+        statement = alchemy.text(f"SELECT * FROM {inner} {where} ORDER BY {c}, {k}")
+        result = connection.execute(statement, values)
+        names = list(result.keys())
+        try:
+            c_at, k_at = names.index(by), names.index(tie)
+        except ValueError:
+            raise SourceError(f"source.cursor: no column {by!r} and {tie!r}; there are {', '.join(names)}") from None
+        recent: dict[str, Any] = {}
+        last: Any = None
+
+        def new(row: Any) -> bool:
+            nonlocal last
+            last = row
+            if not lag:
+                return True
+            mark = _mark(row[c_at], row[k_at])
+            recent[mark] = row[c_at]
+            return mark not in known
+
+        yield from self._pages(result, new)
+        if last is not None:
+            at = max(at or (last[c_at], last[k_at]), (last[c_at], last[k_at]), key=lambda pair: pair[0])
+        self.reached = {"column": [by, tie], "at": None if at is None else _written(at)}
+        if lag and at is not None:
+            least = _less(at[0], lag)
+            self.reached["recent"] = [[mark, _written(value)] for mark, value in recent.items() if value >= least]
+
+
+#: What makes a transaction read-only, and one state for all of it to see.
+_READ_ONLY = {
+    "postgresql": ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"],
+    "mysql": ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"],
+    "mariadb": ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"],
+    "sqlite": ["PRAGMA query_only = ON", "BEGIN"],
+    "oracle": ["SET TRANSACTION READ ONLY"],
+}  # fmt: skip
+
+
+def _column(name: str, cells: list[Any]) -> tuple[pl.Series, bool]:
+    """A column of a page, and whether it is of numbers as text, which keeps all their digits."""
+    kinds = set(map(type, cells)) - {type(None)}
+    if kinds == {Decimal} and all(cell is None or cell.is_finite() for cell in cells):
+        return pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String), True
+    if kinds & {UUID, timedelta, bytes, memoryview}:
+        cells = [_plain(name, cell) for cell in cells]
+    return column(name, cells), False
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Values that no API takes as they are, as text."""
+    match value:
+        case UUID():
+            return str(value)
+        case timedelta():  # MySQL's TIME
+            whole, part = divmod(value.total_seconds(), 1)
+            clock = f"{int(whole // 3600):02}:{int(whole % 3600 // 60):02}:{int(whole % 60):02}"
+            return clock + (f"{part:.6f}"[1:].rstrip("0") if part else "")
+        case bytes() | memoryview():
+            raise SourceError(f"the column {name!r} holds bytes, which JSON cannot; leave it out, or make it text in the query")
+    return value
+
+
+def _less(value: Any, lag: str | int) -> Any:
+    """The value, less a length of time, or a number."""
+    if isinstance(value, datetime | date):
+        match = _LAG.fullmatch(str(lag))
+        assert match is not None
+        return value - timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"])
+    kind: Any = type(value)
+    return value - kind(str(lag)) if isinstance(value, int | float | Decimal) else value
+
+
+def _mark(*values: Any) -> str:
+    return blake2b(repr(values).encode(), digest_size=12).hexdigest()
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "datetime": datetime.fromisoformat, "date": date.fromisoformat, "decimal": Decimal, "uuid": UUID, "float": float,
+}  # fmt: skip
+
+
+def _written(value: Any) -> Any:
+    """A cursor's value as JSON can hold it."""
+    match value:
+        case tuple():
+            return [_written(item) for item in value]
+        case datetime():
+            return {"datetime": value.isoformat()}
+        case date():
+            return {"date": value.isoformat()}
+        case Decimal() | UUID() | float():
+            return {type(value).__name__.lower(): repr(value) if isinstance(value, float) else str(value)}
+        case int() | str() | None:
+            return value
+    raise SourceError(f"a cursor is a number, a date, a time or text; {type(value).__name__} cannot be kept")
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(item) for item in value)
+    if isinstance(value, dict):
+        ((kind, text),) = value.items()
+        return _KINDS[kind](text)
+    return value
+
+
+def _said(error: Exception) -> str:
+    """The database's own words, in one line, without SQLAlchemy's links."""
+    said = str(getattr(error, "orig", None) or error)
+    return " ".join(said.split())[:400]
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Sql]

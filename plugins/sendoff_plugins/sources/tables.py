@@ -1,0 +1,21 @@
+"""What sources of tables share: the row of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sendoff import SourceError
+
+
+def named(cells: Sequence[str], where: str) -> list[str]:
+    """The names of columns; raises `SourceError`, with the column, where they do not tell columns apart."""
+    if not cells:
+        raise SourceError(f"{where}: the row of names is empty")
+    for number, cell in enumerate(cells, 1):
+        if not cell.strip():
+            raise SourceError(f"{where}: column {number} has no name")
+        if cell != cell.strip():
+            raise SourceError(f"{where}: column {cell!r} has blanks around its name")
+        if cells.index(cell) != number - 1:
+            raise SourceError(f"{where}: two columns are named {cell!r}")
+    return list(cells)

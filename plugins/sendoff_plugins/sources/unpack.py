@@ -1,0 +1,111 @@
+"""Compressed files: recognised by their first bytes, held to their checksums, and never let grow without bounds."""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from isal import igzip
+from isal.igzip_lib import IsalError
+
+from sendoff import SourceError
+
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
+
+#: What comes out of a compressed file beyond this many bytes must not be more than so many times what went in. No
+#: file of records is a thousand times as large as its gzip; a bomb is (deflate's limit is 1,032).
+FREE = 256 << 20
+RATIO = 400
+#: The most members an archive may have.
+MEMBERS = 10_000
+
+_BROKEN: tuple[type[Exception], ...] = (
+    EOFError, OSError, zlib.error, IsalError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError,
+)  # type: ignore[assignment]  # fmt: skip  # isal's error has a hint that says instance
+
+
+class Guarded(io.RawIOBase):
+    """A decompressed stream; what is wrong with it becomes a sentence, with how far it was read."""
+
+    def __init__(self, stream: Any, name: str, packed: int, kind: str) -> None:
+        self._stream, self.name, self._packed, self._kind = stream, name, packed, kind
+        self._out = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data: bytes = self._stream.read(size)
+        except _BROKEN as error:
+            raise SourceError(f"{self.name}: broken {self._kind} after {self._out:,} bytes of content: {error}") from None
+        self._out += len(data)
+        if self._out > FREE and self._out > RATIO * max(1, self._packed):
+            raise SourceError(
+                f"{self.name}: {self._packed:,} bytes of {self._kind} hold more than {self._out:,}; "
+                "nothing of records is so repetitive, and no more of it is read"
+            )
+        return data
+
+
+def unpacked(path: Path, name: str, compression: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
+    """The streams in a file: itself, or what is in it, each with its name."""
+    try:
+        with path.open("rb") as raw:
+            kind = compression if compression != "auto" else recognised(raw)
+            if kind == "none":
+                yield name, raw
+            elif kind == "zip":
+                yield from _members(raw, name, member)
+            else:
+                yield name, _stream(kind, raw, name, path.stat().st_size)
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def recognised(raw: BinaryIO) -> str:
+    """What a file is compressed with, by its first bytes."""
+    head = raw.read(4)
+    raw.seek(0)
+    return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "none")
+
+
+def _stream(kind: str, raw: BinaryIO, name: str, size: int) -> Any:
+    if kind == "gzip":
+        return Guarded(igzip.IGzipFile(fileobj=raw), name, size, kind)  # type: ignore[no-untyped-call]  # isal has no hints for it
+    try:
+        from backports import zstd  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise SourceError(
+            f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'"
+        ) from None
+    return Guarded(zstd.ZstdFile(raw), name, size, kind)
+
+
+def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, BinaryIO]]:
+    try:
+        archive = zipfile.ZipFile(raw)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise SourceError(f"{name}: not a zip archive that can be read: {error}") from None
+    inside = [info for info in archive.infolist() if not info.is_dir() and fnmatch.fnmatch(info.filename, pattern)]
+    if len(archive.infolist()) > MEMBERS:
+        raise SourceError(f"{name}: holds {len(archive.infolist()):,} files, more than {MEMBERS:,}")
+    if not inside:
+        raise SourceError(f"{name}: no file in it is named {pattern}")
+    for info in sorted(inside, key=lambda info: info.filename.encode()):
+        shown = f"{name}/{info.filename}"
+        try:
+            stream: Any = archive.open(info)
+        except _BROKEN as error:
+            raise SourceError(f"{shown}: cannot be read: {error}") from None
+        yield shown, Guarded(stream, shown, info.compress_size, "zip")  # type: ignore[misc]  # a raw stream reads like a binary file

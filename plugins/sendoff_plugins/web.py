@@ -1,0 +1,158 @@
+"""Reading from the web: GET, and little else, with patience for the answers that ask for it.
+
+Addresses are guarded as those of destinations are. Redirects are followed, as published sheets and file stores
+need it; a credential goes no further than the origin it was meant for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+from typing import Any, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from sendoff import SourceError, Wire, egress
+from sendoff.answers.hints import retry_after
+from sendoff_plugins.transports.connections import pooled
+from sendoff_plugins.transports.dialling import CONNECT
+from sendoff_plugins.transports.urllib3 import lost
+from sendoff_plugins.transports.watchdog import Watchdog
+
+#: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = 5
+
+
+class Refused(Exception):
+    """An answer that is no success; its text is the sentence to show."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Web:
+    """Gets what a source reads. Close it, or use it in a `with`.
+
+    `seconds` is how long one answer may take, to its last byte; `attempts`, how often one is asked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        mode: egress.Mode,
+        *,
+        seconds: float = 60.0,
+        attempts: int = 6,
+        longest: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Random | None = None,
+    ) -> None:
+        self._seconds, self._attempts, self._longest, self._sleep = seconds, attempts, longest, sleep
+        self._random = random or Random()
+        self._watchdog = Watchdog()
+        self._pool = pooled(Wire(url, guard=lambda address: egress.refusal(address, mode)), self._watchdog)
+
+    def __enter__(self) -> Web:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pool.clear()
+        self._watchdog.close()
+
+    def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[bytes, Any]:
+        """A whole answer's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
+
+        def read(answer: Any) -> tuple[bytes, Any]:
+            return answer.read(decode_content=True), answer.headers
+
+        whole: tuple[bytes, Any] = self._patiently(method, url, dict(headers or {}), body, read)
+        return whole
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> tuple[bytes, Any]:
+        """The body and headers of what is at a URL."""
+        return self.ask("GET", url, headers=headers)
+
+    def fetch(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> None:
+        """What is at a URL, into a file."""
+
+        def read(answer: Any) -> None:
+            into.seek(0)
+            into.truncate()
+            into.writelines(answer.stream(1 << 20, decode_content=True))
+
+        self._patiently("GET", url, dict(headers or {}), None, read)
+
+    def _patiently(self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[Any], Any]) -> Any:
+        for left in reversed(range(self._attempts)):
+            wait: float | None = None
+            try:
+                with self._answer(method, url, headers, body) as answer:
+                    if answer.status < 300:
+                        return read(answer)
+                    if left == 0 or answer.status not in PASSING:
+                        raise Refused(_refusal(url, answer), answer.status)
+                    wait = retry_after({name.lower(): value for name, value in answer.headers.items()})
+            except (HTTPError, OSError, ValueError) as error:
+                found = lost(error, url)
+                if left == 0 or found.fatal:
+                    raise SourceError(f"{_shown(url)}: {found.error}") from None
+            tried = self._attempts - left
+            usual = self._random.uniform(0, min(self._longest, 2.0**tried))
+            self._sleep(min(self._longest, usual if wait is None else wait))
+        raise AssertionError("the last attempt answers or raises")
+
+    @contextmanager
+    def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[Any]:
+        for _ in range(REDIRECTS + 1):
+            with self._watchdog.watch(self._seconds) as watch:
+                response = self._pool.urlopen(
+                    method, url, body=body, headers={"User-Agent": "sendoff", "Accept-Encoding": "gzip", **headers},
+                    retries=False, redirect=False, preload_content=False,
+                    timeout=urllib3.Timeout(connect=CONNECT, read=self._seconds),
+                )  # fmt: skip
+                head = response._fp
+                try:
+                    if method != "GET" or response.status not in (301, 302, 303, 307, 308):
+                        yield response
+                        if head.cut:
+                            raise urllib3.exceptions.ProtocolError("the connection was closed before the answer was whole")
+                        return
+                    after = urljoin(url, response.headers.get("Location", ""))
+                except (HTTPError, OSError) as error:
+                    if watch.expired:
+                        raise TimeoutError(0, f"no whole answer within {self._seconds:g} seconds") from error
+                    raise
+                finally:
+                    response.close()
+            if urlsplit(after).scheme not in ("http", "https") or (url.startswith("https:") and after.startswith("http:")):
+                raise SourceError(f"{_shown(url)}: redirects to {_shown(after)}, which is not followed")
+            if _origin(after) != _origin(url):
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+            url = after
+        raise SourceError(f"{_shown(url)}: redirects more than {REDIRECTS} times")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _shown(url: str) -> str:
+    """A URL without its query, which may hold credentials."""
+    return url.partition("?")[0]
+
+
+def _refusal(url: str, answer: Any) -> str:
+    try:
+        said = " ".join(answer.read(300, decode_content=True).decode("utf-8", "replace").split())
+    except (HTTPError, OSError):
+        said = ""
+    return f"{_shown(url)}: answered {answer.status}" + (f": {said[:200]}" if said else "")
