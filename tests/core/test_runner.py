@@ -219,3 +219,14 @@ def test_memory_is_flat_however_long_the_input(project: Project, receiver: Recei
     runner = Runner(project.home / "connectors.d", plugins=[offering("sources", Endless)])
     assert runner.run("c").delivered == 120_000
     assert peak < 40 << 20, "of 120 MB"
+
+
+def test_a_retry_leaves_none_of_very_many_records_behind(project: Project, receiver: Receiver) -> None:
+    project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url).replace("100", "5000")})
+    receiver.script = lambda request: Reply(400)
+    first = project.run("c", records=pl.DataFrame({"a": range(40_005)}), accept_refusals=True)
+    assert first.rejected == 40_005
+    receiver.script = ()
+    receiver.requests.clear()
+    assert project.runner().retry(first.run).delivered == 40_005
+    assert sorted(row["a"] for body in receiver.bodies for row in body) == list(range(40_005))

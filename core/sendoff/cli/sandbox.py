@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -17,13 +18,18 @@ from sendoff.sandbox import Sandbox, rules
 @click.argument("then", nargs=-1)
 @click.option("--port", type=click.IntRange(0, 65535), default=8824, show_default=True, help="The port; 0 for any free one.")
 @click.option("--fail", "told", multiple=True, metavar="RULE", help="How to misbehave; may be given several times.")
-def command(then: Sequence[str], port: int, told: Sequence[str]) -> None:
+@click.option(
+    "--sheet",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A CSV file to stand in for a Google Sheet: set docs_root and api_root to this server.",
+)
+def command(then: Sequence[str], port: int, told: Sequence[str], sheet: Path | None) -> None:
     """Serve a local API that takes any records and shows what it took.
 
     With a command after ``--``, it serves while that command runs, and ends with its exit code.
     """
     try:
-        api = Sandbox(told, port=port)
+        api = Sandbox(told, port=port, sheet=sheet)
     except ValueError as error:
         raise ConfigError(f"--fail: {error}") from None
     except OSError as error:

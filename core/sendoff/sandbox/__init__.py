@@ -2,5 +2,6 @@
 
 from sendoff.sandbox.api import Sandbox
 from sendoff.sandbox.server import LocalServer, Received, Reply
+from sendoff.sandbox.sheets import Sheets
 
-__all__ = ["LocalServer", "Received", "Reply", "Sandbox"]
+__all__ = ["LocalServer", "Received", "Reply", "Sandbox", "Sheets"]

@@ -9,11 +9,16 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from sendoff.sandbox.rules import Rule, parse
 from sendoff.sandbox.server import LocalServer, Received, Reply
+from sendoff.sandbox.sheets import Sheets
+
+#: The log holds so many requests at most.
+_LOGGED = 1_000
 
 
 class Sandbox(LocalServer):
@@ -21,16 +26,19 @@ class Sandbox(LocalServer):
 
     Any path takes records; a path's records are listed by ``GET /_records/PATH``, the counts by
     ``GET /_counts``. A request whose Idempotency-Key came before is answered as the first time and
-    not taken again; the same key with another body is answered 422.
+    not taken again; the same key with another body is answered 422. ``GET /_log`` shows every request in a line.
+    With `sheet`, a CSV file, it stands in for Google Sheets as well (see `sendoff.sandbox.sheets`).
     """
 
-    def __init__(self, rules: Iterable[str] = (), *, port: int = 0) -> None:
+    def __init__(self, rules: Iterable[str] = (), *, port: int = 0, sheet: Path | None = None) -> None:
         self.rules: list[Rule] = [parse(text) for text in rules]
         #: The records taken, by path, in the order they came.
         self.taken: dict[str, list[Any]] = {}
         #: ``requests``, ``replays``, ``conflicts`` and each status answered.
         self.counts: Counter[str] = Counter()
         self._answered: dict[str, tuple[bytes, Reply]] = {}
+        self.sheets = Sheets(sheet) if sheet is not None else None
+        self._log: list[str] = []
         self._met: Counter[str] = Counter()
         self._lock = threading.Lock()
         super().__init__(self._answer, port=port)
@@ -46,6 +54,10 @@ class Sandbox(LocalServer):
             return _json(200, dict(self.counts))
         if request.method == "GET" and path.startswith("/_records"):
             return _json(200, self.taken.get(path.removeprefix("/_records") or "/", []))
+        if request.method == "GET" and path == "/_log":
+            return Reply(200, "".join(self._log).encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        if self.sheets is not None and (reply := self.sheets.answer(request)) is not None:
+            return reply
         try:
             records = _records(request)
         except ValueError as error:
@@ -54,6 +66,9 @@ class Sandbox(LocalServer):
         digest = hashlib.sha256(request.body).digest()
         with self._lock:
             self.counts["requests"] += 1
+            if len(self._log) < _LOGGED:
+                said = request.body[:300].decode("utf-8", "replace")
+                self._log.append(f"{request.method} {request.path} {said}".rstrip() + "\n")
             if key in self._answered:
                 return self._replayed(key, digest)
             delay = 0.0

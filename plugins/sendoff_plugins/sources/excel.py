@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ class Excel(FileSource):
         at, header = first
         width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
         columns = named([_name(cell) for cell in header[:width]], f"{name}:{at}")
-        while some := [row for row, _ in zip(_filled(rows, width), range(PAGE_ROWS), strict=False)]:
+        filled = _filled(rows, width)
+        while some := list(islice(filled, PAGE_ROWS)):
             cells = list(zip(*(row for _, row in some), strict=True))
             frame = pl.DataFrame(
                 [_column(column_name, list(values)) for column_name, values in zip(columns, cells, strict=True)]

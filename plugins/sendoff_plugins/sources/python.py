@@ -11,14 +11,14 @@ from sendoff import Source, SourceError, hookimpl
 
 
 class Python(Source):
-    """Call a Python function that yields records: mappings, frames, or anything Arrow."""
+    """Call a Python function that yields records."""
 
     name = "python"
     unbound = "runs code"
     options = {
         "call": {
             "type": "string", "regex": r"[^:]+:[A-Za-z_][A-Za-z0-9_]*",
-            "meta": {"help": "The function: `rows.py:signups` in a file, relative to the project, or `package.module:function`."},
+            "meta": {"help": "The function: `rows.py:signups` in a file, or `package.module:function`."},
         },
         "arguments": {"type": "dict", "default": {}, "meta": {"help": "What it is called with, by name."}},
     }  # fmt: skip

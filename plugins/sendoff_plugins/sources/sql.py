@@ -47,6 +47,7 @@ class Sql(Source):
         "url": {"type": "string", "meta": {"help": "The database, as SQLAlchemy has it: `postgresql://user@host/db`, `mysql://…`, `sqlite:///file.db`.", "secret": True}},
         "table": {"type": "string", "required": False, "excludes": "query", "meta": {"help": "The table, or schema.table."}},
         "query": {"type": "string", "required": False, "meta": {"help": "A SELECT instead of a table."}},
+        "booleans": {"type": "list", "schema": {"type": "string"}, "default": [], "meta": {"help": "Columns whose 0 and 1 are false and true: MySQL and SQLite have no other booleans."}},
         "cursor": {
             "type": "dict", "required": False,
             "schema": {
@@ -61,6 +62,7 @@ class Sql(Source):
     url: str
     table: str | None = None
     query: str | None = None
+    booleans: list[str]
     cursor: dict[str, Any] | None = None
 
     def read(self, cursor: Any) -> Iterator[Page]:
@@ -117,13 +119,19 @@ class Sql(Source):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise SourceError(f"two columns of the query are named {twice!r}; give one another name with AS")
+        missing = [name for name in self.booleans if name not in names]
+        if missing:
+            raise SourceError(f"source.booleans: there is no column {missing[0]!r}; there are {', '.join(names)}")
         row = 0
         for some in result.partitions(PAGE_ROWS):
             rows = [each for each in some if keep(each)] if keep else some
             lines = range(row + 1, row + 1 + len(rows))
             row += len(rows)
             if rows:
-                columns = [_column(name, list(cells)) for name, cells in zip(names, zip(*rows, strict=True), strict=True)]
+                columns = [
+                    _column(name, list(cells), boolean=name in self.booleans)
+                    for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+                ]
                 numbers = frozenset(cells.name for cells, is_number in columns if is_number)
                 yield Page(pl.DataFrame([cells for cells, _ in columns]), self.table or "query", lines, numbers=numbers)
 
@@ -190,8 +198,10 @@ _READ_ONLY = {
 }  # fmt: skip
 
 
-def _column(name: str, cells: list[Any]) -> tuple[pl.Series, bool]:
+def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, bool]:
     """A column of a page, and whether it is of numbers as text, which keeps all their digits."""
+    if boolean:
+        cells = [bool(cell) if cell in (0, 1) else cell for cell in cells]
     kinds = set(map(type, cells)) - {type(None)}
     if kinds == {Decimal} and all(cell is None or cell.is_finite() for cell in cells):
         return pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String), True
