@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -17,16 +16,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     A date is read against the answer's own Date, so that the local clock does not matter.
     """
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
+    if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", value):
+        return float(value)
     try:
-        seconds = float(value) if value.isascii() else math.nan
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def quota_rest(headers: Mapping[str, str]) -> float | None:
