@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Decision,
         Fail,
         FailureStrategy,
+        Inbound,
         Notice,
         Notifier,
         Observer,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 #: Where the public names live.
 _HOMES = {
     "components": (
-        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "Notice", "Notifier", "Observer",
+        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "Inbound", "Notice", "Notifier", "Observer",
         "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
     ),
     "errors": (
@@ -77,6 +78,7 @@ __all__ = [
     "Exchange",
     "Fail",
     "FailureStrategy",
+    "Inbound",
     "Incomplete",
     "LedgerError",
     "Locked",

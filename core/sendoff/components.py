@@ -26,6 +26,7 @@ __all__ = [
     "Decision",
     "Fail",
     "FailureStrategy",
+    "Inbound",
     "Notice",
     "Notifier",
     "Observer",
@@ -48,6 +49,8 @@ class Component:
     options: ClassVar[Mapping[str, Any]] = {}
     #: ``sources``, ``senders`` and so on; each kind sets its own.
     kind: ClassVar[str]
+    #: What it does that no rule of ours holds in bounds ("runs programs"): refused where others write connectors.
+    unbound: ClassVar[str] = ""
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
@@ -65,8 +68,9 @@ class Source(Component, ABC):
     reached: Any = None
     #: Which addresses it may dial, if it dials any: `sendoff.egress` has the rules.
     egress: Mode = "configured"
-    #: What it does that no rule of ours can hold in bounds ("runs a program"): refused where others write connectors.
-    unbound: ClassVar[str] = ""
+    #: Whose source it is, and where the ledger is that it may keep something beside.
+    connector: str = ""
+    state: Path | None = None
 
     @abstractmethod
     def read(self, cursor: Any) -> Iterable[Any]:
@@ -94,6 +98,22 @@ class Source(Component, ABC):
     def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
         """Each file (or table) and its columns, where they are known before reading."""
         return ()
+
+
+class Inbound(Source):
+    """A source whose records partners post to `sendoff serve`, at ``/inbox/NAME``."""
+
+    #: Who has it may post; and how many bytes at once.
+    token: str
+    max_body: int
+
+    @abstractmethod
+    def take(self, content_type: str, body: bytes, key: str | None) -> bool:
+        """Keep a post, durably; False if one with its key is kept already.
+
+        Raises `LookupError` for a content type it does not know, `ValueError` for a body that is not what it says, and
+        `sendoff.ledger.inbox.Full`; each with a sentence for the sender.
+        """
 
 
 class Validator(Component, ABC):
@@ -264,6 +284,8 @@ class Notifier(Component, ABC):
         }
     }  # fmt: skip
     when: Sequence[str]
+    #: Which addresses it may dial, if it dials any.
+    egress: Mode = "configured"
 
     @abstractmethod
     def tell(self, notice: Notice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,18 +11,20 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from sendoff import jsontext
+from sendoff import jsontext, notices
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
 from sendoff.delivery.run import Run, yielded
-from sendoff.errors import ConfigError, LedgerError
+from sendoff.errors import ConfigError, LedgerError, SendoffError
 from sendoff.ledger import Ledger, RunState, history, spool
 from sendoff.memory import Rule, Sift, passed_over, settle
 from sendoff.records import Page, pages
 from sendoff.registry import Registry
 from sendoff.report import Report
+
+_LOG = logging.getLogger("sendoff")
 
 
 class Runner:
@@ -57,6 +60,7 @@ class Runner:
         self._random = random
         self._run: Run | None = None
         self._interrupted: str | None = None
+        self._report: Report | None = None
 
     def found(self) -> Found:
         """The connector files there are. Raises `ConfigError` for names that will not do."""
@@ -74,7 +78,9 @@ class Runner:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
         whole = file.absolute()
         shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file
-        return connectors.load(file, self.registry, home=self.home, shown=str(shown), egress_at_least=self._egress)
+        loaded = connectors.load(file, self.registry, home=self.home, shown=str(shown), egress_at_least=self._egress)
+        loaded.source.state = self.state
+        return loaded
 
     def run(
         self, name: str | Connector, *, records: Any = None, restart: bool = False, accept_refusals: bool = False
@@ -87,7 +93,7 @@ class Runner:
         records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
-        with self._ledger() as ledger, ledger.lock(chosen.name):
+        with self._ledger() as ledger, self._told(ledger, chosen), ledger.lock(chosen.name):
             self._settle(ledger, chosen)
             left = ledger.unfinished(chosen.name)
             if left is not None and restart:
@@ -223,10 +229,42 @@ class Runner:
         finally:
             self._run = None
         self._settle(ledger, chosen)
+        self._report = report
         left = ledger.unfinished(chosen.name)
         if left is None or left.id != state.id:
             self._spool(state.id).unlink(missing_ok=True)
         return report
+
+    @contextmanager
+    def _told(self, ledger: Ledger, chosen: Connector) -> Iterator[None]:
+        """Tell those who are to know what a run came to, also if it could not even begin."""
+        self._report = None
+        try:
+            yield
+        except SendoffError as error:
+            self._warn(notices.after(ledger, chosen, error))
+            raise
+        if self._report is not None:
+            self._warn(notices.after(ledger, chosen, self._report))
+
+    def _warn(self, troubles: Iterable[str]) -> None:
+        for trouble in troubles:
+            _LOG.warning(trouble)
+
+    def digest(self) -> dict[str, int]:
+        """Tell everybody who wants a digest of the runs since the last one; answers with how many there were, by connector."""
+        told = {}
+        with self._ledger() as ledger:
+            for name, file in self.found().files.items():
+                chosen = self.load(file)
+                if not any("digest" in notifier.when for notifier in chosen.notifiers):
+                    continue
+                since, now = ledger.digested(name), self._clock()
+                runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]
+                self._warn(notices.digest(chosen, [_brief(run) for run in runs]))
+                ledger.note_digest(name, now)
+                told[name] = len(runs)
+        return told
 
     def _settle(self, ledger: Ledger, chosen: Connector) -> None:
         """Remember what the connector's runs delivered, also those whose process ended before it could."""
@@ -266,3 +304,8 @@ class Runner:
 
     def _spool(self, run: int) -> Path:
         return self.state / "spool" / f"{run}.pages"
+
+
+def _brief(run: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "unsettled", "started_at", "seconds")
+    return {name: run[name] for name in names}

@@ -96,7 +96,7 @@ OLDER = {
     2: (
         *(f"ALTER TABLE run DROP COLUMN {name}" for name in ("cursor", "rule", "known", "settled")),
         "ALTER TABLE failed DROP COLUMN change",
-        *(f"DROP TABLE {name}" for name in ("memory", "remembered", "schedule")),
+        *(f"DROP TABLE {name}" for name in ("memory", "remembered", "schedule", "told")),
     ),
     1: ("ALTER TABLE piece DROP COLUMN apart", *(f"DROP TABLE {name}" for name in ("request", "result", "destination"))),
 }

@@ -23,9 +23,14 @@ EXTRA = ("_reason", "_status", "_row")
 @click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _reason, _status, _row.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
+@click.option("--forget", is_flag=True, help="Give them up: only_new takes them for delivered, and sends them no more.")
 @click.pass_obj
-def command(project: Project, run: int, form: str | None) -> None:
+def command(project: Project, run: int, form: str | None, forget: bool) -> None:
     """Show the records of a run that were not delivered, as the source had them, with the reason."""
+    if forget:
+        count = project.runner.forgo(run)
+        click.echo(f"{count:,} records given up; they are not sent again")
+        return
     rows = (_flat(row) for row in history.failures(project.runner.state, run))
     {"csv": _csv, "jsonl": _jsonl, "json": _json, None: _table}[form](rows)
 

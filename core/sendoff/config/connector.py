@@ -114,11 +114,19 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if egress_at_least == "public":
-        if connector.source.unbound:
-            sentence = f"{connector.source.name} {connector.source.unbound}, which is not allowed where egress is `public`"
-            raise ConfigError(document.problem(("source",), sentence))
+        unbound: list[tuple[tuple[Any, ...], Source | Notifier]] = [(("source",), connector.source)]
+        unbound += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
+        problems = [
+            document.problem(path, f"{each.name} {each.unbound}, which is not allowed where egress is `public`")
+            for path, each in unbound
+            if each.unbound
+        ]
+        if problems:
+            raise ConfigError(*problems)
         connector = replace(connector, destination=replace(connector.destination, egress="public"))
         connector.source.egress = "public"
+        for each in connector.notifiers:
+            each.egress = "public"
     return connector
 
 
@@ -148,9 +156,12 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         kept.add_options(type(auth).options, to["auth"])
     source: Source = made("sources", checked["source"])
     kept.add_options(source.options, checked["source"])
-    source.egress = to["egress"]
+    source.egress, source.connector = to["egress"], name
     for chosen in checked["notify"]:
         kept.add_options(registry.offers("notifiers")[chosen["use"]].component.options, chosen)
+    notifiers: tuple[Notifier, ...] = tuple(made("notifiers", chosen) for chosen in checked["notify"])
+    for each in notifiers:
+        each.egress = to["egress"]
     sender: Sender = made("senders", checked["send"])
     sender.prefix, sender.suffix = (shape.with_hole(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix))
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
@@ -176,7 +187,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         variants=variants.variants(checked.get("only_new"), to, fields),
         schedule=checked.get("schedule"),
         watch=checked["watch"],
-        notifiers=tuple(made("notifiers", chosen) for chosen in checked["notify"]),
+        notifiers=notifiers,
         secrets=kept,
         shape=_shape(checked, unknown, sender),
     )

@@ -28,7 +28,15 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
     _check_splitting(whole, send, registry, complain)
     _check_keys(to, templates, complain)
     _check_files(to, home, complain)
-    if whole.get("watch") is True and "only_new" not in whole and not _mapping(whole.get("source")).get("once"):
+    source = _mapping(whole.get("source"))
+    offered = registry.find("sources", str(source.get("use")))
+    if (
+        whole.get("watch") is True
+        and "only_new" not in whole
+        and offered
+        and "once" in offered.options
+        and not source.get("once")
+    ):
         complain(("watch",), "sends all again whenever a file lands, unless the source says `once: true`, or only_new is there")
     if isinstance(whole.get("only_new"), Mapping):
         _check_only_new(whole, to, fields, complain)

@@ -18,6 +18,7 @@ from sendoff.ledger.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.opening import opened
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.remembered import Memory, Sifted
+from sendoff.ledger.times import Times
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
@@ -49,7 +50,7 @@ class RunState:
     was_down: bool = False
 
 
-class Ledger:
+class Ledger(Times):
     """The durable memory of every run, in ``ledger.db`` of the state directory.
 
     Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not where
@@ -135,16 +136,6 @@ class Ledger:
         """Let the connector's source be read from its beginning again."""
         with self._transaction() as db:
             db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
-
-    def due(self, connector: str) -> float | None:
-        """The time by which a connector's schedule was last obeyed."""
-        row = self._db.execute("SELECT due FROM schedule WHERE connector = ?", (connector,)).fetchone()
-        return None if row is None else float(row[0])
-
-    def obeyed(self, connector: str, due: float) -> None:
-        """Note that a connector's schedule is obeyed up to this time."""
-        with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO schedule VALUES (?, ?)", (connector, due))
 
     def resume(self, state: RunState, *, shape: bytes, fingerprint: bytes, what: str) -> RunState:
         """Go on with a run that was cut short, if what it delivers is still the same.

@@ -75,9 +75,12 @@ CREATE TABLE memory(
 CREATE TABLE remembered(
   memory INTEGER NOT NULL, key BLOB NOT NULL, state BLOB NOT NULL, held TEXT,
   PRIMARY KEY(memory, key)) WITHOUT ROWID;
--- When a connector's schedule was last obeyed; of a digest, when it was last told.
+-- Up to when a connector's schedule is obeyed.
 CREATE TABLE schedule(
   connector TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID;
+-- Since when a connector's runs fail, as it was told; and when its last digest was told.
+CREATE TABLE told(
+  connector TEXT PRIMARY KEY, failing_since REAL, digest_at REAL) WITHOUT ROWID;
 """
 
 TABLES = _RUNS + _REQUESTS + _MEMORY

@@ -1,0 +1,19 @@
+"""`sendoff forget`: begin anew."""
+
+from __future__ import annotations
+
+import click
+
+from sendoff.cli.group import Project
+
+
+@click.command("forget")
+@click.argument("name")
+@click.pass_obj
+def command(project: Project, name: str) -> None:
+    """Forget what a connector has delivered and how far its source was read: its next run is as its first.
+
+    For `only_new`, for a cursor, and for files that are delivered once. What the ledger knows of its runs stays.
+    """
+    count = project.runner.forget(name)
+    click.echo(f"{name}: {count:,} rows forgotten; its next run is as its first")

@@ -1,0 +1,77 @@
+"""`sendoff schedule`: what runs when, and the same for other schedulers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from sendoff import calendar
+from sendoff.cli.group import Project
+from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.run import called, load
+from sendoff.config.connector import Connector
+from sendoff.errors import ConfigError
+from sendoff.ledger import history
+from sendoff.serving import FORMATS
+from sendoff.serving import export as exported
+
+
+@click.group("schedule", invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, to_json: bool) -> None:
+    """Show when connectors run next, and how they went last."""
+    if ctx.invoked_subcommand is not None:
+        return
+    project: Project = ctx.obj
+    now = time.time()
+    found = []
+    for chosen in _scheduled(project, ()):
+        assert chosen.schedule is not None
+        at = calendar.following(chosen.schedule["cron"], chosen.schedule["timezone"], now)
+        local = datetime.fromtimestamp(at, calendar.zone(chosen.schedule["timezone"]))
+        last = history.runs(project.runner.state, chosen.name)[:1] if (project.runner.state / "ledger.db").exists() else []
+        found.append(
+            {
+                "connector": chosen.name,
+                "next": local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+                "cron": chosen.schedule["cron"],
+                "timezone": chosen.schedule["timezone"],
+                "missed": chosen.schedule["missed"],
+                "last": last[0]["state"] if last else None,
+            }
+        )
+    if to_json:
+        as_json(found)
+    else:
+        heads = ["connector", "next", "cron", "timezone", "missed", "last"]
+        table(heads, [[row[head] for head in heads] for row in found])
+
+
+@command.command("export")
+@click.argument("form", type=click.Choice([*FORMATS]))
+@click.argument("names", nargs=-1)
+@click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the files there.")
+@click.pass_obj
+def export(project: Project, form: str, names: Sequence[str], directory: Path | None) -> None:
+    """Write what makes another scheduler run the connectors: systemd, cron, k8s, github or airflow."""
+    program = called() if not Path(called()).exists() else str(Path(called()).absolute())
+    for chosen in _scheduled(project, names):
+        for name, text in exported(form, chosen, project.runner.home, program).items():
+            if directory is None:
+                click.echo(f"# {name}\n{text}")
+                continue
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(text)
+            click.echo(f"{directory / name} written")
+
+
+def _scheduled(project: Project, names: Sequence[str]) -> list[Connector]:
+    found = [chosen for chosen in load(project, names) if chosen.schedule]
+    if not found:
+        raise ConfigError("no connector has a schedule; write `schedule: {cron: 0 7 * * *, timezone: Europe/Berlin}` into one")
+    return sorted(found, key=lambda chosen: chosen.name)

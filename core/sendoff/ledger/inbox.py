@@ -1,0 +1,133 @@
+"""What partners have posted: durable before they are told so, and there until a run has taken it over."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from sendoff.errors import LedgerError
+from sendoff.ledger import home
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS post(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  inbox TEXT NOT NULL,
+  key TEXT,                             -- by which the sender knows the post
+  kind TEXT NOT NULL,                   -- json, jsonl or csv
+  body BLOB,                            -- NULL once a run has taken it over
+  bytes INTEGER NOT NULL,
+  at REAL NOT NULL,
+  UNIQUE(inbox, key));
+CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id) WHERE body IS NOT NULL;
+"""
+
+#: Keys of posts are known for so many seconds after they came.
+KEPT = 30 * 86_400.0
+
+
+class Post(NamedTuple):
+    """One post: its number, which only grows, what it is written in, and its bytes."""
+
+    id: int
+    kind: str
+    body: bytes
+
+
+class Full(Exception):
+    """There is no room for the post; its text is the sentence to show."""
+
+
+class Inboxes:
+    """The posts of all inboxes, in ``inbox.db`` of the state directory. Safe from several threads."""
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = home.make(directory) / "inbox.db"
+        self._clock = clock
+        self._lock = threading.Lock()
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF"):
+                self._db.execute(f"PRAGMA {setting}").fetchall()
+            self._db.executescript(_TABLES)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"{self._path} cannot be used: {error}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def put(self, inbox: str, kind: str, body: bytes, *, key: str | None, most_bytes: int) -> bool:
+        """Keep a post; when this returns it survives a power cut. False if a post with its key came before.
+
+        Raises `Full` if more than `most_bytes` wait in the inbox, and `LedgerError`.
+        """
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    new = self._put(inbox, kind, body, key, most_bytes)
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise LedgerError(f"{self._path} cannot be written: {error}") from error
+        return new
+
+    def _put(self, inbox: str, kind: str, body: bytes, key: str | None, most_bytes: int) -> bool:
+        now = self._clock()
+        self._db.execute("DELETE FROM post WHERE body IS NULL AND at < ?", (now - KEPT,))
+        if key is not None and self._db.execute("SELECT 1 FROM post WHERE inbox = ? AND key = ?", (inbox, key)).fetchone():
+            return False
+        query = "SELECT coalesce(sum(bytes), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+        waiting = int(self._db.execute(query, (inbox,)).fetchone()[0])
+        if waiting + len(body) > most_bytes:
+            raise Full(f"{waiting:,} bytes wait here already")
+        self._db.execute(
+            "INSERT INTO post(inbox, key, kind, body, bytes, at) VALUES (?, ?, ?, ?, ?, ?)",
+            (inbox, key, kind, body, len(body), now),
+        )
+        return True
+
+    def waiting(self, inbox: str, after: int) -> Iterator[Post]:
+        """The posts that came after one, in order."""
+        while True:
+            query = "SELECT id, kind, body FROM post WHERE inbox = ? AND id > ? AND body IS NOT NULL ORDER BY id LIMIT 1"
+            with self._lock:
+                row = self._db.execute(query, (inbox, after)).fetchone()
+            if row is None:
+                return
+            yield Post(*row)
+            after = row[0]
+
+    def latest(self, inbox: str) -> int:
+        """The number of the last post that waits; 0 if none does."""
+        query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+        with self._lock:
+            return int(self._db.execute(query, (inbox,)).fetchone()[0])
+
+    def taken_over(self, inbox: str, upto: int) -> None:
+        """Let go of the posts that a run has taken over; that they came is remembered for a while."""
+        with self._lock:
+            self._db.execute("UPDATE post SET body = NULL WHERE inbox = ? AND id <= ? AND body IS NOT NULL", (inbox, upto))
+            self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
+
+
+def latest(directory: Path, inbox: str) -> int:
+    """The number of the last post that waits in a state directory's inbox, without making one."""
+    path = directory / "inbox.db"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        try:
+            query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+            return int(db.execute(query, (inbox,)).fetchone()[0])
+        except sqlite3.Error:
+            return 0

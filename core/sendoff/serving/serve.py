@@ -1,0 +1,153 @@
+"""The server: looks once a second what is due, runs it, and keeps a door open for posts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sendoff.components import Inbound
+from sendoff.config.connector import Connector
+from sendoff.errors import ConfigError, Locked, SendoffError
+from sendoff.ledger import Ledger
+from sendoff.runner import Runner
+from sendoff.serving.door import Door
+from sendoff.serving.timetable import Landing, Timetable
+
+#: Runs under way at once; more wait for their turn.
+AT_ONCE = 8
+#: Seconds after which a run that stopped early is gone on with, where what lands begins runs: the first time, and at most.
+AGAIN = (60.0, 900.0)
+
+
+class Server:
+    """Runs the connectors of a project that have a schedule, a watch or an inbox.
+
+    `runner` makes a runner for one run; `say` is told what happens, a line at a time. Connector files are read again when a
+    run begins, so a change counts from the next run on; a new schedule or watch needs the server to be started again.
+    Raises `ConfigError` for connectors that are not right.
+    """
+
+    def __init__(
+        self, runner: Callable[[], Runner], say: Callable[[str], None], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._runner, self._say, self._clock = runner, say, clock
+        first = runner()
+        found = {name: first.load(file) for name, file in first.found().files.items()}
+        self.connectors: Mapping[str, Connector] = {
+            name: chosen
+            for name, chosen in found.items()
+            if chosen.schedule or chosen.watch or isinstance(chosen.source, Inbound)
+        }
+        if not self.connectors:
+            raise ConfigError(
+                f"no connector in {first.directory} has a schedule, a watch or an inbox; there is nothing to serve"
+            )
+        self._state = first.state
+        self._landings = {name: Landing() for name, chosen in self.connectors.items() if chosen.watch}
+        self._timetable = self._begun()
+        self._under_way: dict[str, Runner] = {}
+        #: When a run that stopped is gone on with, and after how many seconds.
+        self._again: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
+        self._stopped = threading.Event()
+        inboxes = {name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, Inbound)}
+        self.door = Door(inboxes) if inboxes else None
+
+    def _begun(self) -> Timetable:
+        schedules = {name: chosen.schedule for name, chosen in self.connectors.items() if chosen.schedule}
+        ledger = Ledger(self._state, clock=self._clock)
+        try:
+            obeyed = {}
+            for name in schedules:
+                known = ledger.due(name)
+                if known is None:  # the first time it is seen: nothing was missed
+                    known = self._clock()
+                    ledger.obeyed(name, known)
+                obeyed[name] = known
+        finally:
+            ledger.close()
+        return Timetable(schedules, obeyed)
+
+    def look(self) -> None:
+        """One look at the clock and at what has landed; what is due is begun."""
+        now = self._clock()
+        for name, found in self._timetable.due(now).items():
+            ledger = Ledger(self._state, clock=self._clock)
+            try:
+                ledger.obeyed(name, found.obeyed)
+            finally:
+                ledger.close()
+            if found.run:
+                self._begin(name, "due" if found.why == "on time" else "missed, and made up for")
+            else:
+                self._say(f"{name}: was due while nobody looked, and is skipped")
+        for name, landing in self._landings.items():
+            if name in self._under_way:
+                continue
+            if landing.rests(self._landed(name), now):
+                self._begin(name, "something has landed")
+            elif name in self._again and self._again[name][0] <= now:
+                self._begin(name, "goes on where it stopped")
+
+    def _landed(self, name: str) -> Any:
+        try:
+            return self.connectors[name].source.landed()
+        except SendoffError:
+            return None  # there is no file yet
+
+    def _begin(self, name: str, why: str) -> None:
+        with self._lock:
+            if name in self._under_way:
+                self._say(f"{name}: {why}, and still running; it is not started twice")
+                return
+            self._under_way[name] = self._runner()
+        self._say(f"{name}: {why}")
+        self._pool.submit(self._run, name)
+
+    def _run(self, name: str) -> None:
+        try:
+            report = self._under_way[name].run(name)
+            self._say(f"{name}: run {report.run}: {report.sentence()}")
+            self._note(name, whole=report.unsettled == 0)
+        except Locked as error:
+            self._say(str(error))
+        except SendoffError as error:
+            self._say(f"{name}: {self.connectors[name].secrets.redact(str(error))}")
+            self._note(name, whole=False)
+        except Exception as error:
+            self._say(f"{name}: {type(error).__name__}: {self.connectors[name].secrets.redact(str(error))}")
+        finally:
+            with self._lock:
+                del self._under_way[name]
+
+    def _note(self, name: str, *, whole: bool) -> None:
+        _, before = self._again.pop(name, (0.0, AGAIN[0] / 2))
+        if not whole:
+            wait = min(2 * before, AGAIN[1])
+            self._again[name] = (self._clock() + wait, wait)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way."""
+        return bool(self._under_way)
+
+    def serve(self, every: float = 1.0) -> None:
+        """Look again and again until stopped, then wait for the requests under way."""
+        while not self._stopped.is_set():
+            self.look()
+            self._stopped.wait(every)
+        self.close()
+
+    def stop(self, reason: str = "by the server's end") -> None:
+        """End the runs after their requests under way, and the serving. Safe from a signal handler."""
+        self._stopped.set()
+        for runner in list(self._under_way.values()):
+            runner.interrupt(reason)
+
+    def close(self) -> None:
+        """Wait for the runs to end."""
+        self._pool.shutdown(wait=True)

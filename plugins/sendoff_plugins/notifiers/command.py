@@ -1,0 +1,45 @@
+"""Telling a program."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import asdict
+from typing import Any
+
+from sendoff import Notice, Notifier, SendoffError, hookimpl, jsontext
+
+
+class Command(Notifier):
+    """Run a program with the notice as JSON on its standard input: event, connector, sentence and runs."""
+
+    name = "command"
+    unbound = "runs programs"
+    options = {
+        **Notifier.options,
+        "command": {
+            "type": "list", "schema": {"type": "string"}, "minlength": 1,
+            "meta": {"help": "The program and its arguments, as a list; no shell looks at them. It runs in the project."},
+        },
+        "timeout": {"type": "number", "min": 0.1, "default": 60, "meta": {"help": "Seconds it may take."}},
+    }  # fmt: skip
+    command: list[str]
+    timeout: float
+
+    def tell(self, notice: Notice) -> None:
+        said: dict[str, Any] = asdict(notice)
+        done = subprocess.run(
+            self.command,
+            cwd=self.home,
+            input=jsontext.dumps(said).encode(),
+            timeout=self.timeout,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise SendoffError(f"{self.command[0]} ended with {done.returncode}" + (f": {last[:200]}" if last else ""))
+
+
+@hookimpl
+def sendoff_notifiers() -> list[type[Notifier]]:
+    return [Command]

@@ -1,0 +1,39 @@
+"""Telling a web hook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sendoff import Notice, Notifier, hookimpl, jsontext
+from sendoff.config.urls import check_url
+from sendoff_plugins.web import Refused, Web  # noqa: F401  # a refusal goes to whoever reads the warnings
+
+
+class Webhook(Notifier):
+    """POST the notice as JSON: `text` in one line, which chats show, and `event`, `connector` and `runs`."""
+
+    name = "webhook"
+    options = {
+        **Notifier.options,
+        "url": {"type": "string", "check_with": check_url, "meta": {"help": "Where it is told.", "secret": True}},
+        "headers": {
+            "type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}, "default": {},
+            "meta": {"help": "Headers of the request."},
+        },
+    }  # fmt: skip
+    url: str
+    headers: dict[str, str]
+
+    def tell(self, notice: Notice) -> None:
+        said: dict[str, Any] = {
+            "text": f"{notice.connector}: {notice.event}: {notice.sentence}",
+            "event": notice.event, "connector": notice.connector, "sentence": notice.sentence, "runs": [*notice.runs],
+        }  # fmt: skip
+        headers = {"Content-Type": "application/json", **self.headers}
+        with Web(self.url, self.egress, seconds=30, attempts=4) as web:
+            web.ask("POST", self.url, headers=headers, body=jsontext.dumps(said).encode())
+
+
+@hookimpl
+def sendoff_notifiers() -> list[type[Notifier]]:
+    return [Webhook]

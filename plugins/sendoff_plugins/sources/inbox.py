@@ -1,0 +1,97 @@
+# ruff: noqa: E501  # a row of the options reads best as a row
+"""What partners post."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sendoff import Inbound, Page, Source, SourceError, hookimpl
+from sendoff.ledger.inbox import Inboxes, Post, latest
+from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources.json import read_array
+from sendoff_plugins.sources.jsonl import read_lines
+
+#: What a body is written in, by its content type.
+KINDS = {
+    "application/json": "json", "application/x-ndjson": "jsonl", "application/jsonl": "jsonl", "application/x-jsonlines": "jsonl",
+    "text/csv": "csv",
+}  # fmt: skip
+
+
+class Inbox(Inbound):
+    """Take records that partners post to `sendoff serve`, at `/inbox/NAME`: a JSON object or an array, JSON Lines, or CSV.
+
+    A post is on disk before it is answered 202, and stays there until a run has taken it over. With `watch: true` a run
+    begins as soon as something has come; with a `schedule`, when that is due.
+    """
+
+    name = "inbox"
+    options = {
+        "token": {"type": "string", "minlength": 16, "meta": {"help": "Who may post: `Authorization: Bearer TOKEN`. At least 16 characters, best as `${env:…}`.", "secret": True}},
+        "max_body": {"type": "integer", "min": 1, "max": 1 << 30, "default": 10_000_000, "meta": {"help": "The most bytes of one post; more is answered 413."}},
+        "max_waiting": {"type": "integer", "min": 1, "default": 1_000_000_000, "meta": {"help": "The most bytes that may wait for a run; more is answered 503."}},
+    }  # fmt: skip
+    token: str
+    max_body: int
+    max_waiting: int
+    _inboxes: Inboxes | None = None
+
+    def take(self, content_type: str, body: bytes, key: str | None) -> bool:
+        kind = KINDS.get(content_type.partition(";")[0].strip().lower())
+        if kind is None:
+            raise LookupError(f"a post is {', '.join(KINDS)}; this is {content_type or 'of no type'}")
+        try:
+            faults = [fault for page in _pages(kind, body, "the post") for fault in page.read().faults.items()]
+        except SourceError as error:
+            raise ValueError(str(error)) from None
+        if faults:
+            raise ValueError(f"record {faults[0][0] + 1}: {faults[0][1]}")
+        return self._opened().put(self.connector, kind, body, key=key, most_bytes=self.max_waiting)
+
+    def read(self, cursor: Any) -> Iterator[Page]:
+        before = int(cursor or 0)
+        inboxes = self._opened()
+        if before:
+            # What the last run has taken over is in its hands by now.
+            inboxes.taken_over(self.connector, before)
+        self.reached = before or None
+        for post in inboxes.waiting(self.connector, before):
+            yield from self._post(post)
+            self.reached = post.id
+
+    def _post(self, post: Post) -> Iterator[Page]:
+        name = f"post {post.id}"
+        for page in _pages(post.kind, post.body, name):
+            yield replace(page.read(), file=name, fixed=False)
+
+    def landed(self) -> Any:
+        return latest(self._directory, self.connector)
+
+    @property
+    def _directory(self) -> Path:
+        return self.state or self.home / ".sendoff"
+
+    def _opened(self) -> Inboxes:
+        if self._inboxes is None:
+            self._inboxes = Inboxes(self._directory)
+        return self._inboxes
+
+
+def _pages(kind: str, body: bytes, name: str) -> Iterator[Page]:
+    stream = io.BytesIO(body)
+    if kind == "csv":
+        return read_table(stream, name, ",")
+    if kind == "jsonl":
+        return read_lines(stream, name)
+    if body.lstrip()[:1] == b"{":
+        return read_array(io.BytesIO(b"[" + body + b"]"), name, [])
+    return read_array(stream, name, [])
+
+
+@hookimpl
+def sendoff_sources() -> list[type[Source]]:
+    return [Inbox]

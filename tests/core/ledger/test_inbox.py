@@ -1,0 +1,42 @@
+"""What was posted is kept, known again, and bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sendoff.ledger.inbox import KEPT, Full, Inboxes, latest
+
+
+def test_posts_come_out_in_the_order_they_came(tmp_path: Path) -> None:
+    inboxes = Inboxes(tmp_path)
+    for at in range(5):
+        assert inboxes.put("a", "json", b"%d" % at, key=None, most_bytes=100)
+    inboxes.put("b", "json", b"other", key=None, most_bytes=100)
+    assert [post.body for post in inboxes.waiting("a", 0)] == [b"0", b"1", b"2", b"3", b"4"]
+    assert [post.body for post in inboxes.waiting("a", 3)] == [b"3", b"4"]
+    assert latest(tmp_path, "b") == inboxes.latest("b") == 6
+
+
+def test_a_post_is_known_by_its_key_also_after_it_was_taken_over_and_for_a_month(tmp_path: Path) -> None:
+    now = 1e9
+    inboxes = Inboxes(tmp_path, clock=lambda: now)
+    assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
+    assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
+    assert inboxes.put("b", "json", b"x", key="k", most_bytes=100)
+    inboxes.taken_over("a", 1)
+    assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
+    now += KEPT + 1
+    assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
+
+
+def test_more_than_there_is_room_for_is_refused_until_there_is_room(tmp_path: Path) -> None:
+    inboxes = Inboxes(tmp_path)
+    inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
+    with pytest.raises(Full, match="60 bytes wait here already"):
+        inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
+    inboxes.put("b", "json", b"x" * 60, key=None, most_bytes=100)
+    inboxes.taken_over("a", inboxes.latest("a"))
+    assert inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
+    assert [post.id for post in inboxes.waiting("a", 0)] == [3], "numbers are not used twice"

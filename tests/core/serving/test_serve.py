@@ -1,0 +1,193 @@
+"""The server, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sendoff import ConfigError
+from sendoff.serving import Server
+from sendoff.testing import Project, Receiver, Reply
+
+NOON = 1_795_000_000.0
+
+
+class Clock:
+    now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def server(project: Project, clock: Clock, said: list[str]) -> Server:
+    return Server(lambda: project.runner(clock=clock), said.append, clock=clock)
+
+
+def settled(made: Server) -> None:
+    until(lambda: not made.busy)
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def connector(receiver: Receiver, more: str) -> str:
+    return f"source: {{use: csv, path: in, once: true}}\ndestination: {{url: '{receiver.url}'}}\n{more}\n"
+
+
+EVERY_HOUR = "schedule: {cron: '0 * * * *', timezone: UTC, missed: %s}"
+
+
+def test_it_runs_what_is_due_and_remembers_that_it_did(project: Project, receiver: Receiver) -> None:
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, EVERY_HOUR % "run_once")})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    made.look()
+    assert receiver.requests == []
+    clock.now = (NOON // 3600 + 1) * 3600 + 5
+    made.look()
+    settled(made)
+    made.look()
+    settled(made)
+    assert len(receiver.requests) == 1
+    made.close()
+    again = server(project, clock, said)
+    again.look()
+    settled(again)
+    assert len([line for line in said if line == "c: due"]) == 1
+    clock.now += 5 * 3600 + 600
+    late = server(project, clock, said)
+    late.look()
+    settled(late)
+    assert "c: missed, and made up for" in said
+
+
+def test_what_is_to_be_skipped_is_skipped(project: Project, receiver: Receiver) -> None:
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, EVERY_HOUR % "skip")})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    clock.now += 5 * 3600 - (NOON % 3600) + 600
+    made.look()
+    settled(made)
+    assert said == ["c: was due while nobody looked, and is skipped"]
+    assert receiver.requests == []
+
+
+def test_a_file_that_lands_is_delivered_when_it_is_whole_and_once(project: Project, receiver: Receiver) -> None:
+    project({"in/.keep": "", "connectors.d/c.yaml": connector(receiver, "watch: true")})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+
+    def look(after: float) -> int:
+        clock.now += after
+        made.look()
+        settled(made)
+        return len(receiver.requests)
+
+    assert look(5) == 0
+    project({"in/a.csv": "id\n1\n"})
+    assert look(1) == 0
+    project({"in/a.csv": "id\n1\n2\n"})
+    assert look(1) == 0
+    assert look(3) == 1
+    assert look(10) == 1
+    (project.home / "in/a.csv").rename(project.home / "in/b.csv")
+    look(1)
+    assert look(3) == 1, "a file is known by what is in it"
+    project({"in/c.csv": "id\n3\n"})
+    look(1)
+    assert look(3) == 2
+    assert receiver.bodies == [[{"id": "1"}, {"id": "2"}], [{"id": "3"}]]
+
+
+def test_a_run_that_stopped_is_gone_on_with(project: Project, receiver: Receiver) -> None:
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, "watch: true")})
+    receiver.script = [Reply(401)]
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    for after in (0, 3, 30):
+        clock.now += after
+        made.look()
+        settled(made)
+    assert len(receiver.requests) == 1
+    clock.now += 61
+    made.look()
+    settled(made)
+    assert len(receiver.requests) == 2
+    assert "c: goes on where it stopped" in said
+    clock.now += 10_000
+    made.look()
+    settled(made)
+    assert len(receiver.requests) == 2
+
+
+def test_what_is_still_running_is_not_started_twice(project: Project, receiver: Receiver) -> None:
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, "schedule: {cron: '* * * * *', timezone: UTC}")})
+    receiver.script = lambda request: Reply(delay=1.0)
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    clock.now += 61
+    made.look()
+    until(lambda: receiver.requests)
+    clock.now += 61
+    made.look()
+    settled(made)
+    assert "c: due, and still running; it is not started twice" in said
+    assert len(receiver.requests) == 1
+
+
+def test_with_nothing_to_serve_it_says_so(project: Project, receiver: Receiver) -> None:
+    project({"connectors.d/c.yaml": connector(receiver, "")})
+    with pytest.raises(ConfigError, match="nothing to serve"):
+        server(project, Clock(), [])
+
+
+def test_watching_what_is_delivered_again_and_again_is_refused(project: Project, receiver: Receiver) -> None:
+    project({"connectors.d/c.yaml": connector(receiver, "watch: true").replace(", once: true", "")})
+    with pytest.raises(ConfigError, match="watch: sends all again"):
+        project.runner().connector("c")
+
+
+@pytest.mark.slow
+def test_the_command_takes_posts_delivers_files_and_ends_well(project: Project, receiver: Receiver, tmp_path: Path) -> None:
+    token = "a-token-of-24-characters"
+    project(
+        {
+            "in/.keep": "",
+            "connectors.d/files.yaml": connector(receiver, "watch: true"),
+            "connectors.d/posts.yaml": f"source: {{use: inbox, token: '${{env:INBOX_TOKEN}}'}}\ndestination: {{url: '{receiver.url}'}}\nwatch: true\n",
+        }
+    )
+    command = [sys.executable, "-c", "from sendoff.cli import main; main()", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        command, cwd=project.home, stderr=subprocess.PIPE, text=True, env={**os.environ, "INBOX_TOKEN": token}
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        url = line.split(" at ")[1].strip().replace("NAME", "posts")
+        post = urllib.request.Request(
+            url, b'[{"id": 7}]', {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(post) as answer:
+            assert answer.status == 202
+        project({"in/a.csv": "id\n1\n"})
+        until(lambda: len(receiver.requests) == 2)
+        assert sorted(str(body) for body in receiver.bodies) == ["[{'id': '1'}]", "[{'id': 7}]"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert said.rstrip().endswith("ended")
+    assert token not in said
