@@ -16,10 +16,10 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from sendoff import SourceError, Wire, egress
+from sendoff import SendoffError, SourceError, Wire, egress
 from sendoff.answers.hints import retry_after
 from sendoff_plugins.transports.connections import pooled
-from sendoff_plugins.transports.dialling import CONNECT
+from sendoff_plugins.transports.dialling import CONNECT, Undialled
 from sendoff_plugins.transports.urllib3 import lost
 from sendoff_plugins.transports.watchdog import Watchdog
 
@@ -28,7 +28,7 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
 
 
-class Refused(Exception):
+class Refused(SendoffError):
     """An answer that is no success; its text is the sentence to show."""
 
     def __init__(self, sentence: str, status: int) -> None:
@@ -100,7 +100,7 @@ class Web:
                     if left == 0 or answer.status not in PASSING:
                         raise Refused(_refusal(url, answer), answer.status)
                     wait = retry_after({name.lower(): value for name, value in answer.headers.items()})
-            except (HTTPError, OSError, ValueError) as error:
+            except (HTTPError, Undialled, OSError, ValueError) as error:
                 found = lost(error, url)
                 if left == 0 or found.fatal:
                     raise SourceError(f"{_shown(url)}: {found.error}") from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sendoff import Notice, Notifier, hookimpl, jsontext
 from sendoff.config.urls import check_url
-from sendoff_plugins.web import Refused, Web  # noqa: F401  # a refusal goes to whoever reads the warnings
+from sendoff_plugins.web import Web
 
 
 class Webhook(Notifier):

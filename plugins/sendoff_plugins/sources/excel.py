@@ -56,7 +56,7 @@ class Excel(FileSource):
             try:
                 with calamine.load_workbook(str(path)) as book:
                     sheet = self._sheet(book, name)
-                    rows = _cut(sheet.iter_rows(), self.range)
+                    rows = _cut(sheet, self.range)
                     yield from self._pages(rows, f"{name}/{sheet.name}")
             except SourceError:
                 raise
@@ -123,7 +123,7 @@ def check_size(path: Path, name: str) -> None:
         raise SourceError(f"{name}: not a spreadsheet that can be read: {error}") from None
 
 
-def _cut(rows: Iterator[list[Any]], cells: str | None) -> Iterator[tuple[int, list[Any]]]:
+def _cut(sheet: Any, cells: str | None) -> Iterator[tuple[int, list[Any]]]:
     """The rows of a range, each with its number; all rows without one."""
     match = re.fullmatch(_RANGE, cells or "A")
     assert match is not None
@@ -131,7 +131,9 @@ def _cut(rows: Iterator[list[Any]], cells: str | None) -> Iterator[tuple[int, li
     first, last = _number(left) - 1, _number(right) if right else None
     if cells and not match[3] and not top:
         last = first + 1
-    for number, row in enumerate(rows, 1):
+    _, before = sheet.start or (0, 0)  # rows begin with the first column that is in use
+    for number, found in enumerate(sheet.iter_rows(), 1):
+        row = [""] * before + found
         if bottom and number > int(bottom):
             return
         if number >= int(top or 1) and (number > int(top or 1) or any(cell != "" for cell in row) or top):

@@ -96,7 +96,7 @@ def test_the_latest_is_the_last_of_those_that_follow(start: int, length: int, cr
 
 @pytest.mark.parametrize("text", ["* * * *", "0 25 * * *", "x 7 * * *", "0 0 31 2 *", "@daily", "0 7 * * * *"])
 def test_what_is_no_schedule_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no schedule|is never due"):
+    with pytest.raises(ValueError, match=r"is no schedule|is never due"):
         calendar.cron(text)
 
 
