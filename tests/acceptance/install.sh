@@ -2,10 +2,18 @@
 # Installs the servers that the acceptance tests drive, each in a place of its own.
 set -euo pipefail
 cd "$(dirname "$0")"
-if ! command -v prometheus-alertmanager >/dev/null; then
+PATH=$PATH:/usr/sbin
+wanted=""
+command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-alertmanager"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
+command -v mariadbd >/dev/null || wanted="$wanted mariadb-server"
+command -v sshd >/dev/null || wanted="$wanted openssh-server openssh-client"
+command -v curl >/dev/null || wanted="$wanted curl"
+if [ -n "$wanted" ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends prometheus-alertmanager
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $wanted
 fi
 [ -x .servers/node_modules/.bin/json-server ] || npm install --silent --no-audit --no-fund --prefix .servers json-server@0.17.4
 for server in datasette==1.0a41 kinto==26.5.0; do
@@ -14,3 +22,8 @@ for server in datasette==1.0a41 kinto==26.5.0; do
   "${PYTHON:-python3}" -m venv ".servers/$name"
   ".servers/$name/bin/pip" install --quiet --disable-pip-version-check "$server"
 done
+# A Singer tap, which wants setuptools as it was.
+if [ ! -x .servers/tap/bin/tap-rest-api-msdk ]; then
+  "${PYTHON:-python3}" -m venv .servers/tap
+  .servers/tap/bin/pip install --quiet --disable-pip-version-check tap-rest-api-msdk==1.4.2 'setuptools<80'
+fi

@@ -115,25 +115,30 @@ class Sql(Source):
         return url.set(database=str(file))
 
     def _pages(self, result: Any, keep: Callable[[Any], bool] | None = None) -> Iterator[Page]:
-        names = list(result.keys())
+        try:
+            names = list(result.keys())
+            self._check(names)
+            row = 0
+            for some in result.partitions(PAGE_ROWS):
+                rows = [each for each in some if keep(each)] if keep else some
+                if not rows:
+                    continue
+                cells = zip(names, zip(*rows, strict=True), strict=True)
+                columns = [_column(name, list(values), boolean=name in self.booleans) for name, values in cells]
+                numbers = frozenset(series.name for series, is_number in columns if is_number)
+                lines = range(row + 1, row + 1 + len(rows))
+                yield Page(pl.DataFrame([series for series, _ in columns]), self.table or "query", lines, numbers=numbers)
+                row += len(rows)
+        finally:
+            result.close()
+
+    def _check(self, names: Sequence[str]) -> None:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise SourceError(f"two columns of the query are named {twice!r}; give one another name with AS")
         missing = [name for name in self.booleans if name not in names]
         if missing:
             raise SourceError(f"source.booleans: there is no column {missing[0]!r}; there are {', '.join(names)}")
-        row = 0
-        for some in result.partitions(PAGE_ROWS):
-            rows = [each for each in some if keep(each)] if keep else some
-            lines = range(row + 1, row + 1 + len(rows))
-            row += len(rows)
-            if rows:
-                columns = [
-                    _column(name, list(cells), boolean=name in self.booleans)
-                    for name, cells in zip(names, zip(*rows, strict=True), strict=True)
-                ]
-                numbers = frozenset(cells.name for cells, is_number in columns if is_number)
-                yield Page(pl.DataFrame([cells for cells, _ in columns]), self.table or "query", lines, numbers=numbers)
 
     def _behind(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
         """The rows behind the cursor, ordered by it, up to the last one there is now."""

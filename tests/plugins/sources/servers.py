@@ -16,12 +16,7 @@ from pathlib import Path
 
 import pytest
 
-_POSTGRES = (
-    "/usr/lib/postgresql/17/bin",
-    "/usr/lib/postgresql/16/bin",
-    "/usr/lib/postgresql/15/bin",
-    "/usr/lib/postgresql/14/bin",
-)
+_POSTGRES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
 
 
 def wanted(program: str, places: Sequence[str] = ("/usr/sbin",)) -> str:

@@ -1,0 +1,317 @@
+"""R21: tables read whole and from where the last run ended, over real databases."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sendoff import SourceError
+from sendoff.testing import Project, Receiver, Reply
+from sendoff_plugins.sources.sql import Sql
+from tests.plugins.sources import servers, tables
+
+ROWS = int(os.environ.get("SENDOFF_ROWS", "1000000"))
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[str]:
+    with servers.mariadb() as url:
+        yield url
+
+
+class Database:
+    """A database that statements can be given to."""
+
+    def __init__(self, url: str, do: Callable[[str], Any]) -> None:
+        self.url, self.do = url, do
+
+
+@pytest.fixture(params=["postgres", "mariadb", "sqlite"])
+def database(request: pytest.FixtureRequest, project: Project) -> Database:
+    kind = request.param
+    if kind == "sqlite":
+        file = project.home / "data.db"
+
+        def do(statement: str) -> None:
+            with closing(sqlite3.connect(file)) as db, db:
+                db.execute(statement)
+
+        made = Database("sqlite:///data.db", do)
+    elif kind == "postgres":
+        url = request.getfixturevalue("postgres")
+
+        def do(statement: str) -> None:
+            with psycopg.connect(url, autocommit=True) as db:
+                db.execute(statement)
+
+        made = Database(url, do)
+    else:
+        url = request.getfixturevalue("mariadb")
+
+        def do(statement: str) -> None:
+            with closing(tables.mysql(url)) as db, db.cursor() as cursor:
+                cursor.execute(statement)
+
+        made = Database(url, do)
+    made.do("DROP TABLE IF EXISTS event")
+    made.do(f"CREATE TABLE event(id integer, at {'text' if kind == 'sqlite' else 'timestamp(6) NULL'}, n integer)")
+    return made
+
+
+def put(database: Database, *rows: tuple[int, str | None, int]) -> None:
+    moments = [f"'2026-01-01 {when}'" if when else "NULL" for _, when, _ in rows]
+    values = ", ".join(f"({at}, {moment}, {n})" for (at, _, n), moment in zip(rows, moments, strict=True))
+    database.do(f"INSERT INTO event VALUES {values}")
+
+
+def connector(project: Project, database: Database, receiver: Receiver, more: str) -> None:
+    text = f"source: {{use: sql, url: '{database.url}', table: event, {more}}}\nunknown: keep\ndestination: {{url: '{receiver.url}'}}\n"
+    project({"connectors.d/c.yaml": text})
+
+
+def told(receiver: Receiver) -> list[int]:
+    found = [row["id"] for body in receiver.bodies for row in body]
+    receiver.requests.clear()
+    return found
+
+
+CURSOR = "cursor: {column: at, tie_break: id}"
+
+
+def test_a_run_reads_what_lies_behind_the_last_row_of_the_run_before(
+    project: Project, receiver: Receiver, database: Database
+) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, (2, "10:00", 0), (1, "09:00", 0))
+    project.run("c")
+    assert told(receiver) == [1, 2]
+    assert project.run("c").read == 0
+    put(database, (3, "10:30", 0))
+    project.run("c")
+    assert told(receiver) == [3]
+
+
+def test_rows_with_equal_cursors_are_told_apart_by_the_tie_break(
+    project: Project, receiver: Receiver, database: Database
+) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, *((at, "10:00", 0) for at in (5, 1, 3)))
+    project.run("c")
+    put(database, (7, "10:00", 0), (6, "10:00", 0))
+    project.run("c")
+    assert told(receiver) == [1, 3, 5, 6, 7]
+
+
+def test_rows_without_a_cursor_are_refused_and_counted(project: Project, receiver: Receiver, database: Database) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, (1, "10:00", 0), (2, None, 0), (3, None, 0))
+    with pytest.raises(SourceError, match="2 rows have no at or no id"):
+        project.run("c")
+    assert receiver.requests == []
+
+
+def test_a_row_that_was_committed_late_is_found_within_the_lag(
+    project: Project, receiver: Receiver, database: Database
+) -> None:
+    if database.url.startswith("sqlite"):
+        pytest.skip("a lag needs a column of times or numbers; SQLite's times are text")
+    connector(project, database, receiver, "cursor: {column: at, tie_break: id, lag: 15m}")
+    put(database, (1, "10:00", 0), (2, "10:20", 0))
+    project.run("c")
+    put(database, (3, "10:10", 0), (4, "10:01", 0), (5, "10:30", 0))
+    project.run("c")
+    assert told(receiver) == [1, 2, 3, 5], "10:01 is more than a quarter of an hour behind 10:20"
+    assert project.run("c").read == 0
+
+
+def test_a_lag_may_be_a_number(project: Project, receiver: Receiver, database: Database) -> None:
+    connector(project, database, receiver, "cursor: {column: n, tie_break: id, lag: 10}")
+    put(database, (1, "10:00", 100), (2, "10:00", 120))
+    project.run("c")
+    put(database, (3, "10:00", 112), (4, "10:00", 105), (2, "10:00", 121))
+    project.run("c")
+    assert told(receiver) == [1, 2, 3, 2]
+    assert project.run("c").read == 0
+
+
+def test_the_first_run_begins_where_it_is_told(project: Project, receiver: Receiver, database: Database) -> None:
+    connector(project, database, receiver, "cursor: {column: n, tie_break: id, start: 5}")
+    put(database, (1, "10:00", 4), (2, "10:00", 5), (3, "10:00", 6))
+    project.run("c")
+    assert told(receiver) == [2, 3]
+
+
+def test_a_run_that_was_given_up_gives_its_rows_back(project: Project, receiver: Receiver, database: Database) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, (1, "10:00", 0))
+    receiver.script = [Reply(401)]
+    assert project.run("c").state == "stopped"
+    put(database, (2, "11:00", 0))
+    told(receiver)
+    receiver.script = ()
+    project.run("c", restart=True)
+    assert told(receiver) == [1, 2]
+
+
+def test_what_was_begun_is_ended_with_the_rows_it_had(project: Project, receiver: Receiver, database: Database) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, (1, "10:00", 0))
+    receiver.script = [Reply(401)]
+    project.run("c")
+    database.do("UPDATE event SET n = 7")
+    put(database, (2, "09:00", 0), (3, "11:00", 0))
+    receiver.requests.clear()
+    receiver.script = ()
+    project.run("c")
+    assert receiver.bodies[0][0]["n"] == 0
+    told(receiver)
+    project.run("c")
+    assert told(receiver) == [3]
+
+
+def test_another_cursor_is_refused_until_the_old_one_is_forgotten(
+    project: Project, receiver: Receiver, database: Database
+) -> None:
+    connector(project, database, receiver, CURSOR)
+    put(database, (1, "10:00", 0))
+    project.run("c")
+    connector(project, database, receiver, "cursor: {column: n, tie_break: id}")
+    with pytest.raises(SourceError, match="source.cursor was at, id so far; `sendoff forget`"):
+        project.run("c")
+    project.runner().forget("c")
+    assert project.run("c").delivered == 1
+
+
+def test_a_query_may_hold_colons_and_percent_signs(project: Project, database: Database) -> None:
+    put(database, (1, "10:00", 0))
+    source = Sql(home=project.home, url=database.url, query="SELECT id, ':x' AS a, '10%' AS b FROM event WHERE id = 1;")
+    assert [row for page in source.read(None) for row in page.frame.rows()] == [(1, ":x", "10%")]
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({"table": "nothing"}, "nothing"),
+        ({"query": "SELEC 1"}, "postgresql: |mariadb: |mysql: |sqlite: "),
+        ({"query": "DELETE FROM event"}, "read.?only|READ ONLY|does not return rows|query_only|syntax error"),
+        ({"query": "SELECT 1 AS a, 2 AS a"}, "two columns of the query are named 'a'"),
+        ({}, "give `table` or `query`"),
+        ({"table": "event", "cursor": {"column": "nope", "tie_break": "id"}}, "nope"),
+        ({"table": "event", "booleans": ["x"]}, "source.booleans: there is no column 'x'"),
+    ],
+    ids=range(7),
+)
+def test_what_is_wrong_with_a_query_is_told_in_the_databases_words(
+    project: Project, database: Database, options: dict[str, Any], sentence: str
+) -> None:
+    put(database, (1, "10:00", 0))
+    with pytest.raises(SourceError, match=sentence):
+        list(Sql(home=project.home, url=database.url, **options).read(None))
+    assert [row for page in Sql(home=project.home, url=database.url, table="event").read(None) for row in page.frame.rows()][0][
+        0
+    ] == 1
+
+
+@pytest.mark.parametrize(
+    "url, sentence",
+    [
+        ("postgresql://sendoff:hunter22@127.0.0.1:1/x", "connection failed|refused"),
+        ("mysql://root@127.0.0.1:1/x", "Can't connect"),
+        ("sqlite:///none.db", "none.db: no such file"),
+        ("oracle+oracledb://x/y", "the driver oracledb is not installed: pip install 'oracledb'"),
+        ("nonsense://x", "source.url: "),
+        ("no url", "source.url: "),
+    ],
+)
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path: Path, url: str, sentence: str) -> None:
+    with pytest.raises(SourceError, match=sentence) as caught:
+        list(Sql(home=tmp_path, url=url, table="x").read(None))
+    assert "hunter22" not in str(caught.value)
+
+
+def test_a_connection_that_is_lost_on_the_way_sends_nothing(project: Project, receiver: Receiver, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS long")
+        db.execute("CREATE TABLE long AS SELECT at AS id, repeat('x', 100) AS pad FROM generate_series(1, 300000) at")
+        source = Sql(home=project.home, url=postgres, table="long")
+        reading = iter(source.read(None))
+        next(reading)
+        db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        with pytest.raises(SourceError, match="postgresql: "):
+            list(reading)
+
+
+def test_one_state_of_the_table_is_read_whatever_is_written_meanwhile(project: Project, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS busy")
+        db.execute("CREATE TABLE busy AS SELECT at AS id, 0 AS n FROM generate_series(1, 100000) at")
+        source = Sql(home=project.home, url=postgres, table="busy")
+        reading = iter(source.read(None))
+        first = next(reading)
+        db.execute("UPDATE busy SET n = 1")
+        db.execute("INSERT INTO busy SELECT at, 1 FROM generate_series(200000, 200100) at")
+        rows = [row for page in (first, *reading) for row in page.frame.rows()]
+    assert len(rows) == 100_000
+    assert {n for _, n in rows} == {0}
+
+
+READ = """
+import resource, sys
+from sendoff_plugins.sources.sql import Sql
+source = Sql(url=sys.argv[1], table="many", cursor={"column": "id", "tie_break": "id"})
+peaks, rows = [], 0
+for page in source.read(None):
+    rows += page.frame.height
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(rows, peaks[len(peaks) // 10], peaks[-1], source.reached["at"][0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+def test_ten_million_rows_take_no_more_memory_than_one(project: Project, kind: str, request: pytest.FixtureRequest) -> None:
+    """``SENDOFF_ROWS=10000000`` runs the long version."""
+    if kind == "postgres":
+        url = request.getfixturevalue("postgres")
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute("DROP TABLE IF EXISTS many")
+            db.execute(
+                f"CREATE TABLE many AS SELECT at::bigint AS id, 'name ' || at AS name FROM generate_series(1, {ROWS}) at"
+            )
+    else:
+        url = f"sqlite:///{project.home / 'many.db'}"
+        with closing(sqlite3.connect(project.home / "many.db")) as db, db:
+            db.execute("CREATE TABLE many(id integer PRIMARY KEY, name text)")
+            db.executemany("INSERT INTO many VALUES (?, ?)", ((at, f"name {at}") for at in range(1, ROWS + 1)))
+    done = subprocess.run([sys.executable, "-c", READ, url], capture_output=True, text=True, check=True)
+    rows, early, late, reached = map(int, done.stdout.split())
+    assert (rows, reached) == (ROWS, ROWS)
+    assert late < early * 1.15, f"the peak grew from {early:,} to {late:,} KiB"
+
+
+def test_a_reader_in_another_thread_is_no_matter(project: Project, database: Database) -> None:
+    put(database, (1, "10:00", 0))
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(Sql(home=project.home, url=database.url, table="event").read(None)))
+    thread.start()
+    thread.join()
+    assert len(found) == 1
