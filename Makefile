@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test servers lint bench bench-quick docs clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
-	@$(BIN)/sendoff sandbox --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
+	@$(BIN)/sendoff sandbox --sheet connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
 	  code=$$?; test $$code -le 1 || exit $$code
 
 test: .venv/dev  ## every test

@@ -51,6 +51,8 @@ def _lines() -> Iterator[str]:
         yield f"\n### {kind}\n\n{inspect.getdoc(base)}"
         for name, offer in registry.offers(kind).items():
             yield f"\n#### {name}\n\n{inspect.getdoc(offer.component)}\n"
+            if kind == "sources":
+                yield f"[An example](sources/{name}.md)\n"
             if offer.component.options:
                 yield from _options(offer.component.options)
     yield "\n## Commands"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PORT = "8824"
+PORT, DOOR = "8824", "8787"
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: What differs from run to run, and what it is replaced by before comparing.
@@ -30,6 +30,7 @@ VOLATILE = [
     (re.compile(r"(?<=\s)\d+\.\d(?:\d\d)?(?=\s)"), "0.1"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "0" * 32),
     (re.compile(r'("seconds": )[\d.]+'), r"\g<1>0.1"),
+    (re.compile(r"\bCES?T\b"), "CET"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"-{3,}"), "---"),
 ]
@@ -59,8 +60,8 @@ class Reader:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = str(free.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+            self.port, self.door = str(free.getsockname()[1]), str(other.getsockname()[1])
         shims = home / ".bin"
         shims.mkdir()
         (shims / "sendoff").write_text(f"#!{sys.executable}\nfrom sendoff.cli import main\n\nmain()\n")
@@ -95,7 +96,10 @@ class Reader:
                 process.stderr.close()
 
     def _here(self, text: str) -> str:
-        return text.replace(PORT, self.port)
+        return text.replace(PORT, self.port).replace(DOOR, self.door)
+
+    def _there(self, text: str) -> str:
+        return text.replace(self.port, PORT).replace(self.door, DOOR).replace(str(self.home), "/srv/deliveries")
 
     def _command(self, command: str, _: str) -> str:
         line = self._here(command)
@@ -105,7 +109,7 @@ class Reader:
             )
             self.running.append(process)
             assert process.stderr is not None
-            return f"$ {command}\n" + process.stderr.readline().replace(self.port, PORT)
+            return f"$ {command}\n" + self._there(process.stderr.readline())
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.home,
@@ -116,7 +120,7 @@ class Reader:
             timeout=60,
         )
         assert "Traceback" not in done.stdout, done.stdout
-        return f"$ {command}\n" + done.stdout.replace(self.port, PORT)
+        return f"$ {command}\n" + self._there(done.stdout)
 
     def _python(self, text: str) -> None:
         done = subprocess.run(

@@ -10,6 +10,7 @@ import tomllib
 import sendoff
 from sendoff import errors, hookspecs
 from sendoff.components import KINDS
+from sendoff.registry import Registry
 
 from .pages import ROOT
 
@@ -67,8 +68,13 @@ def test_the_error_tree_is_the_tree_of_the_classes() -> None:
 
 def test_examples_that_ship_are_right() -> None:
     runner = sendoff.Runner(ROOT / "connectors.d")
-    assert sorted(runner.found().files) == ["import-contacts", "notify-signups", "update-prices"]
+    assert sorted(runner.found().files) == ["import-contacts", "morning-signups", "notify-signups", "update-prices"]
     for name in runner.found().files:
         connector = runner.connector(name)
         for file, columns in connector.source.columns():
             connector.schema.check_columns(file, columns)
+
+
+def test_every_source_has_a_page_with_an_example() -> None:
+    for name in Registry().offers("sources"):
+        assert f"use: {name}" in (ROOT / f"docs/sources/{name}.md").read_text()

@@ -61,15 +61,11 @@ def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:
             samples.write("jsonl", rows, home)
             yield "source: {use: command, command: [cat, in.jsonl]}"
         case "python":
-            project(
-                {
-                    "rows.py": "from tests.plugins.sources import samples\n\ndef people():\n    yield from samples.records(%d)\n"
-                    % ROWS
-                }
-            )
+            function = f"def people():\n    yield from samples.records({ROWS})\n"
+            project({"rows.py": f"from tests.plugins.sources import samples\n\n{function}"})
             yield "source: {use: python, call: 'rows.py:people'}"
         case "singer":
-            messages = ('{"type": "RECORD", "stream": "s", "record": %s}' % samples.line(row) for row in rows)
+            messages = (f'{{"type": "RECORD", "stream": "s", "record": {samples.line(row)}}}' for row in rows)
             project({"tap.txt": "\n".join([*messages, '{"type": "STATE", "value": {"at": 1}}'])})
             project({"tap.sh": 'case "$*" in *--state*) ;; *) cat tap.txt ;; esac'})
             yield "source: {use: singer, command: [sh, tap.sh]}"

@@ -12,7 +12,6 @@ from sendoff.cli.output import as_json
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import Resolved, is_credential
 from sendoff.delivery.finish import SMALL
-from sendoff.delivery.preview import preview
 from sendoff.exchange import Request
 from sendoff.records import place
 
@@ -27,7 +26,7 @@ from sendoff.records import place
 def command(project: Project, name: str, count: int, form: str) -> None:
     """Show the first request of a connector, exactly, and send nothing. Secrets go by their names."""
     connector = project.runner.load(project.file(name))
-    requests, invalid = preview(connector, count)
+    requests, invalid = project.runner.preview(connector, count)
     for request in requests:
         {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
     for failure in invalid:

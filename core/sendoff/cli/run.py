@@ -123,6 +123,8 @@ def show(project: Project, reports: Sequence[Report]) -> None:
         ],
     )
     for report in reports:
+        if report.known:
+            click.echo(f"\n{report.connector}: {report.known:,} rows known already, and not sent")
         if report.stopped_because:
             click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid

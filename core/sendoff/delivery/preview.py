@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sendoff import shape
 from sendoff.config.connector import Connector
 from sendoff.delivery.plan import Plan
@@ -9,13 +11,13 @@ from sendoff.delivery.reader import Reader
 from sendoff.delivery.terms import terms
 from sendoff.exchange import Request
 from sendoff.ledger import Failure, RunState
-from sendoff.records import Span, pages, total
+from sendoff.records import Page, Span, total
 
 _KEY = "(made for each run)"
 
 
-def preview(connector: Connector, count: int) -> tuple[list[Request], list[Failure]]:
-    """The requests that the first `count` good records would travel in, and the invalid rows before them."""
+def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[list[Request], list[Failure]]:
+    """The requests that the first `count` good records of these pages would travel in, and the invalid rows before them."""
     invalid: list[Failure] = []
     form = connector.destination.idempotency["form"]
     size = shape.KEY_SIZES[form] - (0 if form == "int64" else 2)
@@ -26,7 +28,7 @@ def preview(connector: Connector, count: int) -> tuple[list[Request], list[Failu
         return "0" * size if in_body else _KEY
 
     plan = Plan(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
-    for found in Reader(connector, key).read(pages(connector.source.read(None))):
+    for found in Reader(connector, key).read(read):
         invalid += found.invalid
         if found.block.hi > found.block.lo:
             plan.add(found.block)

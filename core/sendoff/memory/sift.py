@@ -9,7 +9,7 @@ import polars as pl
 
 from sendoff import jsontext
 from sendoff.errors import SourceError
-from sendoff.ledger import Ledger, Remembered
+from sendoff.ledger import Memory, Remembered, Sifted
 from sendoff.memory.known import Known, frame
 from sendoff.memory.prints import Prints, held, prints_of
 from sendoff.memory.rule import Rule
@@ -23,9 +23,9 @@ class Sift:
     over, `known` says how many rows were known already, and `noted` has what is to be remembered at once.
     """
 
-    def __init__(self, ledger: Ledger, connector: str, rule: Rule) -> None:
+    def __init__(self, memory: Memory, rule: Rule) -> None:
         self._rule = rule
-        self._memory = ledger.memory(connector)
+        self._memory = memory
         begun = self._memory.begun
         self._first = begun is None
         #: Another set of columns than before: their states cannot be compared, and are taken as they are now.
@@ -36,6 +36,11 @@ class Sift:
         self._seen = Known()
         self.known = 0
         self.noted: list[Remembered] = []
+
+    @property
+    def sifted(self) -> Sifted:
+        """What the ledger notes of the run, once the walk is over."""
+        return self._rule.sifted(self.known, self.noted)
 
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver. What is no longer there comes last."""

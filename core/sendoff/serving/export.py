@@ -143,6 +143,7 @@ def _spread(field: str, first: int) -> str:
     for part in field.split(","):
         base, _, step = part.partition("/")
         base = "*" if base == "?" else base.replace("-", "..")
+        base = base.zfill(2) if base.isdigit() else base
         parts.append(base if not step else f"{first if base == '*' else base}/{step}")
     return ",".join(parts)
 

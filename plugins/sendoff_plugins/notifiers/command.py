@@ -10,7 +10,7 @@ from sendoff import Notice, Notifier, SendoffError, hookimpl, jsontext
 
 
 class Command(Notifier):
-    """Run a program with the notice as JSON on its standard input: event, connector, sentence and runs."""
+    """Run a program with the notice as a line of JSON on its standard input: event, connector, sentence and runs."""
 
     name = "command"
     unbound = "runs programs"
@@ -30,7 +30,7 @@ class Command(Notifier):
         done = subprocess.run(
             self.command,
             cwd=self.home,
-            input=jsontext.dumps(said).encode(),
+            input=f"{jsontext.dumps(said)}\n".encode(),
             timeout=self.timeout,
             capture_output=True,
             check=False,

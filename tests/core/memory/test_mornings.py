@@ -93,7 +93,7 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
         for morning in mornings:
             project({"in.csv": written(morning["rows"])})
             api.refused, api.left = morning["refused"], 10**9 if morning["cut"] is None else morning["cut"]
-            with mock.patch("sendoff.runner.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
+            with mock.patch("sendoff.intake.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
                 project.run("c", accept_refusals=True)
             api.left = 10**9
             project.run("c", accept_refusals=True)

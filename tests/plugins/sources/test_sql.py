@@ -107,7 +107,7 @@ def test_a_run_reads_what_lies_behind_the_last_row_of_the_run_before(
     assert told(receiver) == [3]
 
 
-def test_rows_with_equal_cursors_are_told_apart_by_the_tie_break(
+def test_r21_rows_with_equal_cursors_are_told_apart_by_the_tie_break(
     project: Project, receiver: Receiver, database: Database
 ) -> None:
     connector(project, database, receiver, CURSOR)
@@ -118,7 +118,7 @@ def test_rows_with_equal_cursors_are_told_apart_by_the_tie_break(
     assert told(receiver) == [1, 3, 5, 6, 7]
 
 
-def test_rows_without_a_cursor_are_refused_and_counted(project: Project, receiver: Receiver, database: Database) -> None:
+def test_r21_rows_without_a_cursor_are_refused_and_counted(project: Project, receiver: Receiver, database: Database) -> None:
     connector(project, database, receiver, CURSOR)
     put(database, (1, "10:00", 0), (2, None, 0), (3, None, 0))
     with pytest.raises(SourceError, match="2 rows have no at or no id"):
@@ -126,7 +126,7 @@ def test_rows_without_a_cursor_are_refused_and_counted(project: Project, receive
     assert receiver.requests == []
 
 
-def test_a_row_that_was_committed_late_is_found_within_the_lag(
+def test_r21_a_row_that_was_committed_late_is_found_within_the_lag(
     project: Project, receiver: Receiver, database: Database
 ) -> None:
     if database.url.startswith("sqlite"):
@@ -198,6 +198,17 @@ def test_another_cursor_is_refused_until_the_old_one_is_forgotten(
     assert project.run("c").delivered == 1
 
 
+def test_r21_a_cursor_whose_column_has_another_type_now_is_told(project: Project, receiver: Receiver, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("DROP TABLE IF EXISTS event")
+        db.execute("CREATE TABLE event AS SELECT 1 AS id, 5 AS n")
+        source = Sql(home=project.home, url=postgres, table="event", cursor={"column": "n", "tie_break": "id"})
+        list(source.read(None))
+        db.execute("ALTER TABLE event ALTER COLUMN n TYPE text")
+        with pytest.raises(SourceError, match="postgresql: .*operator does not exist"):
+            list(source.read(source.reached))
+
+
 def test_a_query_may_hold_colons_and_percent_signs(project: Project, database: Database) -> None:
     put(database, (1, "10:00", 0))
     source = Sql(home=project.home, url=database.url, query="SELECT id, ':x' AS a, '10%' AS b FROM event WHERE id = 1;")
@@ -223,9 +234,8 @@ def test_what_is_wrong_with_a_query_is_told_in_the_databases_words(
     put(database, (1, "10:00", 0))
     with pytest.raises(SourceError, match=sentence):
         list(Sql(home=project.home, url=database.url, **options).read(None))
-    assert [row for page in Sql(home=project.home, url=database.url, table="event").read(None) for row in page.frame.rows()][0][
-        0
-    ] == 1
+    (page,) = Sql(home=project.home, url=database.url, table="event").read(None)
+    assert page.frame["id"].to_list() == [1]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +255,7 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path
     assert "hunter22" not in str(caught.value)
 
 
-def test_a_connection_that_is_lost_on_the_way_sends_nothing(project: Project, receiver: Receiver, postgres: str) -> None:
+def test_r21_a_connection_that_is_lost_on_the_way_sends_nothing(project: Project, receiver: Receiver, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute("DROP TABLE IF EXISTS long")
         db.execute("CREATE TABLE long AS SELECT at AS id, repeat('x', 100) AS pad FROM generate_series(1, 300000) at")
@@ -259,7 +269,7 @@ def test_a_connection_that_is_lost_on_the_way_sends_nothing(project: Project, re
             list(reading)
 
 
-def test_one_state_of_the_table_is_read_whatever_is_written_meanwhile(project: Project, postgres: str) -> None:
+def test_r21_one_state_of_the_table_is_read_whatever_is_written_meanwhile(project: Project, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute("DROP TABLE IF EXISTS busy")
         db.execute("CREATE TABLE busy AS SELECT at AS id, 0 AS n FROM generate_series(1, 100000) at")
@@ -288,7 +298,7 @@ print(rows, peaks[len(peaks) // 10], peaks[-1], source.reached["at"][0])
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["postgres", "sqlite"])
-def test_ten_million_rows_take_no_more_memory_than_one(project: Project, kind: str, request: pytest.FixtureRequest) -> None:
+def test_r21_ten_million_rows_take_no_more_memory_than_one(project: Project, kind: str, request: pytest.FixtureRequest) -> None:
     """``SENDOFF_ROWS=10000000`` runs the long version."""
     if kind == "postgres":
         url = request.getfixturevalue("postgres")
