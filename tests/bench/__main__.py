@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import floors, report
+from tests.bench import floors, report, sources
 from tests.bench import programs as p
 from tests.bench.cases import Measured, cases, measure
 from tests.bench.programs import Job, sendoff
@@ -28,13 +28,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few cases, once, in two minutes; writes nothing")
     parser.add_argument("--rounds", type=int, help="how often each program runs (default 5, quick 1)")
-    parser.add_argument("--only", default="", help="only the cases whose title has these words; writes nothing")
+    parser.add_argument("--only", default="", help="only the cases whose title has these words, or `sources`; writes nothing")
     chosen = parser.parse_args()
     if shutil.which("gcc") is None:
         sys.exit("the benchmark's server is written in C: install gcc and libssl-dev")
     rounds = chosen.rounds or (1 if chosen.quick else 5)
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
+        home.chmod(0o755)  # databases run as users of their own
         found: list[Measured] = []
         for case in cases(0.3 if chosen.quick else 1.0):
             if chosen.only not in case.title or (chosen.quick and case.title not in QUICK):
@@ -42,7 +43,13 @@ def main() -> None:
             programs = [program for program in case.programs if not chosen.quick or program.name in QUICK_PROGRAMS]
             found.append(measure(replace(case, programs=programs), home, rounds))
             print(report.text(found[-1:], [], rounds).partition("### What must hold")[0].partition("\n\n")[2], flush=True)
-        parts = [] if chosen.only else _floors(home, found, rounds, quick=chosen.quick)
+        parts = (
+            [*sources.bars(home, rounds)]
+            if chosen.only == "sources"
+            else []
+            if chosen.only
+            else _floors(home, found, rounds, quick=chosen.quick)
+        )
     made = report.bars(found, parts)
     print(report.text([], made, rounds))
     if not chosen.quick and not chosen.only:
@@ -58,6 +65,7 @@ def _floors(home: Path, found: list[Measured], rounds: int, *, quick: bool) -> l
     times, same = floors.schema(home, rounds)
     made.append(Bar(f"schema check / Cerberus alone ({'the same' if same else 'NOT THE SAME'} rows refused)", times, 300))
     if not quick:
+        made += sources.bars(home, rounds)
         records = 10_000_000
         peak, moves = floors.memory(home, records, lambda url: sendoff(Job(home, url, records, 10_000, 4)))
         made += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +34,7 @@ class Sifted:
     columns: str
     rule: str
     known: int
-    noted: Sequence[Remembered] = ()
+    noted: Iterable[Remembered] = ()
 
 
 class Memory:

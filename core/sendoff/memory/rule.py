@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class Rule:
     def written_columns(self) -> str:
         return jsontext.dumps(None if self.columns is None else sorted(self.columns))
 
-    def sifted(self, known: int, noted: Sequence[Remembered]) -> Sifted:
+    def sifted(self, known: int, noted: Iterable[Remembered]) -> Sifted:
         """What the ledger notes of a run whose rows were chosen by this rule."""
         return Sifted(jsontext.dumps(self.key), self.written_columns, self.written(), known, noted)
 

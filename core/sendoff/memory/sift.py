@@ -11,7 +11,7 @@ from sendoff import jsontext
 from sendoff.errors import SourceError
 from sendoff.ledger import Memory, Remembered, Sifted
 from sendoff.memory.known import Known, frame
-from sendoff.memory.prints import Prints, held, prints_of
+from sendoff.memory.prints import KEY_BYTES, STATE_BYTES, Prints, held, prints_of
 from sendoff.memory.rule import Rule
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
@@ -20,7 +20,7 @@ class Sift:
     """One walk over a source for one connector: `new` yields what is to be delivered.
 
     Of rows with the same key the first one counts. A row without a key is set aside as invalid. When the walk is
-    over, `known` says how many rows were known already, and `noted` has what is to be remembered at once.
+    over, `known` says how many rows were known already, and `sifted` has what is to be remembered at once.
     """
 
     def __init__(self, memory: Memory, rule: Rule) -> None:
@@ -35,12 +35,12 @@ class Sift:
         self._before = Known(self._memory.rows())
         self._seen = Known()
         self.known = 0
-        self.noted: list[Remembered] = []
+        self._noted: list[tuple[bytes, bytes, list[str] | None]] = []
 
     @property
     def sifted(self) -> Sifted:
         """What the ledger notes of the run, once the walk is over."""
-        return self._rule.sifted(self.known, self.noted)
+        return self._rule.sifted(self.known, self._remembered())
 
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver. What is no longer there comes last."""
@@ -99,10 +99,15 @@ class Sift:
     def _note(self, page: Page, rows: Sequence[int], prints: Prints, states: pl.Series | None = None) -> None:
         texts = held(page, self._rule) if self._rule.removed else None
         told = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
-        self.noted += [
-            Remembered(prints.keys[at] or b"", state, texts[at] if texts else None)
-            for at, state in zip(rows, told, strict=True)
-        ]
+        keys = b"".join(prints.keys[at] or b"" for at in rows)
+        self._noted.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
+
+    def _remembered(self) -> Iterator[Remembered]:
+        """What is to be remembered at once: kept as few long strings, as it may be all rows of the source."""
+        for keys, states, texts in self._noted:
+            for at in range(len(states) // STATE_BYTES):
+                key = keys[KEY_BYTES * at : KEY_BYTES * (at + 1)]
+                yield Remembered(key, states[STATE_BYTES * at : STATE_BYTES * (at + 1)], texts[at] if texts else None)
 
     def _removed(self) -> Iterator[Page]:
         gone: list[str] = []

@@ -22,10 +22,10 @@ class Arrow(FileSource):
         for name, path in self.spread():
             try:
                 frame = _opened(path)
-                height = frame.select(pl.len()).collect().item()
-                for start in range(0, height, PAGE_ROWS):
-                    page = frame.slice(start, PAGE_ROWS).collect()
-                    yield Page(page, name, range(start + 1, start + 1 + page.height), fixed=self.drift == "refuse")
+                first = 1
+                for batch in frame.collect_batches(chunk_size=PAGE_ROWS, maintain_order=True):
+                    yield Page(batch, name, range(first, first + batch.height), fixed=self.drift == "refuse")
+                    first += batch.height
             except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                 raise SourceError(f"{name}: not an Arrow file that can be read: {error}") from None
 

@@ -160,31 +160,42 @@ class _Chunk:
         self.data, self.line, self.newlines, self.name, self.delimiter = data, line, newlines, name, delimiter
 
     def page(self, header: list[str]) -> Page:
-        bare = self._without_quoted()
-        try:
-            records = pl.read_lines(bare).to_series()
-        except pl.exceptions.ComputeError:
-            _decoded(self.data, self.line, self.name)  # says where it is no UTF-8
-            raise
-        cells = records.str.count_matches(self.delimiter, literal=True)
-        regular = (cells == len(header) - 1).all() and (len(header) > 1 or not records.str.strip_chars("\r").eq("").any())
-        frame = self._fast(header) if regular else None
-        if frame is None or frame.height != len(records):
+        bare = self._bare()
+        frame = self._fast(header)
+        if frame is None or not self._regular(bare, frame):
             return self._slow(_decoded(self.data, self.line, self.name), header)
-        return Page(frame, self.name, self._lines(len(records)), text=True)
+        return Page(frame, self.name, self._lines(frame.height), text=True)
 
-    def _without_quoted(self) -> bytes:
+    def _bare(self) -> bytes:
+        """The chunk with its quoted parts cut out; raises `SourceError` for a quote that is out of place."""
         if b'"' not in self.data:
             return self.data
-        bare = _QUOTED.sub(b'"', self.data)
-        around = re.escape(self.delimiter.encode())
-        misplaced = re.search(rb'[^%b\n"]"|"(?:[^%b\r\n"]|\r[^\n])' % (around, around), bare)
-        if misplaced:
-            line = self.line + self._lines_before(bare.count(b"\n", 0, misplaced.start()))
+        try:
+            whole = pl.Series([self.data], dtype=pl.Binary).cast(pl.String)
+        except pl.exceptions.PolarsError:
+            _decoded(self.data, self.line, self.name)  # says where it is no UTF-8
+            raise
+        bare = whole.str.replace_all('"[^"]*"', '"')
+        between = f"\\{self.delimiter}" if self.delimiter in r"\]^-[&~" else self.delimiter
+        pattern = rf'[^{between}\n"]"|"[^{between}\r\n"]|"\r[^\n]'
+        text: bytes = bare.item().encode()
+        if bare.str.contains(pattern).item():
+            at = text.count(b"\n", 0, len(text) - len(bare.str.extract(rf"(?s)(?:{pattern})(.*)\z", 1).item().encode()) - 1)
+            line = self.line + int(self._starts()[at])
             raise SourceError(
                 f"{self.name}:{line}: a quote inside a cell that is not quoted; quote the cell and double the quote"
             )
-        return bare
+        return text
+
+    def _regular(self, bare: bytes, frame: pl.DataFrame) -> bool:
+        """Whether every record has as many cells as the header.
+
+        polars refuses one with more. Then none has fewer if there are as many delimiters as there should be.
+        """
+        whole = bare.count(self.delimiter.encode()) == frame.height * (frame.width - 1)
+        records = bare.count(b"\n") + (not bare.endswith(b"\n"))
+        blank = frame.width == 1 and bool((frame.to_series().str.len_bytes() == 0).fill_null(True).any())
+        return whole and records == frame.height and not blank
 
     def _fast(self, header: list[str]) -> pl.DataFrame | None:
         try:
@@ -210,22 +221,17 @@ class _Chunk:
         )
         return Page(frame, self.name, lines, faults, text=True)
 
-    def _lines(self, records: int) -> Sequence[int]:
+    def _lines(self, records: int) -> Sequence[int] | pl.Series:
         if self.newlines <= records:
             return range(self.line, self.line + records)
-        return [self.line + before for before in self._starts()]
+        return self._starts() + self.line
 
-    def _lines_before(self, record: int) -> int:
-        return self._starts()[record]
-
-    def _starts(self) -> list[int]:
-        """How many lines stand before each record, where quoted cells have lines of their own."""
-        marked = _QUOTED.sub(lambda match: b"\x01" * match[0].count(b"\n"), self.data)
-        starts, line = [], 0
-        for record in marked.split(b"\n"):
-            starts.append(line)
-            line += 1 + record.count(b"\x01")
-        return starts[:-1] if marked.endswith(b"\n") else starts
+    def _starts(self) -> pl.Series:
+        """How many lines stand before each record, where quoted cells have lines of their own: one begins where the
+        quotes before it are even in number.
+        """
+        quotes = pl.read_lines(self.data).to_series().str.count_matches('"', literal=True).cast(pl.Int64)
+        return ((quotes.cum_sum() - quotes) % 2 == 0).arg_true().cast(pl.Int64)
 
 
 def _decoded(data: bytes, line: int, name: str) -> str:

@@ -80,10 +80,7 @@ class Excel(FileSource):
         columns = named([_name(cell) for cell in header[:width]], f"{name}:{at}")
         filled = _filled(rows, width)
         while some := list(islice(filled, PAGE_ROWS)):
-            cells = list(zip(*(row for _, row in some), strict=True))
-            frame = pl.DataFrame(
-                [_column(column_name, list(values)) for column_name, values in zip(columns, cells, strict=True)]
-            )
+            frame = pl.DataFrame([_column(each, [row[at] for _, row in some]) for at, each in enumerate(columns)])
             yield Page(frame, name, [line for line, _ in some], fixed=self.drift == "refuse")
 
 
@@ -133,7 +130,7 @@ def _cut(sheet: Any, cells: str | None) -> Iterator[tuple[int, list[Any]]]:
         last = first + 1
     _, before = sheet.start or (0, 0)  # rows begin with the first column that is in use
     for number, found in enumerate(sheet.iter_rows(), 1):
-        row = [""] * before + found
+        row = [""] * before + found if before else found
         if bottom and number > int(bottom):
             return
         if number >= int(top or 1) and (number > int(top or 1) or any(cell != "" for cell in row) or top):
@@ -142,9 +139,9 @@ def _cut(sheet: Any, cells: str | None) -> Iterator[tuple[int, list[Any]]]:
 
 def _filled(rows: Iterator[tuple[int, list[Any]]], width: int) -> Iterator[tuple[int, list[Any]]]:
     for line, row in rows:
-        cells = row[:width]
-        if any(cell != "" for cell in cells):
-            yield line, [*cells, *[""] * (width - len(cells))]
+        cells = row if len(row) == width else [*row[:width], *[""] * (width - len(row))]
+        if cells.count("") < width:
+            yield line, cells
 
 
 def _number(letters: str) -> int:
@@ -160,8 +157,10 @@ def _name(cell: Any) -> str:
 
 def _column(name: str, cells: list[Any]) -> pl.Series:
     """A column as the sheet means it: numbers that are whole are integers, and beside a datetime a date is one at midnight."""
-    values: list[Any] = [None if cell == "" else cell for cell in cells]
-    kinds = {type(value) for value in values} - {type(None)}
+    values: list[Any] = [None if cell == "" else cell for cell in cells] if "" in cells else cells
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {float} and (numbers := _numbers(name, values)) is not None:
+        return numbers
     if float in kinds:
         values = [_whole(value) if type(value) is float else value for value in values]
     if timedelta in kinds:
@@ -169,6 +168,15 @@ def _column(name: str, cells: list[Any]) -> pl.Series:
     if {date, datetime} <= kinds:
         values = [datetime(value.year, value.month, value.day) if type(value) is date else value for value in values]
     return column(name, values)
+
+
+def _numbers(name: str, values: list[Any]) -> pl.Series | None:
+    """A column of numbers that all are whole, or none of which is; None for one of both."""
+    numbers = pl.Series(name, values, dtype=pl.Float64)
+    whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**53)
+    if whole.all():
+        return numbers.cast(pl.Int64)
+    return None if whole.any() else numbers
 
 
 def _whole(value: float) -> int | float:

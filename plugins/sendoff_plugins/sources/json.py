@@ -77,7 +77,9 @@ class _Text:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
-        self._held, self._at, self._line, self._ended, self._read = "", 0, 1, False, 0
+        self._held, self._at, self._ended, self._read = "", 0, False, 0
+        #: The line of the character `_told` in what is held.
+        self._line, self._told = 1, 0
 
     def enter(self, key: str, where: str) -> None:
         """Go on behind ``"key":`` in the object that begins here; what stands before it is read over."""
@@ -134,12 +136,12 @@ class _Text:
 
     def _value(self) -> tuple[Any, int]:
         self._peek()
-        self._forget()
+        line = self._here()
         while True:
             try:
                 value, end = jsontext.scan(self._held, self._at)
             except json.JSONDecodeError as error:
-                if len(self._held) > MAX_RECORD:
+                if len(self._held) - self._at > MAX_RECORD:
                     raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or no JSON: {error.msg}") from None
                 if not self._more():
                     self._at = error.pos
@@ -152,16 +154,21 @@ class _Text:
             # A number may go on in what is not read yet; what ends with a sign of its own does not.
             if end == len(self._held) and self._more():
                 continue
-            line, self._at = self._line, end
+            self._at = end
             return value, line
 
-    def _forget(self) -> None:
-        self._line += self._held.count("\n", 0, self._at)
-        self._held, self._at = self._held[self._at :], 0
+    def _here(self) -> int:
+        """The line that is read now."""
+        self._line += self._held.count("\n", self._told, self._at)
+        self._told = self._at
+        return self._line
 
     def _more(self) -> bool:
+        """Read on, and let go of what is behind."""
         if self._ended:
             return False
+        self._here()
+        self._held, self._at, self._told = self._held[self._at :], 0, 0
         data = self._stream.read(CHUNK // 16)
         self._ended = not data
         try:
@@ -172,8 +179,7 @@ class _Text:
         return True
 
     def _wrong(self, sentence: str) -> SourceError:
-        self._forget()
-        return SourceError(f"{self._name}:{self._line}: {sentence}")
+        return SourceError(f"{self._name}:{self._here()}: {sentence}")
 
 
 @hookimpl

@@ -123,8 +123,9 @@ class Sql(Source):
                 rows = [each for each in some if keep(each)] if keep else some
                 if not rows:
                     continue
-                cells = zip(names, zip(*rows, strict=True), strict=True)
-                columns = [_column(name, list(values), boolean=name in self.booleans) for name, values in cells]
+                columns = [
+                    _column(name, [each[at] for each in rows], boolean=name in self.booleans) for at, name in enumerate(names)
+                ]
                 numbers = frozenset(series.name for series, is_number in columns if is_number)
                 lines = range(row + 1, row + 1 + len(rows))
                 yield Page(pl.DataFrame([series for series, _ in columns]), self.table or "query", lines, numbers=numbers)
@@ -208,8 +209,10 @@ def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, b
     if boolean:
         cells = [bool(cell) if cell in (0, 1) else cell for cell in cells]
     kinds = set(map(type, cells)) - {type(None)}
-    if kinds == {Decimal} and all(cell is None or cell.is_finite() for cell in cells):
-        return pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String), True
+    if kinds == {Decimal}:
+        digits = pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String)
+        if not digits.str.contains("[NI]").any():  # NaN, Infinity: the schema has words for them
+            return digits, True
     if kinds & {UUID, timedelta, bytes, memoryview}:
         cells = [_plain(name, cell) for cell in cells]
     return column(name, cells), False
