@@ -485,3 +485,29 @@ def test_every_public_name_is_found_where_it_is_said_to_live() -> None:
     for name in sendoff.__all__:
         assert getattr(sendoff, name) is not None
     assert {*sendoff._HOME, "__version__"} == {*sendoff.__all__}
+
+
+def test_what_runs_when_and_for_whom(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    text = CONNECTOR.format(url=receiver.url, more="").replace("split", "fail")
+    project({"people.csv": CSV, "connectors.d/people.yaml": text})
+    terminal("schedule", code=2)
+    assert "no connector has a schedule" in terminal.err
+    assert "nobody wants a digest" in terminal("digest")
+    project({"connectors.d/people.yaml": text + "schedule: {cron: '0 7 * * *', timezone: Asia/Tokyo}\n"})
+    (row,) = json.loads(terminal("schedule", "--json"))
+    assert (row["connector"], row["timezone"], row["last"]) == ("people", "Asia/Tokyo", None)
+    assert row["next"].endswith("07:00:00 JST")
+    assert "sendoff-people.timer written" in terminal("schedule", "export", "systemd", "--to", "units")
+    assert "OnCalendar=*-*-* 07:00:00 Asia/Tokyo" in (project.home / "units/sendoff-people.timer").read_text()
+    assert "timeZone: Asia/Tokyo" in terminal("schedule", "export", "k8s", "people")
+
+
+def test_failed_records_are_given_up_and_rows_forgotten(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    receiver.script = lambda request: Reply(400 if b"bad" in request.body else 200)
+    text = CONNECTOR.format(url=receiver.url, more="").replace("max_records: 10", "max_records: 1").replace("split", "fail")
+    project({"people.csv": CSV, "connectors.d/people.yaml": text + "only_new: {key: [id], first_run: send}\n"})
+    terminal("run", "-q", code=1)
+    terminal("run", "-q", "--accept-refusals", code=1)
+    assert terminal("failed", "2", "--forget") == "1 records given up; they are not sent again\n"
+    assert "people: 4 rows known already, and not sent" in terminal("run", "-q")
+    assert terminal("forget", "people") == "people: 4 rows forgotten; its next run is as its first\n"

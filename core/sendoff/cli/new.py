@@ -19,6 +19,9 @@ TEMPLATE = """\
 # {name}: what it delivers, to whom, and whom to ask.
 
 source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
+# only_new: {{key: [id], first_run: skip}}          # deliver only rows that were not delivered before
+# schedule: {{cron: "0 7 * * *", timezone: Europe/Berlin}}   # see `sendoff schedule`, `sendoff serve`
+# notify: [{{use: webhook, url: "https://chat.example.com/hook"}}]
 
 # The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
 # date, datetime, time, dict, list. A field is not nullable unless it says so.

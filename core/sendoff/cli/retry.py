@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
 
@@ -54,11 +54,20 @@ def _corrected(project: Project, file: Path) -> Iterator[Page]:
         )
 
 
+#: Which source reads files of an ending, and which endings only say that a file is compressed.
+ENDINGS = {
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+    ".xlsb": "excel", ".ods": "excel",
+}  # fmt: skip
+COMPRESSED = (".gz", ".zst")
+
+
 def file_source(project: Project, file: Path) -> Source:
     """A source for a file, by its ending."""
-    use: dict[str, Any] = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-    found = project.runner.registry.find("sources", use.get(file.suffix.lower(), ""))
+    ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
+    found = project.runner.registry.find("sources", ENDINGS.get(ending, ""))
     if found is None:
-        raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(use)}")
-    options = {"delimiter": "\t" if file.suffix == ".tsv" else ","} if "delimiter" in found.options else {}
+        raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(ENDINGS)}")
+    options = {"delimiter": "\t" if ending == ".tsv" else ","} if "delimiter" in found.options else {}
     return cast(Source, found(home=Path.cwd(), path=str(file), **options))

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from sendoff.ledger.ranges import Ranges
 from sendoff.records import Span
 
-#: Rows read or written at a time; in the keys' order, so that neighbours share pages of the file.
-_SOME = 200_000
+#: Rows read at a time, and rows written: these in the keys' order, so that neighbours share pages of the file.
+_SOME, _WRITTEN = 20_000, 200_000
 
 
 class Remembered(NamedTuple):
@@ -118,7 +118,7 @@ class Memory:
     def _write(self, rows: Iterable[Remembered]) -> None:
         memory = self._db.execute("SELECT id FROM memory WHERE connector = ?", (self._connector,)).fetchone()[0]
         left = iter(rows)
-        while some := list(islice(left, _SOME)):
+        while some := list(islice(left, _WRITTEN)):
             some.sort()
             self._db.executemany(
                 "INSERT INTO remembered VALUES (?, ?, ?, ?) ON CONFLICT(memory, key)"

@@ -191,3 +191,25 @@ def test_the_command_takes_posts_delivers_files_and_ends_well(project: Project, 
     assert process.returncode == 0, said
     assert said.rstrip().endswith("ended")
     assert token not in said
+
+
+@pytest.mark.slow
+def test_c13_what_was_answered_202_outlives_the_server(project: Project, receiver: Receiver) -> None:
+    token = "a-token-of-24-characters"
+    text = f"source: {{use: inbox, token: {token}}}\ndestination: {{url: '{receiver.url}'}}\nschedule: {{cron: '0 0 1 1 *', timezone: UTC}}\n"
+    project({"connectors.d/posts.yaml": text})
+    command = [sys.executable, "-c", "from sendoff.cli import main; main()", "serve", "--port", "0"]
+    kept = []
+    for round_ in range(3):
+        process = subprocess.Popen(command, cwd=project.home, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        url = process.stderr.readline().split(" at ")[1].strip().replace("NAME", "posts")
+        for at in range(5):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            with urllib.request.urlopen(urllib.request.Request(url, b'{"id": %d}' % (10 * round_ + at), headers)) as answer:
+                assert answer.status == 202
+            kept.append(10 * round_ + at)
+        process.kill()
+        process.communicate()
+    assert project.run("posts").delivered == len(kept)
+    assert [record["id"] for body in receiver.bodies for record in body] == kept

@@ -103,6 +103,15 @@ def test_a_token_that_is_no_longer_good_is_renewed_once(google: Sandbox, key: st
         rows(account(google, key))
 
 
+def test_the_machines_own_account_will_do(google: Sandbox, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key.json").write_text(key.replace("TOKEN_URI", f"{google.url}/token"))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    assert rows(GoogleSheets(spreadsheet=SHEET, credentials="ambient", api_root=google.url)) == ALL
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(SourceError, match="no credentials that can be used"):
+        rows(GoogleSheets(spreadsheet=SHEET, credentials="ambient", api_root=google.url))
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [
