@@ -73,3 +73,11 @@ def test_what_cannot_be_kept_is_told_and_leaves_nothing_behind(tmp_path: Path) -
     with pytest.raises(SourceError, match="a: a object cannot be kept"):
         spool.write(tmp_path / "x.pages", [from_mappings([{"a": object()}])])
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_a_table_keep_their_digits_in_a_spool(tmp_path: Path) -> None:
+    page = Page(
+        pl.DataFrame({"price": ["1.10", None, "12345678901234567890.5"]}), "t", range(1, 4), numbers=frozenset({"price"})
+    )
+    (back,) = spool.write(tmp_path / "x.pages", [page]).read(None)
+    assert (back.frame.rows(), back.numbers) == (page.frame.rows(), page.numbers)

@@ -81,7 +81,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
 
 
 def _packed(page: Page) -> bytes:
-    page = page.plain()
+    page = page.read()
     objects = [name for name, dtype in page.frame.schema.items() if dtype == pl.Object]
     frame = page.frame.with_columns(
         pl.Series(
@@ -98,6 +98,7 @@ def _packed(page: Page) -> bytes:
         "text": page.text,
         "fixed": page.fixed,
         "change": page.change,
+        "numbers": sorted(page.numbers),
         "objects": objects,
         "absent": {name: mask.to_list() for name, mask in page.absent.items()},
         "height": frame.height,
@@ -128,6 +129,7 @@ def _unpacked(raw: bytes) -> Page:
         text=head["text"],
         fixed=head["fixed"],
         change=head.get("change", ""),
+        numbers=frozenset(head.get("numbers", ())),
         absent={name: pl.Series(mask) for name, mask in head["absent"].items()},
     )
 

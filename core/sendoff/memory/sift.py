@@ -44,15 +44,15 @@ class Sift:
 
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver. What is no longer there comes last."""
-        for page in map(Page.plain, pages):
-            yield from self._sifted(page)
+        for page in pages:
+            yield from self._sifted(page.read())
         if self._rule.removed and not self._first:
             yield from self._removed()
 
     def again(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Of rows that failed before, those that nobody has delivered since."""
-        for page in map(Page.plain, pages):
-            prints = prints_of(page, self._rule)
+        for page in map(Page.read, pages):
+            prints = prints_of(page.plain(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
             same = [
                 (state is None)
@@ -64,7 +64,7 @@ class Sift:
             yield from _only(page, [at for at, known in enumerate(same) if not known])
 
     def _sifted(self, page: Page) -> Iterator[Page]:
-        prints = prints_of(page, self._rule)
+        prints = prints_of(page.plain(), self._rule)
         for at, key in enumerate(prints.keys):
             if key is None and at not in page.faults:
                 named = ", ".join(self._rule.key)
@@ -97,7 +97,7 @@ class Sift:
         return rows
 
     def _note(self, page: Page, rows: Sequence[int], prints: Prints, states: pl.Series | None = None) -> None:
-        texts = held(page, self._rule) if self._rule.removed else None
+        texts = held(page.plain(), self._rule) if self._rule.removed else None
         told = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
         keys = b"".join(prints.keys[at] or b"" for at in rows)
         self._noted.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))

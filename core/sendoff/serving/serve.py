@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sendoff.components import Inbound
+from sendoff.components import Inbound, Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Locked, SendoffError
 from sendoff.ledger import Ledger
@@ -45,6 +45,11 @@ class Server:
             raise ConfigError(
                 f"no connector in {first.directory} has a schedule, a watch or an inbox; there is nothing to serve"
             )
+        for name, chosen in self.connectors.items():
+            if chosen.watch and not _tells(chosen.source):
+                raise ConfigError(
+                    f"{chosen.file}: watch: nobody can tell when something lands in {chosen.source.name}; give it a schedule"
+                )
         self._state = first.state
         self._landings = {name: Landing() for name, chosen in self.connectors.items() if chosen.watch}
         self._timetable = self._begun()
@@ -151,3 +156,11 @@ class Server:
     def close(self) -> None:
         """Wait for the runs to end."""
         self._pool.shutdown(wait=True)
+
+
+def _tells(source: Source) -> bool:
+    """Whether a source can say that something has landed."""
+    try:
+        return source.landed() is not None
+    except SendoffError:
+        return True  # there is no file yet, and that it can tell

@@ -159,6 +159,13 @@ def test_watching_what_is_delivered_again_and_again_is_refused(project: Project,
         project.runner().connector("c")
 
 
+def test_watching_what_nobody_can_tell_of_is_refused(project: Project, receiver: Receiver) -> None:
+    text = f"source: {{use: sql, url: 'sqlite:///x.db', table: t}}\ndestination: {{url: '{receiver.url}'}}\nwatch: true\n"
+    project({"connectors.d/c.yaml": text})
+    with pytest.raises(ConfigError, match="nobody can tell when something lands in sql"):
+        server(project, Clock(), [])
+
+
 @pytest.mark.slow
 def test_the_command_takes_posts_delivers_files_and_ends_well(project: Project, receiver: Receiver, tmp_path: Path) -> None:
     token = "a-token-of-24-characters"
