@@ -28,7 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few cases, once, in two minutes; writes nothing")
     parser.add_argument("--rounds", type=int, help="how often each program runs (default 5, quick 1)")
-    parser.add_argument("--only", default="", help="only the cases whose title has these words, or `sources`; writes nothing")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="only the cases whose title has these words, writes nothing; or `sources`, how fast they read",
+    )
     chosen = parser.parse_args()
     if shutil.which("gcc") is None:
         sys.exit("the benchmark's server is written in C: install gcc and libssl-dev")
@@ -65,7 +69,6 @@ def _floors(home: Path, found: list[Measured], rounds: int, *, quick: bool) -> l
     times, same = floors.schema(home, rounds)
     made.append(Bar(f"schema check / Cerberus alone ({'the same' if same else 'NOT THE SAME'} rows refused)", times, 300))
     if not quick:
-        made += sources.bars(home, rounds)
         records = 10_000_000
         peak, moves = floors.memory(home, records, lambda url: sendoff(Job(home, url, records, 10_000, 4)))
         made += [

@@ -12,6 +12,7 @@ from tests.bench.programs import Program
 
 PAGE = Path(__file__).parents[2] / "docs/performance.md"
 PICTURE = PAGE.with_name("performance.svg")
+READ, READ_END = "<!-- read -->\n", "<!-- end of read -->\n"
 BEGIN, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
 
 
@@ -72,13 +73,24 @@ def text(found: Sequence[Measured], made: Sequence[Bar], rounds: int) -> str:
             )
         left_out = [program.name for program in measured.case.programs if program.name not in measured.rate]
         lines.append(f"\nNot installed, and left out: {', '.join(left_out)}.\n" if left_out else "")
-    lines += ["### What must hold\n", "| | measured | wanted | |", "|---|--:|--:|---|"]
+    return "\n".join([*lines, "### What must hold\n", table(made)])
+
+
+def table(made: Sequence[Bar]) -> str:
+    """Figures and what they must reach."""
+    lines = ["| | measured | wanted | |", "|---|--:|--:|---|"]
     for bar in made:
         sign = "≥" if bar.least else "≤"
         lines.append(
             f"| {bar.what} | {_figure(bar.found)} | {sign} {_figure(bar.wanted)} | {'holds' if bar.holds else '**does not hold**'} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def write_read(made: Sequence[Bar]) -> None:
+    """Put how fast sources read into the page."""
+    before, _, rest = PAGE.read_text().partition(READ)
+    PAGE.write_text(before + READ + "\n" + table(made) + "\n" + READ_END + rest.partition(READ_END)[2])
 
 
 def _figure(value: float) -> str:

@@ -23,7 +23,7 @@ KEY_BYTES, STATE_BYTES = 16, 8
 
 
 class Prints(NamedTuple):
-    """The prints of a page's rows: which row each is, and what state it is in; None where a key cell is null."""
+    """The prints of a page's rows: which row each is, None where a key cell is null; and, where it matters, its state."""
 
     keys: list[bytes | None]
     states: list[bytes]
@@ -36,11 +36,14 @@ def prints_of(page: Page, rule: Rule) -> Prints:
     if missing and page.fixed:
         where = f"{page.file}: " if page.file else ""
         raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which only_new knows a row")
-    wanted = sorted(frame.columns if rule.columns is None else {*rule.columns, *rule.key})
+    told = set(frame.columns) if rule.columns is None else {*rule.columns, *rule.key}
+    wanted = sorted(told if rule.resend or not rule.key else rule.key)
     texts = {name: _texts(frame[name], text=page.text) for name in wanted if name in frame.columns}
-    states = _digests([texts[name] for name in texts], list(texts), frame.height, STATE_BYTES)
+    states = [bytes(STATE_BYTES)] * frame.height
     if not rule.key:
-        return Prints([*_digests([texts[name] for name in texts], list(texts), frame.height, KEY_BYTES)], states)
+        return Prints([*_digests([*texts.values()], list(texts), frame.height, KEY_BYTES)], states)
+    if rule.resend:
+        states = _digests([*texts.values()], list(texts), frame.height, STATE_BYTES)
     if missing:
         return Prints([None] * frame.height, states)
     cells = [texts[name] for name in rule.key]

@@ -44,7 +44,9 @@ class Rule:
 
     @property
     def written_columns(self) -> str:
-        return jsontext.dumps(None if self.columns is None else sorted(self.columns))
+        # Without a use for them the states of rows are not kept: to ask for them later is as another set of columns.
+        columns = None if self.columns is None else sorted(self.columns)
+        return jsontext.dumps(columns if self.resend or not self.key else [])
 
     def sifted(self, known: int, noted: Iterable[Remembered]) -> Sifted:
         """What the ledger notes of a run whose rows were chosen by this rule."""
@@ -52,11 +54,11 @@ class Rule:
 
     def written(self) -> str:
         """What the ledger keeps, to settle a run by the rule it began with."""
-        return jsontext.dumps({"key": self.key, "columns": self.columns, "removed": self.removed})
+        return jsontext.dumps({"key": self.key, "columns": self.columns, "resend": self.resend, "removed": self.removed})
 
     @classmethod
     def read(cls, text: str) -> Rule:
         """The rule from what the ledger kept, as far as settling needs it."""
         kept: Mapping[str, Any] = jsontext.loads(text)
         columns = kept["columns"]
-        return cls(tuple(kept["key"]), "send", None if columns is None else tuple(columns), removed=kept["removed"])
+        return cls(tuple(kept["key"]), "send", None if columns is None else tuple(columns), kept["resend"], kept["removed"])

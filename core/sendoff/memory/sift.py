@@ -93,7 +93,7 @@ class Sift:
         rows = frame(keys, [prints.states[at] for at in sound]).with_columns(at=pl.Series(sound, dtype=pl.Int64))
         rows = rows.unique(["a", "b"], keep="first", maintain_order=True)
         rows = rows.filter(self._seen.find(rows).is_null())
-        self._seen.add(rows)
+        self._seen.add(rows.with_columns(state=pl.lit(0, dtype=pl.UInt8)))
         return rows
 
     def _note(self, page: Page, rows: Sequence[int], prints: Prints, states: pl.Series | None = None) -> None:

@@ -45,7 +45,7 @@ class Server:
             raise ConfigError(
                 f"no connector in {first.directory} has a schedule, a watch or an inbox; there is nothing to serve"
             )
-        for name, chosen in self.connectors.items():
+        for chosen in self.connectors.values():
             if chosen.watch and not _tells(chosen.source):
                 raise ConfigError(
                     f"{chosen.file}: watch: nobody can tell when something lands in {chosen.source.name}; give it a schedule"

@@ -224,6 +224,18 @@ def test_a_field_more_in_the_schema_resends_nothing(people: Project, receiver: R
     assert told(receiver) == [{"id": 2, "email": "b", "more": "z"}]
 
 
+def test_to_ask_for_changes_later_resends_nothing_that_changed_before(people: Project, receiver: Receiver) -> None:
+    people.run("c")
+    file = people.home / "connectors.d/c.yaml"
+    file.write_text(file.read_text().replace("first_run: send", "first_run: send, changed: resend"))
+    people({"in.csv": "id,email\n1,aa\n2,b\n"})
+    assert people.run("c").read == 0
+    people({"in.csv": "id,email\n1,aa\n2,bb\n"})
+    told(receiver)
+    people.run("c")
+    assert told(receiver) == [{"id": 2, "email": "bb"}]
+
+
 @pytest.mark.parametrize(
     "only_new, sentence",
     [

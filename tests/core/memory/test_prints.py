@@ -12,7 +12,7 @@ from sendoff import jsontext
 from sendoff.memory import Rule, prints_of
 from sendoff.records import Page, from_mappings
 
-RULE = Rule(("k",), "send", None)
+RULE = Rule(("k",), "send", None, resend=True)
 VALUES = st.one_of(
     st.none(), st.text(max_size=5), st.integers(-(2**70), 2**70), st.booleans(), st.dates(), st.datetimes(),
     st.floats(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False),
