@@ -23,7 +23,7 @@ MIN_LENGTH = 6
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key|access[-_]?key", re.IGNORECASE)
 
 
 class Resolved(str):
@@ -82,6 +82,17 @@ class Secrets:
         for name, value in chosen.items():
             if rules.get(name, {}).get("meta", {}).get("secret") and isinstance(value, str) and not isinstance(value, Resolved):
                 self.add(value, "***")
+
+    def add_nested(self, chosen: Mapping[str, Any]) -> None:
+        """What is named like a credential in a component's options, at any depth, and logins in its URLs."""
+        for name, value in chosen.items():
+            if isinstance(value, Mapping):
+                self.add_nested(value)
+            elif isinstance(value, str) and not isinstance(value, Resolved):
+                if is_credential(str(name)):
+                    self.add_literals({str(name): value})
+                if "://" in value and "@" in value:
+                    self.add_url(value)
 
     def add_url(self, url: str) -> None:
         """The user name and password in a URL."""

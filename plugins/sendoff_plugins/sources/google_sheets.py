@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
+from sendoff import Page, Source, SourceChanged, SourceError, hookimpl
 from sendoff.records import column
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.places import library
@@ -97,22 +97,29 @@ class GoogleSheets(Source):
             range_ = self.range or self._sheet(web, account)
             sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")
             left, top, right, bottom = _corners(cells)
-            at, columns = top, list[str]()
-            while bottom is None or at <= bottom:
-                until = at + ROWS - 1 if bottom is None else min(at + ROWS - 1, bottom)
+            columns = named(
+                [str(cell) for cell in self._head(web, account, f"{sheet}!{left}{top}:{right}{top}", range_)], range_
+            )
+            # Each answer begins with the last row of the one before: a row that moves meanwhile is noticed by that.
+            at, before = top, None
+            while bottom is None or at < bottom:
+                until = at + ROWS if bottom is None else min(at + ROWS, bottom)
                 rows = self._values(web, account, f"{sheet}!{left}{at}:{right}{until}")
-                if not columns:
-                    if not rows:
-                        raise SourceError(f"google_sheets: {range_} is empty; its first row names the columns")
-                    columns = named([str(cell) for cell in rows[0]], f"{range_}, row {at}")
-                    page = _page(columns, rows[1:], sheet, at + 1)
-                else:
-                    page = _page(columns, rows, sheet, at)
+                if before is not None and (rows[0] if rows else []) != before:
+                    raise SourceChanged("google_sheets: rows moved while it was read; nothing was sent, run it again")
+                page = _page(columns, rows[1:], sheet, at + 1)
                 if page is not None:
                     yield page
-                if not rows:
-                    return
-                at = until + 1
+                if len(rows) <= 1 and not (bottom is None and self._values(web, account, f"{sheet}!{left}{until + 1}:{right}")):
+                    return  # nothing is here, nor below
+                before = rows[-1] if len(rows) == until - at + 1 else []
+                at = until
+
+    def _head(self, web: Web, account: _Account, cells: str, range_: str) -> list[Any]:
+        rows = self._values(web, account, cells)
+        if not rows:
+            raise SourceError(f"google_sheets: {range_} is empty; its first row names the columns")
+        return rows[0]
 
     def _sheet(self, web: Web, account: _Account) -> str:
         """The name of the sheet that the address shows."""

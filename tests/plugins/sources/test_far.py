@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from sendoff import ConfigError, Source, SourceError
+from sendoff import ConfigError, Source, SourceChanged, SourceError
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins import web
@@ -82,6 +82,47 @@ def test_a_long_sheet_is_read_in_pages(google: Sandbox, key: str, tmp_path: Path
     monkeypatch.setattr(google_sheets, "ROWS", 400)
     (tmp_path / "sheet.csv").write_text("id\n" + "".join(f"{at}\n" for at in range(1_500)))
     assert [row["id"] for row in rows(account(google, key))] == list(range(1_500))
+
+
+@pytest.mark.parametrize("edit", ["taken out", "put in", "edited", "below"])
+def test_r22_rows_that_move_while_a_long_sheet_is_read_are_noticed(
+    google: Sandbox, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: str
+) -> None:
+    monkeypatch.setattr(google_sheets, "ROWS", 400)
+    lines = ["id", *map(str, range(1_500))]
+    (tmp_path / "sheet.csv").write_text("\n".join(lines) + "\n")
+    reading = iter(account(google, key).read(None))
+    found = [*next(reading).frame["id"], *next(reading).frame["id"]]
+    moved = {
+        "taken out": lines[:700] + lines[701:],
+        "put in": [*lines[:700], "new", *lines[700:]],
+        "edited": [*lines[:700], "9", *lines[701:]],
+        "below": [*lines[:1_200], *lines[1_300:]],
+    }[edit]
+    (tmp_path / "sheet.csv").write_text("\n".join(moved) + "\n")
+    if edit in ("taken out", "put in"):
+        with pytest.raises(SourceChanged, match="rows moved while it was read"):
+            list(reading)
+    else:
+        found += [each for page in reading for each in page.frame["id"]]
+        assert found == [int(line) for line in (lines if edit == "edited" else moved)[1:]]
+
+
+def test_many_empty_rows_are_not_taken_for_the_end(
+    google: Sandbox, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(google_sheets, "ROWS", 400)
+    (tmp_path / "sheet.csv").write_text("id\n1\n" + "\n" * 1_500 + "2\n")
+    assert [row["id"] for row in rows(account(google, key))] == [1, 2]
+
+
+@pytest.mark.parametrize("rows_", [0, 1, 399, 400, 401, 799, 800, 801])
+def test_a_sheet_of_any_length_is_read_to_its_end(
+    google: Sandbox, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_: int
+) -> None:
+    monkeypatch.setattr(google_sheets, "ROWS", 400)
+    (tmp_path / "sheet.csv").write_text("id\n" + "".join(f"{at}\n" for at in range(rows_)))
+    assert [row["id"] for row in rows(account(google, key))] == list(range(rows_))
 
 
 def test_r22_a_used_up_quota_is_waited_for(google: Sandbox, key: str, waits: list[float]) -> None:
@@ -359,3 +400,28 @@ def test_where_others_write_connectors_no_programs_are_run(project: Project) -> 
         with pytest.raises(ConfigError, match="which is not allowed where egress is `public`"):
             project.runner(egress="public").connector("c")
         project.runner().connector("c")
+
+
+def test_credentials_that_stand_in_a_source_are_secrets_all_the_same(project: Project) -> None:
+    text = (
+        "source: {use: http, url: 'http://x/y', headers: {Authorization: Bearer hush-hush-1}}\n"
+        "destination: {url: 'https://api.example.com/x'}\nnotify: [{use: webhook, url: 'https://chat.example.com/hush-hush-2'}]\n"
+    )
+    project(
+        {
+            "connectors.d/a.yaml": text,
+            "connectors.d/b.yaml": text.replace("use: http, url: 'http://x/y'", "use: csv, path: 's3://b/x'").replace(
+                "headers: {Authorization: Bearer hush-hush-1}", "storage: {secret_access_key: hush-hush-3}"
+            ),
+        }
+    )
+    project(
+        {
+            "connectors.d/c.yaml": "source: {use: sql, url: 'postgresql://me:hush-hush-4@host/db', table: t}\ndestination: {url: 'https://api.example.com/x'}\n"
+        }
+    )
+    for name, secrets in (("a", "12"), ("b", "23"), ("c", "4")):
+        kept = project.runner().connector(name).secrets
+        for number in secrets:
+            said = f"told {'https://chat.example.com/' if number == '2' else ''}hush-hush-{number} to"
+            assert "hush" not in kept.redact(said), (name, number)
