@@ -6,14 +6,18 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import psycopg
+import pymysql
 import pytest
 
 _POSTGRES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
@@ -46,13 +50,23 @@ def _home(user: str) -> Iterator[tuple[Path, list[str]]]:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], port: int, home: Path) -> Iterator[None]:
+def _running(
+    command: Sequence[str],
+    port: int,
+    home: Path,
+    *,
+    asked: Callable[[], Any] = lambda: None,
+    end: signal.Signals = signal.SIGTERM,
+) -> Iterator[None]:
+    """A server, once its port is open and it answers what it is `asked`: a port may be open while it is still starting."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
             while True:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                with contextlib.suppress(Exception):
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    asked()
                     break
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
@@ -60,8 +74,8 @@ def _running(command: Sequence[str], port: int, home: Path) -> Iterator[None]:
                 time.sleep(0.05)
             yield
         finally:
-            process.terminate()
-            process.wait(20)
+            process.send_signal(end)
+            process.wait(60)
 
 
 @contextlib.contextmanager
@@ -90,8 +104,10 @@ def postgres() -> Iterator[str]:
             "-c",
             "fsync=off",
         ]
-        with _running(command, port, home):
-            yield f"postgresql://sendoff@127.0.0.1:{port}/postgres"
+        url = f"postgresql://sendoff@127.0.0.1:{port}/postgres"
+        # SIGINT ends it at once, whoever is connected.
+        with _running(command, port, home, asked=lambda: psycopg.connect(url).close(), end=signal.SIGINT):
+            yield url
 
 
 @contextlib.contextmanager
@@ -125,7 +141,7 @@ def mariadb() -> Iterator[str]:
             "--innodb-flush-log-at-trx-commit=0",
             "--local-infile=1",
         ]
-        with _running(command, port, home):
+        with _running(command, port, home, asked=lambda: pymysql.connect(host="127.0.0.1", port=port, user="root").close()):
             yield f"mysql://root@127.0.0.1:{port}/mysql?charset=utf8mb4"
 
 
