@@ -47,13 +47,13 @@ def main() -> None:
             programs = [program for program in case.programs if not chosen.quick or program.name in QUICK_PROGRAMS]
             found.append(measure(replace(case, programs=programs), home, rounds))
             print(report.text(found[-1:], [], rounds).partition("### What must hold")[0].partition("\n\n")[2], flush=True)
-        parts = (
-            [*sources.bars(home, rounds)]
-            if chosen.only == "sources"
-            else []
-            if chosen.only
-            else _floors(home, found, rounds, quick=chosen.quick)
-        )
+        if chosen.only == "sources" or not (chosen.quick or chosen.only):
+            read = [*sources.bars(home, rounds)]
+            report.write_read(read)
+            print(report.table(read), flush=True)
+        parts = [] if chosen.only else _floors(home, found, rounds, quick=chosen.quick)
+    if chosen.only == "sources":
+        return
     made = report.bars(found, parts)
     print(report.text([], made, rounds))
     if not chosen.quick and not chosen.only:
