@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sendoff.testing import Project
+from tests.servers import free_port, running, wanted
 
-from .servers import connector, free_port, get, running, wanted
+from .servers import connector, get
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from sendoff.testing import Project
+from tests.servers import free_port, running, wanted
 
-from .servers import DATASETTE, connector, free_port, running, wanted
+from .servers import DATASETTE, connector
 
 
 class Server:

@@ -9,8 +9,9 @@ import pytest
 
 from sendoff.ledger import history
 from sendoff.testing import Project
+from tests.servers import free_port, running, wanted
 
-from .servers import JSON_SERVER, connector, free_port, get, running, wanted
+from .servers import JSON_SERVER, connector, get
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from sendoff.ledger import history
 from sendoff.testing import Project
+from tests.servers import free_port, running, wanted
 
-from .servers import KINTO, connector, free_port, get, running, wanted
+from .servers import KINTO, connector, get
 
 LOGIN = "Basic " + b64encode(b"admin:s3cret").decode()
 SCHEMA = {

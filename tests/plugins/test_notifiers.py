@@ -15,7 +15,7 @@ from aiosmtpd.smtp import AuthResult
 
 from sendoff import SourceError
 from sendoff.testing import Project, Receiver, Reply
-from tests.plugins.sources.servers import free_port
+from tests.servers import free_port
 
 CONNECTOR = """
 source: {{use: csv, path: in.csv}}

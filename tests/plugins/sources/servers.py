@@ -5,36 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pymysql
-import pytest
+
+from tests.servers import free_port, running, wanted
 
 _POSTGRES = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-
-
-def wanted(program: str, places: Sequence[str] = ("/usr/sbin",)) -> str:
-    """The program's path; without it the test is skipped, but never where CI says it runs."""
-    found = shutil.which(program, path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
-    if found is None:
-        assert not os.environ.get("CI"), f"{program} is missing; run `make servers`"
-        pytest.skip(f"{program} is not installed; `make servers` installs it")
-    return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -47,35 +30,6 @@ def _home(user: str) -> Iterator[tuple[Path, list[str]]]:
             os.chown(home, found.pw_uid, found.pw_gid)
             become = ["setpriv", f"--reuid={found.pw_uid}", f"--regid={found.pw_gid}", "--clear-groups"]
         yield home, become
-
-
-@contextlib.contextmanager
-def _running(
-    command: Sequence[str],
-    port: int,
-    home: Path,
-    *,
-    asked: Callable[[], Any] = lambda: None,
-    end: signal.Signals = signal.SIGTERM,
-) -> Iterator[None]:
-    """A server, once its port is open and it answers what it is `asked`: a port may be open while it is still starting."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                with contextlib.suppress(Exception):
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    asked()
-                    break
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise AssertionError(log.read().decode())
-                time.sleep(0.05)
-            yield
-        finally:
-            process.send_signal(end)
-            process.wait(60)
 
 
 @contextlib.contextmanager
@@ -106,7 +60,7 @@ def postgres() -> Iterator[str]:
         ]
         url = f"postgresql://sendoff@127.0.0.1:{port}/postgres"
         # SIGINT ends it at once, whoever is connected.
-        with _running(command, port, home, asked=lambda: psycopg.connect(url).close(), end=signal.SIGINT):
+        with running(command, port, home, asked=lambda: psycopg.connect(url).close(), end=signal.SIGINT):
             yield url
 
 
@@ -141,7 +95,7 @@ def mariadb() -> Iterator[str]:
             "--innodb-flush-log-at-trx-commit=0",
             "--local-infile=1",
         ]
-        with _running(command, port, home, asked=lambda: pymysql.connect(host="127.0.0.1", port=port, user="root").close()):
+        with running(command, port, home, asked=lambda: pymysql.connect(host="127.0.0.1", port=port, user="root").close()):
             yield f"mysql://root@127.0.0.1:{port}/mysql?charset=utf8mb4"
 
 
@@ -150,7 +104,7 @@ def s3() -> Iterator[str]:
     """A server that speaks S3; its URL."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _running(command, port, Path("/tmp")):
+    with running(command, port, Path("/tmp")):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -177,5 +131,5 @@ def sftp(home: Path) -> Iterator[tuple[str, Path, Path]]:
     ]
     (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host.pub').read_text()}")
     command = [program, "-D", "-e", "-f", "/dev/null", *(part for setting in settings for part in ("-o", setting))]
-    with _running(command, port, home):
+    with running(command, port, home):
         yield f"sftp://{user}@127.0.0.1:{port}", home / "key", home / "known_hosts"

@@ -18,6 +18,7 @@ import pytest
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.plugins.sources import samples, servers, tables
+from tests.servers import wanted
 
 COUNT = int(os.environ.get("SENDOFF_SAMPLES", "200000"))
 TAP = Path(__file__).parents[2] / "acceptance/.servers/tap/bin/tap-rest-api-msdk"
@@ -126,7 +127,7 @@ def test_from_a_program_or_an_api(project: Project, rows: Rows, expected: str, w
             paging = "{by: offset, size: 30000, size_parameter: limit}"
             arrives_as(expected, project, f"{{use: http, url: '{api.url}/people', records: $.data, paging: {paging}}}")
     else:
-        command = servers.wanted(str(TAP))
+        command = wanted(TAP)
         with Api(rows) as api:
             stream = {
                 "name": "people",
