@@ -115,6 +115,9 @@ class Inbound(Source):
         `sendoff.ledger.inbox.Full`; each with a sentence for the sender.
         """
 
+    def close(self) -> None:
+        """No more posts will come."""
+
 
 class Validator(Component, ABC):
     """Refuses rows of a frame that the schema let through."""

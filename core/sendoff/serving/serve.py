@@ -154,8 +154,11 @@ class Server:
             runner.interrupt(reason)
 
     def close(self) -> None:
-        """Wait for the runs to end."""
+        """Wait for the runs to end, and let go of the inboxes."""
         self._pool.shutdown(wait=True)
+        for chosen in self.connectors.values():
+            if isinstance(chosen.source, Inbound):
+                chosen.source.close()
 
 
 def _tells(source: Source) -> bool:

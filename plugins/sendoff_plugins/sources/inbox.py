@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,21 @@ class Inbox(Inbound):
             raise ValueError(f"record {faults[0][0] + 1}: {faults[0][1]}")
         return self._opened().put(self.connector, kind, body, key=key, most_bytes=self.max_waiting)
 
+    def close(self) -> None:
+        if self._inboxes is not None:
+            self._inboxes.close()
+            self._inboxes = None
+
     def read(self, cursor: Any) -> Iterator[Page]:
         before = int(cursor or 0)
-        inboxes = self._opened()
-        if before:
-            # What the last run has taken over is in its hands by now.
-            inboxes.taken_over(self.connector, before)
-        self.reached = before or None
-        for post in inboxes.waiting(self.connector, before):
-            yield from self._post(post)
-            self.reached = post.id
+        with closing(Inboxes(self._directory)) as inboxes:
+            if before:
+                # What the last run has taken over is in its hands by now.
+                inboxes.taken_over(self.connector, before)
+            self.reached = before or None
+            for post in inboxes.waiting(self.connector, before):
+                yield from self._post(post)
+                self.reached = post.id
 
     def _post(self, post: Post) -> Iterator[Page]:
         name = f"post {post.id}"

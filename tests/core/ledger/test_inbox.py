@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,25 @@ import pytest
 from sendoff.ledger.inbox import KEPT, Full, Inboxes, latest
 
 
-def test_posts_come_out_in_the_order_they_came(tmp_path: Path) -> None:
-    inboxes = Inboxes(tmp_path)
+class Clock:
+    now = 1e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def inboxes(tmp_path: Path, clock: Clock) -> Iterator[Inboxes]:
+    with closing(Inboxes(tmp_path, clock=clock)) as made:
+        yield made
+
+
+def test_posts_come_out_in_the_order_they_came(inboxes: Inboxes, tmp_path: Path) -> None:
     for at in range(5):
         assert inboxes.put("a", "json", b"%d" % at, key=None, most_bytes=100)
     inboxes.put("b", "json", b"other", key=None, most_bytes=100)
@@ -19,20 +38,17 @@ def test_posts_come_out_in_the_order_they_came(tmp_path: Path) -> None:
     assert latest(tmp_path, "b") == inboxes.latest("b") == 6
 
 
-def test_a_post_is_known_by_its_key_also_after_it_was_taken_over_and_for_a_month(tmp_path: Path) -> None:
-    now = 1e9
-    inboxes = Inboxes(tmp_path, clock=lambda: now)
+def test_a_post_is_known_by_its_key_also_after_it_was_taken_over_and_for_a_month(inboxes: Inboxes, clock: Clock) -> None:
     assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
     assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
     assert inboxes.put("b", "json", b"x", key="k", most_bytes=100)
     inboxes.taken_over("a", 1)
     assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
-    now += KEPT + 1
+    clock.now += KEPT + 1
     assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
 
 
-def test_more_than_there_is_room_for_is_refused_until_there_is_room(tmp_path: Path) -> None:
-    inboxes = Inboxes(tmp_path)
+def test_more_than_there_is_room_for_is_refused_until_there_is_room(inboxes: Inboxes) -> None:
     inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
     with pytest.raises(Full, match="60 bytes wait here already"):
         inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)

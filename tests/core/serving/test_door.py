@@ -22,7 +22,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
     made = Inbox(home=tmp_path, token=TOKEN, max_body=1_000, max_waiting=1_500)
     made.connector, made.state = "orders", tmp_path
     yield made
-    made._opened().close()
+    made.close()
 
 
 class Knocker:
@@ -146,4 +146,4 @@ def test_a_run_takes_posts_over_and_the_next_lets_go_of_them(project: Project, r
     assert project.run("orders").read == 0
     assert [record["id"] for body in receiver.bodies for record in body] == [0, 1, 2, 3]
     assert [post.id for post in source._opened().waiting("orders", 0)] == []
-    source._opened().close()
+    source.close()
