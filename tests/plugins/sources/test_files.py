@@ -243,6 +243,27 @@ def test_a_sheet_is_read_as_it_means_it(tmp_path: Path) -> None:
     assert (list(page.lines), page.file) == ([2, 4], "in.xlsx/One")
 
 
+ODS = """<?xml version="1.0" encoding="UTF-8"?>
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">
+<office:body><office:spreadsheet><table:table table:name="One">
+<table:table-row><table:table-cell office:value-type="string"><text:p>id</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>born</text:p></table:table-cell></table:table-row>
+<table:table-row><table:table-cell office:value-type="float" office:value="7"><text:p>7</text:p></table:table-cell>
+<table:table-cell office:value-type="date" office:date-value="2026-01-31"><text:p>31.01.26</text:p></table:table-cell></table:table-row>
+</table:table></office:spreadsheet></office:body></office:document-content>"""
+
+
+def test_an_open_document_is_read_as_well(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.ods", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        manifest = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", ODS.replace("\n<", "<"))
+    (page,) = Excel(home=tmp_path, path="in.ods").read(None)
+    assert [(row["id"], str(row["born"])) for row in page.frame.to_dicts()] == [(7, "2026-01-31")]
+
+
 @pytest.mark.parametrize(
     "cells, want",
     [
