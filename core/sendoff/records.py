@@ -119,9 +119,13 @@ class Page:
             nothing = jsontext.dumps(dict.fromkeys(self.unread.keys if self.unread else self.frame.columns))
             return [text or nothing for text in self.json.gather(list(rows)).to_list()]
         frame = self.frame[list(rows)] if self.frame.width else self.frame
-        if frame.width and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
+        if frame.width and not self.absent and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
-        return [jsontext.dumps(_writable(row)) for row in frame.iter_rows(named=True)]
+        away = {name: mask.gather(list(rows)).to_list() for name, mask in self.absent.items()}
+        return [
+            jsontext.dumps(_writable({name: value for name, value in row.items() if name not in away or not away[name][at]}))
+            for at, row in enumerate(frame.iter_rows(named=True))
+        ]
 
     def read(self) -> Page:
         """The same page with its rows read."""

@@ -12,6 +12,7 @@ import pytest
 
 import sendoff
 from sendoff import ConfigError, Incomplete, Observer, Runner, Source, SourceError, Validator, hookimpl
+from sendoff.ledger import history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Receiver, Reply
 
@@ -230,3 +231,15 @@ def test_a_retry_leaves_none_of_very_many_records_behind(project: Project, recei
     receiver.requests.clear()
     assert project.runner().retry(first.run).delivered == 40_005
     assert sorted(row["a"] for body in receiver.bodies for row in body) == list(range(40_005))
+
+
+def test_a_failed_record_has_the_keys_it_had_and_no_others(project: Project, receiver: Receiver) -> None:
+    project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url)})
+    receiver.script = lambda request: Reply(400)
+    rows = [{"a": 1, "b": None}, {"a": 2}, {"c": [Decimal("1.10")]}]
+    first = project.run("c", records=rows, accept_refusals=True)
+    assert [failure["record"] for failure in history.failures(project.home / ".sendoff", first.run)] == rows
+    receiver.script = ()
+    receiver.requests.clear()
+    project.runner().retry(first.run)
+    assert receiver.bodies == [[{"a": 1, "b": None}, {"a": 2}, {"c": [1.10]}]]
