@@ -97,7 +97,7 @@ class _Text:
     def items(self, where: str) -> Iterator[tuple[Any, int]]:
         """The values of the array that begins here, each with its line."""
         if self._peek() != "[":
-            raise self._wrong(f"{where} is no array")
+            raise self._wrong(f"{where} is no array; `at` says where it is")
         self._at += 1
         if self._peek() == "]":
             self._at += 1
