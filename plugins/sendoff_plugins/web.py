@@ -135,7 +135,8 @@ class Web:
             if urlsplit(after).scheme not in ("http", "https") or (url.startswith("https:") and after.startswith("http:")):
                 raise SourceError(f"{_shown(url)}: redirects to {_shown(after)}, which is not followed")
             if _origin(after) != _origin(url):
-                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+                # Any header of the caller's may be a credential.
+                headers = {name: value for name, value in headers.items() if name.lower() == "accept"}
             url = after
         raise SourceError(f"{_shown(url)}: redirects more than {REDIRECTS} times")
 

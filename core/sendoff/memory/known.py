@@ -7,7 +7,7 @@ asking and adding cost a binary search in polars.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -47,12 +47,6 @@ class Known:
             level = pl.concat([self._levels.pop(), level]).sort("a", "b")
         if level.height:
             self._levels.append(level)
-
-    def packed(self) -> Iterator[tuple[bytes, bytes]]:
-        """All keys with their states, level by level in order."""
-        for level in self._levels:
-            for a, b, state in level.iter_rows():
-                yield a.to_bytes(8) + b.to_bytes(8), state.to_bytes(8)
 
 
 def frame(keys: Sequence[bytes], states: Sequence[bytes]) -> pl.DataFrame:

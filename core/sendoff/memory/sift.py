@@ -19,8 +19,8 @@ from sendoff.records import PAGE_ROWS, Page, from_mappings
 class Sift:
     """One walk over a source for one connector: `new` yields what is to be delivered.
 
-    Of rows with the same key the first one counts. A row without a key is set aside as invalid. When the walk is
-    over, `known` says how many rows were known already, and `sifted` has what is to be remembered at once.
+    Of rows with the same key the first one counts. A row without a key is set aside as invalid. While there is a row
+    that cannot be read (ragged, no JSON), none is taken for gone: it may be that one. When the walk is over, `known` says how many rows were known already, and `sifted` has what is to be remembered at once.
     """
 
     def __init__(self, memory: Memory, rule: Rule) -> None:
@@ -34,6 +34,8 @@ class Sift:
         self._unheld = rule.removed and self._memory.unheld()
         self._before = Known(self._memory.rows())
         self._seen = Known()
+        #: Whether a row was there that nobody could read: then it cannot be told which rows are not.
+        self._unread = False
         self.known = 0
         self._noted: list[tuple[bytes, bytes, list[str] | None]] = []
 
@@ -46,7 +48,7 @@ class Sift:
         """The rows to deliver. What is no longer there comes last."""
         for page in pages:
             yield from self._sifted(page.read())
-        if self._rule.removed and not self._first:
+        if self._rule.removed and not (self._first or self._unread):
             yield from self._removed()
 
     def again(self, pages: Iterable[Page]) -> Iterator[Page]:
@@ -65,6 +67,7 @@ class Sift:
 
     def _sifted(self, page: Page) -> Iterator[Page]:
         prints = prints_of(page.plain(), self._rule)
+        self._unread = self._unread or bool(page.faults)
         for at, key in enumerate(prints.keys):
             if key is None and at not in page.faults:
                 named = ", ".join(self._rule.key)

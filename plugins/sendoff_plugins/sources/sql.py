@@ -187,7 +187,9 @@ class Sql(Source):
 
         yield from self._pages(result, new)
         if last is not None:
-            at = max(at or (last[c_at], last[k_at]), (last[c_at], last[k_at]), key=lambda pair: pair[0])
+            # Rows come in the database's own order, so the last is the farthest; but of a window it may lie before the cursor.
+            found = (last[c_at], last[k_at])
+            at = max(at, found, key=lambda pair: pair[0]) if lag and at is not None else found
         self.reached = {"column": [by, tie], "at": None if at is None else _written(at)}
         if lag and at is not None:
             least = _less(at[0], lag)

@@ -174,6 +174,19 @@ def test_half_the_rows_gone_at_once_is_taken_for_a_fault(project: Project) -> No
         assert project.run("c").delivered == 20
 
 
+def test_while_a_row_cannot_be_read_none_is_taken_for_gone(project: Project) -> None:
+    api = Subscribers()
+    with Receiver(api) as server:
+        project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "a"})})
+        project.run("c")
+        project({"in.csv": "id,v\n1,a\n2,a,ragged\n"})
+        report = project.run("c")
+        assert (report.invalid, api.rows) == (1, {1: "a", 2: "a"})
+        project({"in.csv": written({1: "a"})})
+        project.run("c")
+        assert api.rows == {1: "a"}
+
+
 def test_what_is_gone_at_the_api_already_is_as_good_as_taken_away(project: Project) -> None:
     with Receiver(lambda request: Reply(404 if request.method == "DELETE" else 200)) as server:
         project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "a"})})

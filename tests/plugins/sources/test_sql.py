@@ -116,6 +116,7 @@ def test_r21_rows_with_equal_cursors_are_told_apart_by_the_tie_break(
     put(database, (7, "10:00", 0), (6, "10:00", 0))
     project.run("c")
     assert told(receiver) == [1, 3, 5, 6, 7]
+    assert project.run("c").read == 0, "the cursor went on within the equal ones"
 
 
 def test_r21_rows_without_a_cursor_are_refused_and_counted(project: Project, receiver: Receiver, database: Database) -> None:
