@@ -1,7 +1,8 @@
 """Components: what a plugin offers, one abstract base per kind.
 
 A component is a class with a `name`, an `options` schema (Cerberus rules, each with
-``meta.help``), a docstring, and one or two verbs. Its options arrive as attributes.
+``meta.help``), a docstring, and one or two verbs. Its options arrive as attributes. The file is long as it has all
+eight kinds in it: what a plugin's author may write is read here from top to bottom.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -52,26 +53,23 @@ def command(project: Project, host: str, port: int) -> None:
     say("ended")
 
 
-class _opened:  # noqa: N801  # reads as a function in a `with`
+@contextmanager
+def _opened(door: Door, host: str, port: int) -> Iterator[int]:
     """The door, open on a port; which one is answered."""
-
-    def __init__(self, door: Door, host: str, port: int) -> None:
-        try:
-            from waitress.server import create_server  # noqa: PLC0415  # an extra
-        except ImportError:
-            raise ConfigError("an inbox needs the serve extra: pip install 'sendoff[serve]'") from None
-        most = max(inbox.max_body for inbox in door.inboxes.values())
-        try:
-            self._server = create_server(
-                door, host=host, port=port, threads=8, connection_limit=200, channel_timeout=30, max_request_body_size=most + 1,
-                max_request_header_size=16_384, ident=None, clear_untrusted_proxy_headers=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise ConfigError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None
-
-    def __enter__(self) -> int:
-        threading.Thread(target=self._server.run, name="sendoff-door", daemon=True).start()
-        return int(self._server.effective_port)
-
-    def __exit__(self, *raised: object) -> None:
-        self._server.close()
+    try:
+        from waitress.server import create_server  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise ConfigError("an inbox needs the serve extra: pip install 'sendoff[serve]'") from None
+    most = max(inbox.max_body for inbox in door.inboxes.values())
+    try:
+        server = create_server(
+            door, host=host, port=port, threads=8, connection_limit=200, channel_timeout=30, max_request_body_size=most + 1,
+            max_request_header_size=16_384, ident=None, clear_untrusted_proxy_headers=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise ConfigError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None
+    threading.Thread(target=server.run, name="sendoff-door", daemon=True).start()
+    try:
+        yield int(server.effective_port)
+    finally:
+        server.close()

@@ -4,7 +4,8 @@ from sendoff.ledger.changes import Changes, Failure, Kept, Piece, Sent
 from sendoff.ledger.locks import RunLock
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.remembered import Memory, Remembered, Sifted
-from sendoff.ledger.store import Ledger, RunState
+from sendoff.ledger.state import RunState
+from sendoff.ledger.store import Ledger
 
 __all__ = [
     "Changes",

@@ -20,11 +20,11 @@ CREATE TABLE IF NOT EXISTS post(
   inbox TEXT NOT NULL,
   key TEXT,                             -- by which the sender knows the post
   kind TEXT NOT NULL,                   -- json, jsonl or csv
-  body BLOB,                            -- NULL once a run has taken it over
   bytes INTEGER NOT NULL,
   at REAL NOT NULL,
+  body BLOB,                            -- NULL once a run has taken it over
   UNIQUE(inbox, key));
-CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id) WHERE body IS NOT NULL;
+CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id, bytes) WHERE body IS NOT NULL;
 """
 
 #: Keys of posts are known for so many seconds after they came.

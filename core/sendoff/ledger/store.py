@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sendoff import jsontext
@@ -18,36 +17,11 @@ from sendoff.ledger.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.opening import opened
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.remembered import Memory, Sifted
+from sendoff.ledger.state import RunState
 from sendoff.ledger.times import Times
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
-
-
-@dataclass(slots=True)
-class RunState:
-    """What the ledger knows of a run when it starts or goes on."""
-
-    id: int
-    connector: str
-    generation: int
-    source: str
-    resumed: bool
-    retry_of: int | None = None
-    planned: int = 0
-    read: int = 0
-    requests: int = 0
-    retries: int = 0
-    bytes: int = 0
-    invalid: int = 0
-    rejected: int = 0
-    pieces: list[Piece] = field(default_factory=list)
-    delivered: Ranges = field(default_factory=Ranges)
-    failed: Ranges = field(default_factory=Ranges)
-    #: Rows that `only_new` left out of the run.
-    known: int = 0
-    #: An earlier process left the destination down.
-    was_down: bool = False
 
 
 class Ledger(Times):

@@ -20,7 +20,8 @@ class Sift:
     """One walk over a source for one connector: `new` yields what is to be delivered.
 
     Of rows with the same key the first one counts. A row without a key is set aside as invalid. While there is a row
-    that cannot be read (ragged, no JSON), none is taken for gone: it may be that one. When the walk is over, `known` says how many rows were known already, and `sifted` has what is to be remembered at once.
+    that cannot be read (ragged, no JSON), none is taken for gone: it may be that one. When the walk is over, `known`
+    says how many rows were known already, and `sifted` has what is to be remembered at once.
     """
 
     def __init__(self, memory: Memory, rule: Rule) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sendoff.components import Inbound, Source
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, Locked, SendoffError
+from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import Ledger
 from sendoff.runner import Runner
 from sendoff.serving.door import Door
@@ -118,13 +118,10 @@ class Server:
             report = self._under_way[name].run(name)
             self._say(f"{name}: run {report.run}: {report.sentence()}")
             self._note(name, whole=report.unsettled == 0)
-        except Locked as error:
-            self._say(str(error))
-        except SendoffError as error:
-            self._say(f"{name}: {self.connectors[name].secrets.redact(str(error))}")
+        except Exception as error:  # whatever it is, what has landed is tried again
+            kind = "" if isinstance(error, SendoffError) else f"{type(error).__name__}: "
+            self._say(f"{name}: {kind}{self.connectors[name].secrets.redact(str(error))}")
             self._note(name, whole=False)
-        except Exception as error:
-            self._say(f"{name}: {type(error).__name__}: {self.connectors[name].secrets.redact(str(error))}")
         finally:
             with self._lock:
                 del self._under_way[name]
@@ -143,7 +140,10 @@ class Server:
     def serve(self, every: float = 1.0) -> None:
         """Look again and again until stopped, then wait for the requests under way."""
         while not self._stopped.is_set():
-            self.look()
+            try:
+                self.look()
+            except SendoffError as error:  # a plugin or a ledger that cannot be read now may be mended while it serves
+                self._say(str(error))
             self._stopped.wait(every)
         self.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sendoff import ConfigError
+from sendoff.ledger import Ledger
 from sendoff.serving import Server
 from sendoff.testing import Project, Receiver, Reply
 
@@ -130,6 +131,25 @@ def test_a_run_that_stopped_is_gone_on_with(project: Project, receiver: Receiver
     made.look()
     settled(made)
     assert len(receiver.requests) == 2
+
+
+def test_what_landed_while_somebody_else_ran_the_connector_is_delivered_later(project: Project, receiver: Receiver) -> None:
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, "watch: true")})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    ledger = Ledger(project.home / ".sendoff")
+    with ledger.lock("c"):
+        for after in (0, 3):
+            clock.now += after
+            made.look()
+            settled(made)
+    ledger.close()
+    assert receiver.requests == []
+    assert "is running already" in said[-1]
+    clock.now += 61
+    made.look()
+    settled(made)
+    assert len(receiver.requests) == 1
 
 
 def test_what_is_still_running_is_not_started_twice(project: Project, receiver: Receiver) -> None:

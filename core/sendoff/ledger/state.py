@@ -1,0 +1,34 @@
+"""What the ledger knows of a run when it starts or goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sendoff.ledger.changes import Piece
+from sendoff.ledger.ranges import Ranges
+
+
+@dataclass(slots=True)
+class RunState:
+    """What the ledger knows of a run when it starts or goes on."""
+
+    id: int
+    connector: str
+    generation: int
+    source: str
+    resumed: bool
+    retry_of: int | None = None
+    planned: int = 0
+    read: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    invalid: int = 0
+    rejected: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+    delivered: Ranges = field(default_factory=Ranges)
+    failed: Ranges = field(default_factory=Ranges)
+    #: Rows that `only_new` left out of the run.
+    known: int = 0
+    #: An earlier process left the destination down.
+    was_down: bool = False
