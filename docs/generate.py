@@ -66,6 +66,7 @@ def _lines() -> Iterator[str]:
     yield "| 2 | usage, connector, plugin or source: something is to be mended first, and nothing was sent |"
     yield "| 3 | stopped early, or locked, or no ledger: the next run goes on |"
     yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run goes on |"
+    yield "| 141 | whoever read the output went away before it was all written; the account is in `sendoff runs` |"
     yield "\n## Python\n"
     for name in sendoff.__all__:
         thing = getattr(sendoff, name)

@@ -19,7 +19,7 @@ import pytest
 from sendoff.ledger.inbox import Inboxes
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
-from tests.faults.test_kill import hold_the_account
+from tests.oracle import account
 from tests.plugins.sources import samples, servers, tables
 from tests.plugins.sources.test_identical import Api
 
@@ -111,7 +111,7 @@ def test_c13_killed_while_it_reads_or_sends_it_goes_on_and_each_record_counts_on
             except subprocess.TimeoutExpired:
                 run.kill()
             _, err = run.communicate()
-            hold_the_account(project.home)
+            account(project.home / ".sendoff")
             if run.returncode == 0:
                 break
             assert run.returncode == -9, err

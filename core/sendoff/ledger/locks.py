@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -35,8 +35,9 @@ class RunLock:
                 break
             os.close(self._fd)  # somebody deleted the file between opening and locking it
         note = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(note).encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, and only its holder stays unknown
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, json.dumps(note).encode(), 0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -37,7 +37,9 @@ def opened(directory: Path, write_fd: int) -> sqlite3.Connection:
             except BaseException:
                 db.close()
                 raise
-    except (sqlite3.Error, TypeError, OSError) as error:
+    except (sqlite3.OperationalError, OSError) as error:
+        raise LedgerError(f"{path} cannot be opened or written: {error}; nothing was sent") from error
+    except (sqlite3.Error, TypeError) as error:
         raise LedgerError(
             f"{path} is not a ledger that can be used ({error}); restore it from a backup, or move it away"
         ) from error

@@ -1,0 +1,234 @@
+"""C1 to C10 and C12: the process is killed at one named step, at its n-th time; then it goes on, and all is accounted for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sendoff.sandbox import Sandbox
+from tests.faults.proxy import FINE, Proxy, Weather
+from tests.oracle import NOTHING, Judgement, account, copied, judge
+from tests.torture.promise import Budget, Figures, Promise
+from tests.torture.zygote import Child, Zygote, sendoff
+
+RECORDS, BAD, INVALID = 240, {5, 77, 78, 200}, {30}
+WINDOW = 4
+
+#: What the catalogue calls each step, and where the process dies.
+STEPS = {
+    "c1": "before the plan is committed",
+    "c2": "after the plan is committed",
+    "c3": "after a request was handed to the transport",
+    "c4": "in the middle of a body",
+    "c5": "after the body, before the answer",
+    "c6": "after the head of the answer",
+    "c7": "after the answer",
+    "c8": "inside the commit of a verdict",
+    "c9": "inside the commit of a split",
+    "c10": "inside the writing down of failed records",
+    "c12": "while the run is closed",
+}
+
+
+def armed(step: str, hit: int) -> None:
+    """In the child: die at a step's n-th time, else run the connector."""
+    ARMS.get(step, lambda die: None)(_Dying(hit))
+    sendoff(["run", "c", "--json"])
+
+
+class _Dying:
+    """Dies when it is called for the n-th time."""
+
+    def __init__(self, hit: int) -> None:
+        self._left = hit
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _commit(die: _Dying, *, wanted: Callable[[Any], Any], before: bool = False) -> None:
+    from sendoff.ledger import Ledger  # in the child, as all that follows
+
+    commit = Ledger.commit
+
+    def dying(ledger: Any, state: Any, changes: Any) -> None:
+        if before and wanted(changes):
+            die()
+        commit(ledger, state, changes)
+        if not before and wanted(changes):
+            die()
+
+    Ledger.commit = dying  # type: ignore[method-assign]
+
+
+def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
+    """Die after a statement of a commit, when its transaction is open and not yet durable."""
+    from sendoff.ledger import Ledger, opening
+
+    commit, waiting = Ledger.commit, [False]
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> Any:
+            if waiting[0] and sql.startswith(at):
+                die()
+            return super().execute(sql, *values)
+
+        def executemany(self, sql: str, *values: Any) -> Any:
+            done = super().executemany(sql, *values)
+            if waiting[0] and sql.startswith(at):
+                die()
+            return done
+
+    def noting(ledger: Any, state: Any, changes: Any) -> None:
+        waiting[0] = bool(wanted(changes))
+        commit(ledger, state, changes)
+        waiting[0] = False
+
+    connect = sqlite3.connect
+    opening.sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
+    Ledger.commit = noting  # type: ignore[method-assign]
+
+
+def _desk(die: _Dying, *, verb: str) -> None:
+    from sendoff.delivery.desk import Desk
+    from sendoff.exchange import Request
+
+    original = getattr(Desk, verb)
+
+    def dying(desk: Any, *args: Any) -> Any:
+        if verb == "answer":
+            die()
+        found = original(desk, *args)
+        if isinstance(found, Request):
+            die()
+        return found
+
+    setattr(Desk, verb, dying)
+
+
+def _end(die: _Dying) -> None:
+    """Hits 1 to 4: before the run is closed, inside, at its COMMIT, and after."""
+    from sendoff.ledger import Ledger, opening
+
+    end, inside, connect = Ledger.end, [False], sqlite3.connect
+
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> Any:
+            if inside[0] and not sql.startswith("BEGIN"):
+                die()
+            return super().execute(sql, *values)
+
+    def dying(*args: Any, **named: Any) -> None:
+        die()
+        inside[0] = True
+        end(*args, **named)
+        inside[0] = False
+        die()
+
+    opening.sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
+    Ledger.end = dying  # type: ignore[method-assign]
+
+
+ARMS: dict[str, Callable[[_Dying], None]] = {
+    "c1": lambda die: _commit(die, wanted=lambda changes: changes.opened, before=True),
+    "c2": lambda die: _commit(die, wanted=lambda changes: changes.opened),
+    "c3": lambda die: _desk(die, verb="next"),
+    "c7": lambda die: _desk(die, verb="answer"),
+    "c8": lambda die: _inside(die, wanted=lambda changes: changes.delivered, at="COMMIT"),
+    "c9": lambda die: _inside(die, wanted=lambda changes: changes.closed and len(changes.opened) > 1, at="INSERT INTO piece"),
+    "c10": lambda die: _inside(die, wanted=lambda changes: changes.failed, at="INSERT OR IGNORE INTO failed"),
+    "c12": _end,
+}
+#: Steps that are seen from the wire: which way, and after how many bytes. A request is about 900 of them, an answer about 200.
+WIRE = {"c4": ("at_up", 600), "c5": ("at_up", 900), "c6": ("at_down", 60)}
+
+
+def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, Judgement]:
+    """Kill a run at a step, go on with it, and judge: whether it was hit, how many requests came twice, and the judgement."""
+    emails = {at: f"{'bad' if at in BAD else 'good'}{at}@example.com" for at in range(RECORDS)}
+    source = {at: {"id": at, "email": email} for at, email in emails.items() if at not in INVALID}
+    valid, children = list(source), list[Child]()
+
+    def slay() -> None:
+        children[0].signal(signal.SIGKILL)
+        children[0].wait(10)
+
+    def weather(number: int) -> Weather:
+        if step not in WIRE or number > 0:
+            return FINE
+        way, first = WIRE[step]
+        return Weather(**{way: (first + 500 * (hit - 1), slay)})
+
+    (home / "connectors.d").mkdir(parents=True)
+    rows = (f"{at if at in source else 'x'},{email}\n" for at, email in emails.items())
+    (home / "in.csv").write_text("id,email\n" + "".join(rows))
+    with Sandbox(["400 if email ~ ^bad"]) as api, Proxy(api.port, weather) as proxy:
+        (home / "connectors.d/c.yaml").write_text(
+            "source: {use: csv, path: in.csv}\nschema: {id: integer, email: string}\nsend: {use: batch, max_records: 10}\n"
+            f'on_failure: split\ndestination: {{url: "{proxy.url}/x", concurrency: 2, retry: {{base: 0.01, cap: 0.02}}}}\n'
+        )
+        children.append(zygote.start("tests.torture.failpoints:armed", step, hit, cwd=home))
+        code = children[0].wait(60)
+        assert code in (-9, 1), f"{step}@{hit}: {children[0].output()}"
+        before = api.counts["replays"]
+        if code == -9 and not ended(home / ".sendoff"):
+            again = zygote.run("run", "c", "--json", cwd=home)
+            assert again.wait(60) == 1, f"{step}@{hit}: {again.output()}"
+        assert api.counts["conflicts"] == 0, f"{step}@{hit}: a key came with other bytes"
+        held = account(home / ".sendoff")
+        assert held is not None
+        taken = [(record["id"], record) for record in api.taken.get("/x", [])]
+        judgement = judge(source, [valid[at] for at in held.delivered], taken, [valid[at] for at in held.rejected])
+        assert ({valid[at] for at in held.rejected}, held.invalid) == (BAD, INVALID), f"{step}@{hit}: the wrong ones failed"
+        return code == -9, api.counts["replays"] - before, judgement
+
+
+def ended(state: Path) -> bool:
+    """Whether the last run was closed, durably; the account is held on the way."""
+    if account(state) is None:
+        return False
+    with copied(state) as db:
+        row = db.execute("SELECT state FROM run ORDER BY id DESC").fetchone()
+    return row is not None and row[0] == "incomplete"
+
+
+def torture(budget: Budget) -> Figures:
+    """Every step at its first hits, over and over with later ones."""
+    struck_at: Counter[str] = Counter()
+    most, total, done = 0, NOTHING, 0
+    scratch = Path(tempfile.mkdtemp(prefix="failpoints-"))
+    try:
+        with Zygote(scratch) as zygote:
+            while budget.left(done):
+                hit, step = done // len(STEPS) + 1, list(STEPS)[done % len(STEPS)]
+                died, repeats, judgement = struck(step, hit, scratch / f"{step}-{hit}", zygote)
+                struck_at[step] += died
+                assert repeats <= WINDOW, f"{step}@{hit}: {repeats} requests came twice"
+                most, total, done = max(most, repeats), total + judgement, done + 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    missed = [step for step in STEPS if done >= len(STEPS) and not struck_at[step]]
+    assert not missed, f"never reached: {missed}"
+    return {"deaths": struck_at.total(), "steps": len(struck_at), **asdict(total), "most repeats": most}
+
+
+PROMISE = Promise(
+    name="failpoints",
+    says="A process that dies before, in or after any step of a delivery loses nothing",
+    rests_on="one transaction for what belongs together",
+    torture=torture,
+    ci=55,
+    full=220,
+    proof="deaths",
+    zero=("lost", "unexpected", "duplicated", "recovered", "corrupted"),
+)
