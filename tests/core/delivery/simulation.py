@@ -89,7 +89,7 @@ class Simulation:
         max_bytes: int | None = None, seed: int = 0, width: Callable[[int], int] = lambda at: 6, retry: dict[str, Any] | None = None,
         accept_refusals: bool = False, answers: dict[str, Any] | None = None, idempotent: bool = False,
         lanes: Callable[[int], Any] | None = None, routes: Callable[[int], Route] | None = None, pace: dict[str, float] | None = None,
-        seconds: Callable[[int], float] = lambda busy: 0.01, deadline: float = float("inf"), strategy: Any = None,
+        seconds: Callable[[int], float] = lambda busy: 0.01, deadline: float = float("inf"), strategy: Any = None, memory: Any = None,
     ) -> None:  # fmt: skip
         self.n, self.api, self.random, self.width = n, api, Random(seed), width
         self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
@@ -99,7 +99,7 @@ class Simulation:
         self.retry = {name: rule["default"] for name, rule in RETRY.items()} | (retry or {})
         self.concurrency = concurrency
         self.accept_refusals = accept_refusals
-        self.memory = Memory()
+        self.memory = memory or Memory()
         self.now = 0.0
         #: Every request that travelled: its span, in order.
         self.sent: list[Span] = []
@@ -118,10 +118,17 @@ class Simulation:
         )  # fmt: skip
         pace = Pace()
         pace.limit(self.pace)
+        state = self.memory.state()
         terms = Terms(
-            to, {}, "header", keymaker(b"s", "c", 1), Policy.of(self.answers), pace, accept_refusals=self.accept_refusals
+            to,
+            {},
+            "header",
+            keymaker(b"s", "c", state.generation),
+            Policy.of(self.answers),
+            pace,
+            accept_refusals=self.accept_refusals,
         )
-        self.engine = Engine(terms, self.sender, self.strategy, self.memory.state(), random=self.random)
+        self.engine = Engine(terms, self.sender, self.strategy, state, random=self.random)
         self.blocks = self._blocks()
         self.in_flight: list[Request | tuple[Volley, int]] = []
         self.volley: Volley | None = None
