@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,8 @@ SPACE = r"[ \t]*"
 PLAIN = r'[^"\\\x00-\x1f]*'
 INTEGER = r"-?(?:0|[1-9][0-9]*)"
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+
+_BEYOND = "a number with an exponent beyond all bounds"
 
 
 def key_pattern(key: str) -> str:
@@ -38,11 +40,16 @@ def loads(text: str) -> Any:
         raise ValueError(f"not JSON at column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ValueError("nested too deep") from None
+    except InvalidOperation:
+        raise ValueError(_BEYOND) from None
 
 
 def scan(text: str, at: int) -> tuple[Any, int]:
     """Read the JSON value that begins at a place, and say where it ends; raises `json.JSONDecodeError` where it is none."""
-    return _DECODER.raw_decode(text, at)
+    try:
+        return _DECODER.raw_decode(text, at)
+    except InvalidOperation:
+        raise json.JSONDecodeError(_BEYOND, text, at) from None
 
 
 def dumps(value: Any) -> str:

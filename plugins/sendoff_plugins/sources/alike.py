@@ -96,7 +96,7 @@ class Alike:
                         return None
                     break
             else:
-                page = self._page(lines, tokens, faults)
+                page = self._page(lines, tokens, faults) if self._members else None  # not one good line to learn from
                 return None if page is None else (page, faults)
         return None
 

@@ -1,0 +1,40 @@
+"""H13, R13, K1: a coverage-guided fuzzer on everything that reads what others wrote."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sendoff import Answer
+from sendoff.answers import Kind, judge
+from tests.torture import fuzz
+
+SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.skipif(fuzz.able() is not None, reason=str(fuzz.able()))
+@pytest.mark.parametrize(
+    "target",
+    ["k1-yaml", "r8-csv", "r13-jsonl", "h13-answers", "h14-retry_after", "h4-http1"],
+)
+def test_any_bytes_are_read_or_refused_with_a_sentence(target: str) -> None:
+    assert fuzz.fuzz(target.partition("-")[2], SECONDS) > 1_000
+
+
+def test_a_file_of_json_lines_without_one_good_line_is_counted(project) -> None:
+    # Found by fuzzing: the page had no rows, and the run ended with a traceback.
+    text = 'source: {use: jsonl, path: in.jsonl}\ndestination: {url: "http://127.0.0.1:1/x"}\n'
+    report = project({"in.jsonl": 'no\n[1]\n{"a":NaN}\n', "connectors.d/c.yaml": text}).run("c")
+    assert (report.read, report.invalid, report.state) == (3, 3, "incomplete")
+
+
+def test_a_number_with_an_exponent_beyond_all_bounds_is_one_bad_line_and_no_end_of_the_run(project, receiver) -> None:
+    # Found by fuzzing: Python's decimals have bounds of their own, and their error is no ValueError.
+    text = f'source: {{use: jsonl, path: in.jsonl}}\nsend: {{use: batch}}\ndestination: {{url: "{receiver.url}"}}\n'
+    lines = '{"a":1}\n{"a":[1e99999999999999999999, null]}\n'
+    report = project({"in.jsonl": lines, "connectors.d/c.yaml": text}).run("c")
+    assert (report.delivered, report.invalid, receiver.bodies) == (1, 1, [[{"a": 1}]])
+    assert judge(Answer(400, {"content-type": "application/json"}, b'{"a":1e99999999999999999999}')).kind is Kind.REJECTED
