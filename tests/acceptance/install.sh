@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the acceptance tests drive, each in a place of its own.
+# Installs the servers that the acceptance tests drive, each in a place of its own, and the tools that cause faults.
 set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin
@@ -8,6 +8,9 @@ command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-aler
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
 command -v mariadbd >/dev/null || wanted="$wanted mariadb-server"
 command -v sshd >/dev/null || wanted="$wanted openssh-server openssh-client"
+command -v strace >/dev/null || wanted="$wanted strace"
+command -v ip >/dev/null || wanted="$wanted iproute2"
+command -v nft >/dev/null || wanted="$wanted nftables"
 command -v curl >/dev/null || wanted="$wanted curl"
 if [ -n "$wanted" ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo

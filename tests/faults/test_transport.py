@@ -615,3 +615,19 @@ def test_n4_an_address_that_does_not_answer_is_given_up_for_the_next(
         for line in held:
             line.close()
     assert answer.status == 200
+
+
+def test_n2_a_connection_that_was_never_made_sent_nothing(transport: Transport) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        held = [socket.socket() for _ in range(4)]
+        for line in held:
+            line.setblocking(False)
+            line.connect_ex(("127.0.0.1", port))
+        answer = ask(transport, f"http://127.0.0.1:{port}/x", deadline=0.5)
+        for line in held:
+            line.close()
+    assert (answer.status, answer.sent) == (None, False)
+    assert answer.error == "no connection and no answer within 0.5 seconds"

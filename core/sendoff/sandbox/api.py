@@ -30,7 +30,7 @@ class Sandbox(LocalServer):
     With `sheet`, a CSV file, it stands in for Google Sheets as well (see `sendoff.sandbox.sheets`).
     """
 
-    def __init__(self, rules: Iterable[str] = (), *, port: int = 0, sheet: Path | None = None) -> None:
+    def __init__(self, rules: Iterable[str] = (), *, port: int = 0, host: str = "127.0.0.1", sheet: Path | None = None) -> None:
         self.rules: list[Rule] = [parse(text) for text in rules]
         #: The records taken, by path, in the order they came.
         self.taken: dict[str, list[Any]] = {}
@@ -41,7 +41,7 @@ class Sandbox(LocalServer):
         self._log: list[str] = []
         self._met: Counter[str] = Counter()
         self._lock = threading.Lock()
-        super().__init__(self._answer, port=port)
+        super().__init__(self._answer, port=port, host=host)
 
     @property
     def records(self) -> list[Any]:

@@ -137,9 +137,7 @@ class Line:
             self._next_address("connection timed out")
             return
         waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
-        self._over(
-            Answer(error=f"{waiting} within {self.deadline - self.began:g} seconds", sent=self.open or self._sock is not None)
-        )
+        self._over(Answer(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", sent=self.sent))
 
     def fail(self, answer: Answer) -> None:
         self._over(answer)

@@ -73,7 +73,8 @@ class Urllib3(Transport):
             except Exception as error:
                 answer = lost(error, request.url)
             if watch.expired:
-                answer = Answer(error=f"no whole answer within {request.deadline:g} seconds", sent=watch.connected)
+                waiting = "no whole answer" if watch.connected else "no connection and no answer"
+                answer = Answer(error=f"{waiting} within {request.deadline:.3g} seconds", sent=watch.connected)
         return replace(answer, seconds=time.monotonic() - started)
 
     def _exchange(self, request: Request, pool: Any) -> Answer:
