@@ -1,23 +1,25 @@
 # Everything goes through these; CI calls the same.
 PYTHON ?= python3
 BIN := .venv/bin
+MINUTES ?= 60
 
-.PHONY: run test servers lint bench bench-quick docs clean
+.PHONY: run test servers lint bench bench-quick docs lock torture clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
 	@$(BIN)/sendoff sandbox --sheet connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
 	  code=$$?; test $$code -le 1 || exit $$code
 
-test: .venv/dev  ## every test
-	$(BIN)/pytest
+test: .venv/dev  ## every test, as many at once as there are cores
+	$(BIN)/pytest -n auto
 
 servers:  ## install the servers that the acceptance tests drive
 	tests/acceptance/install.sh
 
-lint: .venv/dev  ## style, types, and the direction of the arrows
+lint: .venv/dev  ## style, types, the direction of the arrows, and known weaknesses of what is used
 	$(BIN)/ruff check core plugins tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.audit requirements-dev.lock
 
 bench: .venv/dev  ## speed, beside that of others, as ratios in one run; writes docs/performance.md
 	tests/bench/peers/install.sh
@@ -29,6 +31,14 @@ bench-quick: .venv/dev  ## the same in two minutes, with the peers that are inst
 docs: .venv/dev  ## write the generated reference anew
 	$(BIN)/python docs/generate.py
 
+lock: .venv/dev  ## choose the versions that development uses anew
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+	  --extra dev pyproject.toml --output-file requirements-dev.lock
+
+torture: .venv/dev  ## every promise for MINUTES, and the table of what came of it; writes docs/guarantees.md and docs/faults.md
+	$(BIN)/python -m tests.torture --minutes $(MINUTES)
+
 clean:
 	rm -rf .venv .sendoff build dist
 
@@ -37,7 +47,9 @@ clean:
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/dev: pyproject.toml
+# The very versions, by their hashes; and then sendoff itself, without choosing any anew.
+.venv/dev: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
