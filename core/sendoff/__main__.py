@@ -1,5 +1,12 @@
 """``python -m sendoff``."""
 
-from sendoff.cli import main
+import sys
+from pathlib import Path
+
+# Python puts the working directory first, where plugins would be looked for too: what lies there is none of sendoff's.
+if sys.path[0] in ("", str(Path.cwd())):
+    del sys.path[0]
+
+from sendoff.cli import main  # noqa: E402  # only once the path is right
 
 main()

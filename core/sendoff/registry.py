@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -37,16 +38,29 @@ class Registry:
 
     Plugins come in by three doors, all alike: installed distributions' ``sendoff`` entry points
     (the built-ins are such), files in ``plugins.d/``, and objects given from Python.
-    Raises `PluginError` for one that cannot be loaded, clashes, or breaks its kind's contract.
+    With `allow`, only the distributions and files named there are loaded, as ``acme-sendoff`` or
+    ``plugins.d/acme.py``, and sendoff's own; of the others not a line is run.
+    Raises `PluginError` for one that cannot be loaded, clashes, or breaks its kind's contract, and
+    for a name in `allow` that is nobody's.
     """
 
-    def __init__(self, *, files: Iterable[Path] = (), plugins: Iterable[Any] = ()) -> None:
+    def __init__(
+        self, *, files: Iterable[Path] = (), plugins: Iterable[Any] = (), allow: Collection[str] | None = None
+    ) -> None:
         self._manager = pluggy.PluginManager("sendoff")
         self._manager.add_hookspecs(hookspecs)
         self._providers: dict[int, str] = {}
+        self._allow = None if allow is None else {_normal(name) for name in allow} - {"sendoff"}
+        self._met: set[str] = set()
+        #: Plugins that are there and were not loaded, as `allow` does not name them.
+        self.passed_over: list[str] = []
         self._load_entry_points()
         for file in files:
-            self._register(_module(file), f"{file.parent.name}/{file.name}")
+            name = f"{file.parent.name}/{file.name}"
+            if self._allowed(name):
+                self._register(_module(file), name)
+        if unknown := (self._allow or set()) - self._met:
+            raise PluginError(f"no plugin is named {min(unknown)!r}, which is among those allowed")
         for plugin in plugins:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
         self._check_hooks()
@@ -62,9 +76,22 @@ class Registry:
     def offers(self, kind: str) -> Mapping[str, Offer]:
         return self._offers[kind]
 
+    def _allowed(self, name: str) -> bool:
+        """Whether a plugin may be loaded; a name is noted once it was met."""
+        if self._allow is None or name == "sendoff" or _normal(name) in self._met:
+            return True
+        if _normal(name) in self._allow:
+            self._met.add(_normal(name))
+            return True
+        if name not in self.passed_over:
+            self.passed_over.append(name)
+        return False
+
     def _load_entry_points(self) -> None:
         for entry in sorted(importlib.metadata.entry_points(group="sendoff")):
             if entry.dist is None:
+                continue
+            if not self._allowed(entry.dist.name):
                 continue
             provider = f"{entry.dist.name} {entry.dist.version}"
             try:
@@ -122,6 +149,11 @@ def breach(component: Any, kind: str) -> str | None:
     except cerberus.SchemaError as error:
         return f"{title}: its options are not a Cerberus schema: {error}"
     return None
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as the index knows it (PyPA's name normalization); a file's as it is."""
+    return name if "/" in name else re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _module(file: Path) -> ModuleType:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -34,7 +34,7 @@ class Runner:
 
     `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are
     modules or objects with sendoff hooks; files in ``plugins.d`` beside the directory are loaded
-    too. With `egress="public"` no connector reaches anything but the open internet, whatever it says:
+    too; `allow` names the distributions and files that may be, where not all may. With `egress="public"` no connector reaches anything but the open internet, whatever it says:
     for those who let others write connectors. Nothing is printed, no signal handler is set, nothing
     global is changed.
     Raises `ConfigError` for a directory or a plugin that will not do.
@@ -46,6 +46,7 @@ class Runner:
         *,
         state: str | Path | None = None,
         plugins: Iterable[Any] = (),
+        allow: Collection[str] | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
@@ -54,7 +55,7 @@ class Runner:
         self.directory = Path(directory)
         self.home = self.directory.absolute().parent
         self.state = Path(state) if state is not None else self.home / ".sendoff"
-        self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins)
+        self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins, allow=allow)
         #: Who watches every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
         self._egress = egress

@@ -63,27 +63,58 @@ def test_a_file_in_plugins_d_is_a_plugin(tmp_path: Path) -> None:
     assert offer.summary == "The first `count` Fibonacci numbers."
 
 
-def test_an_installed_package_with_an_entry_point_is_a_plugin(tmp_path: Path) -> None:
-    # What an installer leaves behind: the module, and its metadata.
-    (tmp_path / "sendoff_fibonacci.py").write_text(PLUGIN)
-    info = tmp_path / "sendoff_fibonacci-1.0.dist-info"
+def installed(directory: Path, code: str = PLUGIN) -> None:
+    """What an installer leaves behind: the module, and its metadata."""
+    (directory / "sendoff_fibonacci.py").write_text(code)
+    info = directory / "sendoff_fibonacci-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sendoff-fibonacci\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[sendoff]\nfibonacci = sendoff_fibonacci\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "from sendoff.cli import main; main()", "plugins", "fibonacci"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
+
+
+def listed(*words: str, cwd: Path, path: Path | None = None, how: tuple[str, ...] = ("-m", "sendoff")) -> str:
+    """What ``sendoff`` says to these words."""
+    env = {**os.environ, "PYTHONPATH": str(path or "")}
+    done = subprocess.run([sys.executable, *how, *words], cwd=cwd, env=env, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_an_installed_package_with_an_entry_point_is_a_plugin(tmp_path: Path) -> None:
+    installed(tmp_path)
+    assert listed("plugins", "fibonacci", cwd=tmp_path, path=tmp_path).startswith(
+        "fibonacci (sources, from sendoff-fibonacci 1.0)"
     )
-    assert done.stdout.startswith("fibonacci (sources, from sendoff-fibonacci 1.0)"), done.stderr
 
 
-def test_x4_what_lies_in_the_working_directory_is_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sendoff_evil.py").write_text("raise SystemExit('loaded')")
-    Registry()
+def test_x4_what_lies_in_the_working_directory_is_no_plugin(tmp_path: Path) -> None:
+    installed(tmp_path, "raise SystemExit('loaded')")
+    assert "loaded" in listed("plugins", cwd=tmp_path, path=tmp_path)  # on the path it would be one
+    assert "csv" in listed("plugins", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("allowed", ["", "sendoff", "sendoff,plugins.d/good.py"])
+def test_x4_of_plugins_that_are_not_allowed_not_a_line_is_run(tmp_path: Path, allowed: str) -> None:
+    far = tmp_path / "far"
+    far.mkdir()
+    installed(far, "raise SystemExit('loaded')")
+    (tmp_path / "connectors.d").mkdir()
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d/bad.py").write_text("raise SystemExit('loaded')")
+    (tmp_path / "plugins.d/good.py").write_text(PLUGIN)
+    said = listed("--plugins", allowed, "plugins", cwd=tmp_path, path=far)
+    assert "loaded" not in said.replace("not loaded", "")
+    assert ("fibonacci" in said.partition("not loaded")[0]) == ("good" in allowed)
+    assert "sendoff-fibonacci" in said.partition("not loaded")[2]
+
+
+def test_x4_a_plugin_is_allowed_by_any_spelling_of_its_name(tmp_path: Path) -> None:
+    installed(tmp_path)
+    assert "fibonacci (sources" in listed("--plugins", "Sendoff_Fibonacci", "plugins", "fibonacci", cwd=tmp_path, path=tmp_path)
+
+
+def test_x4_a_name_among_those_allowed_that_is_nobody_s_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="no plugin is named 'acme-sendoff'"):
+        Registry(allow=["acme-sendoff"])
 
 
 class Named(Source):

@@ -50,12 +50,13 @@ class Project:
 
     directory: Path
     state: Path | None
+    allow: tuple[str, ...] | None = None
 
     @cached_property
     def runner(self) -> Runner:
         from sendoff.runner import Runner  # noqa: PLC0415  # with it comes all there is
 
-        return Runner(self.directory, state=self.state)
+        return Runner(self.directory, state=self.state, allow=self.allow)
 
     def file(self, name: str) -> Path:
         """A connector's file by its name."""
@@ -117,10 +118,17 @@ class Commands(click.Group):
     envvar="SENDOFF_STATE",
     help="Where the ledger is. [default: .sendoff beside the directory]",
 )
+@click.option(
+    "--plugins",
+    "allow",
+    envvar="SENDOFF_PLUGINS",
+    help="Load no plugins but these: distributions and files of plugins.d, with commas between; '' for none. [default: all]",
+)
 @click.pass_context
-def sendoff(ctx: click.Context, directory: Path, state: Path | None) -> None:
+def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None) -> None:
     """Deliver records to somebody else's HTTP API, and account for every one of them."""
-    ctx.obj = Project(directory, state)
+    named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
+    ctx.obj = Project(directory, state, named)
 
 
 def main() -> None:
