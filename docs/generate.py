@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the code: the same declarations that check and run connectors."""
+"""Writes docs/reference.md from the code: the same declarations that check and run connectors; docs/faults.md from the tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from sendoff.registry import Registry
 from sendoff.sandbox import rules as sandbox_rules
 from sendoff.schema import RULES, types
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests import catalogue  # the tests are no package that is installed
+
 PAGE = Path(__file__).with_name("reference.md")
+FAULTS = Path(__file__).with_name("faults.md")
 
 
 def reference() -> str:
@@ -129,3 +133,4 @@ if __name__ == "__main__":
     if "--check" in sys.argv:
         sys.exit(PAGE.read_text() != reference())
     PAGE.write_text(reference())
+    FAULTS.write_text(catalogue.page())

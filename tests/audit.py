@@ -13,7 +13,19 @@ import sys
 
 def main(lock: str) -> int:
     """Ask, tell, and say how to exit."""
-    command = [sys.executable, "-m", "pip_audit", "-r", lock, "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "-r",
+        lock,
+        "--no-deps",
+        "--disable-pip",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         found = json.loads(done.stdout)["dependencies"]

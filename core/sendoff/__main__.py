@@ -7,6 +7,6 @@ from pathlib import Path
 if sys.path[0] in ("", str(Path.cwd())):
     del sys.path[0]
 
-from sendoff.cli import main  # noqa: E402  # only once the path is right
+from sendoff.cli import main  # only once the path is right
 
 main()

@@ -34,7 +34,8 @@ class Runner:
 
     `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are
     modules or objects with sendoff hooks; files in ``plugins.d`` beside the directory are loaded
-    too; `allow` names the distributions and files that may be, where not all may. With `egress="public"` no connector reaches anything but the open internet, whatever it says:
+    too; `allow` names the distributions and files that may be, where not all may.
+    With `egress="public"` no connector reaches anything but the open internet, whatever it says:
     for those who let others write connectors. Nothing is printed, no signal handler is set, nothing
     global is changed.
     Raises `ConfigError` for a directory or a plugin that will not do.

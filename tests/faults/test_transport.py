@@ -205,7 +205,7 @@ def test_m2_a_bomb_is_unpacked_to_the_cap_only(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_h9_redirects_are_not_followed(transport: Transport, status: int) -> None:
+def test_h9_x2_redirects_are_not_followed(transport: Transport, status: int) -> None:
     with Wire(saying(OK)) as elsewhere:
         with Wire(
             saying(b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % (status, elsewhere.url.encode()))

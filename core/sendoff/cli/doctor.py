@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import time
@@ -46,6 +47,7 @@ def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
     except PackageNotFoundError:
         pass
     yield from _state(project)
+    yield from _open_secrets(project)
     year = time.gmtime().tm_year
     yield "clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"), "" if 2026 <= year < 2100 else "the clock is wrong"
     proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if os.environ.get(name)]
@@ -71,3 +73,13 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
         f"{sum(len(runner.registry.offers(kind)) for kind in ('sources', 'senders', 'transports'))} components load",
         "",
     )
+
+
+def _open_secrets(project: Project) -> Iterator[tuple[str, str, str]]:
+    """Files that connectors take secrets from, and others can read."""
+    here = project.directory.absolute().parent
+    texts = [file.read_text(errors="replace") for file in project.directory.glob("*.y*ml")]
+    for name in sorted({name for text in texts for name in re.findall(r"\$\{file:([^}]+)\}", text)}):
+        file = here / name
+        if file.exists() and file.stat().st_mode & 0o077:
+            yield "secret", name, "others can read it; chmod 600"

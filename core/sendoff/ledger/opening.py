@@ -72,6 +72,9 @@ def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
             raise LedgerError(f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one")
         _create(db)
         home.sync_directory(path.parent)
+    foreign = db.execute("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+    if foreign is not None:
+        raise LedgerError(f"{path} has a {foreign[0]} named {foreign[1]!r}, which no sendoff made; restore it from a backup")
     version, identity = (db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0] for key in ("version", "id"))
     if version > VERSION:
         raise LedgerError(

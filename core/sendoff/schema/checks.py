@@ -8,16 +8,12 @@ rule for which no safe expression is known is left to Cerberus for every row.
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import polars as pl
 
+from sendoff.schema import patterns
 from sendoff.schema.fields import Field
-
-#: Patterns whose meaning could differ between Python's `re` and Rust's regex, even on plain text.
-_FOREIGN = re.compile(r"&&|--|~~|\[\[|\[\^\[|\[\]|\[\^\]|\{,|\(\?(?!:)|\\[^dDwWsSbB.\\^$*+?()|{}\[\]/@\-]")
-_PLAIN_TEXT = r"\A[\x20-\x7e]*\z"
 
 
 def certain(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
@@ -63,17 +59,5 @@ def _expression(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
         case "empty", _:
             return pl.lit(True) if constraint or type_name not in ("dict", "list", "") else None
         case "regex", "string":
-            return _matches(constraint, v)
+            return patterns.expression(constraint, v)
     return None
-
-
-def _matches(pattern: str, v: pl.Expr) -> pl.Expr | None:
-    """Cerberus's match (from the start, and to the end as it adds ``$``), for plain ASCII text only."""
-    if _FOREIGN.search(pattern) or not pattern.isascii():
-        return None
-    whole = rf"\A(?:{pattern if pattern.endswith('$') else pattern + '$'})"
-    try:
-        pl.Series(["x"]).str.contains(whole)
-    except pl.exceptions.PolarsError:
-        return None
-    return v.str.contains(_PLAIN_TEXT) & v.str.contains(whole)

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import cerberus
-from cerberus.errors import BasicErrorHandler, ValidationError
+from cerberus.errors import REGEX_MISMATCH, BasicErrorHandler, ValidationError
+
+from sendoff.schema import patterns
 
 MESSAGES = BasicErrorHandler.messages
 SHOWN = 80
@@ -27,6 +29,14 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
         "datetime": cerberus.TypeDefinition("datetime", (datetime,), ()),
         "time": cerberus.TypeDefinition("time", (time,), ()),
     }
+
+    def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
+        """{'type': 'string'}"""
+        matched = patterns.matches(pattern, value) if isinstance(value, str) else True
+        if matched is None:
+            super()._validate_regex(pattern, field, value)
+        elif not matched:
+            self._error(field, REGEX_MISMATCH)
 
 
 def validator(fields: Mapping[str, Mapping[str, Any]]) -> RecordValidator:

@@ -152,7 +152,7 @@ def test_what_landed_while_somebody_else_ran_the_connector_is_delivered_later(pr
     assert len(receiver.requests) == 1
 
 
-def test_what_is_still_running_is_not_started_twice(project: Project, receiver: Receiver) -> None:
+def test_l4_what_is_still_running_is_not_started_twice(project: Project, receiver: Receiver) -> None:
     project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, "schedule: {cron: '* * * * *', timezone: UTC}")})
     receiver.script = lambda request: Reply(delay=1.0)
     clock, said = Clock(), list[str]()

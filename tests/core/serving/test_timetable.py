@@ -38,11 +38,11 @@ def test_every_morning_it_runs_once() -> None:
     assert runs("0 7 * * *", "2026-11-20T00:00", "2026-11-22T23:00") == ["20 07:00 CET", "21 07:00 CET", "22 07:00 CET"]
 
 
-def test_in_the_hour_that_is_skipped_in_spring_it_runs_at_its_end() -> None:
+def test_t2_in_the_hour_that_is_skipped_in_spring_it_runs_at_its_end() -> None:
     assert runs("30 2 * * *", "2026-03-28T00:00", "2026-03-30T12:00") == ["28 02:30 CET", "29 03:00 CEST", "30 02:30 CEST"]
 
 
-def test_in_the_hour_that_comes_twice_in_autumn_it_runs_once() -> None:
+def test_t2_in_the_hour_that_comes_twice_in_autumn_it_runs_once() -> None:
     assert runs("30 2 * * *", "2026-10-24T00:00", "2026-10-26T12:00") == ["24 02:30 CEST", "25 02:30 CEST", "26 02:30 CET"]
 
 
@@ -67,7 +67,7 @@ def test_a_little_late_is_on_time_whatever_the_rule() -> None:
         assert found.why == why
 
 
-def test_a_clock_that_is_set_back_makes_nothing_due_twice() -> None:
+def test_t1_a_clock_that_is_set_back_makes_nothing_due_twice() -> None:
     table = Timetable({"c": schedule("0 7 * * *")}, {"c": at("2026-11-20T00:00")})
     assert "c" in table.due(at("2026-11-20T07:00:01"))
     assert table.due(at("2026-11-20T06:00")) == {}
@@ -75,7 +75,7 @@ def test_a_clock_that_is_set_back_makes_nothing_due_twice() -> None:
     assert "c" in table.due(at("2026-11-21T07:00:01"))
 
 
-def test_a_clock_set_years_forward_is_one_missed_run() -> None:
+def test_t1_a_clock_set_years_forward_is_one_missed_run() -> None:
     table = Timetable({"c": schedule("*/5 * * * *")}, {"c": at("2026-11-20T00:00")})
     assert table.due(at("2031-11-20T00:03"))["c"].run
     assert table.due(at("2031-11-20T00:04")) == {}

@@ -1,0 +1,203 @@
+"""M7, X3: canaries in place of secrets, of every kind, over every path; afterwards not one may be found anywhere.
+
+The API echoes whatever it gets in every form it can, in its successes and in its refusals, as careless ones do.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from urllib.parse import quote, quote_plus
+
+from sendoff.sandbox import LocalServer, Received, Reply
+from tests.torture.promise import Budget, Figures, Promise
+from tests.torture.zygote import Zygote, sendoff
+
+KINDS = ("BEARER", "PASSWORD", "HEADER", "QUERY", "CLIENT_SECRET", "PROXY", "SIGNING", "HOOK", "BODY", "FILE")
+#: Where nothing but the secrets themselves is: what is looked through is all the rest.
+GIVEN = frozenset({"secret.txt"})
+
+AUTHS = {
+    "bearer": "auth: {use: bearer, token: '${BEARER}'}",
+    "basic": "auth: {use: basic, username: someone, password: '${PASSWORD}'}",
+    "oauth": "auth: {use: oauth2, token_url: '%(url)s/token', client_id: us, client_secret: '${CLIENT_SECRET}'}",
+    "webhook": "auth: {use: standard_webhooks, secret: '${SIGNING}'}",
+    "header": "headers: {X-Api-Key: '${HEADER}', Cookie: 'session=${HEADER}'}",
+    "file": "headers: {X-Api-Key: '${file:secret.txt}'}",
+    "proxy": "proxy: 'http://someone:${PROXY}@127.0.0.1:%(dead)s'",
+}
+SENDS = {"batch": "send: {use: batch, max_records: 3}\non_failure: split", "single": "send: single"}
+
+
+class Echo(LocalServer):
+    """Answers with what it got, as text, JSON, escaped, in base64; with a different status each time."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+        super().__init__(self._echo)
+
+    def _echo(self, request: Received) -> Reply:
+        if request.path.startswith("/token"):
+            said = request.body.decode() + request.headers.get("authorization", "")
+            if self._random.random() < 0.5:
+                return Reply(401, json.dumps({"error": "invalid_client", "error_description": said}).encode())
+            return Reply(200, json.dumps({"access_token": f"tok-{os.environ['CANARY_TOKEN']}", "expires_in": 60}).encode())
+        heads = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+        said = f"{request.path}\n{heads}\n{request.body.decode(errors='replace')}"
+        forms = [
+            said,
+            quote(said),
+            quote_plus(said),
+            json.dumps(said),
+            *(base64.b64encode(b"x" * n + said.encode()).decode() for n in range(3)),
+        ]
+        text = self._random.choice(forms)
+        status = self._random.choice([200, 200, 400, 400, 401, 403, 409, 422, 500, 302])
+        kind = self._random.choice(["json", "problem", "page", "text"])
+        headers = {"X-Request-Id": text[:200].replace("\n", " "), "Location": f"http://127.0.0.1:1/?{quote(said[:300])}"}
+        match kind:
+            case "json":
+                return Reply(
+                    status,
+                    json.dumps({"error": text, "id": text[:60]}).encode(),
+                    {**headers, "Content-Type": "application/json"},
+                )
+            case "problem":
+                problem = {"title": "No", "detail": text, "errors": [{"pointer": "/0", "detail": text}]}
+                return Reply(status, json.dumps(problem).encode(), {**headers, "Content-Type": "application/problem+json"})
+            case "page":
+                return Reply(
+                    status, f"<html><title>{text[:300]}</title>{text}</html>".encode(), {**headers, "Content-Type": "text/html"}
+                )
+        return Reply(status, text.encode(), headers)
+
+
+def speak(words: list[str], env: dict[str, str], leaking: bool) -> None:
+    """In a child: the command line, at debug level, with secrets in its environment."""
+    os.environ.update(env)
+    logging.basicConfig(level=logging.DEBUG)
+    if leaking:
+        print("a plugin that is careless:", env["HEADER"])
+    sendoff(words)
+
+
+def connector(chance: Random, url: str, auth: str, send: str) -> str:
+    """A connector with secrets wherever one may stand."""
+    said = AUTHS[auth] % {"url": url, "dead": 9}
+    capture = "answers: {capture: {theirs: $.id, all: $.error}}, " if chance.random() < 0.7 else ""
+    return (
+        "source: {use: csv, path: in.csv}\nschema: {id: integer, name: string}\n"
+        f"{SENDS[send]}\n"
+        f"destination:\n  {{url: '{url}/x?key=${{QUERY}}', {capture}retry: {{attempts: 2, base: 0.01, cap: 0.02}}, {said}}}\n"
+        f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', when: [failure, success]}}]\n"
+    )
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """Every form a secret may travel in."""
+    for text in {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+    }:
+        yield text.encode()
+    for before in ("", "a", "ab", "someone:"):
+        whole = base64.b64encode((before + secret).encode()).decode().rstrip("=")
+        # The edges depend on what stands beside it; the middle does not.
+        yield whole[4 + 4 * (len(before) // 3) : -4].encode()
+
+
+def leaks(home: Path, said: str, secrets: dict[str, str]) -> list[str]:
+    """Where a secret is found: among what was said, and in the bytes of every file, free pages included."""
+    places = {"output": said.encode()}
+    places |= {
+        str(file.relative_to(home)): file.read_bytes() for file in home.rglob("*") if file.is_file() and file.name not in GIVEN
+    }
+    return [
+        f"{name} as {form.decode()!r} in {place}"
+        for name, secret in secrets.items()
+        for form in forms(secret)
+        for place, data in places.items()
+        if form in data
+    ]
+
+
+def torture(budget: Budget, *, leaking: bool = False) -> Figures:
+    """World after world: each a way to authenticate, a way to send, and every command after it."""
+    chance = Random(budget.seed)
+    scratch = Path(tempfile.mkdtemp(prefix="canaries-"))
+    worlds, found, looked = 0, list[str](), 0
+    pairs = [(auth, send) for auth in AUTHS for send in SENDS]
+    os.environ["CANARY_TOKEN"] = token = _secret(chance)
+    try:
+        with Zygote(scratch) as zygote:
+            while budget.left(worlds):
+                auth, send = pairs[worlds % len(pairs)]
+                secrets = {kind: _secret(chance) for kind in KINDS}
+                secrets["SIGNING"] = "whsec_" + base64.b64encode(chance.randbytes(24)).decode()
+                home = scratch / f"world-{worlds}"
+                (home / "connectors.d").mkdir(parents=True)
+                (home / "in.csv").write_text("id,name\n" + "".join(f"{at},{'x' if at % 5 else '=1+1'}\n" for at in range(12)))
+                (home / "secret.txt").write_text(secrets["FILE"])
+                said = ""
+                with Echo(chance.randrange(1 << 30)) as api:
+                    (home / "connectors.d/c.yaml").write_text(connector(chance, api.url, auth, send))
+                    for words in COMMANDS:
+                        child = zygote.start("tests.torture.canaries:speak", list(words), secrets, leaking, cwd=home)
+                        assert child.wait(60) is not None
+                        said += child.output()
+                        assert "Traceback" not in child.output(), child.output()
+                found += leaks(home, said, {**secrets, "TOKEN": token})
+                worlds, looked = (
+                    worlds + 1,
+                    looked + len(said) + sum(file.stat().st_size for file in home.rglob("*") if file.is_file()),
+                )
+                shutil.rmtree(home)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    assert leaking or not found, "\n".join(found[:10])
+    return {"worlds": worlds, "canaries": worlds * (len(KINDS) + 1), "bytes looked through": looked, "leaks": len(found)}
+
+
+def _secret(chance: Random) -> str:
+    return "cnry/" + base64.b64encode(chance.randbytes(18)).decode() + '+&"%='
+
+
+COMMANDS = (
+    ("check", "-v"),
+    ("preview", "c"),
+    ("run", "c"),
+    ("run", "c", "--json", "--accept-refusals"),
+    ("run", "c", "--restart"),
+    ("runs", "1", "--requests"),
+    ("runs", "1", "--json"),
+    ("failed", "1"),
+    ("failed", "1", "--csv"),
+    ("failed", "1", "--json"),
+    ("results", "1", "--csv"),
+    ("retry", "1"),
+    ("schedule",),
+    ("plugins",),
+    ("doctor",),
+)
+
+PROMISE = Promise(
+    name="canaries",
+    says="Secrets stay secret",
+    rests_on="values from outside are known, and taken out in all their forms of whatever leaves sendoff",
+    torture=torture,
+    ci=14,
+    full=200,
+    proof="canaries",
+    zero=("leaks",),
+)
