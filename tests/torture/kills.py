@@ -73,7 +73,6 @@ class World:
             code: int | None = None
             while self.kills < most and budget.left(done + self.kills):
                 code = self._once(api)
-                assert code in EXITS, f"{self.name}: exit code {code}"
                 self.judgement = self.judgement + self._judged(api)
                 if code in (0, 1):
                     break
@@ -95,6 +94,7 @@ class World:
                 run.signal(self.chance.choice((signal.SIGKILL, signal.SIGINT)))
             code = run.wait(60)
             assert code is not None, f"{self.name}: not ended by {how.name}"
+        assert code in EXITS, f"{self.name}: exit code {code}: {run.output()}"
         if "cut" not in self.rules[-1]:  # a line that was cut is a reason to send again of its own
             repeats = api.counts["replays"] - replays
             self.most_repeats = max(self.most_repeats, repeats)

@@ -167,7 +167,7 @@ def _buried() -> None:
 
 def _be(order: dict[str, Any]) -> None:
     """In the child: never to return."""
-    code = 70
+    code = 130  # what a signal leaves while Python is getting up or going down
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
         os.chdir(order["cwd"])
@@ -183,6 +183,7 @@ def _be(order: dict[str, Any]) -> None:
     except KeyboardInterrupt:
         code = 130
     except BaseException:
+        code = 70
         sys.excepthook(*sys.exc_info())
     finally:
         with contextlib.suppress(BaseException):

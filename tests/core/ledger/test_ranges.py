@@ -26,7 +26,10 @@ def test_it_holds_what_was_added_merged_and_in_order(added: list[Span]) -> None:
 @given(spans, st.integers(0, 70), st.integers(0, 70))
 def test_the_gaps_are_what_is_missing(added: list[Span], lo: int, hi: int) -> None:
     ranges = Ranges(added)
-    missing = [at for gap in ranges.gaps(lo, hi) for at in range(*gap)]
+    gaps = list(ranges.gaps(lo, hi))
+    assert all(gap.lo < gap.hi for gap in gaps), "a gap of nothing is none"
+    assert all(a.hi < b.lo for a, b in pairwise(gaps))
+    missing = [at for gap in gaps for at in range(*gap)]
     assert missing == [at for at in range(lo, hi) if at not in ranges]
 
 

@@ -1,0 +1,175 @@
+"""What is taken out of a text, exactly, and by which name it goes then."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from sendoff.config.secrets import MIN_LENGTH, Resolved, Secrets, is_credential, resolve
+
+SECRET = 'p/+ä"s w&%=d'
+
+
+def redacted(text: str, *secrets: tuple[str, str]) -> str:
+    kept = Secrets()
+    for value, shown in secrets:
+        kept.add(value, shown)
+    return kept.redact(text)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [SECRET, quote(SECRET), quote(SECRET, safe=""), quote_plus(SECRET), json.dumps(SECRET)[1:-1]],
+    ids=["as it stands", "in a path", "percent", "form", "json"],
+)
+def test_each_text_form_goes_whole(form: str) -> None:
+    assert redacted(f"<{form}>", (SECRET, "S")) == "<S>"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "usr", "user", "user:"])
+def test_in_base64_at_any_offset_nothing_but_the_edges_is_left(before: str) -> None:
+    raw = SECRET.encode()
+    for after in ("", "x", "xy"):
+        encoded = base64.b64encode(before.encode() + raw + after.encode()).decode()
+        left = redacted(encoded, (SECRET, "\0"))
+        assert left.count("\0") == 1
+        head, tail = left.split("\0")
+        # What is left in front and behind decodes to less than two of the secret's bytes at either end.
+        assert len(head) * 6 < len(before.encode()) * 8 + 16 + 8
+        assert len(tail.rstrip("=")) * 6 < len(after) * 8 + 8 + 8
+
+
+def test_a_secret_of_the_least_length_is_one_and_a_shorter_word_is_not() -> None:
+    assert MIN_LENGTH == 6
+    assert redacted("abcdef abcde", ("abcdef", "S")) == "S abcde"
+    assert redacted("abcdef abcde", ("abcde", "S")) == "abcdef abcde"
+
+
+def test_the_longest_goes_first_and_the_first_name_stays() -> None:
+    assert redacted("token-12345 token-1", ("token-1", "A"), ("token-12345", "B")) == "B A"
+    assert redacted("token-1", ("token-1", "A"), ("token-1", "B")) == "A"
+
+
+def test_with_nothing_to_hide_a_text_stays() -> None:
+    assert Secrets().redact("as it is") == "as it is"
+
+
+@pytest.mark.parametrize(
+    ("headers", "text", "left"),
+    [
+        ({"Authorization": "Bearer abc-def-ghi"}, "Bearer abc-def-ghi, abc-def-ghi", "***, ***"),
+        ({"authorization": "Bearer abc-def-ghi"}, "you sent abc-def-ghi", "you sent ***"),
+        ({"X-Api-Key": "key-of-mine"}, "key-of-mine", "***"),
+        ({"Cookie": "session=0123456"}, "session=0123456", "***"),
+        ({"X-Note": "nothing-secret"}, "nothing-secret", "nothing-secret"),
+        ({"Authorization": Resolved("from-outside", "${T}")}, "from-outside", "from-outside"),  # it is known by its own name
+        ({"X-Note": "n", "Api-Key": "second-header"}, "second-header", "***"),
+    ],
+)
+def test_credentials_written_into_a_file_go_too(headers: dict[str, str], text: str, left: str) -> None:
+    kept = Secrets()
+    kept.add_literals(headers)
+    assert kept.redact(text) == left
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "Proxy-Authorization",
+        "X-Api-Key",
+        "apikey",
+        "API_KEY",
+        "X-Access-Key",
+        "client_secret",
+        "Password",
+        "auth-token",
+        "Cookie",
+    ],
+)
+def test_what_is_named_like_a_credential_is_one(name: str) -> None:
+    assert is_credential(name)
+
+
+@pytest.mark.parametrize("name", ["Accept", "X-Key", "Content-Type", "X-Pass"])
+def test_what_is_not_is_none(name: str) -> None:
+    assert not is_credential(name)
+
+
+def test_options_that_are_declared_secret_go() -> None:
+    kept = Secrets()
+    rules = {"password": {"meta": {"secret": True}}, "user": {"meta": {}}, "plain": {}}
+    kept.add_options(
+        rules, {"user": "somebody", "password": "pass-word", "plain": "plain-text", "more": "something", "none": None}
+    )
+    kept.add_options({"n": {"meta": {"secret": True}}}, {"n": 1234567})
+    kept.add_options({"o": {"meta": {"secret": True}}}, {"o": Resolved("outside-it", "${O}")})
+    kept.add_options({"p": {"meta": {"secret": True}}, "q": {"meta": {"secret": True}}}, {"p": 7, "q": "after-a-number"})
+    assert kept.redact("somebody pass-word plain-text something 1234567 outside-it after-a-number") == (
+        "somebody *** plain-text something 1234567 outside-it ***"
+    )
+
+
+def test_what_is_nested_goes_and_logins_in_urls() -> None:
+    kept = Secrets()
+    kept.add_nested(
+        {
+            "url": "postgresql://someone:pass-word@db/x",
+            "plain": "https://example.com/path-of-it",
+            "mail": "someone@example.com",
+            "number": 1,
+            "storage": {"secret_access_key": "deep-secret", "region": "somewhere", "deeper": {"token": "deepest-one"}},
+            "outside": Resolved("ftp://them:known-by-name@h/", "${U}"),
+            "after": {"api_key": "the-last-one"},
+        }
+    )
+    text = "someone pass-word someone:pass-word path-of-it someone@example.com deep-secret somewhere deepest-one known-by-name the-last-one"
+    assert kept.redact(text) == "*** *** *** path-of-it ***@example.com *** somewhere *** known-by-name ***"
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "left"),
+    [
+        ("http://someone:pass-word@h:1/p", "someone:pass-word someone pass-word", "*** *** ***"),
+        ("http://someone:p%40ss:word-2@h/", "someone:p%40ss:word-2", "***"),
+        ("http://a@b-user:pass-word@host-name/", "pass-word host-name", "*** host-name"),
+        ("http://host-name/someone:pass-word@x", "someone pass-word", "someone pass-word"),
+    ],
+)
+def test_of_a_url_the_login_goes_and_nothing_else(url: str, text: str, left: str) -> None:
+    kept = Secrets()
+    kept.add_url(url)
+    assert kept.redact(text) == left
+
+
+def test_a_resolved_value_is_shown_as_it_was_written_also_after_a_journey() -> None:
+    value = Resolved("the-value", "${X}")
+    again = pickle.loads(pickle.dumps(value))
+    for each in (value, again):
+        assert (each, each.template, repr(each)) == ("the-value", "${X}", "'${X}'")
+
+
+def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TOKEN", "token-value")
+    (tmp_path / "f").write_text("file-value\r\n")
+    data = {
+        "a": ["${TOKEN}", "x-${env:TOKEN}-$${b}"],
+        "b": {"c": "${file:f}"},
+        "d": 1,
+        "e": "plain",
+        "f": ["ok", {"g": "${NOWHERE}"}],
+        "h": "${NOWHERE:-or}",
+    }
+    complaints: list[tuple[tuple, str]] = []
+    kept = Secrets()
+    found = resolve(data, tmp_path, kept, lambda path, text: complaints.append((tuple(path), text)))
+    assert found["a"] == ["token-value", "x-token-value-${b}"]
+    assert [each.template for each in found["a"]] == ["${TOKEN}", "x-${env:TOKEN}-$${b}"]
+    assert (found["b"]["c"], found["d"], found["e"], found["h"]) == ("file-value", 1, "plain", "or")
+    assert not isinstance(found["h"], Resolved)
+    assert complaints == [(("f", 1, "g"), "the environment variable NOWHERE is not set; set it, or write ${NOWHERE:-default}")]
+    assert kept.redact("token-value file-value x-token-value-${b} or") == "${TOKEN} ${file:f} x-${env:TOKEN}-$${b} or"
