@@ -448,8 +448,10 @@ def test_x7_the_ledger_is_private(people: Sandbox, project: Project, terminal: T
 
 def test_doctor_finds_nothing_amiss_here_and_says_what_is(terminal: Terminal, project: Project) -> None:
     assert "ok  ledger" in terminal("doctor")
-    (project.home / ".sendoff/ledger.db").write_bytes(b"not a database, and quite long enough to be one" * 100)
+    ledger = project.home / ".sendoff/ledger.db"
+    ledger.write_bytes(b"not a database, and quite long enough to be one" * 100)
     assert "!!  ledger" in terminal("doctor", code=2)
+    ledger.unlink()
 
 
 def test_nothing_but_the_result_is_on_standard_output(people: Sandbox, terminal: Terminal) -> None:
