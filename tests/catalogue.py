@@ -159,7 +159,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "x6": ("records that forge lines of a log", "escaped: an event is a line"),
     "x7": ("modes and symbolic links in the state directory", "0600 in 0700, and links are not followed"),
     "x8": ("bombs of compression and XML in sources", "bounded"),
-    "x9": ("regular expressions that run away", "none comes from outside but a schema's own, and that is polars', in linear time"),
+    "x9": ("regular expressions that run away", "a schema's own `regex` is matched in linear time, wherever that means the same"),
     "x10": ("a ledger that was tampered with", "triggers and views are not trusted, and a foreign schema is refused"),
 }  # fmt: skip
 

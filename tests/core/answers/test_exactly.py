@@ -539,7 +539,167 @@ def answer(status: int, body: Any = None, **headers: str) -> Answer:
             Verdict(Kind.STOP, "TLS: expired"),
             id="nobody to be trusted",
         ),
+        pytest.param(
+            each(status="$.s", resend_when={"status": "4xx"}),
+            answer(200, {"r": [{"s": 400}, {"s": 500}, {"s": 200}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.RETRY, "400: refused, without a reason", 400, innocent=True),
+                    1: Verdict(Kind.RETRY, "500: refused, without a reason", 500, maybe_applied=True),
+                },
+            ),
+            id="resend when the status says so",
+        ),
+        pytest.param(
+            each(status="$.s", resend_when={"text": "later"}),
+            answer(200, {"r": [{"s": 400, "e": "later"}, {"s": 400}, {"s": 200}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.RETRY, "400: refused, without a reason", 400, innocent=True),
+                    1: Verdict(Kind.REJECTED, "400: refused, without a reason", 400),
+                },
+            ),
+            id="resend when the words say so",
+        ),
+        pytest.param(
+            each(status="$.s", retry_when={"status": "404"}),
+            answer(200, {"r": [{"s": 404}, {"s": 400}, {"s": 200}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.RETRY, "404: refused, without a reason", 404),
+                    1: Verdict(Kind.REJECTED, "400: refused, without a reason", 400),
+                },
+            ),
+            id="retry when the status says so",
+        ),
+        pytest.param(
+            each(status="$.s", retry_when={"path": "$.e", "equals": "x"}),
+            answer(200, {"r": [{"s": 400, "e": "x"}, {"s": 400}, {"s": 200}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.RETRY, "400: refused, without a reason", 400),
+                    1: Verdict(Kind.REJECTED, "400: refused, without a reason", 400),
+                },
+            ),
+            id="retry when a value says so",
+        ),
+        pytest.param(
+            each(status="$.s", rejected_when={"status": "500"}),
+            answer(200, {"r": [{"s": 500}, {"s": 503}, {"s": 200}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.REJECTED, "500: refused, without a reason", 500),
+                    1: Verdict(Kind.RETRY, "503: refused, without a reason", 503),
+                },
+            ),
+            id="rejected when the status says so",
+        ),
+        pytest.param(
+            each(rejected_when={"text": "bad"}),
+            answer(200, {"r": [{"e": "bad"}, {}, {}]}),
+            Verdict(Kind.PARTIAL, "", 200, apart={0: Verdict(Kind.REJECTED, "200: refused, without a reason", 200)}),
+            id="rejected when the words say so",
+        ),
+        pytest.param(
+            each(status="$.s", delivered_when={"status": "2xx"}),
+            answer(200, {"r": [{"s": 201}, {"s": 302}, {"s": 200}]}),
+            Verdict(Kind.PARTIAL, "", 200, apart={1: Verdict(Kind.REJECTED, "302: refused, without a reason", 302)}),
+            id="delivered when the status says so",
+        ),
+        pytest.param(
+            each(delivered_when={"text": "fine"}),
+            answer(200, {"r": [{"e": "fine"}, {}, {"e": "fine"}]}),
+            Verdict(Kind.PARTIAL, "", 200, apart={1: Verdict(Kind.REJECTED, "200: refused, without a reason", 200)}),
+            id="delivered when the words say so",
+        ),
+        pytest.param(
+            each(status="$.s"),
+            answer(200, {"r": [{"s": 599}, {"s": 200}, {"s": 599}]}),
+            Verdict(
+                Kind.PARTIAL,
+                "",
+                200,
+                apart={
+                    0: Verdict(Kind.RETRY, "599: refused, without a reason", 599, maybe_applied=True),
+                    2: Verdict(Kind.RETRY, "599: refused, without a reason", 599, maybe_applied=True),
+                },
+            ),
+            id="the outermost statuses",
+        ),
+        pytest.param(
+            each(status="$.s"),
+            answer(200, {"r": [{"s": 100}, {"s": 200}, {"s": 200}]}),
+            Verdict(
+                Kind.STOP,
+                "200: the answer does not say what became of each record: a result has status 100",
+                200,
+                maybe_applied=True,
+            ),
+            id="the lowest status there is stops",
+        ),
+        pytest.param(
+            each(status="$.s"),
+            Answer(200, {"content-type": "text/html"}, b'{"r":[{"s":200},{"s":200},{"s":200}]}'),
+            Verdict(
+                Kind.STOP,
+                "200: the answer does not say what became of each record: its content type is text/html, not JSON (answers.content_type)",
+                200,
+                maybe_applied=True,
+            ),
+            id="results in what is no JSON by its type",
+        ),
+        pytest.param(
+            each(status="$.s"),
+            Answer(200, {"content-type": "application/vnd.x+json"}, b'{"r":[{"s":200},{"s":200},{"s":200}]}'),
+            Verdict(Kind.PARTIAL, "", 200),
+            id="results in JSON of a kind of its own",
+        ),
+        pytest.param(
+            {"statuses": {"300": "delivered"}, "content_type": "application/json"},
+            Answer(300, {}, b""),
+            Verdict(Kind.DELIVERED, "300: Multiple Choices", 300),
+            id="a status that is no success needs no content type",
+        ),
+        pytest.param(
+            {"capture": {"id": "$.id"}},
+            Answer(200, {"content-type": "application/json"}, b'{"id":1}', truncated=True),
+            Verdict(Kind.DELIVERED, "", 200),
+            id="nothing is captured of what was not read whole",
+        ),
+        pytest.param(
+            {},
+            Answer(429, {"ratelimit": '"a";r=0;t=9, "b";r=0;t=30, "c";r=5;t=99'}),
+            Verdict(Kind.RETRY, "429: Too Many Requests", 429, 30.0),
+            id="several quotas, and the longest wait",
+        ),
+        pytest.param(
+            {},
+            Answer(429, {"ratelimit": "limit=9, remaining=0, reset=31"}),
+            Verdict(Kind.RETRY, "429: Too Many Requests", 429, 31.0),
+            id="a quota as it was written before",
+        ),
+        pytest.param(
+            {"delivered_when": {"status": "201"}},
+            answer(202, {"error": "not yet"}),
+            Verdict(Kind.REJECTED, "202: not yet", 202),
+            id="delivered when the status says so, of the whole",
+        ),
     ],
 )
 def test_the_verdict_is_exactly_this(rules: dict[str, Any], given: Answer, verdict: Verdict) -> None:
-    assert judge(given, Policy.of(rules), count=3, ids=lambda field: ["a", 2, "c"]) == verdict
+    assert judge(given, Policy.of(rules), count=3, ids=lambda field: {"id": ["a", 2, "c"], "": [1, 2, 3]}[field]) == verdict
