@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,13 @@ def powered_by(disk: Any, overrides: dict[str, str]) -> Iterator[None]:
 def work(directory: Path, acknowledged: list[int]) -> None:
     """Plan, deliver and fail, as a run does; note each commit when it returns."""
     ledger = Ledger(directory)
+    try:
+        _work(ledger, acknowledged)
+    finally:
+        os.close(ledger._write_fd)  # its connection has lost its disk, and cannot be closed
+
+
+def _work(ledger: Ledger, acknowledged: list[int]) -> None:
     state = ledger.begin("c", shape=b"s", fingerprint=b"f")
     acknowledged.append(0)
     for at in range(1, COMMITS):

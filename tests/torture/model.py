@@ -7,6 +7,7 @@ and changed connectors take a minute, and one that goes wrong is shrunk to its s
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -69,8 +70,15 @@ class OnDisk:
         self._number += 1
         after = self._scratch / f"state-{self._number}"
         self.disk.after(chance, self.path, after)
+        self.close()
         self.path = after
         self._open()
+
+    def close(self) -> None:
+        """Let go of what is open, whatever state its disk is in; what that writes is looked at by nobody."""
+        self.disk.left = 1 << 60
+        with contextlib.suppress(Exception):
+            self.ledger.close()
 
     def reopen(self) -> None:
         """The process died, and the disk knows all that it wrote."""
@@ -224,7 +232,7 @@ class Delivery(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_applied_twice(self) -> None:
-        assert all(times == 1 for times in self.applied.values())
+        assert all(times == 1 for times in self.applied.values()), "applied twice"
 
     def _flying(self) -> list[list[int]]:
         return [list(_all([flight.span])) for flight in self.run.in_flight if not isinstance(flight, tuple)]
@@ -241,17 +249,18 @@ class Delivery(RuleBasedStateMachine):
                 self.run.run()
                 self._ended()
         finally:
+            self.disk.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _ended(self) -> None:
         assert not self.run.engine.stopped, self.run.engine.stopped
         found = self.disk.found()
-        assert found is not None
+        assert found is not None, "no run is there at the end"
         delivered, failed = set(_all(found.delivered)), set(_all(found.failed))
-        assert delivered | failed == set(range(self.run.n))
-        assert delivered <= self.applied.keys()
+        assert delivered | failed == set(range(self.run.n)), "a record is in no place at the end"
+        assert delivered <= self.applied.keys(), "delivered, and the API never took it"
         bad = {at for at in self.bad if at < self.run.n}
-        assert not bad & delivered
+        assert not bad & delivered, "delivered, and the API refuses it"
         COUNTS["records delivered"] += len(delivered)
         COUNTS["records failed"] += len(failed)
 
