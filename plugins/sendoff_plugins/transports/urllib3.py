@@ -72,9 +72,12 @@ class Urllib3(Transport):
                 answer = self._exchange(request, pool)
             except Exception as error:
                 answer = lost(error, request.url)
-            if watch.expired:
-                waiting = "no whole answer" if watch.connected else "no connection and no answer"
-                answer = Answer(error=f"{waiting} within {request.deadline:.3g} seconds", sent=watch.connected)
+            # A socket's own time-out may come a moment before the watchdog: it is the same deadline.
+            early = answer.status is None and not answer.fatal and time.monotonic() - started >= request.deadline
+            if watch.expired or early:
+                sent = watch.connected if watch.expired else answer.sent
+                waiting = "no whole answer" if sent else "no connection and no answer"
+                answer = Answer(error=f"{waiting} within {request.deadline:.3g} seconds", sent=sent)
         return replace(answer, seconds=time.monotonic() - started)
 
     def _exchange(self, request: Request, pool: Any) -> Answer:
