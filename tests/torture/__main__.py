@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def held(one: Promise, seconds: float, seed: int) -> Outcome:
     try:
         figures, kept = told(one.hold(Budget(one.full, seconds, seed))), True
     except Exception as error:
-        figures, kept = f"{type(error).__name__}: {error}", False
+        # Hypothesis notes on its errors how to come by them again.
+        figures, kept = " ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]), False
+        traceback.print_exc()
     return {"name": one.name, "kept": kept, "figures": figures, "seconds": round(time.monotonic() - begun)}
 
 
