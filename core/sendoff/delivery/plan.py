@@ -160,9 +160,13 @@ class Plan:
         return piece.lo
 
     def over_cap(self, task: Task) -> bool:
-        """Whether a request is larger than the API is known to take, and can be made smaller."""
-        size = task.size
-        return size > 1 and (size > self.most or (self.cap is not None and self.body_length(task.spans) > self.cap))
+        """Whether a request is larger than the API is known to take, and may be made smaller.
+
+        One that an earlier process may have sent may not: it is known by its key, and its parts have other keys.
+        """
+        if task.attempts or task.size == 1:
+            return False
+        return task.size > self.most or (self.cap is not None and self.body_length(task.spans) > self.cap)
 
     def learn_cap(self, parts: Sequence[Spans], *, in_bytes: bool) -> int:
         """A request was too large, in bytes or in records: from now on none is larger than the largest of these parts of it."""

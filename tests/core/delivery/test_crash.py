@@ -73,6 +73,7 @@ def test_at_most_a_window_of_requests_is_repeated(concurrency: int, seed: int, s
 
 
 @given(st.integers(1, 6), st.integers(0, 2**32), st.integers(10, 600))
+@settings(max_examples=40)
 def test_of_single_records_at_most_a_window_is_repeated_however_far_it_has_grown(
     concurrency: int, seed: int, steps: int
 ) -> None:
@@ -87,6 +88,31 @@ def test_of_single_records_at_most_a_window_is_repeated_however_far_it_has_grown
     run.run()
     assert len(set(run.sent[sent:]) & set(run.sent[:sent])) <= window
     assert run.memory.delivered.total == 3_000
+
+
+@given(st.integers(2, 6), st.integers(0, 2**32), st.integers(10, 200))
+def test_what_may_have_been_taken_is_repeated_whole_though_another_request_was_found_too_large(
+    concurrency: int, seed: int, steps: int
+) -> None:
+    applied: Counter[int] = Counter()
+    keys: set[tuple[int, ...]] = set()
+    limit = 10
+
+    def api(records):
+        if tuple(records) in keys:
+            return OK
+        if len(records) > limit:
+            return Answer(413)
+        keys.add(tuple(records))
+        applied.update(records)
+        return OK
+
+    run = Simulation(300, api, batch=10, concurrency=concurrency, seed=seed)
+    run.crash_after(steps)
+    limit = 4  # of all that was planned, only what was taken before is taken now
+    run.run()
+    assert run.memory.delivered.total == 300
+    assert set(applied.values()) == {1}
 
 
 def test_a_source_that_lost_records_is_noticed_before_anything_is_sent() -> None:
