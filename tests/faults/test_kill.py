@@ -49,7 +49,8 @@ def test_c13_c17_killed_at_random_moments_nothing_is_lost_or_applied_twice() -> 
 @pytest.mark.skipif(syscalls.able() is not None, reason=str(syscalls.able()))
 @pytest.mark.parametrize("blow", syscalls.BLOWS)
 def test_struck_in_the_kernel_at_a_write_or_sync_nothing_is_lost(blow: str, tmp_path: Path) -> None:
-    struck = [syscalls.struck(blow, hit, tmp_path / str(hit)) for hit in (1, 3, 6)]
+    hits = sorted({1, *syscalls.calls(blow, tmp_path / "calls")[:3]})
+    struck = [syscalls.struck(blow, hit, tmp_path / str(hit)) for hit in hits]
     assert any(fell for fell, _ in struck), "the call was never made"
     assert {judgement for _, judgement in struck} == {NOTHING}
 

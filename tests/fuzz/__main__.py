@@ -18,6 +18,7 @@ import atheris
 
 with atheris.instrument_imports(include=["sendoff", "sendoff_plugins"]):
     from tests.fuzz.targets import TARGETS
+from tests.torture.planted import plant  # after what is instrumented, as it imports that
 
 CORPUS = Path(__file__).with_name("corpus")
 #: Bytes of an input that is kept.
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--grow", action="store_true", help="grow the corpus by what is new")
     given = parser.parse_args()
     scratch = given.scratch or Path(tempfile.mkdtemp(prefix=f"fuzz-{given.target}-"))
+    plant()
     target, seeds = TARGETS[given.target]
     _laid_out(scratch, [*seeds, *kept(given.target)])
     if given.grow:

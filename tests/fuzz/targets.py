@@ -31,7 +31,7 @@ def _registry() -> Registry:
 
 @cache
 def _home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    home = Path(tempfile.mkdtemp(prefix="fuzz-"))
     (home / "connectors.d").mkdir()
     return home
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
 
+from tests.torture.cuts import SCRATCH
 from tests.torture.promise import Budget, Figures, Promise
 from tests.torture.zygote import ROOT
 
@@ -22,12 +24,16 @@ def able() -> str | None:
 
 def fuzz(target: str, seconds: float) -> int:
     """Fuzz one target for so long: how many inputs it read. Raises `AssertionError` with what was found."""
-    with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "tests.fuzz", target, "--seconds", f"{max(1, seconds):.0f}", "--scratch", scratch]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=seconds + 240)
-        assert done.returncode == 0, f"{target}: {(done.stdout + done.stderr)[-4_000:]}"
-    found = re.search(r"number_of_executed_units: (\d+)", done.stdout + done.stderr)
-    assert found, done.stderr[-2_000:]
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=SCRATCH) as scratch:
+        command = [sys.executable, "-m", "tests.fuzz", target, "--seconds", f"{max(1, seconds):.0f}"]
+        done = subprocess.run(
+            [*command, "--scratch", f"{scratch}/inputs"], cwd=ROOT, env={**os.environ, "TMPDIR": scratch}, capture_output=True,
+            text=True, errors="replace", timeout=seconds + 240,
+        )  # fmt: skip
+        said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if "Instrumenting" not in line)
+        assert done.returncode == 0, f"{target}: {said[-4_000:]}"
+    found = re.search(r"number_of_executed_units: (\d+)", said)
+    assert found, said[-2_000:]
     return int(found[1])
 
 

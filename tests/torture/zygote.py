@@ -117,6 +117,7 @@ def serve() -> None:
     """Fork for every line on stdin; tell of every child that began and that ended."""
     importlib.import_module("sendoff.cli.run")
     importlib.import_module("sendoff.registry").Registry()
+    importlib.import_module("tests.torture.planted").plant()
     wake, awake = os.pipe()
     os.set_blocking(awake, False)
     signal.set_wakeup_fd(awake)

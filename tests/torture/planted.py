@@ -1,0 +1,88 @@
+"""Faults of the house's own, planted on purpose: a torture that does not find them proves nothing.
+
+Each puts in the place of a piece of sendoff one that breaks a promise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+from unittest import mock
+
+from sendoff import Answer
+from sendoff.answers import judge
+from sendoff.delivery.keys import Key, keymaker
+from sendoff.ledger import Changes, Ledger
+from sendoff.ledger.locks import RunLock
+
+Fault = Callable[[], Any]
+#: Names the fault to the processes that are begun meanwhile.
+VARIABLE = "SENDOFF_TORTURE_PLANTED"
+
+
+def a_ledger_that_forgets() -> Any:
+    """It says of every third group with deliveries that it was written, and writes nothing of it but how far was planned."""
+    commit, times = Ledger.commit, count()
+
+    def forgetful(ledger: Ledger, state: Any, changes: Changes) -> None:
+        forgets = changes.delivered and next(times) % 3 == 2
+        commit(ledger, state, Changes(planned=changes.planned) if forgets else changes)
+
+    return mock.patch.object(Ledger, "commit", forgetful)
+
+
+def a_judge_that_takes_a_503_for_a_yes() -> Any:
+    """A server's trouble counts as delivered."""
+
+    def gullible(answer: Answer, *args: Any, **named: Any) -> Any:
+        return judge(Answer(200) if answer.status == 503 else answer, *args, **named)
+
+    return mock.patch("sendoff.delivery.engine.judge", gullible)
+
+
+def a_key_for_each_attempt() -> Any:
+    """What is sent again cannot be told from what is new."""
+
+    def careless(secret: bytes, *args: Any) -> Key:
+
+        def key(lo: int, hi: int, proof: bytes) -> str:
+            return keymaker(os.urandom(16), *args)(lo, hi, proof)
+
+        return key
+
+    return mock.patch("sendoff.delivery.run.keymaker", careless)
+
+
+def a_lock_that_lets_everyone_in() -> Any:
+    """A connector may run twice at once."""
+    return mock.patch.multiple(RunLock, __enter__=lambda lock: lock, __exit__=lambda *_: None)
+
+
+def a_header_that_is_believed() -> Any:
+    """What a server says is taken for a number without a look."""
+    return mock.patch("tests.fuzz.targets.retry_after", lambda headers: float(headers.get("retry-after", 0)))
+
+
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes, a_key_for_each_attempt, a_lock_that_lets_everyone_in,
+        a_header_that_is_believed,
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def planted(fault: Fault) -> Iterator[None]:
+    """Plant a fault in this process, and in all that `plant` when they begin."""
+    with mock.patch.dict(os.environ, {VARIABLE: fault.__name__}), fault():
+        yield
+
+
+def plant() -> None:
+    """Plant, for the life of this process, the fault that the one that began it has named, if any."""
+    if name := os.environ.get(VARIABLE):
+        FAULTS[name]().start()
