@@ -180,7 +180,8 @@ def tests() -> dict[str, list[Test]]:
     """Every row's tests, as their names tell."""
     found: dict[str, list[Test]] = {row: [] for row in ROWS}
     for file in sorted([*TESTS.rglob("test_*.py"), *TESTS.glob("torture/*.py")]):
-        if any(part.startswith(".") for part in file.relative_to(TESTS).parts):
+        own = file.name == "test_controls.py"  # faults of sendoff's own, and not of the world
+        if own or any(part.startswith(".") for part in file.relative_to(TESTS).parts):
             continue
         for name, rows in _named(file.read_text()):
             for row in rows:

@@ -22,7 +22,7 @@ from tests import catalogue
 from tests.torture.promise import Budget, Promise, told
 
 #: The order of the table. The longest goes first, so that none is left for the end.
-NAMES = ("storm", "kills", "model", "fuzz", "starts", "syscalls", "cuts", "failpoints", "canaries", "load")
+NAMES = ("kills", "storm", "model", "fuzz", "cuts", "starts", "syscalls", "failpoints", "canaries", "load")
 DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- figures: made by `make torture` -->\n", "<!-- end of figures -->\n"
 AT_ONCE = 2

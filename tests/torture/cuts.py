@@ -125,6 +125,7 @@ PROMISE = Promise(
     ci=1_000,
     full=10_000,
     proof="cuts",
+    weight=1.2,
     zero=("acknowledged commits lost", "damaged ledgers"),
     needs=able,
 )

@@ -152,5 +152,5 @@ PROMISE = Promise(
     full=2_000,
     proof="kills",
     zero=("lost", "unexpected", "duplicated", "corrupted"),
-    weight=3,
+    weight=4.5,
 )

@@ -117,5 +117,5 @@ PROMISE = Promise(
     full=10_000_000,
     proof="records",
     zero=("lost", "duplicated", "missing", "same key with other bytes"),
-    weight=4,
+    weight=2.5,
 )
