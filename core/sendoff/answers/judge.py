@@ -119,9 +119,11 @@ def _declared(read_: _Read, policy: Policy, count: int, ids: Callable[[str], Seq
         trouble = read_.trouble(policy)
         if trouble is None:
             try:
-                return read(
+                verdict = read(
                     read_.body(), status, policy, count, ids, lambda code: by_status(Answer(code), policy, repeated=False)
                 )
+                later = any(own.kind is Kind.RETRY for own in verdict.apart.values())
+                return replace(verdict, wait=retry_after(read_.answer.headers or {})) if later else verdict
             except Unreadable as unreadable:
                 trouble = str(unreadable)
         return _held(f"the answer does not say what became of each record: {trouble}", status)

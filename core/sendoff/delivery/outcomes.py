@@ -6,7 +6,7 @@ destination. Nothing here decides what travels next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -142,13 +142,7 @@ class Outcomes:
             self._write_off((Span(at, at + 1),), own, task.attempts)
         self._settle(task)
         if again:
-            heir = self._open(spans_of(again))
-            if not all(own.innocent for own in again.values()):
-                heir.attempts, heir.spared = task.attempts, task.spared
-                heir.alone = task.alone + bool(delivered)
-                heir.alone_since = task.alone_since or now
-                heir.due = now + backoff(task.attempts, self._terms.to.retry, self._random)
-            self._account.event("retry", reason=next(iter(again.values())).reason, records=len(again))
+            self._again_apart(task, replace(next(iter(again.values())), wait=verdict.wait), again, bool(delivered), now)
         self._go_on_with(task.family, explained=bool(rejected))
         if delivered:
             self._succeeded(now)
@@ -163,6 +157,18 @@ class Outcomes:
         self.accept_suspended()
 
     # Tried again.
+
+    def _again_apart(self, task: Task, verdict: Verdict, again: Mapping[int, Verdict], alone: bool, now: float) -> None:
+        """Retry some of a request's records; at once, where all of them were refused only for the company they kept."""
+        heir = self._open(spans_of(again))
+        if all(own.innocent for own in again.values()):
+            self._account.event("retry", reason=verdict.reason, records=heir.size, seconds=0.0, attempt=0)
+        elif over := patience.too_long(verdict, self._terms.to.retry):
+            self._over(verdict, over)
+        else:
+            heir.attempts, heir.spared = task.attempts, task.spared
+            heir.alone, heir.alone_since = task.alone + alone, task.alone_since or now
+            heir.due = now + self._wait(heir, verdict, now)
 
     def _again(self, task: Task, verdict: Verdict, now: float) -> None:
         """Retry a transient failure, within bounds."""
@@ -181,11 +187,14 @@ class Outcomes:
             case Doubt():
                 self._doubtful = task, lost
                 task.doubted = True
-            case Over(reason):
-                self.rest = None if verdict.wait is None else min(verdict.wait, DAY)
-                self._account.stop(reason)
+            case Over():
+                self._over(verdict, decision)
             case _:
                 self._queue.at(now + self._wait(task, verdict, now), task)
+
+    def _over(self, verdict: Verdict, over: Over) -> None:
+        self.rest = None if verdict.wait is None else min(verdict.wait, DAY)
+        self._account.stop(over.reason)
 
     def _wait(self, task: Task, verdict: Verdict, now: float) -> float:
         """How long until it is tried again; the destination may want to be left alone altogether meanwhile."""
@@ -195,7 +204,7 @@ class Outcomes:
             self._terms.pace.rest(now + wait)
         elif self._health.down:
             self._terms.pace.rest(now + self._health.probe_after())
-        self._account.event("retry", reason=verdict.reason, seconds=round(wait, 3), attempt=task.attempts)
+        self._account.event("retry", reason=verdict.reason, records=task.size, seconds=round(wait, 3), attempt=task.attempts)
         return wait
 
     def _lost(self, task: Task, verdict: Verdict) -> None:

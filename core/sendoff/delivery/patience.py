@@ -48,13 +48,20 @@ def failed(task: Task, verdict: Verdict, health: Health, now: float) -> None:
     task.passed = health.passed
 
 
+def too_long(verdict: Verdict, retry: Mapping[str, Any]) -> Over | None:
+    """The end of a run that would have to wait longer than its owner allows."""
+    if verdict.wait is None or verdict.wait <= retry["retry_after_max"]:
+        return None
+    return Over(f"{verdict.reason}; the API asks for {verdict.wait:.0f} seconds of rest, more than retry_after_max allows")
+
+
 def decide(
     task: Task, verdict: Verdict, health: Health, retry: Mapping[str, Any], now: float, *, another_in_doubt: bool
 ) -> Again | Lost | Doubt | Over:
     """What becomes of a request that failed. Pure: it only looks."""
     attempts, patience = retry["attempts"], retry["give_up_after"]
-    if verdict.wait is not None and verdict.wait > retry["retry_after_max"]:
-        return Over(f"{verdict.reason}; the API asks for {verdict.wait:.0f} seconds of rest, more than retry_after_max allows")
+    if over := too_long(verdict, retry):
+        return over
     if task.alone and (task.alone >= attempts or now - (task.alone_since or now) >= patience):
         return Lost()
     if health.ever and health.down_for(now) >= patience:

@@ -46,6 +46,8 @@ class Memory:
         self.pieces: dict[int, Piece] = {}
         self.delivered = Ranges()
         self.failed: dict[int, str] = {}
+        #: How often each failed record was tried.
+        self.attempts: dict[int, int] = {}
         self.planned = 0
 
     def commit(self, changes: Changes) -> None:
@@ -61,6 +63,7 @@ class Memory:
             assert failure.position not in self.failed
             assert failure.position not in self.delivered
             self.failed[failure.position] = failure.reason
+            self.attempts[failure.position] = failure.attempts
         self.planned = self.planned if changes.planned is None else changes.planned
         self.check()
 

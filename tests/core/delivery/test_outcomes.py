@@ -1,0 +1,227 @@
+"""Verdict by verdict: what becomes of a request's records, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from sendoff import Answer
+
+from .simulation import OK, REFUSED, Simulation, refusing
+from .test_parts import JSON, RESULTS, results
+
+Api = Callable[[Sequence[int]], Answer]
+
+
+def told(run: Simulation, name: str) -> list[dict[str, Any]]:
+    return [facts for event, facts in run.engine.events() if event == name]
+
+
+def by_turns(first: Answer, then: Api = lambda records: OK, *, times: int = 1) -> Api:
+    """An API that answers its second request, and those after it, in a way of its own; then as it should."""
+    turns = iter([OK, *[first] * times])
+    return lambda records: next(turns, None) or then(records)
+
+
+# What is told.
+
+
+def test_a_request_that_is_too_large_is_told_with_its_size_and_the_limit_learned() -> None:
+    run = Simulation(100, lambda records: Answer(413) if len(records) > 60 else OK, batch=100).run()
+    (event,) = told(run, "too_large")
+    assert event == {"bytes": 701, "records": 100, "at_most": 351, "of": "bytes"}
+
+
+def test_what_is_too_many_is_told_in_records_and_limits_records() -> None:
+    full = Answer(400, JSON, b'{"code": "too_many"}')
+    answers = {"too_large_when": {"path": "$.code", "equals": "too_many"}}
+    width = {0: 1}  # the first record is short, so that a limit in bytes would come out at another number of records
+
+    run = Simulation(
+        100, lambda records: full if len(records) > 20 else OK, batch=40, answers=answers, width=lambda at: width.get(at, 6)
+    ).run()
+    assert [(event["records"], event["at_most"], event["of"]) for event in told(run, "too_large")] == [(40, 20, "records")]
+    assert [len(body) for body in run.bodies] == [40, 20, 20, 20, 20, 20]
+
+
+def test_a_split_is_told_with_its_reason() -> None:
+    run = Simulation(8, refusing({3}), batch=8, split=True, ways=4).run()
+    (first, *_) = told(run, "split")
+    assert first == {"records": 8, "parts": 4, "reason": "400: bad record"}
+
+
+def test_a_retry_is_told_with_its_reason_its_wait_and_how_often_it_was_tried() -> None:
+    run = Simulation(20, by_turns(Answer(503, {"retry-after": "7"})), batch=10).run()
+    (event,) = told(run, "retry")
+    assert (event["reason"], event["records"], event["attempt"]) == ("503: Service Unavailable", 10, 1)
+    assert 7 <= event["seconds"] < 10
+    assert event["seconds"] == round(event["seconds"], 3)
+
+
+def test_records_that_are_tried_again_are_told_by_their_number_and_a_reason() -> None:
+    busy = iter([[201, 429, 429, 201]])
+    run = Simulation(4, lambda records: results(next(busy, [201] * len(records))), batch=4, answers=RESULTS).run()
+    (event,) = told(run, "retry")
+    assert (event["reason"], event["records"], event["attempt"]) == ("429: refused, without a reason", 2, 1)
+    assert event["seconds"] > 0
+
+
+def test_new_credentials_and_the_end_of_an_outage_are_told() -> None:
+    run = Simulation(20, by_turns(Answer(401, renewed=True)), batch=10).run()
+    assert told(run, "renewed") == [{}]
+    run = Simulation(20, by_turns(Answer(503), times=10), batch=10, retry={"attempts": 20}).run()
+    assert told(run, "recovered") == [{}]
+
+
+# Tried again.
+
+
+def test_new_credentials_cost_a_request_none_of_its_tries() -> None:
+    tries: list[int] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        if 42 not in records:
+            return OK
+        tries.append(records[0])
+        return Answer(401, renewed=True) if len(tries) == 1 else Answer(500)
+
+    plain = Simulation(100, lambda records: Answer(500) if 42 in records else OK, batch=10, retry={"attempts": 3}).run()
+    run = Simulation(100, api, batch=10, retry={"attempts": 3}).run()
+    assert plain.memory.attempts[42] == 3
+    assert (run.memory.attempts[42], len(tries)) == (4, 4)
+
+
+def test_a_wait_that_one_request_is_told_holds_back_the_others_for_as_long() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        return Answer(503, {"retry-after": "30"}) if len(times) == 3 else OK
+
+    run = Simulation(100, api, batch=10)
+    run.run()
+    assert times[3] >= times[2] + 30
+
+
+@pytest.mark.parametrize("taken", [0, 3], ids=["all", "some"])
+def test_results_that_say_later_wait_as_long_as_their_answer_says(taken: int) -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        if len(times) != 2:
+            return results([201] * len(records))
+        later = results([201] * taken + [429] * (len(records) - taken))
+        return Answer(200, {**JSON, "retry-after": "30"}, later.body)
+
+    run = Simulation(30, api, batch=10, answers=RESULTS)
+    run.run()
+    assert run.memory.delivered.total == 30
+    assert len(times) == 4
+    assert times[2] >= times[1] + 30
+
+
+def test_results_that_say_much_later_stop_the_run_with_their_records_held() -> None:
+    later = Answer(200, {**JSON, "retry-after": "999999"}, results([201, 429]).body)
+    run = Simulation(2, lambda records: later, batch=2, answers=RESULTS).run()
+    assert run.engine.stopped
+    assert "retry_after_max" in run.engine.stopped.reason
+    assert run.engine.rest == 86_400
+    assert (run.memory.delivered.total, run.memory.failed) == (1, {})
+
+
+def test_records_to_be_tried_again_wait_a_while_and_longer_each_time() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        return results([201] * (len(records) - 1) + [429 if len(times) < 5 else 201])
+
+    run = Simulation(5, api, batch=5, answers=RESULTS, retry={"base": 100.0, "cap": 100.0})
+    run.run()
+    assert [len(body) for body in run.bodies] == [5, 1, 1, 1, 1]
+    assert times[-1] > 50  # a wait is anything up to its bound
+
+
+def test_a_record_that_alone_is_told_to_wait_for_too_long_is_given_up() -> None:
+    def api(records: Sequence[int]) -> Answer:
+        return results([429 if at == 3 else 201 for at in records])
+
+    retry = {"attempts": 1_000, "give_up_after": 60.0, "base": 5.0, "cap": 5.0}
+    run = Simulation(3_000, api, batch=10, answers=RESULTS, retry=retry, pace={"requests": 2.0})
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert set(run.memory.failed) == {3}
+    assert 60 < run.now < 300
+
+
+def test_a_lost_request_of_two_records_is_divided_too_where_that_does_no_harm() -> None:
+    run = Simulation(
+        40, lambda records: Answer(500) if 7 in records else OK, batch=2, concurrency=2, split=True, idempotent=True
+    ).run()
+    assert set(run.memory.failed) == {7}
+
+
+# Refused.
+
+
+def test_a_record_that_is_refused_by_itself_tells_how_often_it_was_tried_and_why() -> None:
+    busy = iter([429])
+    run = Simulation(
+        6, lambda records: results([next(busy, 400) if at == 5 else 201 for at in records]), batch=6, answers=RESULTS
+    ).run()
+    assert (run.memory.attempts, list(run.memory.failed)) == ({5: 2}, [5])
+    assert run.memory.failed[5].endswith("because 400") or "400" in run.memory.failed[5]
+
+
+def test_culprits_that_are_named_are_told_how_often_they_were_tried() -> None:
+    def api(records: Sequence[int]) -> Answer:
+        rows = [place for place, at in enumerate(records) if at in (3, 7)]
+        return Answer(400, JSON, json.dumps({"detail": "no", "rows": rows}).encode()) if rows else OK
+
+    run = Simulation(10, api, split=True, answers={"culprit": {"path": "$.rows"}}).run()
+    assert run.memory.attempts == {3: 1, 7: 1}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_part_whose_culprit_is_named_explains_its_family(named: bool) -> None:
+    """The others are sent on, and the last is tried whole: it need not hold a bad record any more."""
+
+    def api(records: Sequence[int]) -> Answer:
+        if 2 not in records:
+            return OK
+        if named and len(records) <= 4:
+            return Answer(400, JSON, json.dumps({"row": records.index(2)}).encode())
+        return REFUSED
+
+    run = Simulation(8, api, batch=8, split=True, ways=2, answers={"culprit": {"path": "$.row"}}, accept_refusals=True).run()
+    assert set(run.memory.failed) == {2}
+    assert [4, 5, 6, 7] in run.bodies
+    assert run.memory.delivered.total == 7
+
+
+def test_a_part_that_is_judged_record_by_record_explains_its_family() -> None:
+    def api(records: Sequence[int]) -> Answer:
+        if len(records) > 4:
+            return REFUSED
+        return results([400 if at == 2 else 201 for at in records])
+
+    run = Simulation(8, api, batch=8, split=True, ways=2, answers=RESULTS, accept_refusals=True).run()
+    assert set(run.memory.failed) == {2}
+    assert run.bodies == [list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_a_part_whose_records_all_get_through_one_by_one_explains_nothing() -> None:
+    """So the last part must hold the bad record, and is divided untried."""
+
+    def api(records: Sequence[int]) -> Answer:
+        if len(records) > 4:
+            return REFUSED
+        return results([400 if at == 6 else 201 for at in records])
+
+    run = Simulation(8, api, batch=8, split=True, ways=2, answers=RESULTS, accept_refusals=True).run()
+    assert set(run.memory.failed) == {6}
+    assert [4, 5, 6, 7] not in run.bodies
