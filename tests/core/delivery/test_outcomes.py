@@ -54,11 +54,11 @@ def test_a_split_is_told_with_its_reason() -> None:
 
 
 def test_a_retry_is_told_with_its_reason_its_wait_and_how_often_it_was_tried() -> None:
-    run = Simulation(20, by_turns(Answer(503, {"retry-after": "7"})), batch=10).run()
+    run = Simulation(20, by_turns(Answer(503)), batch=10, retry={"base": 8.0, "cap": 8.0}, seed=1).run()
     (event,) = told(run, "retry")
     assert (event["reason"], event["records"], event["attempt"]) == ("503: Service Unavailable", 10, 1)
-    assert 7 <= event["seconds"] < 10
-    assert event["seconds"] == round(event["seconds"], 3)
+    assert 0 < event["seconds"] < 8
+    assert event["seconds"] == round(event["seconds"], 3) != round(event["seconds"], 2)
 
 
 def test_records_that_are_tried_again_are_told_by_their_number_and_a_reason() -> None:
@@ -156,6 +156,23 @@ def test_a_record_that_alone_is_told_to_wait_for_too_long_is_given_up() -> None:
     run.run()
     assert set(run.memory.failed) == {3}
     assert 60 < run.now < 300
+
+
+def test_a_request_that_fails_between_others_that_get_through_is_given_up_before_they_end() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        if 42 in records:
+            times.append(run.now)
+            return Answer(500)
+        return OK
+
+    run = Simulation(3_000, api, batch=10, retry={"base": 0.1, "cap": 0.1}, pace={"requests": 10.0})
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert (set(run.memory.failed), run.memory.attempts[42]) == (set(range(40, 50)), 6)
+    assert "given up after 6 attempts" in run.memory.failed[42]
+    assert times[-1] < run.now / 2
 
 
 def test_a_lost_request_of_two_records_is_divided_too_where_that_does_no_harm() -> None:
