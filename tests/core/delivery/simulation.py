@@ -20,7 +20,7 @@ from sendoff.delivery.engine import LONG, Engine
 from sendoff.delivery.keys import keymaker
 from sendoff.delivery.terms import Terms
 from sendoff.exchange import Volley
-from sendoff.ledger import Changes, Piece, Ranges, RunState
+from sendoff.ledger import Changes, Kept, Piece, Ranges, RunState
 from sendoff.pace import Pace
 from sendoff.records import Block, Page, Route, Span
 from sendoff_plugins.failure_strategies.fail import FailAll
@@ -48,6 +48,8 @@ class Memory:
         self.failed: dict[int, str] = {}
         #: How often each failed record was tried.
         self.attempts: dict[int, int] = {}
+        #: What was captured of answers.
+        self.kept: list[Kept] = []
         self.planned = 0
 
     def commit(self, changes: Changes) -> None:
@@ -64,6 +66,7 @@ class Memory:
             assert failure.position not in self.delivered
             self.failed[failure.position] = failure.reason
             self.attempts[failure.position] = failure.attempts
+        self.kept += changes.kept
         self.planned = self.planned if changes.planned is None else changes.planned
         self.check()
 

@@ -69,6 +69,41 @@ def test_records_that_are_tried_again_are_told_by_their_number_and_a_reason() ->
     assert event["seconds"] > 0
 
 
+def test_records_that_were_refused_for_their_company_are_told_as_sent_again_at_once() -> None:
+    run = Simulation(
+        10, lambda records: results([400 if at == 5 else "stopped" if 5 in records else 201 for at in records]), batch=10,
+        answers=RESULTS,
+    ).run()  # fmt: skip
+    (event,) = told(run, "retry")
+    assert event.pop("reason").startswith("400")
+    assert event == {"records": 9, "seconds": 0.0, "attempt": 0}
+
+
+def test_what_is_captured_of_a_record_that_got_through_is_kept_with_its_row() -> None:
+    run = Simulation(
+        4, lambda records: results([400 if at == 1 else 200 + at for at in records]), batch=4,
+        answers={**RESULTS, "capture": {"code": "$.s"}},
+    ).run()  # fmt: skip
+    assert [(kept.line, kept.values) for kept in run.memory.kept] == [(at + 2, {"code": 200 + at}) for at in (0, 2, 3)]
+
+
+def test_an_outage_that_ends_with_a_result_for_each_record_is_over_for_all() -> None:
+    outage = iter([results([201] * 10), *[Answer(503)] * 12])
+
+    def api(records: Sequence[int]) -> Answer:
+        return next(outage, None) or results([400 if at == 95 else 201 for at in records])
+
+    run = Simulation(100, api, batch=10, concurrency=4, answers=RESULTS, retry={"attempts": 20}).run()
+    assert told(run, "recovered") == [{}]
+    assert (run.memory.delivered.total, set(run.memory.failed)) == (99, {95})
+
+
+def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of_theirs() -> None:
+    run = Simulation(100, lambda records: results([400] * len(records)), batch=10, answers=RESULTS).run()
+    assert run.engine.stopped
+    assert run.engine.stopped.reason.startswith("400: refused, without a reason; the first 4 requests were all refused")
+
+
 def test_new_credentials_and_the_end_of_an_outage_are_told() -> None:
     run = Simulation(20, by_turns(Answer(401, renewed=True)), batch=10).run()
     assert told(run, "renewed") == [{}]
@@ -143,19 +178,39 @@ def test_records_to_be_tried_again_wait_a_while_and_longer_each_time() -> None:
     run = Simulation(5, api, batch=5, answers=RESULTS, retry={"base": 100.0, "cap": 100.0})
     run.run()
     assert [len(body) for body in run.bodies] == [5, 1, 1, 1, 1]
-    assert times[-1] > 50  # a wait is anything up to its bound
+    assert times[1] - times[0] > 1  # a wait is anything up to its bound
+    assert times[-1] > 50
 
 
-def test_a_record_that_alone_is_told_to_wait_for_too_long_is_given_up() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_a_record_that_alone_has_failed_for_too_long_is_given_up_from_its_first_failure_on(seed: int) -> None:
+    times: list[float] = []
+
     def api(records: Sequence[int]) -> Answer:
+        times.extend(run.now for at in records if at == 3)
         return results([429 if at == 3 else 201 for at in records])
 
-    retry = {"attempts": 1_000, "give_up_after": 60.0, "base": 5.0, "cap": 5.0}
-    run = Simulation(3_000, api, batch=10, answers=RESULTS, retry=retry, pace={"requests": 2.0})
+    retry = {"attempts": 1_000, "give_up_after": 60.0, "base": 20.0, "cap": 20.0}
+    run = Simulation(3_000, api, batch=10, answers=RESULTS, retry=retry, pace={"requests": 2.0}, seed=seed)
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
     assert set(run.memory.failed) == {3}
-    assert 60 < run.now < 300
+    assert times[-2] - times[0] < 60 <= times[-1] - times[0] + 0.01
+
+
+def test_a_record_that_fails_alone_while_its_company_gets_through_is_tried_as_often_as_allowed() -> None:
+    times: list[float] = []
+
+    def api(records: Sequence[int]) -> Answer:
+        times.extend(run.now for at in records if at == 3)
+        return results([429 if at == 3 else 201 for at in records])
+
+    retry = {"attempts": 4, "base": 1.0, "cap": 1.0}
+    run = Simulation(3_000, api, batch=10, answers=RESULTS, retry=retry, pace={"requests": 10.0})
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert (run.memory.attempts, len(times)) == ({3: 4}, 4)
+    assert times[-1] < run.now / 2
 
 
 def test_a_request_that_fails_between_others_that_get_through_is_given_up_before_they_end() -> None:
@@ -192,6 +247,16 @@ def test_a_record_that_is_refused_by_itself_tells_how_often_it_was_tried_and_why
     ).run()
     assert (run.memory.attempts, list(run.memory.failed)) == ({5: 2}, [5])
     assert run.memory.failed[5].endswith("because 400") or "400" in run.memory.failed[5]
+
+
+def test_a_record_refused_beside_others_at_a_second_try_tells_of_both() -> None:
+    busy = iter([429, 429])
+    run = Simulation(
+        6, lambda records: results([next(busy, 400 if at == 5 else 201) if at > 3 else 201 for at in records]), batch=6,
+        answers=RESULTS,
+    ).run()  # fmt: skip
+    assert run.memory.attempts == {5: 2}
+    assert run.memory.delivered.total == 5
 
 
 def test_culprits_that_are_named_are_told_how_often_they_were_tried() -> None:
