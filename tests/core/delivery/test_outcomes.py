@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from sendoff import Answer
+from sendoff.components import Refusal
+from sendoff.records import Span
+from sendoff_plugins.failure_strategies.split import SplitUp
 
 from .simulation import OK, REFUSED, Simulation, refusing
 from .test_parts import JSON, RESULTS, results
@@ -51,6 +54,9 @@ def test_a_split_is_told_with_its_reason() -> None:
     run = Simulation(8, refusing({3}), batch=8, split=True, ways=4).run()
     (first, *_) = told(run, "split")
     assert first == {"records": 8, "parts": 4, "reason": "400: bad record"}
+    run = Simulation(20, refusing({3}), batch=20, split=True).run()
+    (first, *_) = told(run, "split")
+    assert first == {"records": 20, "parts": 5, "reason": "400: bad record"}  # three probes, and what lies between them
 
 
 def test_a_retry_is_told_with_its_reason_its_wait_and_how_often_it_was_tried() -> None:
@@ -101,7 +107,10 @@ def test_an_outage_that_ends_with_a_result_for_each_record_is_over_for_all() -> 
 def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of_theirs() -> None:
     run = Simulation(100, lambda records: results([400] * len(records)), batch=10, answers=RESULTS).run()
     assert run.engine.stopped
-    assert run.engine.stopped.reason.startswith("400: refused, without a reason; the first 4 requests were all refused")
+    assert run.engine.stopped.reason == (
+        "400: refused, without a reason; the first 4 requests were all refused, so it may not be the records: "
+        "check the URL, the headers and the schema (if it is the records, run with --accept-refusals)"
+    )
 
 
 def test_new_credentials_and_the_end_of_an_outage_are_told() -> None:
@@ -257,6 +266,33 @@ def test_a_record_refused_beside_others_at_a_second_try_tells_of_both() -> None:
     ).run()  # fmt: skip
     assert run.memory.attempts == {5: 2}
     assert run.memory.delivered.total == 5
+
+
+def test_a_strategy_is_told_the_status_and_the_reason() -> None:
+    seen: list[Refusal] = []
+
+    class Asked(SplitUp):
+        def decide(self, refusal: Refusal) -> Any:
+            seen.append(refusal)
+            return super().decide(refusal)
+
+    Simulation(6, refusing({4}), batch=3, strategy=Asked(ways=2)).run()
+    assert seen[0] == Refusal(Span(3, 6), 400, "400: bad record")
+
+
+def test_a_refused_first_request_of_two_records_is_split_before_anything_else_is_sent() -> None:
+    run = Simulation(20, refusing({0}), batch=2, split=True).run()
+    assert run.bodies[:3] == [[0, 1], [0], [1]]
+
+
+def test_a_first_probe_that_is_refused_explains_the_others() -> None:
+    run = Simulation(20, refusing({0}), batch=20, split=True).run()
+    assert run.bodies == [list(range(20)), [0], [10], [19], list(range(1, 10)), list(range(11, 19))]
+
+
+def test_a_single_record_that_fails_explains_its_family() -> None:
+    run = Simulation(6, refusing({3}), batch=3, split=True).run()
+    assert run.bodies == [[0, 1, 2], [3, 4, 5], [3], [4, 5]]
 
 
 def test_culprits_that_are_named_are_told_how_often_they_were_tried() -> None:
