@@ -20,7 +20,7 @@ from sendoff.delivery.engine import LONG, Engine
 from sendoff.delivery.keys import keymaker
 from sendoff.delivery.terms import Terms
 from sendoff.exchange import Volley
-from sendoff.ledger import Changes, Kept, Piece, Ranges, RunState
+from sendoff.ledger import Changes, Failure, Kept, Piece, Ranges, RunState
 from sendoff.pace import Pace
 from sendoff.records import Block, Page, Route, Span
 from sendoff_plugins.failure_strategies.fail import FailAll
@@ -46,8 +46,8 @@ class Memory:
         self.pieces: dict[int, Piece] = {}
         self.delivered = Ranges()
         self.failed: dict[int, str] = {}
-        #: How often each failed record was tried.
-        self.attempts: dict[int, int] = {}
+        #: The same with all that is told of them.
+        self.failures: dict[int, Failure] = {}
         #: What was captured of answers.
         self.kept: list[Kept] = []
         self.planned = 0
@@ -65,10 +65,15 @@ class Memory:
             assert failure.position not in self.failed
             assert failure.position not in self.delivered
             self.failed[failure.position] = failure.reason
-            self.attempts[failure.position] = failure.attempts
+            self.failures[failure.position] = failure
         self.kept += changes.kept
         self.planned = self.planned if changes.planned is None else changes.planned
         self.check()
+
+    @property
+    def attempts(self) -> dict[int, int]:
+        """How often each failed record was tried."""
+        return {at: failure.attempts for at, failure in self.failures.items()}
 
     def check(self) -> None:
         """Partition: every planned record is delivered, failed, or in exactly one piece."""

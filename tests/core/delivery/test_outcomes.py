@@ -93,6 +93,30 @@ def test_what_is_captured_of_a_record_that_got_through_is_kept_with_its_row() ->
     assert [(kept.line, kept.values) for kept in run.memory.kept] == [(at + 2, {"code": 200 + at}) for at in (0, 2, 3)]
 
 
+def test_what_is_captured_of_a_whole_answer_is_kept_with_its_first_row() -> None:
+    answer = Answer(200, JSON, b'{"job": "j1"}')
+    run = Simulation(4, lambda records: answer, batch=2, answers={"capture": {"job": "$.job"}}).run()
+    assert [(kept.lo, kept.hi, kept.line, kept.values) for kept in run.memory.kept] == [
+        (0, 2, 2, {"job": "j1"}),
+        (2, 4, 4, {"job": "j1"}),
+    ]
+
+
+def test_a_failure_tells_its_status_and_whether_it_may_have_been_applied() -> None:
+    answers = {3: REFUSED, 6: Answer(500), 8: Answer(error="reset by peer")}
+    run = Simulation(30, lambda records: answers.get(records[0], OK), batch=1, retry={"attempts": 2}).run()
+    assert {at: (failure.status, failure.maybe_applied) for at, failure in run.memory.failures.items()} == {
+        3: (400, False),
+        6: (500, True),
+        8: (None, True),
+    }
+
+
+def test_every_request_that_got_through_is_counted_alone_or_in_a_volley() -> None:
+    run = Simulation(1_000, lambda records: OK, batch=1, concurrency=8).run()
+    assert run.engine.health.passed == 1_000
+
+
 def test_an_outage_that_ends_with_a_result_for_each_record_is_over_for_all() -> None:
     outage = iter([results([201] * 10), *[Answer(503)] * 12])
 
