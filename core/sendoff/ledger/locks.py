@@ -47,7 +47,7 @@ class RunLock:
         try:
             note = json.loads(os.pread(self._fd, 1000, 0))
             return f" in process {note['pid']}, since {note['since']}"
-        except (ValueError, KeyError, OSError):
+        except (ValueError, KeyError, TypeError, OSError):
             return ""
 
 
