@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,11 +28,14 @@ AREAS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "ledger": (
         ["sendoff/ledger/store.py", "sendoff/ledger/opening.py", "sendoff/ledger/ranges.py", "sendoff/ledger/locks.py"],
-        ["faults/test_ledger.py", "core/ledger", "core/test_runner.py"],
+        ["faults/test_ledger.py", "core/ledger"],
     ),
 }
 #: mutmut's codes for a mutant that no test failed on, and for one that no test runs.
 SURVIVED = {0, 33}
+_SQL = re.compile(
+    r"\b(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CASE|ORDER BY|VALUES|WHERE|ROLLBACK|COMMIT|BEGIN|ELSE|AND|excluded)\b"
+)
 
 
 def main(chosen: list[str]) -> int:
@@ -69,10 +72,22 @@ def score(area: str) -> tuple[int, int]:
     )  # fmt: skip
     mutmut = Path(sys.executable).with_name("mutmut")
     subprocess.run([mutmut, "run", "--max-children", str(os.cpu_count())], cwd=scratch, stdout=subprocess.DEVNULL, check=True)
-    codes: Counter[int] = Counter()
+    killed = survived = 0
     for file in (scratch / "mutants").rglob("*.meta"):
-        codes.update(json.loads(file.read_text())["exit_code_by_key"].values())
-    return sum(codes[code] for code in codes if code not in SURVIVED), sum(codes[code] for code in SURVIVED)
+        for name, code in json.loads(file.read_text())["exit_code_by_key"].items():
+            if code not in SURVIVED:
+                killed += 1
+            elif not _the_same_sql(subprocess.check_output([mutmut, "show", name], cwd=scratch, text=True)):
+                survived += 1
+    return killed, survived
+
+
+def _the_same_sql(shown: str) -> bool:
+    """Whether a mutant only writes words of SQL in other letters, which SQLite reads alike: no test can tell it."""
+    lines = [line for line in shown.splitlines() if line[:1] in "-+" and line[:3] not in ("---", "+++")]
+    before, after = ("".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
+    literals = [re.findall("'[^']*'", line) for line in (before, after)]
+    return before.casefold() == after.casefold() and literals[0] == literals[1] and bool(_SQL.search(before))
 
 
 if __name__ == "__main__":
