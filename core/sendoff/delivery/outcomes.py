@@ -141,11 +141,11 @@ class Outcomes:
         for at, own in rejected.items():
             self._write_off((Span(at, at + 1),), own, task.attempts)
         self._settle(task)
+        if delivered:
+            self._succeeded(now)
         if again:
             self._again_apart(task, replace(next(iter(again.values())), wait=verdict.wait), again, bool(delivered), now)
         self._go_on_with(task.family, explained=bool(rejected))
-        if delivered:
-            self._succeeded(now)
 
     def _succeeded(self, now: float) -> None:
         if self._health.success():

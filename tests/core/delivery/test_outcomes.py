@@ -128,6 +128,20 @@ def test_an_outage_that_ends_with_a_result_for_each_record_is_over_for_all() -> 
     assert (run.memory.delivered.total, set(run.memory.failed)) == (99, {95})
 
 
+def test_an_outage_that_ends_with_a_record_to_be_tried_again_holds_nothing_else_back() -> None:
+    times: list[float] = []
+    turns = iter([results([201] * 10), *[Answer(503)] * 12, results([201] * 9 + [429])])
+
+    def api(records: Sequence[int]) -> Answer:
+        times.append(run.now)
+        return next(turns, None) or results([201] * len(records))
+
+    run = Simulation(100, api, batch=10, answers=RESULTS, retry={"attempts": 20, "base": 0.01, "cap": 0.01})
+    run.run()
+    assert run.memory.delivered.total == 100
+    assert times[14] - times[13] < 0.1
+
+
 def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of_theirs() -> None:
     run = Simulation(100, lambda records: results([400] * len(records)), batch=10, answers=RESULTS).run()
     assert run.engine.stopped
