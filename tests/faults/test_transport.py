@@ -589,31 +589,27 @@ def test_n4_an_address_that_does_not_answer_is_given_up_for_the_next(
     for module in ("line", "connections", "urllib3"):
         monkeypatch.setattr(f"sendoff_plugins.transports.{module}.CONNECT", 0.4)
     # A listener whose queue is full lets nobody in: the kernel drops what asks, as a dead address does.
-    with socket.socket() as full:
-        full.bind(("127.0.0.2", 0))
+    with socket.socket() as alive, socket.socket() as full, contextlib.ExitStack() as held:
+        alive.bind(("127.0.0.1", 0))
+        alive.listen()
+        port = alive.getsockname()[1]
+        full.bind(("127.0.0.2", port))  # nobody else uses this address
         full.listen(0)
-        port = full.getsockname()[1]
-        held = [socket.socket() for _ in range(4)]
-        for line in held:
+        for _ in range(4):
+            line = held.enter_context(socket.socket())
             line.setblocking(False)
             line.connect_ex(("127.0.0.2", port))
-        with socket.socket() as alive:
-            alive.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alive.bind(("127.0.0.1", port))
-            alive.listen()
 
-            def serve() -> None:
-                taken, _ = alive.accept()
-                with taken:
-                    request(taken)
-                    taken.sendall(OK)
+        def serve() -> None:
+            taken, _ = alive.accept()
+            with taken:
+                request(taken)
+                taken.sendall(OK)
 
-            threading.Thread(target=serve, daemon=True).start()
-            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
-            monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
-            answer = ask(transport, f"http://two.example.com:{port}/x", deadline=5)
-        for line in held:
-            line.close()
+        threading.Thread(target=serve, daemon=True).start()
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+        answer = ask(transport, f"http://two.example.com:{port}/x", deadline=5)
     assert answer.status == 200
 
 

@@ -30,6 +30,14 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
         "time": cerberus.TypeDefinition("time", (time,), ()),
     }
 
+    def _BareValidator__normalize_sequence_per_schema(self, field: Any, mapping: Any, schema: Any) -> None:  # noqa: N802  # Cerberus calls it so
+        """A list where a mapping is declared is left as it is, to be refused.
+
+        Cerberus 1.3.8 takes the mapping's fields for the rules of the list's items, and falls over one named `rename`.
+        """
+        if schema[field].get("type") != "dict":
+            super()._BareValidator__normalize_sequence_per_schema(field, mapping, schema)
+
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
         """{'type': 'string'}"""
         matched = patterns.matches(pattern, value) if isinstance(value, str) else True

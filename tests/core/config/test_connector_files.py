@@ -126,6 +126,12 @@ def test_a_file_that_is_no_mapping_is_refused(project: Project, text: str) -> No
         project.runner().connector("c")
 
 
+def test_a_list_where_a_mapping_belongs_is_told(project: Project) -> None:
+    # Found by fuzzing: Cerberus took the options of a field for rules, and fell over `rename`.
+    text = 'source: {use: csv, path: in.csv}\nschema:\n  id: [integer]\ndestination: {url: "http://x.example/"}\n'
+    assert mistakes(project, text) == ["3:7: schema.id: must be of dict type (got ['integer'])"]
+
+
 def test_a_key_in_the_wrong_place_is_told_its_right_one(project: Project) -> None:
     assert mistakes(project, GOOD + "concurrency: 5\n") == ["6:1: concurrency: unknown key; it belongs under `destination`"]
 
