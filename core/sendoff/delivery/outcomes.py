@@ -1,7 +1,8 @@
 """What becomes of a request's records when its answer comes: delivered, tried again, split, failed.
 
 Every verdict acts on the same few things: the plan, the queue, the account, and what is believed of the
-destination. Nothing here decides what travels next.
+destination. Nothing here decides what travels next. The file is long as verdicts lead to one another: a part
+that settles may send its family on, or condemn it; a success, or a failure, decides on those put aside.
 """
 
 from __future__ import annotations
