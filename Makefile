@@ -37,7 +37,7 @@ lock: .venv/dev  ## choose the versions that development uses anew
 	  --extra dev pyproject.toml --output-file requirements-dev.lock
 
 torture: .venv/dev  ## every promise for MINUTES, and the table of what came of it; writes docs/guarantees.md and docs/faults.md
-	$(BIN)/python -m tests.torture --minutes $(MINUTES)
+	$(BIN)/python -m tests.stress --minutes $(MINUTES)
 
 mutants: .venv/dev  ## change the code in small ways, and see whether the tests notice
 	$(BIN)/pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'

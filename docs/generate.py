@@ -15,8 +15,8 @@ import sendoff
 from sendoff import errors, hookspecs
 from sendoff.cli.group import COMMANDS, Commands
 from sendoff.components import KINDS
-from sendoff.config.declared import CONNECTOR
-from sendoff.config.rules import options_of
+from sendoff.config.spec import CONNECTOR
+from sendoff.config.validator import options_of
 from sendoff.registry import Registry
 from sendoff.sandbox import rules as sandbox_rules
 from sendoff.schema import RULES, types

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
         SourceChanged,
         SourceError,
     )
-    from sendoff.exchange import TLS, Answer, Ask, Exchange, Request, Volley, Wait, Wire
     from sendoff.hookspecs import hookimpl
     from sendoff.records import Page, Span
-    from sendoff.report import Report
+    from sendoff.run.report import Report
     from sendoff.runner import Runner
     from sendoff.sending import send
+    from sendoff.transport.protocol import TLS, Answer, Ask, Exchange, Request, Volley, Wait, Wire
 
     __version__: str
 
@@ -57,10 +57,10 @@ _HOMES = {
         "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError", "SourceChanged",
         "SourceError",
     ),
-    "exchange": ("TLS", "Answer", "Ask", "Exchange", "Request", "Volley", "Wait", "Wire"),
+    "transport.protocol": ("TLS", "Answer", "Ask", "Exchange", "Request", "Volley", "Wait", "Wire"),
     "hookspecs": ("hookimpl",),
     "records": ("Page", "Span"),
-    "report": ("Report",),
+    "run.report": ("Report",),
     "runner": ("Runner",),
     "sending": ("send",),
 }  # fmt: skip

@@ -16,10 +16,11 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from sendoff import jsonpath, jsontext
-from sendoff.egress import Mode
-from sendoff.exchange import Answer, Ask, Exchange, One, Request, Wire
+from sendoff import jsonlib
+from sendoff.jsonlib import jsonpath
 from sendoff.records import Span
+from sendoff.transport.egress import Mode
+from sendoff.transport.protocol import Answer, Ask, Exchange, One, Request, Wire
 
 __all__ = [
     "Authenticator",
@@ -67,7 +68,7 @@ class Source(Component, ABC):
     kind = "sources"
     #: Where the next run is to go on, once `read` has come to its end: any value that JSON can hold; None: at the beginning.
     reached: Any = None
-    #: Which addresses it may dial, if it dials any: `sendoff.egress` has the rules.
+    #: Which addresses it may dial, if it dials any: `sendoff.transport.egress` has the rules.
     egress: Mode = "configured"
     #: Whose source it is, and where the ledger is that it may keep something beside.
     connector: str = ""
@@ -161,7 +162,7 @@ class Sender(Component, ABC):
     max_bytes: int | None = None
     #: How a record is written: ``json``, or ``form`` (``application/x-www-form-urlencoded``).
     encoding: ClassVar[str] = "json"
-    #: What a record is made into (see `sendoff.shape`), and what stands before each; None: itself, nothing.
+    #: What a record is made into (see `sendoff.encode.templates`), and what stands before each; None: itself, nothing.
     record: Any = None
     before: Any = None
     #: Whether members that are null are left out.
@@ -173,9 +174,9 @@ class Sender(Component, ABC):
         inside = body[len(self.prefix) : len(body) - len(self.suffix)].decode()
         if self.separator == b"\n":
             lines = inside.split("\n")
-            records = [jsontext.loads(line) for line in (lines if self.before is None else lines[1::2])]
+            records = [jsonlib.loads(line) for line in (lines if self.before is None else lines[1::2])]
         else:
-            records = jsontext.loads(f"[{inside}]")
+            records = jsonlib.loads(f"[{inside}]")
         path = jsonpath.parse(field if field.startswith("$") else f"$['{field}']")
         return [path.find(record) for record in records]
 

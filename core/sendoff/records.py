@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import SourceError
 
 #: A page holds at most this many rows, and about this many bytes: small enough that the first
@@ -25,7 +25,7 @@ from sendoff.errors import SourceError
 PAGE_ROWS = 20_000
 PAGE_BYTES = 4 << 20
 
-#: Column types that polars writes as JSON just as `jsontext` does.
+#: Column types that polars writes as JSON just as `jsonlib` does.
 _WRITTEN_WELL = (pl.String, pl.Int64, pl.Boolean, pl.Date)
 _NATIVE = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, date: pl.Date, time: pl.Time}
 
@@ -116,14 +116,14 @@ class Page:
     def as_json(self, rows: Sequence[int]) -> list[str]:
         """These rows as the source had them, each as a JSON object: what a person will correct."""
         if self.json is not None:
-            nothing = jsontext.dumps(dict.fromkeys(self.unread.keys if self.unread else self.frame.columns))
+            nothing = jsonlib.dumps(dict.fromkeys(self.unread.keys if self.unread else self.frame.columns))
             return [text or nothing for text in self.json.gather(list(rows)).to_list()]
         frame = self.frame[list(rows)] if self.frame.width else self.frame
         if frame.width and not self.absent and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
         away = {name: mask.gather(list(rows)).to_list() for name, mask in self.absent.items()}
         return [
-            jsontext.dumps(_writable({name: value for name, value in row.items() if name not in away or not away[name][at]}))
+            jsonlib.dumps(_writable({name: value for name, value in row.items() if name not in away or not away[name][at]}))
             for at, row in enumerate(frame.iter_rows(named=True))
         ]
 
@@ -136,7 +136,7 @@ class Page:
     def plain(self) -> Page:
         """The same page with numbers as Python's, for whoever looks at single values."""
         values = [
-            column(name, [None if text is None else jsontext.loads(text) for text in self.frame[name].to_list()])
+            column(name, [None if text is None else jsonlib.loads(text) for text in self.frame[name].to_list()])
             for name in self.numbers
         ]
         return replace(self, frame=self.frame.with_columns(values), numbers=frozenset(), json=None)
@@ -207,7 +207,7 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
 
     def shown(value: Any) -> Any:
         try:
-            jsontext.dumps(value)
+            jsonlib.dumps(value)
             return value
         except ValueError:
             return repr(value)

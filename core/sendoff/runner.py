@@ -10,21 +10,22 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from sendoff import notices
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
-from sendoff.delivery.preview import preview as previewed
-from sendoff.delivery.run import Run, yielded
 from sendoff.errors import ConfigError, SendoffError
-from sendoff.exchange import Request
-from sendoff.intake import Intake
+from sendoff.incremental import passed_over
+from sendoff.intake.preparer import Intake
+from sendoff.intake.reading import yielded
 from sendoff.ledger import Failure, Ledger, RunState, history
-from sendoff.memory import passed_over
 from sendoff.records import pages
 from sendoff.registry import Registry
-from sendoff.report import Report
+from sendoff.run import notifications
+from sendoff.run.preview import preview as previewed
+from sendoff.run.report import Report
+from sendoff.run.run import Run
+from sendoff.transport.protocol import Request
 
 _LOG = logging.getLogger("sendoff")
 
@@ -139,7 +140,7 @@ class Runner:
         with self._ledger() as ledger:
             return previewed(chosen, count, Intake(ledger, chosen, self.state).coming())
 
-    def forget(self, name: str) -> int:
+    def reset(self, name: str) -> int:
         """Forget what a connector has delivered and how far its source was read; answers with how many rows it knew.
 
         Its next run is as its first. Raises `ConfigError` if a run of it was cut short, and `Locked`.
@@ -177,7 +178,7 @@ class Runner:
                     continue
                 since, now = ledger.digested(name), self._clock()
                 runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]
-                self._warn(notices.digest(chosen, [_brief(run) for run in runs]))
+                self._warn(notifications.digest(chosen, [_brief(run) for run in runs]))
                 ledger.note_digest(name, now)
                 told[name] = len(runs)
         return told
@@ -204,10 +205,10 @@ class Runner:
         try:
             yield
         except SendoffError as error:
-            self._warn(notices.after(ledger, chosen, error))
+            self._warn(notifications.after(ledger, chosen, error))
             raise
         if self._report is not None:
-            self._warn(notices.after(ledger, chosen, self._report))
+            self._warn(notifications.after(ledger, chosen, self._report))
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:

@@ -12,7 +12,7 @@ from sendoff.config import connector as connectors
 from sendoff.config.documents import Document
 from sendoff.errors import SourceError
 from sendoff.hookspecs import hookimpl
-from sendoff.report import Report
+from sendoff.run.report import Report
 from sendoff.runner import Runner
 
 

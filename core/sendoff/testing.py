@@ -15,7 +15,7 @@ from typing import Any
 
 from sendoff.components import KINDS, Component
 from sendoff.registry import breach
-from sendoff.report import Report
+from sendoff.run.report import Report
 from sendoff.runner import Runner
 from sendoff.sandbox import LocalServer, Received, Reply, Sandbox
 

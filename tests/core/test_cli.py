@@ -510,6 +510,6 @@ def test_failed_records_are_given_up_and_rows_forgotten(project: Project, termin
     project({"people.csv": CSV, "connectors.d/people.yaml": text + "only_new: {key: [id], first_run: send}\n"})
     terminal("run", "-q", code=1)
     terminal("run", "-q", "--accept-refusals", code=1)
-    assert terminal("failed", "2", "--forget") == "1 records given up; they are not sent again\n"
+    assert terminal("failed", "2", "--dismiss") == "1 records given up; they are not sent again\n"
     assert "people: 4 rows known already, and not sent" in terminal("run", "-q")
-    assert terminal("forget", "people") == "people: 4 rows forgotten; its next run is as its first\n"
+    assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is as its first\n"

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from sendoff import Answer
-from sendoff.answers import Kind, judge
-from tests.torture import fuzz
+from sendoff.response import Kind, judge
+from tests.stress import fuzz
 
 SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
 

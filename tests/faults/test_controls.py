@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.torture import failpoints, fuzz, kills, load, model, starts, storm, syscalls
-from tests.torture.planted import (
+from tests.stress import failpoints, fuzz, kills, load, model, starts, storm, syscalls
+from tests.stress.planted import (
     Fault,
     a_header_that_is_believed,
     a_judge_that_takes_a_503_for_a_yes,
@@ -22,7 +22,7 @@ from tests.torture.planted import (
     a_lock_that_lets_everyone_in,
     planted,
 )
-from tests.torture.promise import Budget, Promise
+from tests.stress.promise import Budget, Promise
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

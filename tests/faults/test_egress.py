@@ -12,8 +12,8 @@ import pytest
 
 import sendoff
 from sendoff import Answer, Transport
-from sendoff.egress import refusal
 from sendoff.testing import Project, Receiver
+from sendoff.transport.egress import refusal
 
 from .test_transport import TRANSPORTS, Exchange
 

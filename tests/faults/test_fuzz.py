@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff.testing import Project
-from sendoff_plugins.transports.reply import Malformed, Reply
+from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
 from tests.faults.wire import Wire, request
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

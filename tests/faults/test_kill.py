@@ -15,9 +15,9 @@ import pytest
 
 from sendoff.testing import Project, Sandbox
 from tests.oracle import NOTHING, account, judge
-from tests.torture import failpoints, kills, starts, syscalls
-from tests.torture.promise import Budget
-from tests.torture.zygote import Zygote
+from tests.stress import failpoints, kills, starts, syscalls
+from tests.stress.promise import Budget
+from tests.stress.zygote import Zygote
 
 HITS = 5
 
@@ -136,7 +136,7 @@ def little_memory(tmp_path: Path) -> Iterator[Path]:
 LEAK = """
 import os
 open({group!r}, "w").write(str(os.getpid()))
-from sendoff.delivery.desk import Desk
+from sendoff.run.dispatcher import Desk
 answer, seen = Desk.answer, []
 def hungry(*args):
     seen.append(1)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sendoff import LedgerError, Locked, Runner
-from sendoff.ledger import Changes, Failure, Ledger, Piece, home, locks
+from sendoff.ledger import Changes, Failure, Ledger, Piece, locks, state_dir
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver
@@ -209,9 +209,9 @@ def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(pro
 def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path}/far nfs4 rw 0 0\n")
-    assert home.kind(tmp_path / "far/away", mounts) == "nfs4"
-    assert home.kind(tmp_path / "near", mounts) == "ext4"
-    monkeypatch.setattr(home, "kind", lambda path: "nfs4")
+    assert state_dir.kind(tmp_path / "far/away", mounts) == "nfs4"
+    assert state_dir.kind(tmp_path / "near", mounts) == "ext4"
+    monkeypatch.setattr(state_dir, "kind", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="network filesystem"):
         Ledger(tmp_path / "s")
 

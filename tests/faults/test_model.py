@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.torture import model
-from tests.torture.promise import Budget
+from tests.stress import model
+from tests.stress.promise import Budget
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sendoff import LedgerError
-from tests.torture import cuts
-from tests.torture.promise import Budget
+from tests.stress import cuts
+from tests.stress.promise import Budget
 
 pytestmark = pytest.mark.skipif(cuts.able() is not None, reason=str(cuts.able()))
 
@@ -24,7 +24,7 @@ def test_c15_the_control_a_laxer_setting_loses_acknowledged_commits() -> None:
 def test_c16_the_control_a_ledger_whose_directory_is_not_synced_is_rolled_back_to_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tests.torture.disk import Disk
+    from tests.stress.disk import Disk
 
     monkeypatch.setattr(Disk, "sync_directory", lambda disk, path=None: None)
     with pytest.raises((AssertionError, LedgerError), match="is empty, and once was not|lost|is not a ledger"):

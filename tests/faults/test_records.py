@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sendoff import jsontext, send
-from sendoff.encoding import Form, encode
+from sendoff import jsonlib, send
+from sendoff.encode.encoder import Form, encode
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Receiver
@@ -127,7 +127,7 @@ def test_without_a_schema_records_arrive_as_they_are(rows: list[dict]) -> None:
 
 @given(json_values)
 def test_what_jsontext_writes_python_reads(value: Any) -> None:
-    assert json.loads(jsontext.dumps(value)) == value
+    assert json.loads(jsonlib.dumps(value)) == value
 
 
 def test_fields_that_are_not_required_are_left_out_where_null() -> None:

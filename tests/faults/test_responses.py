@@ -383,7 +383,7 @@ def test_requests_and_results_can_be_looked_up(project: Project) -> None:
 def test_of_very_many_requests_only_those_that_did_not_simply_deliver_are_noted(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sendoff.delivery.evidence.NOTED", 20)
+    monkeypatch.setattr("sendoff.engine.request_log.NOTED", 20)
     with Api(lambda ns: (said(400, {"detail": "x"}), []) if ns == [77] else (said(200), ns)) as api:
         report = run(project, api, n=100, batch=1, on_failure="fail")
     noted = list(history.requests(project.home / ".sendoff", report.run))

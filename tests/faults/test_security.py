@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sendoff import ConfigError, LedgerError, SourceError, send
 from sendoff.ledger import Ledger
 from sendoff.testing import Project, Receiver
-from tests.torture import canaries
-from tests.torture.promise import Budget
-from tests.torture.zygote import Zygote
+from tests.stress import canaries
+from tests.stress.promise import Budget
+from tests.stress.zygote import Zygote
 
 
 @given(st.text(alphabet=st.sampled_from("./?#%2fF@:\\ \té€a1\x00"), min_size=1, max_size=12))

@@ -22,7 +22,7 @@ import trustme
 
 import sendoff
 from sendoff import TLS, Answer, Request, Span, Transport, Wait
-from sendoff.answers import Kind, judge
+from sendoff.response import Kind, judge
 from sendoff_plugins.transports.http1 import Http1
 from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -585,8 +585,9 @@ def test_n16_a_proxy_that_fails_is_named_and_its_password_is_not(transport: Tran
 def test_n4_an_address_that_does_not_answer_is_given_up_for_the_next(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sendoff_plugins.transports.dialling.CONNECT", 0.4)
-    for module in ("line", "connections", "urllib3"):
+    for module in ("sendoff.http.connect", "sendoff.http.pool"):
+        monkeypatch.setattr(f"{module}.CONNECT", 0.4)
+    for module in ("_http1.connection", "urllib3"):
         monkeypatch.setattr(f"sendoff_plugins.transports.{module}.CONNECT", 0.4)
     # A listener whose queue is full lets nobody in: the kernel drops what asks, as a dead address does.
     with socket.socket() as alive, socket.socket() as full, contextlib.ExitStack() as held:

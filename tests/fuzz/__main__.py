@@ -18,7 +18,7 @@ import atheris
 
 with atheris.instrument_imports(include=["sendoff", "sendoff_plugins"]):
     from tests.fuzz.targets import TARGETS
-from tests.torture.planted import plant  # after what is instrumented, as it imports that
+from tests.stress.planted import plant  # after what is instrumented, as it imports that
 
 CORPUS = Path(__file__).with_name("corpus")
 #: Bytes of an input that is kept.

@@ -13,13 +13,13 @@ from typing import Any
 import polars as pl
 
 from sendoff import Answer, ConfigError, SourceError
-from sendoff.answers import Policy, judge
-from sendoff.answers.hints import quota_rest, retry_after
 from sendoff.config import connector
 from sendoff.registry import Registry
+from sendoff.response import Policy, judge
+from sendoff.response.rate_headers import quota_rest, retry_after
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
-from sendoff_plugins.transports.reply import Malformed, Reply
+from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
 
 Target = Callable[[bytes], None]
 

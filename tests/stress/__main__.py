@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import catalogue
-from tests.torture.promise import Budget, Promise, told
+from tests.stress.promise import Budget, Promise, told
 
 #: The order of the table. The longest goes first, so that none is left for the end.
 NAMES = ("kills", "storm", "model", "fuzz", "cuts", "starts", "syscalls", "failpoints", "canaries", "load")
@@ -31,13 +31,13 @@ Outcome = dict[str, Any]
 
 def promise(name: str) -> Promise:
     """The promise of a module here."""
-    found: Promise = importlib.import_module(f"tests.torture.{name}").PROMISE
+    found: Promise = importlib.import_module(f"tests.stress.{name}").PROMISE
     return found
 
 
 def main() -> int:
     """Hold one promise and tell in JSON, or all of them and tell in a table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__)
     parser.add_argument("name", nargs="?", choices=NAMES, help="only this promise")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000, help="repeats what was done with it")
@@ -75,7 +75,7 @@ def all_held(minutes: float, seed: int) -> list[Outcome]:
 
     def one(name: str) -> Outcome:
         share = weights[name] * second / 60
-        command = [sys.executable, "-m", "tests.torture", name, "--minutes", f"{share:.3f}", "--seed", str(seed)]
+        command = [sys.executable, "-m", "tests.stress", name, "--minutes", f"{share:.3f}", "--seed", str(seed)]
         done = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True)
         try:
             outcome: Outcome = json.loads(done.stdout.splitlines()[-1])

@@ -17,8 +17,8 @@ from random import Random
 from urllib.parse import quote, quote_plus
 
 from sendoff.sandbox import LocalServer, Received, Reply
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Zygote, sendoff
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Zygote, sendoff
 
 KINDS = ("BEARER", "PASSWORD", "HEADER", "QUERY", "CLIENT_SECRET", "PROXY", "SIGNING", "HOOK", "BODY", "FILE")
 #: Where nothing but the secrets themselves is: what is looked through is all the rest.
@@ -153,7 +153,7 @@ def torture(budget: Budget, *, leaking: bool = False) -> Figures:
                 with Echo(chance.randrange(1 << 30)) as api:
                     (home / "connectors.d/c.yaml").write_text(connector(chance, api.url, auth, send))
                     for words in COMMANDS:
-                        child = zygote.start("tests.torture.canaries:speak", list(words), secrets, leaking, cwd=home)
+                        child = zygote.start("tests.stress.canaries:speak", list(words), secrets, leaking, cwd=home)
                         assert child.wait(60) is not None
                         said += child.output()
                         assert "Traceback" not in child.output(), child.output()

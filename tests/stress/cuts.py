@@ -15,9 +15,9 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from sendoff.ledger import Changes, Failure, Ledger, Piece, home, opening
+from sendoff.ledger import Changes, Failure, Ledger, Piece, opening, state_dir
 from sendoff.records import Span
-from tests.torture.promise import Budget, Figures, Promise
+from tests.stress.promise import Budget, Figures, Promise
 
 COMMITS = 30
 #: In memory if there is such a place: the disk that matters here is the simulated one.
@@ -32,12 +32,12 @@ def able() -> str | None:
 @contextlib.contextmanager
 def powered_by(disk: Any, overrides: dict[str, str]) -> Iterator[None]:
     """Ledgers opened here are on this disk."""
-    from tests.torture.disk import Database  # needs apsw
+    from tests.stress.disk import Database  # needs apsw
 
     def connect(name: str, **_: Any) -> Any:
         return Database(name[5:].partition("?")[0], disk, overrides)
 
-    with mock.patch.object(opening.sqlite3, "connect", connect), mock.patch.object(home, "sync_directory", disk.sync_directory):
+    with mock.patch.object(opening.sqlite3, "connect", connect), mock.patch.object(state_dir, "sync_directory", disk.sync_directory):
         yield
 
 
@@ -66,7 +66,7 @@ def _work(ledger: Ledger, acknowledged: list[int]) -> None:
 
 def cut(scratch: Path, number: int, overrides: dict[str, str]) -> tuple[int, int]:
     """One power cut: the last commit acknowledged before it, and the last one found after; -1 for none."""
-    from tests.torture.disk import Disk  # needs apsw
+    from tests.stress.disk import Disk  # needs apsw
 
     chance = Random(number)
     born = number % 4 > 0  # every fourth ledger is cut from its first byte on

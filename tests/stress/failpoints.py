@@ -16,8 +16,8 @@ from typing import Any
 from sendoff.sandbox import Sandbox
 from tests.faults.proxy import FINE, Proxy, Weather
 from tests.oracle import NOTHING, Judgement, account, copied, judge
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Child, Zygote, sendoff
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Child, Zygote, sendoff
 
 RECORDS, BAD, INVALID = 240, {5, 77, 78, 200}, {30}
 WINDOW = 4
@@ -100,8 +100,8 @@ def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
 
 
 def _desk(die: _Dying, *, verb: str) -> None:
-    from sendoff.delivery.desk import Desk
-    from sendoff.exchange import Request
+    from sendoff.run.dispatcher import Desk
+    from sendoff.transport.protocol import Request
 
     original = getattr(Desk, verb)
 
@@ -177,7 +177,7 @@ def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, 
             "source: {use: csv, path: in.csv}\nschema: {id: integer, email: string}\nsend: {use: batch, max_records: 10}\n"
             f'on_failure: split\ndestination: {{url: "{proxy.url}/x", concurrency: 2, retry: {{base: 0.01, cap: 0.02}}}}\n'
         )
-        children.append(zygote.start("tests.torture.failpoints:armed", step, hit, cwd=home))
+        children.append(zygote.start("tests.stress.failpoints:armed", step, hit, cwd=home))
         code = children[0].wait(60)
         assert code in (-9, 1), f"{step}@{hit}: {children[0].output()}"
         before = api.counts["replays"]

@@ -9,9 +9,9 @@ import sys
 import tempfile
 from importlib.util import find_spec
 
-from tests.torture.cuts import SCRATCH
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import ROOT
+from tests.stress.cuts import SCRATCH
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import ROOT
 
 TARGETS = ("yaml", "csv", "jsonl", "answers", "retry_after", "http1")
 SECONDS = 60

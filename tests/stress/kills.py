@@ -14,8 +14,8 @@ from typing import Any
 
 from sendoff.sandbox import Sandbox
 from tests.oracle import NOTHING, Judgement, account, judge
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Zygote
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Zygote
 
 PER_WORLD = 50
 #: What each world is like: how it sends, how its API behaves, and the most requests that may come twice after one kill.

@@ -14,8 +14,8 @@ from random import Random
 from sendoff import Runner
 from sendoff.sandbox import Received, Reply, Sandbox
 from tests.oracle import NOTHING, account, judge
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Zygote
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Zygote
 
 CONNECTORS, RECORDS = 64, 400
 #: Connector files in a crowd, where there is time to check so many, and where there is not.

@@ -27,9 +27,9 @@ from sendoff import Answer, ConfigError, LedgerError
 from sendoff.ledger import Changes, Ledger, RunState
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
-from tests.core.delivery.simulation import REFUSED, Simulation
-from tests.torture.cuts import SCRATCH, able, powered_by
-from tests.torture.promise import Budget, Figures, Promise
+from tests.simulation import REFUSED, Simulation
+from tests.stress.cuts import SCRATCH, able, powered_by
+from tests.stress.promise import Budget, Figures, Promise
 
 STEPS = 50
 ANSWERS = ("honest", "lost after it was taken", "lost before", "500", "503", "429", "413", "401")
@@ -47,7 +47,7 @@ class OnDisk:
         self._open()
 
     def _open(self) -> None:
-        from tests.torture.disk import Disk  # needs apsw
+        from tests.stress.disk import Disk  # needs apsw
 
         self.disk = Disk(1 << 60, pessimistic=self._number % 2 == 1)
         with powered_by(self.disk, {}):

@@ -13,10 +13,10 @@ from typing import Any
 from unittest import mock
 
 from sendoff import Answer
-from sendoff.answers import judge
-from sendoff.delivery.keys import Key, keymaker
+from sendoff.encode.idempotency import Key, keymaker
 from sendoff.ledger import Changes, Ledger
 from sendoff.ledger.locks import RunLock
+from sendoff.response import judge
 
 Fault = Callable[[], Any]
 #: Names the fault to the processes that are begun meanwhile.
@@ -40,7 +40,7 @@ def a_judge_that_takes_a_503_for_a_yes() -> Any:
     def gullible(answer: Answer, *args: Any, **named: Any) -> Any:
         return judge(Answer(200) if answer.status == 503 else answer, *args, **named)
 
-    return mock.patch("sendoff.delivery.engine.judge", gullible)
+    return mock.patch("sendoff.engine.engine.judge", gullible)
 
 
 def a_key_for_each_attempt() -> Any:
@@ -53,7 +53,7 @@ def a_key_for_each_attempt() -> Any:
 
         return key
 
-    return mock.patch("sendoff.delivery.run.keymaker", careless)
+    return mock.patch("sendoff.run.run.keymaker", careless)
 
 
 def a_lock_that_lets_everyone_in() -> Any:

@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Zygote
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Zygote
 
 RAN, LOCKED = 10, 11
 RACERS = 2
@@ -44,7 +44,7 @@ def torture(budget: Budget) -> Figures:
                 home = scratch / f"race-{races}"
                 home.mkdir()
                 begun = time.monotonic()
-                racers = [zygote.start("tests.torture.starts:race", number, cwd=home) for number in range(RACERS)]
+                racers = [zygote.start("tests.stress.starts:race", number, cwd=home) for number in range(RACERS)]
                 codes = [racer.wait(30) for racer in racers]
                 slowest = max(slowest, time.monotonic() - begun)
                 assert set(codes) <= {RAN, LOCKED}, [racer.output() for racer in racers]

@@ -15,8 +15,8 @@ from typing import Any
 
 from sendoff.sandbox import LocalServer, Received, Reply
 from tests.oracle import copied
-from tests.torture.promise import Budget, Figures, Promise
-from tests.torture.zygote import Zygote
+from tests.stress.promise import Budget, Figures, Promise
+from tests.stress.zygote import Zygote
 
 FAULTS = ("503", "429", "500", "taken, and the answer lost", "lost before", "slow")
 #: The process is killed instead at every n-th fault: a run that goes on reads its source from the start (decision 6), and

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sendoff.sandbox import Sandbox
 from tests.oracle import NOTHING, Judgement, account, judge
-from tests.torture.failpoints import WINDOW, ended
-from tests.torture.promise import Budget, Figures, Promise
+from tests.stress.failpoints import WINDOW, ended
+from tests.stress.promise import Budget, Figures, Promise
 
 RECORDS, BAD = 60, {7, 41}
 EMAILS = {at: f"{'bad' if at in BAD else 'good'}{at}@example.com" for at in range(RECORDS)}

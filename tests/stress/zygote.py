@@ -91,7 +91,7 @@ class Zygote:
 
     def run(self, *words: str, cwd: Path) -> Child:
         """Start ``sendoff`` with these words."""
-        return self.start("tests.torture.zygote:sendoff", list(words), cwd=cwd)
+        return self.start("tests.stress.zygote:sendoff", list(words), cwd=cwd)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -117,7 +117,7 @@ def serve() -> None:
     """Fork for every line on stdin; tell of every child that began and that ended."""
     importlib.import_module("sendoff.cli.run")
     importlib.import_module("sendoff.registry").Registry()
-    importlib.import_module("tests.torture.planted").plant()
+    importlib.import_module("tests.stress.planted").plant()
     wake, awake = os.pipe()
     os.set_blocking(awake, False)
     signal.set_wakeup_fd(awake)

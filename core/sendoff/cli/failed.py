@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.cli.group import Project
 from sendoff.cli.output import defused, table
 from sendoff.ledger import history
@@ -23,11 +23,11 @@ EXTRA = ("_reason", "_status", "_row")
 @click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _reason, _status, _row.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
-@click.option("--forget", is_flag=True, help="Give them up: only_new takes them for delivered, and sends them no more.")
+@click.option("--dismiss", is_flag=True, help="Give them up: only_new takes them for delivered, and sends them no more.")
 @click.pass_obj
-def command(project: Project, run: int, form: str | None, forget: bool) -> None:
+def command(project: Project, run: int, form: str | None, dismiss: bool) -> None:
     """Show the records of a run that were not delivered, as the source had them, with the reason."""
-    if forget:
+    if dismiss:
         count = project.runner.forgo(run)
         click.echo(f"{count:,} records given up; they are not sent again")
         return
@@ -53,11 +53,11 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _jsonl(rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
-        click.echo(jsontext.dumps(row))
+        click.echo(jsonlib.dumps(row))
 
 
 def _json(rows: Iterable[Mapping[str, Any]]) -> None:
-    click.echo(jsontext.dumps(list(rows)))
+    click.echo(jsonlib.dumps(list(rows)))
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -69,4 +69,4 @@ def _cell(value: Any) -> Any:
     """A record's own value, exactly: it is to come back through `sendoff retry`."""
     if value is None or isinstance(value, str):
         return value
-    return jsontext.dumps(value)
+    return jsonlib.dumps(value)

@@ -30,7 +30,7 @@ COMMANDS = {
     "failed": "Show the records of a run that were not delivered, as the source had them, with the reason.",
     "results": "Show what `destination.answers.capture` kept of a run's answers, with the rows it belongs to.",
     "retry": "Deliver the failed records of a run again, as they were or corrected, as a run of its own.",
-    "forget": "Forget what a connector has delivered and how far its source was read: its next run is as its first.",
+    "reset": "Forget what a connector has delivered and how far its source was read: its next run is as its first.",
     "schedule": "Show when connectors run next, and how they went last.",
     "serve": "Run connectors when they are due, when files have landed and when partners have posted, until stopped.",
     "digest": "Tell those who want a digest how runs went since the last one.",

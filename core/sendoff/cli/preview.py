@@ -11,9 +11,9 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import as_json
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import Resolved, is_credential
-from sendoff.delivery.finish import SMALL
-from sendoff.exchange import Request
 from sendoff.records import place
+from sendoff.run.prepare import SMALL
+from sendoff.transport.protocol import Request
 
 
 @click.command("preview")

@@ -1,4 +1,4 @@
-"""`sendoff forget`: begin anew."""
+"""`sendoff reset`: start over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from sendoff.cli.group import Project
 
 
-@click.command("forget")
+@click.command("reset")
 @click.argument("name")
 @click.pass_obj
 def command(project: Project, name: str) -> None:
@@ -15,5 +15,5 @@ def command(project: Project, name: str) -> None:
 
     For `only_new`, for a cursor, and for files that are delivered once. What the ledger knows of its runs stays.
     """
-    count = project.runner.forget(name)
+    count = project.runner.reset(name)
     click.echo(f"{name}: {count:,} rows forgotten; its next run is as its first")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.cli.group import Project
 from sendoff.cli.output import defused, table
 from sendoff.ledger import history
@@ -32,7 +32,7 @@ def command(project: Project, run: int, form: str | None) -> None:
     names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
     if form == "jsonl":
         for row in rows:
-            click.echo(jsontext.dumps(row))
+            click.echo(jsonlib.dumps(row))
     elif form == "csv":
         out = io.StringIO()
         writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -44,4 +44,4 @@ def command(project: Project, run: int, form: str | None) -> None:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else jsontext.dumps(value)
+    return value if isinstance(value, str) else "" if value is None else jsonlib.dumps(value)

@@ -17,7 +17,7 @@ from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
 from sendoff.ledger import history
 from sendoff.records import Page, pages
-from sendoff.report import Report
+from sendoff.run.report import Report
 
 
 @click.command("retry")

@@ -21,7 +21,7 @@ from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import history
 from sendoff.records import place
-from sendoff.report import Report
+from sendoff.run.report import Report
 from sendoff.runner import Runner
 
 

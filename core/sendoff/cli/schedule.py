@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from sendoff import calendar
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
 from sendoff.cli.run import called, load
+from sendoff.config import cron
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
 from sendoff.ledger import history
@@ -32,8 +32,8 @@ def command(ctx: click.Context, to_json: bool) -> None:
     found = []
     for chosen in _scheduled(project, ()):
         assert chosen.schedule is not None
-        at = calendar.following(chosen.schedule["cron"], chosen.schedule["timezone"], now)
-        local = datetime.fromtimestamp(at, calendar.zone(chosen.schedule["timezone"]))
+        at = cron.following(chosen.schedule["cron"], chosen.schedule["timezone"], now)
+        local = datetime.fromtimestamp(at, cron.zone(chosen.schedule["timezone"]))
         last = history.runs(project.runner.state, chosen.name)[:1] if (project.runner.state / "ledger.db").exists() else []
         found.append(
             {

@@ -15,7 +15,7 @@ from sendoff.cli.group import Project
 from sendoff.errors import ConfigError
 from sendoff.runner import Runner
 from sendoff.serving import Server
-from sendoff.serving.door import Door
+from sendoff.serving.inbox_app import Door
 
 
 @click.command("serve")

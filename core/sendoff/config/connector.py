@@ -6,52 +6,28 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import cerberus
 
-from sendoff import egress, jsontext, pace, routing, shape
+from sendoff import jsonlib
 from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
-from sendoff.config import documents, rules, secrets, shared, together, transports, variants
+from sendoff.config import cross_checks, documents, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.variants import Variant
+from sendoff.encode import routing
+from sendoff.encode import templates as shape
+from sendoff.encode.routing import Router
 from sendoff.errors import ConfigError
-from sendoff.exchange import TLS
-from sendoff.memory.rule import Rule
+from sendoff.incremental.rule import Rule
 from sendoff.registry import Registry
-from sendoff.routing import Router
 from sendoff.schema import Field, Misdeclared, Schema, declare
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where requests go, and with what manners."""
-
-    url: str
-    method: str
-    headers: Mapping[str, str]
-    #: A number, or ``auto``.
-    concurrency: int | Literal["auto"]
-    timeout: float
-    retry: Mapping[str, Any]
-    idempotency: Mapping[str, Any]
-    answers: Mapping[str, Any] = dataclass_field(default_factory=dict)
-    #: Bytes a second that a body may be sent at, at least.
-    floor_rate: float = 100_000.0
-    #: Requests, records and bytes a second, at most.
-    pace: Mapping[str, float] = dataclass_field(default_factory=dict)
-    atomic: bool = False
-    idempotent: bool = False
-    compress: str = "none"
-    tls: TLS = dataclass_field(default_factory=TLS)
-    proxy: str | None = None
-    egress: egress.Mode = "configured"
-    #: Seconds a whole run may take before it ends for now.
-    deadline: float = math.inf
+from sendoff.transport import egress, rate_limit
+from sendoff.transport.destination import Destination
+from sendoff.transport.protocol import TLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +114,9 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         raise ConfigError(*problems)
     data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
     data = shared.taken_up(data, document, home, registry, kept)
-    checked = rules.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
+    checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     fields = _fields(data, document)
-    together.check(rules.spelt_out(data) if isinstance(data, dict) else data, document, registry, fields, home)
+    cross_checks.check(validator.spelt_out(data) if isinstance(data, dict) else data, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -198,7 +174,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
 def _fields(data: Any, document: Document) -> list[Field]:
     """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
     fields: list[Field] = []
-    schema = rules.spelt_out(data).get("schema") if isinstance(data, dict) else None
+    schema = validator.spelt_out(data).get("schema") if isinstance(data, dict) else None
     for name, declared in schema.items() if isinstance(schema, dict) else ():
         if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
             continue  # has its problem already
@@ -240,7 +216,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         idempotency=to["idempotency"],
         answers=to["answers"],
         floor_rate=float(to["floor_rate"]),
-        pace={name: pace.rate(text) for name, text in to["pace"].items()},
+        pace={name: rate_limit.rate(text) for name, text in to["pace"].items()},
         atomic=bool(to.get("atomic")),
         idempotent=bool(to.get("idempotent")),
         compress=to["compress"],
@@ -265,7 +241,7 @@ def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
     ]
     if "only_new" in checked:
         decisive.append(checked["only_new"])
-    return hashlib.sha256(jsontext.dumps(_templates(decisive)).encode()).digest()
+    return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 
 def _templates(value: Any) -> Any:

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sendoff import compression, pace, routing, shape
 from sendoff.config import variants
 from sendoff.config.documents import Document
+from sendoff.encode import routing
+from sendoff.encode import templates as shape
 from sendoff.registry import Registry
 from sendoff.schema import Field
+from sendoff.transport import compression, rate_limit
 
 Complain = Callable[[Sequence[Any], str], None]
 
@@ -92,7 +94,8 @@ def _check_only_new(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Seq
         if way in told and not key:
             complain(("only_new", way), "needs `key`: without it a row that changed is another row")
         url, base = _mapping(told.get(way)).get("url"), to.get("url")
-        if isinstance(url, str) and isinstance(base, str) and not url.startswith("/") and pace.origin(url) != pace.origin(base):
+        absolute = isinstance(url, str) and not url.startswith("/")
+        if absolute and isinstance(base, str) and rate_limit.origin(str(url)) != rate_limit.origin(base):
             complain(("only_new", way, "url"), "must be at the scheme, host and port of destination.url")
     if told.get("changed") == "resend" and not key:
         complain(("only_new", "changed"), "needs `key`: without it a row that changed is a new one, and is sent anyhow")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sendoff.config import documents, rules, secrets
+from sendoff.config import documents, secrets, validator
 from sendoff.config.documents import Document
 from sendoff.registry import Registry
 
@@ -33,9 +33,9 @@ def taken_up(data: Any, document: Document, home: Path, registry: Registry, kept
     told = secrets.resolve(
         shared.data, home, kept, lambda path, sentence: shared.problems.append(shared.problem(path, sentence))
     )
-    spelled = rules.check_shared(told, shared, registry) if not shared.problems else {}
+    spelled = validator.check_shared(told, shared, registry) if not shared.problems else {}
     document.problems += shared.problems
-    merged = _merged(spelled, rules.spelt_out({"destination": own})["destination"])
+    merged = _merged(spelled, validator.spelt_out({"destination": own})["destination"])
     base, path = spelled.get("url"), own.get("url")
     if isinstance(base, str) and isinstance(path, str) and path.startswith("/"):
         merged["url"] = _joined(base, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sendoff.answers import RULES as ANSWERS
+from sendoff.response import RULES as ANSWERS
 from sendoff.schema import RULES as FIELD_RULES
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")

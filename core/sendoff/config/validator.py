@@ -10,15 +10,17 @@ from typing import Any, cast
 
 from cerberus.errors import ErrorDefinition
 
-from sendoff import jsonpath, pace
-from sendoff.answers import statuses
-from sendoff.config import urls
-from sendoff.config.declared import CONNECTOR, DESTINATION
 from sendoff.config.documents import Document
+from sendoff.config.spec import CONNECTOR, DESTINATION
+from sendoff.encode import routing
+from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
+from sendoff.jsonlib import jsonpath
 from sendoff.registry import Registry
-from sendoff.routing import fits_header
+from sendoff.response import statuses
 from sendoff.schema import explain
+from sendoff.transport import rate_limit
+from sendoff.transport.urls import proxy_problem
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -60,11 +62,11 @@ class Rules(explain.RecordValidator):
             )
 
     def _check_with_url(self, field: Any, value: Any) -> None:
-        self._told(field, urls.problem(value) if isinstance(value, str) else None)
+        self._told(field, routing.url_problem(value) if isinstance(value, str) else None)
 
     def _check_with_behind(self, field: Any, value: Any) -> None:
         if isinstance(value, str):
-            self._told(field, urls.problem("http://x/x" + value if value.startswith("/") else value))
+            self._told(field, routing.url_problem("http://x/x" + value if value.startswith("/") else value))
 
     def _check_with_cron(self, field: Any, value: Any) -> None:
         self._tried(field, _clock().cron, value)
@@ -73,7 +75,7 @@ class Rules(explain.RecordValidator):
         self._tried(field, _clock().zone, value)
 
     def _check_with_proxy(self, field: Any, value: Any) -> None:
-        self._told(field, urls.proxy_problem(value) if isinstance(value, str) else None)
+        self._told(field, proxy_problem(value) if isinstance(value, str) else None)
 
     def _check_with_path(self, field: Any, value: Any) -> None:
         self._tried(field, jsonpath.parse, value)
@@ -82,7 +84,7 @@ class Rules(explain.RecordValidator):
         self._tried(field, statuses, value)
 
     def _check_with_rate(self, field: Any, value: Any) -> None:
-        self._tried(field, pace.rate, value)
+        self._tried(field, rate_limit.rate, value)
 
     def _check_with_concurrency(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and value != "auto":
@@ -139,9 +141,9 @@ class Rules(explain.RecordValidator):
 
 
 def _clock() -> Any:
-    from sendoff import calendar  # noqa: PLC0415  # few connectors have a schedule, and it brings a library
+    from sendoff.config import cron  # noqa: PLC0415  # few connectors have a schedule, and it brings a library
 
-    return calendar
+    return cron
 
 
 def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] | None:

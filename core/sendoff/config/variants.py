@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff import routing
 from sendoff.config import secrets
-from sendoff.memory.rule import Rule
-from sendoff.routing import Router
+from sendoff.encode import routing
+from sendoff.encode.routing import Router
+from sendoff.incremental.rule import Rule
 from sendoff.schema import Field, Schema
 
 

@@ -17,7 +17,8 @@ from urllib.parse import quote_plus
 
 import polars as pl
 
-from sendoff import jsontext, shape
+from sendoff import jsonlib
+from sendoff.encode import templates as shape
 from sendoff.schema.columns import moment
 from sendoff.schema.schema import Typed
 
@@ -99,7 +100,7 @@ def _templated(template: Any, typed: Typed, form: Form) -> pl.Expr:
     if isinstance(template, list):
         items = [pl.concat_str([pl.lit(","), _templated(item, typed, form)]) for item in template]
         return pl.concat_str([pl.lit("["), pl.concat_str([pl.lit(""), *items]).str.strip_prefix(","), pl.lit("]")])
-    return pl.lit(jsontext.dumps(shape.literal(template)))
+    return pl.lit(jsonlib.dumps(shape.literal(template)))
 
 
 def _templated_member(name: str, value: Any, typed: Typed, form: Form) -> pl.Expr:

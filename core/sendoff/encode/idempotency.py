@@ -28,7 +28,7 @@ def _int64(raw: bytes) -> str:
     return str(10**17 + int.from_bytes(raw[:8], "big") % (9 * 10**17))
 
 
-#: What a key may look like (how long each is, `sendoff.shape.KEY_SIZES` says).
+#: What a key may look like (how long each is, `sendoff.encode.templates.KEY_SIZES` says).
 FORMS = {"text": _text, "uuid": _uuid, "int64": _int64}
 
 

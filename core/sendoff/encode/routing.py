@@ -16,6 +16,7 @@ import polars as pl
 
 from sendoff.records import Route
 from sendoff.schema.schema import Typed
+from sendoff.transport import urls
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -26,6 +27,16 @@ def fields(text: str) -> list[str]:
 
 
 def url_problem(url: str) -> str | None:
+    """What is wrong with a destination's URL, in which `{field}` may appear; None if nothing is."""
+    if "{" in url or "}" in url:
+        found = _fields_problem(url)
+        if found:
+            return found
+        url = re.sub(r"\{[^{}]*\}", "x", url)
+    return urls.url_problem(url)
+
+
+def _fields_problem(url: str) -> str | None:
     """What is wrong with where a URL's fields stand, in a sentence."""
     head, _, tail = url.partition("://")
     authority, slash, rest = tail.partition("/")

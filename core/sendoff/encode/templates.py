@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sendoff import jsontext
+from sendoff import jsonlib
 
 RECORDS, RECORD, KEY = "$records", "$record", "$key"
 #: Stands where a key will; no JSON holds this byte.
@@ -72,10 +72,10 @@ def _written(value: Any) -> bytes:
     if value == KEY:
         return b"\0\1\0"
     if isinstance(value, Mapping):
-        return b"{" + b",".join(jsontext.dumps(str(k)).encode() + b":" + _written(v) for k, v in value.items()) + b"}"
+        return b"{" + b",".join(jsonlib.dumps(str(k)).encode() + b":" + _written(v) for k, v in value.items()) + b"}"
     if isinstance(value, list):
         return b"[" + b",".join(map(_written, value)) + b"]"
-    return jsontext.dumps(literal(value)).encode()
+    return jsonlib.dumps(literal(value)).encode()
 
 
 def literal(value: Any) -> Any:

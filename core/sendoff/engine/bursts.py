@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from sendoff.answers import plain
-from sendoff.answers.hints import quota_rest
 from sendoff.components import Sender
-from sendoff.delivery.account import Account
-from sendoff.delivery.evidence import Evidence
-from sendoff.delivery.outcomes import Outcomes
-from sendoff.delivery.plan import Plan
-from sendoff.delivery.queue import Queue
-from sendoff.delivery.tasks import Strip, Task
-from sendoff.delivery.terms import Terms
-from sendoff.exchange import Answer, Landed, Volley
+from sendoff.engine.outcomes import Outcomes
+from sendoff.engine.pending_changes import Account
+from sendoff.engine.planner import Plan
+from sendoff.engine.ready_queue import Queue
+from sendoff.engine.request_log import Evidence
+from sendoff.engine.requests import Terms
+from sendoff.engine.tasks import Strip, Task
 from sendoff.records import Span, spans_of
+from sendoff.response import plain
+from sendoff.response.rate_headers import quota_rest
+from sendoff.transport.protocol import Answer, Landed, Volley
 
 _BY_ORDINAL = itemgetter(0)
 

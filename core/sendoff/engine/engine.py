@@ -20,23 +20,23 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Literal
 
-from sendoff.answers import GONE, Kind, Verdict, judge
-from sendoff.answers.hints import quota_rest
 from sendoff.components import FailureStrategy, Sender
-from sendoff.delivery.account import Account, Stop
-from sendoff.delivery.concurrency import MOST, Adaptive, Fixed
-from sendoff.delivery.evidence import Evidence
-from sendoff.delivery.health import Health
-from sendoff.delivery.order import Order
-from sendoff.delivery.outcomes import Outcomes
-from sendoff.delivery.plan import Differs, Plan
-from sendoff.delivery.queue import Queue
-from sendoff.delivery.tasks import Task
-from sendoff.delivery.terms import Terms
-from sendoff.delivery.volleys import Volleys
-from sendoff.exchange import Answer, Landed, Request, Volley, Wait
+from sendoff.engine.bursts import Volleys
+from sendoff.engine.circuit_breaker import Health
+from sendoff.engine.concurrency import MOST, Adaptive, Fixed
+from sendoff.engine.ordering import Order
+from sendoff.engine.outcomes import Outcomes
+from sendoff.engine.pending_changes import Account, Stop
+from sendoff.engine.planner import Differs, Plan
+from sendoff.engine.ready_queue import Queue
+from sendoff.engine.request_log import Evidence
+from sendoff.engine.requests import Terms
+from sendoff.engine.tasks import Task
 from sendoff.ledger import Changes, Failure, RunState
 from sendoff.records import Block, halves
+from sendoff.response import GONE, Kind, Verdict, judge
+from sendoff.response.rate_headers import quota_rest
+from sendoff.transport.protocol import Answer, Landed, Request, Volley, Wait
 
 LONG = 3600.0
 

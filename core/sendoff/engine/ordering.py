@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from sendoff.delivery.tasks import Task
+from sendoff.engine.tasks import Task
 
 
 class Order:

@@ -11,23 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from sendoff.answers import Kind, Verdict
 from sendoff.components import FailureStrategy, Refusal, Split
-from sendoff.delivery import patience
-from sendoff.delivery.account import Account
-from sendoff.delivery.backoff import backoff
-from sendoff.delivery.budget import Budget
-from sendoff.delivery.evidence import Evidence
-from sendoff.delivery.health import Health
-from sendoff.delivery.order import Order
-from sendoff.delivery.patience import Doubt, Lost, Over
-from sendoff.delivery.plan import Plan
-from sendoff.delivery.queue import Queue
-from sendoff.delivery.tasks import Family, Task
-from sendoff.delivery.terms import Terms
-from sendoff.exchange import Request
+from sendoff.engine import retry as patience
+from sendoff.engine.circuit_breaker import Health
+from sendoff.engine.ordering import Order
+from sendoff.engine.pending_changes import Account
+from sendoff.engine.planner import Plan
+from sendoff.engine.ready_queue import Queue
+from sendoff.engine.request_log import Evidence
+from sendoff.engine.requests import Terms
+from sendoff.engine.retry import Doubt, Lost, Over, backoff
+from sendoff.engine.split_budget import Budget
+from sendoff.engine.tasks import Family, Task
 from sendoff.ledger import Piece
 from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, within
+from sendoff.response import Kind, Verdict
+from sendoff.transport.protocol import Request
 
 #: Refusals that end a run to which nothing has been delivered yet: then it is not the records.
 SYSTEMIC = 4

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from sendoff.components import Sender
-from sendoff.delivery.stock import Stock
-from sendoff.delivery.tasks import Strip, Task
+from sendoff.engine.block_buffer import Stock
+from sendoff.engine.tasks import Strip, Task
 from sendoff.ledger import Piece, RunState
 from sendoff.records import Block, Route, Span, Spans, spans_of, total
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from sendoff.delivery.tasks import Strip, Task
+from sendoff.engine.tasks import Strip, Task
 from sendoff.ledger import Piece
 from sendoff.records import Span
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sendoff.answers import Kind, Verdict
-from sendoff.delivery.stock import Stock
-from sendoff.delivery.terms import Terms
-from sendoff.exchange import Answer, Landed, Request, Volley
+from sendoff.engine.block_buffer import Stock
+from sendoff.engine.requests import Terms
 from sendoff.ledger import Kept, Sent
 from sendoff.records import Spans, within
+from sendoff.response import Kind, Verdict
+from sendoff.transport.protocol import Answer, Landed, Request, Volley
 
 #: So many requests of a run are all noted; after that, only those that did not simply deliver.
 NOTED = 10_000

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
-from sendoff import shape
-from sendoff.answers import DEFAULT, Policy
 from sendoff.components import Sender
-from sendoff.config.connector import Connector, Destination
-from sendoff.delivery.keys import Key
-from sendoff.exchange import Request
-from sendoff.pace import Pace
+from sendoff.encode import templates as shape
+from sendoff.encode.idempotency import Key
 from sendoff.records import Block, Route, Span
-from sendoff.volley import Volley
-
-#: What every request carries unless the connector says otherwise. Compressed answers are not asked
-#: for: a small one can unpack to a very large one.
-BASE_HEADERS = {
-    "User-Agent": f"sendoff/{version('sendoff')}",
-    "Accept": "application/json, */*;q=0.5",
-    "Accept-Encoding": "identity",
-}
+from sendoff.response import DEFAULT, Policy
+from sendoff.transport.burst import Volley
+from sendoff.transport.destination import Destination
+from sendoff.transport.protocol import Request
+from sendoff.transport.rate_limit import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +79,3 @@ class Terms:
             self.to.method, self.to.url, self.headers, around, self.key,
             sender.prefix, sender.suffix, block, *span, self.to.timeout, self.to.floor_rate, self.policy.max_bytes,
         )  # fmt: skip
-
-
-def terms(chosen: Connector, key: Key, *, pace: Pace | None = None, accept_refusals: bool = False) -> Terms:
-    """The terms of a connector's destination."""
-    to = chosen.destination
-    key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
-    key_header = to.idempotency["name"].lower() if key_in == "header" else ""
-    templated = {name.lower() for name in chosen.router.headers} if chosen.router else set()
-    named = {name.lower() for name in to.headers}
-    base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
-    own = {name: value for name, value in to.headers.items() if name.lower() not in {key_header, *templated}}
-    return Terms(
-        to,
-        {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
-        key_in,
-        key,
-        policy=Policy.of(to.answers),
-        pace=pace or Pace(),
-        redact=chosen.secrets.redact,
-        accept_refusals=accept_refusals,
-    )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
-from sendoff.answers import Verdict
-from sendoff.delivery.health import Health
-from sendoff.delivery.tasks import Task
+from sendoff.engine.circuit_breaker import Health
+from sendoff.engine.tasks import Task
+from sendoff.response import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +79,13 @@ def decide(
             f"{verdict.reason}; given up after {task.attempts} attempts"
         )  # what was never sent is not the request's fault
     return Again() if task.doubted else Doubt()
+
+
+def backoff(attempt: int, retry: Mapping[str, float], random: Random) -> float:
+    """Seconds to wait after the attempt-th failure, counted from 1.
+
+    Full jitter, ``uniform(0, min(cap, base * 2**n))``, measured best in the AWS builders' library, "Timeouts, retries
+    and backoff with jitter".
+    """
+    ceiling = min(retry["cap"], retry["base"] * 2.0 ** min(attempt, 60))
+    return random.uniform(0, ceiling)

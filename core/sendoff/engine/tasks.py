@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from sendoff.answers import Verdict
 from sendoff.ledger import Piece
 from sendoff.records import Span, Spans, total
+from sendoff.response import Verdict
 
 
 @dataclass(slots=True, eq=False)

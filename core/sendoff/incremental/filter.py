@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import SourceError
+from sendoff.incremental.fingerprints import KEY_BYTES, STATE_BYTES, Prints, held, prints_of
+from sendoff.incremental.key_index import Known, frame
+from sendoff.incremental.rule import Rule
 from sendoff.ledger import Memory, Remembered, Sifted
-from sendoff.memory.known import Known, frame
-from sendoff.memory.prints import KEY_BYTES, STATE_BYTES, Prints, held, prints_of
-from sendoff.memory.rule import Rule
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
 
@@ -125,7 +125,7 @@ class Sift:
                 f"only_new.on_removed.most allows ({self._rule.most_removed:g}); nothing was sent"
             )
         for mark in ("text", "typed"):
-            rows = [jsontext.loads(row) for row in gone if row.startswith(f'{{"{mark}"')]
+            rows = [jsonlib.loads(row) for row in gone if row.startswith(f'{{"{mark}"')]
             for at in range(0, len(rows), PAGE_ROWS):
                 page = from_mappings([row[mark] for row in rows[at : at + PAGE_ROWS]])
                 cells = page.frame.cast(pl.String) if mark == "text" else page.frame

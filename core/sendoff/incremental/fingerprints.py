@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import SourceError
-from sendoff.memory.rule import Rule
+from sendoff.incremental.rule import Rule
 from sendoff.records import Page
 
 KEY_BYTES, STATE_BYTES = 16, 8
@@ -91,7 +91,7 @@ def _text(value: Any) -> str:
             digits = format(number, "f") if number.is_finite() else str(number)
             return digits.rstrip("0").rstrip(".") if "." in digits else digits
     try:
-        return jsontext.dumps(value)
+        return jsonlib.dumps(value)
     except ValueError:
         return repr(value)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sendoff.incremental.fingerprints import held, prints_of
+from sendoff.incremental.rule import Rule
 from sendoff.ledger import Memory, Ranges, Remembered
-from sendoff.memory.prints import held, prints_of
-from sendoff.memory.rule import Rule
 from sendoff.records import Page
 
 

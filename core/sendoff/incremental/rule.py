@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import ConfigError
 from sendoff.ledger import Remembered, Sifted
 
@@ -30,8 +30,8 @@ class Rule:
     def check(self, begun: tuple[str, str]) -> bool:
         """Whether the rows are known by other columns than before. Raises `ConfigError` where that cannot be bridged."""
         key, columns = begun
-        way_out = "`sendoff forget` lets it begin anew, as first_run says"
-        if jsontext.dumps(self.key) != key:
+        way_out = "`sendoff reset` starts over, as first_run says"
+        if jsonlib.dumps(self.key) != key:
             raise ConfigError(f"only_new.key was {key} so far, and its rows are known by that; change it back, or {way_out}")
         if self.written_columns == columns:
             return False
@@ -46,19 +46,19 @@ class Rule:
     def written_columns(self) -> str:
         # Without a use for them the states of rows are not kept: to ask for them later is as another set of columns.
         columns = None if self.columns is None else sorted(self.columns)
-        return jsontext.dumps(columns if self.resend or not self.key else [])
+        return jsonlib.dumps(columns if self.resend or not self.key else [])
 
     def sifted(self, known: int, noted: Iterable[Remembered]) -> Sifted:
         """What the ledger notes of a run whose rows were chosen by this rule."""
-        return Sifted(jsontext.dumps(self.key), self.written_columns, self.written(), known, noted)
+        return Sifted(jsonlib.dumps(self.key), self.written_columns, self.written(), known, noted)
 
     def written(self) -> str:
         """What the ledger keeps, to settle a run by the rule it began with."""
-        return jsontext.dumps({"key": self.key, "columns": self.columns, "resend": self.resend, "removed": self.removed})
+        return jsonlib.dumps({"key": self.key, "columns": self.columns, "resend": self.resend, "removed": self.removed})
 
     @classmethod
     def read(cls, text: str) -> Rule:
         """The rule from what the ledger kept, as far as settling needs it."""
-        kept: Mapping[str, Any] = jsontext.loads(text)
+        kept: Mapping[str, Any] = jsonlib.loads(text)
         columns = kept["columns"]
         return cls(tuple(kept["key"]), "send", None if columns is None else tuple(columns), kept["resend"], kept["removed"])

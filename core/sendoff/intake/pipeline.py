@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from sendoff import shape
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
-from sendoff.delivery.ahead import ahead
-from sendoff.delivery.keys import Key
-from sendoff.encoding import Form, encode, joined, written
+from sendoff.encode import templates as shape
+from sendoff.encode.encoder import Form, encode, joined, written
+from sendoff.encode.idempotency import Key
 from sendoff.errors import SourceError
+from sendoff.intake.prefetch import ahead
 from sendoff.ledger import Failure
 from sendoff.records import Block, Page, Route
 from sendoff.schema import Typed

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.config.connector import Connector
-from sendoff.delivery.run import yielded
 from sendoff.errors import ConfigError, LedgerError
-from sendoff.ledger import Ledger, RunState, history, home, spool
-from sendoff.memory import Rule, Sift, settle
+from sendoff.incremental import Rule, Sift, settle
+from sendoff.intake.reading import yielded
+from sendoff.ledger import Ledger, RunState, history, spool, state_dir
 from sendoff.records import Page, pages
 
 
@@ -42,7 +42,7 @@ class Intake:
         reached = chosen.source.reached if records is None else None
         state = self._ledger.begin(
             chosen.name, shape=chosen.shape, fingerprint=kept.fingerprint(), source="spool",
-            cursor=None if reached is None else jsontext.dumps(reached), sifted=sift.sifted if sift else None,
+            cursor=None if reached is None else jsonlib.dumps(reached), sifted=sift.sifted if sift else None,
         )  # fmt: skip
         return state, self._named(kept, state)
 
@@ -50,7 +50,7 @@ class Intake:
         """The source's pages, from where the last run that counts has read it to."""
         self._chosen.source.reached = None
         cursor = self._ledger.cursor(self._chosen.name)
-        return pages(yielded(self._chosen.source, None if cursor is None else jsontext.loads(cursor)))
+        return pages(yielded(self._chosen.source, None if cursor is None else jsonlib.loads(cursor)))
 
     def coming(self) -> Iterator[Page]:
         """The pages that the next run would deliver."""
@@ -129,7 +129,7 @@ class Intake:
     def _named(self, kept: spool.Spool, state: RunState) -> spool.Spool:
         """The spool under its run's number, by which it will be found again."""
         kept.file = kept.file.replace(self._spool(state.id))
-        home.sync_directory(kept.file.parent)
+        state_dir.sync_directory(kept.file.parent)
         return kept
 
     def _spool(self, run: int) -> Path:

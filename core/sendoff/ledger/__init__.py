@@ -1,9 +1,9 @@
 """The durable memory: nothing is sent before its plan is durable, nothing forgotten before its verdict is."""
 
 from sendoff.ledger.changes import Changes, Failure, Kept, Piece, Sent
+from sendoff.ledger.delivered_rows import Memory, Remembered, Sifted
 from sendoff.ledger.locks import RunLock
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.remembered import Memory, Remembered, Sifted
 from sendoff.ledger.state import RunState
 from sendoff.ledger.store import Ledger
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.ledger.locks import held
@@ -48,7 +48,7 @@ def failures(state: Path, number: int) -> Iterator[dict[str, Any]]:
     run(state, number)
     with closing(_open(state)) as db:
         for row in db.execute("SELECT * FROM failed WHERE run = ? ORDER BY file, line, kind, position", (number,)):
-            yield {**row, "record": jsontext.loads(row["record"])}
+            yield {**row, "record": jsonlib.loads(row["record"])}
 
 
 def reasons(state: Path, number: int, most: int = 5) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def results(state: Path, number: int) -> Iterator[dict[str, Any]]:
         for row in db.execute("SELECT * FROM result WHERE run = ? ORDER BY lo", (number,)):
             yield {
                 "file": row["file"], "line": row["line"], "records": row["hi"] - row["lo"],
-                "captured": jsontext.loads(row["captured"]),
+                "captured": jsonlib.loads(row["captured"]),
             }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ class Failed(Source):
             self._rows("file, line, record, text, change"), lambda row: (row["text"], row["change"])
         ):
             while some := list(islice(rows, PAGE_ROWS)):
-                page = from_mappings([jsontext.loads(row["record"]) for row in some])
+                page = from_mappings([jsonlib.loads(row["record"]) for row in some])
                 frame = page.frame.cast(pl.String) if text else page.frame
                 lines = [row["line"] for row in some]
                 yield Page(frame, some[0]["file"], lines, text=bool(text), fixed=False, absent=page.absent, change=change)

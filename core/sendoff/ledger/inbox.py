@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sendoff.errors import LedgerError
-from sendoff.ledger import home
+from sendoff.ledger import state_dir
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS post(
@@ -47,7 +47,7 @@ class Inboxes:
     """The posts of all inboxes, in ``inbox.db`` of the state directory. Safe from several threads."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = home.make(directory) / "inbox.db"
+        self._path = state_dir.make(directory) / "inbox.db"
         self._clock = clock
         self._lock = threading.Lock()
         try:

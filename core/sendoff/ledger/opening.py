@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sendoff.errors import LedgerError
-from sendoff.ledger import home
+from sendoff.ledger import state_dir
 from sendoff.ledger.locks import writing
 from sendoff.ledger.tables import MIGRATIONS, TABLES, VERSION
 
@@ -71,7 +71,7 @@ def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
         if companion.exists():
             raise LedgerError(f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one")
         _create(db)
-        home.sync_directory(path.parent)
+        state_dir.sync_directory(path.parent)
     foreign = db.execute("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
     if foreign is not None:
         raise LedgerError(f"{path} has a {foreign[0]} named {foreign[1]!r}, which no sendoff made; restore it from a backup")
@@ -120,4 +120,4 @@ def _write_durably(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(fd)
-    home.sync_directory(path.parent)
+    state_dir.sync_directory(path.parent)

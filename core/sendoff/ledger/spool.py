@@ -20,10 +20,10 @@ from uuid import UUID
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.errors import LedgerError, SourceError
-from sendoff.ledger.home import sync_directory
+from sendoff.ledger.state_dir import sync_directory
 from sendoff.records import Page
 
 _FRAME = struct.Struct("<QI")
@@ -86,7 +86,7 @@ def _packed(page: Page) -> bytes:
     frame = page.frame.with_columns(
         pl.Series(
             name,
-            [None if value is None else jsontext.dumps(_tagged(value, name)) for value in page.frame[name].to_list()],
+            [None if value is None else jsonlib.dumps(_tagged(value, name)) for value in page.frame[name].to_list()],
             dtype=pl.String,
         )
         for name in objects
@@ -103,7 +103,7 @@ def _packed(page: Page) -> bytes:
         "absent": {name: mask.to_list() for name, mask in page.absent.items()},
         "height": frame.height,
     }
-    written = jsontext.dumps(head).encode()
+    written = jsonlib.dumps(head).encode()
     body = io.BytesIO()
     frame.write_ipc(body)
     return struct.pack("<I", len(written)) + written + body.getvalue()
@@ -111,13 +111,13 @@ def _packed(page: Page) -> bytes:
 
 def _unpacked(raw: bytes) -> Page:
     (length,) = struct.unpack_from("<I", raw)
-    head = jsontext.loads(raw[4 : 4 + length].decode())
+    head = jsonlib.loads(raw[4 : 4 + length].decode())
     frame = pl.read_ipc(io.BytesIO(raw[4 + length :]))
     if not frame.width:
         frame = pl.DataFrame(height=head["height"])
     frame = frame.with_columns(
         pl.Series(
-            name, [None if cell is None else _untagged(jsontext.loads(cell)) for cell in frame[name].to_list()], dtype=pl.Object
+            name, [None if cell is None else _untagged(jsonlib.loads(cell)) for cell in frame[name].to_list()], dtype=pl.Object
         )
         for name in head["objects"]
     )

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
-from sendoff.ledger import home
+from sendoff.ledger import state_dir
 from sendoff.ledger.changes import Changes, Piece
+from sendoff.ledger.delivered_rows import Memory, Sifted
 from sendoff.ledger.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.opening import opened
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.remembered import Memory, Sifted
+from sendoff.ledger.schedule_state import Times
 from sendoff.ledger.state import RunState
-from sendoff.ledger.times import Times
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
@@ -32,7 +32,7 @@ class Ledger(Times):
     """
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.directory = home.make(directory)
+        self.directory = state_dir.make(directory)
         self._clock = clock
         self._pid = os.getpid()
         self._write_fd = open_write_lock(self.directory)
@@ -165,7 +165,7 @@ class Ledger(Times):
             db.executemany("DELETE FROM piece WHERE run = ? AND lo = ?", [(run, lo) for lo in changes.closed])
             db.executemany(
                 "INSERT INTO piece(run, lo, hi, step, digest, apart) VALUES (?, ?, ?, ?, ?, ?)",
-                [(run, p.lo, p.hi, p.step, p.digest, jsontext.dumps(p.apart) if p.apart else None) for p in changes.opened],
+                [(run, p.lo, p.hi, p.step, p.digest, jsonlib.dumps(p.apart) if p.apart else None) for p in changes.opened],
             )
             for span in _merged(changes.delivered):
                 swallowed, merged = state.delivered.add(*span)
@@ -198,7 +198,7 @@ class Ledger(Times):
             )
             db.executemany(
                 "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?)",
-                ((run, k.lo, k.hi, k.file, k.line, jsontext.dumps(k.values)) for k in changes.kept),
+                ((run, k.lo, k.hi, k.file, k.line, jsonlib.dumps(k.values)) for k in changes.kept),
             )
             db.execute(
                 "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?,"
@@ -263,7 +263,7 @@ class Ledger(Times):
             invalid=counts.get("invalid", 0),
             rejected=counts.get("rejected", 0),
             pieces=[
-                Piece(lo, hi, step, digest, tuple(Span(*span) for span in jsontext.loads(apart or "[]")))
+                Piece(lo, hi, step, digest, tuple(Span(*span) for span in jsonlib.loads(apart or "[]")))
                 for lo, hi, step, digest, apart in self._db.execute(
                     "SELECT lo, hi, step, digest, apart FROM piece WHERE run = ? ORDER BY lo", (row["id"],)
                 )

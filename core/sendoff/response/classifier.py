@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sendoff import jsontext
-from sendoff.answers.hints import quota_rest, retry_after
-from sendoff.answers.policy import DEFAULT, Policy
-from sendoff.answers.results import Unreadable, read
-from sendoff.answers.verdicts import Kind, Verdict
-from sendoff.answers.words import clean, is_page, phrase, said
-from sendoff.exchange import Answer
-from sendoff.jsonpath import MISSING
+from sendoff import jsonlib
+from sendoff.jsonlib.jsonpath import MISSING
+from sendoff.response.messages import clean, is_page, phrase, said
+from sendoff.response.outcome import Kind, Verdict
+from sendoff.response.per_record import Unreadable, read
+from sendoff.response.policy import DEFAULT, Policy
+from sendoff.response.rate_headers import quota_rest, retry_after
+from sendoff.transport.protocol import Answer
 
 _REJECTED = frozenset({400, 409, 422})
 _TRANSIENT = frozenset({408, 425, 429})
@@ -91,7 +91,7 @@ class _Read:
         """The body as JSON, or `MISSING` where it is none."""
         if self._parsed is None and self._trouble is None:
             try:
-                self._parsed = jsontext.loads(self.raw)
+                self._parsed = jsonlib.loads(self.raw)
             except ValueError as error:
                 self._parsed, self._trouble = MISSING, str(error)
         return self._parsed
@@ -164,7 +164,7 @@ def _explained(read_: _Read, policy: Policy, verdict: Verdict, count: int) -> Ve
     if policy.reason is not None and read_.body() is not MISSING:
         found = policy.reason.find(read_.body())
         if found is not MISSING:
-            text = found if isinstance(found, str) else jsontext.dumps(found)
+            text = found if isinstance(found, str) else jsonlib.dumps(found)
             verdict = replace(verdict, reason=clean(f"{read_.status}: {text}"))
     if policy.culprit is not None and count > 1:
         body = read_.body() if policy.culprit.path is not None or policy.culprit.pointers else MISSING

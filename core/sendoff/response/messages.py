@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from sendoff import jsontext
-from sendoff.exchange import Answer
+from sendoff import jsonlib
+from sendoff.transport.protocol import Answer
 
 REASON_LENGTH = 300
 _LOOKED_AT = 65536
@@ -66,7 +66,7 @@ def is_page(body: bytes) -> bool:
 
 def _detail(body: str) -> str:
     try:
-        found = jsontext.loads(body)
+        found = jsonlib.loads(body)
     except (ValueError, RecursionError):
         return ""
     return told(found) or body

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sendoff import jsontext
-from sendoff.answers.policy import Policy, Results
-from sendoff.answers.verdicts import Kind, Verdict
-from sendoff.answers.words import clean, told
-from sendoff.jsonpath import MISSING
+from sendoff import jsonlib
+from sendoff.jsonlib.jsonpath import MISSING
+from sendoff.response.messages import clean, told
+from sendoff.response.outcome import Kind, Verdict
+from sendoff.response.policy import Policy, Results
 
 
 class Unreadable(Exception):
@@ -82,7 +82,7 @@ def _placed(results: Results, listed: list[Any], count: int, ids: Callable[[str]
 
 def _verdict(results: Results, item: Any, status: int, table: Callable[[int], Verdict]) -> Verdict:
     """The verdict on one record."""
-    raw = jsontext.dumps(item)
+    raw = jsonlib.dumps(item)
     own = results.status.find(item) if results.status is not None else None
     code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
     at = code if isinstance(code, int) else status
@@ -112,5 +112,5 @@ def _verdict(results: Results, item: Any, status: int, table: Callable[[int], Ve
 
 def _reason(results: Results, item: Any, status: int) -> str:
     found = results.reason.find(item) if results.reason is not None else item
-    text = told(found) or ("" if found is MISSING or found is item else jsontext.dumps(found))
+    text = told(found) or ("" if found is MISSING or found is item else jsonlib.dumps(found))
     return clean(f"{status}: {text}" if text else f"{status}: refused, without a reason")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sendoff import jsonpath
-from sendoff.answers.verdicts import Kind
-from sendoff.exchange import Answer
-from sendoff.jsonpath import MISSING, Path
+from sendoff.jsonlib import jsonpath
+from sendoff.jsonlib.jsonpath import MISSING, Path
+from sendoff.response.outcome import Kind
+from sendoff.transport.protocol import Answer
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 

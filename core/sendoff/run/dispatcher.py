@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
-from sendoff.delivery.audience import Audience
-from sendoff.delivery.engine import Engine
-from sendoff.delivery.finish import Finish
-from sendoff.delivery.reader import Read
+from sendoff.engine.engine import Engine
 from sendoff.errors import SendoffError
-from sendoff.exchange import Answer, Landed, Request, Volley, Wait
+from sendoff.intake.pipeline import Read
 from sendoff.ledger import Changes
+from sendoff.run.observers import Audience
+from sendoff.run.prepare import Finish
+from sendoff.transport.protocol import Answer, Landed, Request, Volley, Wait
 
 #: Seconds that changes gather before they are committed, while nobody waits for the commit.
 GATHER = 0.03

@@ -9,7 +9,7 @@ from sendoff.components import Notice
 from sendoff.config.connector import Connector
 from sendoff.errors import Locked, SendoffError
 from sendoff.ledger import Ledger
-from sendoff.report import Report
+from sendoff.run.report import Report
 
 Event = Literal["failure", "recovery", "digest"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sendoff import egress
-from sendoff.compression import COMPRESSORS
 from sendoff.config.connector import Connector
-from sendoff.delivery.concurrency import MOST
+from sendoff.engine.concurrency import MOST
 from sendoff.errors import AuthError
-from sendoff.exchange import Answer, Ask, Request, Wire
+from sendoff.transport import egress
+from sendoff.transport.compression import COMPRESSORS
+from sendoff.transport.protocol import Answer, Ask, Request, Wire
 
 #: A body of fewer bytes fits one packet anyhow.
 SMALL = 1_000

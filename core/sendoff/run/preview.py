@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sendoff import shape
 from sendoff.config.connector import Connector
-from sendoff.delivery.plan import Plan
-from sendoff.delivery.reader import Reader
-from sendoff.delivery.terms import terms
-from sendoff.exchange import Request
+from sendoff.encode import templates as shape
+from sendoff.engine.planner import Plan
+from sendoff.intake.pipeline import Reader
 from sendoff.ledger import Failure, RunState
 from sendoff.records import Page, Span, total
+from sendoff.run.request_template import terms
+from sendoff.transport.protocol import Request
 
 _KEY = "(made for each run)"
 

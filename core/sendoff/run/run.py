@@ -6,22 +6,22 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from random import Random
-from typing import Any
 
-from sendoff import pace
 from sendoff.components import Observer, Source
 from sendoff.config.connector import Connector
-from sendoff.delivery.audience import Audience
-from sendoff.delivery.desk import Desk
-from sendoff.delivery.engine import Engine
-from sendoff.delivery.finish import Finish, wire
-from sendoff.delivery.keys import keymaker
-from sendoff.delivery.reader import Read, Reader
-from sendoff.delivery.terms import terms
-from sendoff.errors import SendoffError, SourceError
+from sendoff.encode.idempotency import keymaker
+from sendoff.engine.engine import Engine
+from sendoff.errors import SourceError
+from sendoff.intake.pipeline import Read, Reader
+from sendoff.intake.reading import yielded
 from sendoff.ledger import Changes, Ledger, RunState
 from sendoff.records import pages
-from sendoff.report import Report
+from sendoff.run.dispatcher import Desk
+from sendoff.run.observers import Audience
+from sendoff.run.prepare import Finish, wire
+from sendoff.run.report import Report
+from sendoff.run.request_template import terms
+from sendoff.transport import rate_limit
 
 
 class Run:
@@ -44,10 +44,10 @@ class Run:
         to = connector.destination
         key = keymaker(ledger.key_secret, connector.name, state.generation, to.idempotency["form"])
         self._reader = Reader(connector, key)
-        self._origin = pace.origin(to.url)
+        self._origin = rate_limit.origin(to.url)
         state.was_down, self._rest = ledger.remembered(self._origin)
         self._noted = state.was_down
-        told = terms(connector, key, pace=pace.shared(to.url, to.pace), accept_refusals=accept_refusals)
+        told = terms(connector, key, pace=rate_limit.shared(to.url, to.pace), accept_refusals=accept_refusals)
         self._engine = Engine(told, connector.sender, connector.strategy, state, random=random)
         self._wire = wire(connector)
         self._finish = Finish(connector, lambda request: connector.transport.ask(request, self._wire))
@@ -129,13 +129,3 @@ class Run:
             self._ledger.remember(self._origin, down=down, rest=rest)
         self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
         return report
-
-
-def yielded(source: Source, cursor: Any = None) -> Iterator[Any]:
-    """What a source yields from where it was; what goes wrong inside it becomes a `SourceError` that names it."""
-    try:
-        yield from source.read(cursor)
-    except (SendoffError, KeyboardInterrupt, SystemExit):
-        raise
-    except Exception as error:
-        raise SourceError(f"{source.name}: {type(error).__name__}: {error}") from error

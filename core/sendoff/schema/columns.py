@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.schema.types import TYPES, Type
 
 _DAY = "%Y-%m-%d"
@@ -209,7 +209,7 @@ def as_json(series: pl.Series) -> pl.Series:
 
     def text(value: Any) -> str | None:
         try:
-            return None if value is None else jsontext.dumps(value)
+            return None if value is None else jsonlib.dumps(value)
         except ValueError:
             return None
 

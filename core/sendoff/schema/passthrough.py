@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff.jsontext import NUMBER, PLAIN, SPACE, key_pattern
+from sendoff.jsonlib.text import NUMBER, PLAIN, SPACE, key_pattern
 from sendoff.schema.columns import conversion, of_numbers
 from sendoff.schema.fields import Field
 

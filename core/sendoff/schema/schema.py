@@ -8,14 +8,14 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
 from sendoff.schema.checks import certain
 from sendoff.schema.columns import as_json, cell_by_cell, conversion, empty_as_null, of_numbers, written
 from sendoff.schema.fields import Field
-from sendoff.schema.sure import Sure, sure
+from sendoff.schema.passthrough import Sure, sure
 
 _REMEMBERED = 10_000
 
@@ -142,7 +142,7 @@ class Schema:
             for index in suspect.arg_true():
                 value = cell[index]
                 if f.name in page.numbers and value is not None:
-                    value = jsontext.loads(value)
+                    value = jsonlib.loads(value)
                 reason = self._reason(f, value, page.text)
                 if not reason and value is not None and table[f"v{at}"][index] is None:
                     reason = f"{f.name}: cannot be sent exactly{explain.got(value)}"
@@ -167,7 +167,7 @@ class Schema:
             values = cell_by_cell(cells, f.type, page.text, f.format)
             column = pl.lit(values)
         if f.default is not None and (f.name not in page.frame.columns or not f.nullable):
-            cell = jsontext.dumps(f.default) if f.type is None else f.type.cell(f.default)
+            cell = jsonlib.dumps(f.default) if f.type is None else f.type.cell(f.default)
             default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()
             column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
         return column.alias(f"v{at}")
@@ -251,7 +251,7 @@ def _judge(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> s
 
 def _unwritable(value: Any) -> str:
     try:
-        jsontext.dumps(value)
+        jsonlib.dumps(value)
     except ValueError as error:
         return str(error)
     return ""

@@ -34,7 +34,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import jsontext
+from sendoff import jsonlib
 
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -85,7 +85,7 @@ class Type:
     def _checked(self, value: Any) -> Any:
         match self.name, value:
             case "string", str():
-                jsontext.dumps(value)
+                jsonlib.dumps(value)
             case "integer", int() if value not in INT64:
                 raise ValueError("must fit 64 bits; declare it decimal to send any number of digits")
             case "float", Decimal():
@@ -99,13 +99,13 @@ class Type:
             case "number" | "decimal", Decimal() if not value.is_finite():
                 raise ValueError("must be finite; JSON has no NaN and no infinity")
             case "dict" | "list", _:
-                jsontext.dumps(value)
+                jsonlib.dumps(value)
         return value
 
     def cell(self, value: Any) -> Any:
         """A value as this type's column holds it."""
         if self.raw:
-            return jsontext.dumps(value)
+            return jsonlib.dumps(value)
         return value.isoformat() if self.name in ("datetime", "time") else value
 
 
@@ -115,7 +115,7 @@ def _bool(text: str) -> bool:
 
 def _container(kind: type) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        value = jsontext.loads(text)
+        value = jsonlib.loads(text)
         if not isinstance(value, kind):
             raise ValueError
         return value

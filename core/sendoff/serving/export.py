@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sendoff import calendar
+from sendoff.config import cron as cron_times
 from sendoff.config.connector import Connector
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -166,7 +166,7 @@ def in_utc(expression: str, timezone: str, now: datetime | None = None) -> str:
     minute, hour, *rest = expression.split()
     if not re.fullmatch(r"\d+(,\d+)*", hour) or not re.fullmatch(r"\d+", minute):
         return expression
-    moment = (now or datetime.now(UTC)).astimezone(calendar.zone(timezone))
+    moment = (now or datetime.now(UTC)).astimezone(cron_times.zone(timezone))
     offset = moment.utcoffset()
     assert offset is not None
     shift = int(offset.total_seconds()) // 60

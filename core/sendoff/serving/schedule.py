@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from sendoff import calendar
+from sendoff.config import cron
 
 #: A run that starts so many seconds late is not late.
 GRACE = 90.0
@@ -28,7 +28,7 @@ class Due(NamedTuple):
 
 def due(schedule: Mapping[str, str], obeyed: float, now: float) -> Due | None:
     """What is due of a schedule that was obeyed up to a time; None if nothing is."""
-    last = calendar.latest(schedule["cron"], schedule["timezone"], obeyed, now)
+    last = cron.latest(schedule["cron"], schedule["timezone"], obeyed, now)
     if last is None:
         return None
     if now - last <= GRACE:

@@ -13,8 +13,8 @@ from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import Ledger
 from sendoff.runner import Runner
-from sendoff.serving.door import Door
-from sendoff.serving.timetable import Landing, Timetable
+from sendoff.serving.inbox_app import Door
+from sendoff.serving.schedule import Landing, Timetable
 
 #: Runs under way at once; more wait for their turn.
 AT_ONCE = 8

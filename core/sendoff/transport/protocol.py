@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from sendoff.records import Span
-from sendoff.volley import Volley
+from sendoff.transport.burst import Volley
 
 __all__ = ["TLS", "Answer", "Ask", "Exchange", "Landed", "One", "Request", "Volley", "Wait", "Wire"]
 

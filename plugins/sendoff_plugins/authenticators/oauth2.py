@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from sendoff import Ask, Authenticator, AuthError, Request, Span, hookimpl, jsontext
-from sendoff.config.urls import check_url
+from sendoff import Ask, Authenticator, AuthError, Request, Span, hookimpl, jsonlib
+from sendoff.transport.urls import check_url
 
 #: A token is renewed when this share of its life is left, and this many seconds at most before its end.
 EARLY, EARLY_SECONDS = 0.2, 120.0
@@ -85,7 +85,7 @@ class OAuth2(Authenticator):
         if answer.status is None:
             raise AuthError(f"oauth2: no token from {self.token_url}: {answer.error}", fatal=answer.fatal)
         try:
-            told = jsontext.loads(answer.body.decode())
+            told = jsonlib.loads(answer.body.decode())
             told = told if isinstance(told, dict) else {}
         except ValueError:
             told = {}

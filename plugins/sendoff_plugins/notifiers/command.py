@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from sendoff import Notice, Notifier, SendoffError, hookimpl, jsontext
+from sendoff import Notice, Notifier, SendoffError, hookimpl, jsonlib
 
 
 class Command(Notifier):
@@ -30,7 +30,7 @@ class Command(Notifier):
         done = subprocess.run(
             self.command,
             cwd=self.home,
-            input=f"{jsontext.dumps(said)}\n".encode(),
+            input=f"{jsonlib.dumps(said)}\n".encode(),
             timeout=self.timeout,
             capture_output=True,
             check=False,

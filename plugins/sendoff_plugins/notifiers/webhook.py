@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sendoff import Notice, Notifier, hookimpl, jsontext
-from sendoff.config.urls import check_url
-from sendoff_plugins.web import Web
+from sendoff import Notice, Notifier, hookimpl, jsonlib
+from sendoff.http.client import Web
+from sendoff.transport.urls import check_url
 
 
 class Webhook(Notifier):
@@ -31,7 +31,7 @@ class Webhook(Notifier):
         }  # fmt: skip
         headers = {"Content-Type": "application/json", **self.headers}
         with Web(self.url, self.egress, seconds=30, attempts=4) as web:
-            web.ask("POST", self.url, headers=headers, body=jsontext.dumps(said).encode())
+            web.ask("POST", self.url, headers=headers, body=jsonlib.dumps(said).encode())
 
 
 @hookimpl

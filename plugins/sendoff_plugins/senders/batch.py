@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from sendoff import Sender, hookimpl
-from sendoff.shape import RECORDS, around, check_envelope
-from sendoff_plugins.senders.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
+from sendoff.encode.templates import RECORDS, around, check_envelope
+from sendoff_plugins.senders._common.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
 
 
 class Batch(Sender):

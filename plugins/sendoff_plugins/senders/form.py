@@ -1,7 +1,7 @@
 """One record a request, as a form."""
 
 from sendoff import Sender, hookimpl
-from sendoff_plugins.senders.options import MAX_BYTES, OMIT_NULL
+from sendoff_plugins.senders._common.options import MAX_BYTES, OMIT_NULL
 
 
 class Form(Sender):

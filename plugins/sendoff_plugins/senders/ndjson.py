@@ -1,8 +1,8 @@
 """Many records a request, one a line."""
 
 from sendoff import Sender, hookimpl
-from sendoff.shape import check_record
-from sendoff_plugins.senders.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
+from sendoff.encode.templates import check_record
+from sendoff_plugins.senders._common.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
 
 
 class Ndjson(Sender):

@@ -1,7 +1,7 @@
 """One record a request."""
 
 from sendoff import Sender, hookimpl
-from sendoff_plugins.senders.options import MAX_BYTES, OMIT_NULL, RECORD
+from sendoff_plugins.senders._common.options import MAX_BYTES, OMIT_NULL, RECORD
 
 
 class Single(Sender):

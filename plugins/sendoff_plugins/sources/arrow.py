@@ -8,7 +8,7 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS
-from sendoff_plugins.sources.files import COMPRESSION, MEMBER, FileSource
+from sendoff_plugins.sources._files.files import COMPRESSION, MEMBER, FileSource
 
 
 class Arrow(FileSource):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff import Page, Source, hookimpl
+from sendoff_plugins.sources._common.process import COMMAND, running
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines
-from sendoff_plugins.sources.process import COMMAND, running
 
 
 class Command(Source):

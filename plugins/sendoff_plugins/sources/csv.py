@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
-from sendoff_plugins.sources.tables import named
-from sendoff_plugins.sources.text import check_encoding
-from sendoff_plugins.sources.text import utf8 as _utf8
+from sendoff_plugins.sources._common.header import named
+from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
+from sendoff_plugins.sources._files.text import check_encoding
+from sendoff_plugins.sources._files.text import utf8 as _utf8
 
 _QUOTED = re.compile(rb'"[^"]*"')
 

@@ -14,9 +14,9 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, column
-from sendoff_plugins.sources.files import FileSource
-from sendoff_plugins.sources.places import library
-from sendoff_plugins.sources.tables import named
+from sendoff_plugins.sources._common.header import named
+from sendoff_plugins.sources._files.files import FileSource
+from sendoff_plugins.sources._files.locations import library
 
 #: The most that a spreadsheet's parts may come to, and the most they may grow when they are unpacked.
 LARGEST = 4 << 30

@@ -13,11 +13,11 @@ from urllib.parse import quote, urlencode
 import polars as pl
 
 from sendoff import Page, Source, SourceChanged, SourceError, hookimpl
+from sendoff.http.client import Refused, Web
 from sendoff.records import column
+from sendoff_plugins.sources._common.header import named
+from sendoff_plugins.sources._files.locations import library
 from sendoff_plugins.sources.csv import read_table
-from sendoff_plugins.sources.places import library
-from sendoff_plugins.sources.tables import named
-from sendoff_plugins.web import Refused, Web
 
 _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
 _GID = re.compile(r"[?#&]gid=(\d+)")

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from sendoff import Page, Source, SourceError, hookimpl, jsonpath, jsontext
-from sendoff.config.urls import check_url
-from sendoff.jsonpath import MISSING
+from sendoff import Page, Source, SourceError, hookimpl, jsonlib
+from sendoff.http.client import Refused, Web
+from sendoff.jsonlib import jsonpath
+from sendoff.jsonlib.jsonpath import MISSING
 from sendoff.records import from_mappings
-from sendoff_plugins.web import Refused, Web
+from sendoff.transport.urls import check_url
 
 _LINK = re.compile(r"<([^>]*)>\s*((?:;\s*[^;,]+)*)")
 
@@ -66,7 +67,7 @@ class Http(Source):
                 if not isinstance(rows, list):
                     raise SourceError(f"{_shown(url)}: there is no list of records at {self.records}")
                 faults = {
-                    at: f"not an object: {jsontext.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
+                    at: f"not an object: {jsonlib.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
                 }
                 page = from_mappings([row if isinstance(row, dict) else {} for row in rows])
                 yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), faults=faults)
@@ -90,7 +91,7 @@ class Http(Source):
             asked.add(url)
             try:
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
-                answer = jsontext.loads(body.decode())
+                answer = jsonlib.loads(body.decode())
             except Refused as error:
                 raise SourceError(str(error)) from None
             except ValueError as error:

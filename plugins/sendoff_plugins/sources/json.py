@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from sendoff import Page, Source, SourceError, hookimpl, jsontext
+from sendoff import Page, Source, SourceError, hookimpl, jsonlib
 from sendoff.records import PAGE_ROWS, from_mappings
-from sendoff_plugins.sources.files import CHUNK, COMPRESSION, MAX_RECORD, MEMBER, FileSource
+from sendoff_plugins.sources._files.files import CHUNK, COMPRESSION, MAX_RECORD, MEMBER, FileSource
 
 _BLANK = " \t\r\n"
 
@@ -54,7 +54,7 @@ def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
     faults: dict[int, str] = {}
     for value, line in text.items(where):
         if not isinstance(value, dict):
-            faults[len(rows)] = f"not an object: {jsontext.dumps(value)[:80]}"
+            faults[len(rows)] = f"not an object: {jsonlib.dumps(value)[:80]}"
         rows.append(value if isinstance(value, dict) else {})
         lines.append(line)
         if len(rows) == PAGE_ROWS:
@@ -139,7 +139,7 @@ class _Text:
         line = self._here()
         while True:
             try:
-                value, end = jsontext.scan(self._held, self._at)
+                value, end = jsonlib.scan(self._held, self._at)
             except json.JSONDecodeError as error:
                 if len(self._held) - self._at > MAX_RECORD:
                     raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or no JSON: {error.msg}") from None

@@ -10,8 +10,8 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, Unread, from_mappings
-from sendoff_plugins.sources.alike import Alike, parsed
-from sendoff_plugins.sources.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
+from sendoff_plugins.sources._common.uniform_lines import Alike, parsed
+from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 
 
 class JsonLines(FileSource):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff import Page, Source, SourceError, hookimpl, jsontext
+from sendoff import Page, Source, SourceError, hookimpl, jsonlib
 from sendoff.records import PAGE_ROWS, from_mappings
-from sendoff_plugins.sources.files import MAX_RECORD
-from sendoff_plugins.sources.process import COMMAND, running
+from sendoff_plugins.sources._common.process import COMMAND, running
+from sendoff_plugins.sources._files.files import MAX_RECORD
 
 
 class Singer(Source):
@@ -75,7 +75,7 @@ class Singer(Source):
         if not line.strip():
             return {}
         try:
-            message = jsontext.loads(line.decode())
+            message = jsonlib.loads(line.decode())
         except ValueError as error:
             raise SourceError(f"{self._shown}: message {number} is no message of Singer: {error}") from None
         if not isinstance(message, dict) or (message.get("type") == "RECORD" and not isinstance(message.get("record"), dict)):
@@ -94,7 +94,7 @@ class Singer(Source):
 
 def _written(file: Path, value: Any) -> str:
     file.touch(mode=0o600)
-    file.write_text(jsontext.dumps(value))
+    file.write_text(jsonlib.dumps(value))
     return str(file)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, column
-from sendoff_plugins.sources.places import library
+from sendoff_plugins.sources._files.locations import library
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -147,7 +147,7 @@ class Sql(Source):
         by, tie, lag = self.cursor["column"], self.cursor["tie_break"], self.cursor.get("lag")
         if kept is not None and kept["column"] != [by, tie]:
             raise SourceError(
-                f"source.cursor was {kept['column'][0]}, {kept['column'][1]} so far; `sendoff forget` lets it begin anew"
+                f"source.cursor was {kept['column'][0]}, {kept['column'][1]} so far; `sendoff reset` starts over"
             )
         quote = connection.dialect.identifier_preparer.quote
         inner = f"({self._select}) AS sendoff_rows"

@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from sendoff import Answer, Exchange, Request, Transport, Volley, Wait, Wire, hookimpl
-from sendoff.exchange import Landed
-from sendoff_plugins.transports.dialling import Undialled, addresses, context
-from sendoff_plugins.transports.line import Line, Usual
-from sendoff_plugins.transports.poller import READ, Poller
-from sendoff_plugins.transports.target import Target
+from sendoff.http.connect import Undialled, addresses, context
+from sendoff.transport.protocol import Landed
+from sendoff_plugins.transports._http1.connection import Line, Usual
+from sendoff_plugins.transports._http1.endpoint import Target
+from sendoff_plugins.transports._http1.poller import READ, Poller
 from sendoff_plugins.transports.urllib3 import Urllib3
 
 #: A line that was idle for longer is looked at before it is used.

@@ -8,7 +8,6 @@ slices of 1 MiB with a Content-Length, uncopied.
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -18,19 +17,14 @@ from typing import Any
 
 import urllib3
 from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationValueError,
-    NewConnectionError,
     ProtocolError,
-    ProxyError,
-    SSLError,
 )
 
 from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
-from sendoff_plugins.transports.connections import Whole, pooled
-from sendoff_plugins.transports.dialling import CONNECT, Undialled
-from sendoff_plugins.transports.watchdog import Watchdog
+from sendoff.http.connect import CONNECT
+from sendoff.http.failures import lost
+from sendoff.http.pool import Whole, pooled
+from sendoff.http.watchdog import Watchdog
 
 SLICE = 1 << 20
 JOINED = 64 << 10
@@ -122,62 +116,6 @@ def _body(request: Request) -> bytes | Iterator[memoryview]:
     if request.length <= JOINED:
         return b"".join(request.body)
     return (memoryview(part)[at : at + SLICE] for part in request.body for at in range(0, len(part), SLICE))
-
-
-def lost(error: Exception, url: str) -> Answer:
-    """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
-    undialled = _cause(error, Undialled)
-    if undialled is not None:
-        return Answer(error=str(undialled), sent=False, fatal=True)
-    proxy = _cause(error, ProxyError)
-    if proxy is not None:
-        return Answer(error=f"the proxy: {_sentence(proxy)}", sent=False, fatal=True)
-    sentence = _sentence(error)
-    match error:
-        case SSLError() if _distrusted(error):
-            return Answer(error=f"TLS: {sentence}", sent=False, fatal=True)
-        case NewConnectionError() | ConnectTimeoutError():
-            return Answer(error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", sent=False)
-        case LocationValueError() | UnicodeError() | ValueError():
-            return Answer(error=sentence, sent=False, fatal=True)
-        case HTTPError() | OSError():
-            return Answer(error=sentence)
-    return Answer(error=f"{type(error).__name__}: {sentence}", fatal=True)
-
-
-def _cause(error: BaseException, kind: type[Exception]) -> Exception | None:
-    """The exception of a kind among an error's causes."""
-    seen: list[BaseException] = []
-    left: list[Any] = [error]
-    while left:
-        found = left.pop()
-        if isinstance(found, kind):
-            return found
-        if isinstance(found, BaseException) and found not in seen:
-            seen.append(found)
-            left += [*found.args, found.__cause__, found.__context__, getattr(found, "reason", None)]
-    return None
-
-
-def _distrusted(error: Exception) -> bool:
-    """Whether TLS failed on who the server is or on how it speaks, rather than on a line that broke."""
-    causes = (error, *error.args, error.__cause__, error.__context__)
-    return any(
-        isinstance(cause, ssl.SSLCertVerificationError)
-        or (isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in ("VERSION", "PROTOCOL", "CIPHER")))
-        for cause in causes
-    )
-
-
-def _sentence(error: Exception) -> str:
-    """The innermost cause's words, without urllib3's wrapping."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
-        causes.append(cause)
-    innermost = next((c for c in reversed(causes) if isinstance(c, OSError) and c.strerror), error)
-    if isinstance(innermost, OSError) and innermost.strerror:
-        return innermost.strerror.lower() if innermost.strerror.isascii() else innermost.strerror
-    return str(error).rpartition("object at ")[2].partition(">: ")[2] or str(error)
 
 
 @hookimpl

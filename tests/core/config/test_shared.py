@@ -43,21 +43,21 @@ def test_connectors_take_up_what_they_share_and_say_what_is_their_own(crm: Proje
 
 
 def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
-    from sendoff import pace
+    from sendoff.transport import rate_limit
 
-    first = pace.shared("https://api.example.com/a", {"requests": 10.0})
-    second = pace.shared("https://API.example.com:443/b", {"requests": 5.0})
+    first = rate_limit.shared("https://api.example.com/a", {"requests": 10.0})
+    second = rate_limit.shared("https://API.example.com:443/b", {"requests": 5.0})
     assert first is second
     assert first.acquire(0.0, records=1, size=1) == 0
     assert second.acquire(0.0, records=1, size=1) == pytest.approx(0.2)
-    assert pace.shared("https://api.example.com:8443/a", {}) is not first
+    assert rate_limit.shared("https://api.example.com:8443/a", {}) is not first
 
 
 def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
-    from sendoff import pace
+    from sendoff.transport import rate_limit
 
-    pace.shared("https://rest.example.com/a", {"requests": 1.0}).rest(100.0)
-    after = pace.shared("https://rest.example.com/b", {})
+    rate_limit.shared("https://rest.example.com/a", {"requests": 1.0}).rest(100.0)
+    after = rate_limit.shared("https://rest.example.com/b", {})
     assert after.resting(40.0) == 60.0
     # The rate was that run's own, and went with it.
     assert after.acquire(100.0, records=1, size=1) == after.acquire(100.0, records=1, size=1) == 0

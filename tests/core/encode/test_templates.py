@@ -13,8 +13,9 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import ConfigError, jsontext, shape
-from sendoff.encoding import Form, encode
+from sendoff import ConfigError, jsonlib
+from sendoff.encode import templates as shape
+from sendoff.encode.encoder import Form, encode
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Received, Receiver, Reply
@@ -410,7 +411,7 @@ def test_a_template_is_filled_as_data(template: Any, rows: list[dict[str, Any]])
         unknown="drop",
     )
     data, offsets = encode(schema.apply(from_mappings(rows)), Form(record=template))
-    found = [jsontext.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(rows))]
+    found = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(rows))]
     assert found == [expected(template, row) for row in rows]
 
 

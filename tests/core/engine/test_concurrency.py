@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from sendoff.delivery.concurrency import MOST, Adaptive, Fixed
+from sendoff.engine.concurrency import MOST, Adaptive, Fixed
 
 
 @dataclass

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from sendoff import Answer
 from sendoff.records import Route
-
-from .simulation import OK, REFUSED, Simulation
+from tests.simulation import OK, REFUSED, Simulation
 
 worlds = st.fixed_dictionaries(
     {

@@ -12,8 +12,8 @@ from sendoff import Answer
 from sendoff.components import Refusal
 from sendoff.records import Span
 from sendoff_plugins.failure_strategies.split import SplitUp
+from tests.simulation import OK, REFUSED, Simulation, refusing
 
-from .simulation import OK, REFUSED, Simulation, refusing
 from .test_parts import JSON, RESULTS, results
 
 Api = Callable[[Sequence[int]], Answer]

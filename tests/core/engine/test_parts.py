@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from sendoff import Answer
 from sendoff.records import Route
-
-from .simulation import OK, REFUSED, Simulation
+from tests.simulation import OK, REFUSED, Simulation
 
 JSON = {"content-type": "application/json"}
 RESULTS = {"records": {"at": "$.results", "status": "$.s", "resend_when": {"path": "$.why", "equals": "stopped"}}}

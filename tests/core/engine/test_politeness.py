@@ -6,10 +6,9 @@ from random import Random
 import pytest
 
 from sendoff import Answer
-from sendoff.delivery.health import Health
+from sendoff.engine.circuit_breaker import Health
 from sendoff_plugins.failure_strategies.split import SplitUp
-
-from .simulation import OK, REFUSED, Simulation, refusing
+from tests.simulation import OK, REFUSED, Simulation, refusing
 
 
 def always(answer: Answer) -> Simulation:

@@ -5,7 +5,7 @@ from math import ceil, log2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .simulation import Simulation, refusing
+from tests.simulation import Simulation, refusing
 
 
 def bound(n: int, k: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.delivery.budget import Budget
+from sendoff.engine.split_budget import Budget
 from sendoff_plugins.failure_strategies.split import SplitUp
 
 

@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sendoff import ConfigError, SourceError
-from sendoff.memory import settle
+from sendoff.incremental import settle
 from sendoff.testing import Project, Received, Receiver, Reply
 
 CONNECTOR = """
@@ -93,7 +93,7 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
         for morning in mornings:
             project({"in.csv": written(morning["rows"])})
             api.refused, api.left = morning["refused"], 10**9 if morning["cut"] is None else morning["cut"]
-            with mock.patch("sendoff.intake.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
+            with mock.patch("sendoff.intake.preparer.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
                 project.run("c", accept_refusals=True)
             api.left = 10**9
             project.run("c", accept_refusals=True)
@@ -156,7 +156,7 @@ def test_a_rejected_row_stays_new_until_it_is_delivered_retried_or_given_up(peop
 
 def test_what_it_knows_can_be_forgotten(people: Project, receiver: Receiver) -> None:
     people.run("c")
-    assert people.runner().forget("c") == 2
+    assert people.runner().reset("c") == 2
     assert people.run("c").delivered == 2
 
 
@@ -216,7 +216,7 @@ def test_another_key_is_refused_and_other_columns_are_where_there_is_no_key(peop
     with pytest.raises(ConfigError, match="its rows are known by that"):
         people.run("c")
     file.write_text(whole.replace("key: [id], ", ""))
-    people.runner().forget("c")
+    people.runner().reset("c")
     people.run("c")
     file.write_text(whole.replace("key: [id], ", "").replace("email: string", "email: string, more: {nullable: true}"))
     people({"in.csv": "id,email,more\n1,a,\n"})

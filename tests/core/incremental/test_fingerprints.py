@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import jsontext
-from sendoff.memory import Rule, prints_of
+from sendoff import jsonlib
+from sendoff.incremental import Rule, prints_of
 from sendoff.records import Page, from_mappings
 
 RULE = Rule(("k",), "send", None, resend=True)
@@ -33,7 +33,7 @@ def test_it_is_the_same_alone_and_among_others(rows: list[dict[str, Any]]) -> No
 @given(ROWS)
 def test_it_is_the_same_when_it_comes_back_from_the_failed_records(rows: list[dict[str, Any]]) -> None:
     kept = from_mappings(rows).as_json(range(len(rows)))
-    assert of([jsontext.loads(text) for text in kept]) == of(rows)
+    assert of([jsonlib.loads(text) for text in kept]) == of(rows)
 
 
 SIMPLE = st.one_of(st.text(max_size=3), st.integers(-3, 30), st.dates())

@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff.memory.known import Known, frame
+from sendoff.incremental.key_index import Known, frame
 
 # Few first halves, so that keys meet in them.
 KEYS = st.tuples(st.integers(0, 5), st.integers(0, 200)).map(lambda pair: pair[0].to_bytes(8) + pair[1].to_bytes(8))

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from sendoff import Sender, SourceError
-from sendoff.delivery.reader import Read, Reader
+from sendoff.intake.pipeline import Read, Reader
 from sendoff.records import Page
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import jsontext
-from sendoff.delivery.reader import Reader
+from sendoff import jsonlib
+from sendoff.intake.pipeline import Reader
 from sendoff.records import pages
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
@@ -77,7 +77,7 @@ def outcome(fields: dict[str, Any], unknown: str, lines: list[str], *, unread: b
     stream = io.BytesIO(("\n".join(lines) + "\n").encode())
     (read,) = Reader(connector, lambda lo, hi, proof: "").read(pages(read_lines(stream, "f"), unread=unread))
     block = read.block
-    sent = [jsontext.loads(bytes(block.slice(at, at + 1)).decode()) for at in range(block.hi)]
+    sent = [jsonlib.loads(bytes(block.slice(at, at + 1)).decode()) for at in range(block.hi)]
     return sent, list(block.rows), [(f.position, f.line, f.reason, f.file) for f in read.invalid], read.rows
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sendoff.delivery.ahead import ahead
+from sendoff.intake.prefetch import ahead
 
 
 def test_the_items_come_in_order_and_an_error_in_its_place() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, SourceChanged
 from sendoff.ledger import Changes, Failure, Kept, Ledger, Piece, RunState, Sent
+from sendoff.ledger.delivered_rows import Sifted
 from sendoff.ledger.locks import held
-from sendoff.ledger.remembered import Sifted
 from sendoff.records import Span
 
 

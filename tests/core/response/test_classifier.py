@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import Answer, jsonpath
-from sendoff.answers import Kind, Policy, Verdict, judge
-from sendoff.answers.hints import quota_rest, retry_after
-from sendoff.answers.policy import statuses
+from sendoff import Answer
+from sendoff.jsonlib import jsonpath
+from sendoff.response import Kind, Policy, Verdict, judge
+from sendoff.response.policy import statuses
+from sendoff.response.rate_headers import quota_rest, retry_after
 
 JSON = {"content-type": "application/json"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sendoff import Answer
-from sendoff.answers import Kind, Policy, Verdict, judge
+from sendoff.response import Kind, Policy, Verdict, judge
 
 
 def each(**rules: Any) -> dict[str, Any]:

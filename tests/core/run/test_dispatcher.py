@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from sendoff import Answer, Request, Wait
-from sendoff.delivery.audience import Audience
-from sendoff.delivery.desk import Desk
-from sendoff.delivery.reader import Read
+from sendoff.intake.pipeline import Read
 from sendoff.ledger import Changes
-
-from .simulation import Simulation
+from sendoff.run.dispatcher import Desk
+from sendoff.run.observers import Audience
+from tests.simulation import Simulation
 
 
 def test_nothing_travels_before_the_commit_that_plans_it_has_returned() -> None:

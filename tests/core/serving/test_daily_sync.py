@@ -11,7 +11,7 @@ import pytest
 from sendoff.sandbox import Sandbox
 from sendoff.serving import Server
 from sendoff.testing import Project
-from tests.core.serving.test_serve import Clock, settled
+from tests.core.serving.test_server import Clock, settled
 from tests.plugins.sources import samples
 
 EXAMPLE = Path(__file__).parents[3] / "connectors.d/morning-signups.yaml"

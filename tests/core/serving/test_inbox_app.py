@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.serving.door import Door
+from sendoff.serving.inbox_app import Door
 from sendoff.testing import Project, Receiver
 from sendoff_plugins.sources.inbox import Inbox
 

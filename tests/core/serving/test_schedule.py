@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import calendar
-from sendoff.serving.timetable import GRACE, QUIET, Due, Landing, Timetable, due
+from sendoff.config import cron as cron_times
+from sendoff.serving.schedule import GRACE, QUIET, Due, Landing, Timetable, due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -89,21 +89,21 @@ def test_t1_a_clock_set_years_forward_is_one_missed_run() -> None:
 def test_the_latest_is_the_last_of_those_that_follow(start: int, length: int, cron: str) -> None:
     after, until = at("2026-01-01T00:00") + start, at("2026-01-01T00:00") + start + length
     last, found = None, after
-    while (found := calendar.following(cron, "Europe/Berlin", found)) <= until:
+    while (found := cron_times.following(cron, "Europe/Berlin", found)) <= until:
         last = found
-    assert calendar.latest(cron, "Europe/Berlin", after, until) == last
+    assert cron_times.latest(cron, "Europe/Berlin", after, until) == last
 
 
 @pytest.mark.parametrize("text", ["* * * *", "0 25 * * *", "x 7 * * *", "0 0 31 2 *", "@daily", "0 7 * * * *"])
 def test_what_is_no_schedule_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no schedule|is never due"):
-        calendar.cron(text)
+        cron_times.cron(text)
 
 
 @pytest.mark.parametrize("text", ["Berlin", "", "../etc/passwd", "Europe"])
 def test_what_is_no_time_zone_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is no time zone"):
-        calendar.zone(text)
+        cron_times.zone(text)
 
 
 def test_what_lands_is_taken_when_it_has_come_to_rest_and_only_once() -> None:

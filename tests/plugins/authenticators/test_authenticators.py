@@ -12,8 +12,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from sendoff import Authenticator, Request, Span, hookimpl
-from sendoff.compression import COMPRESSORS
 from sendoff.testing import Project, Received, Receiver, Reply
+from sendoff.transport.compression import COMPRESSORS
 from sendoff_plugins.authenticators.standard_webhooks import StandardWebhooks
 
 CONNECTOR = """

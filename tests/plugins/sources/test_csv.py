@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sendoff import Page, SourceError
 from sendoff.schema.columns import empty_as_null
 from sendoff_plugins.sources import csv as source
-from sendoff_plugins.sources import files
+from sendoff_plugins.sources._files import files
 
 
 def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:

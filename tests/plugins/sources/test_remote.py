@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sendoff import ConfigError, Source, SourceChanged, SourceError
+from sendoff.http import client
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
-from sendoff_plugins import web
 from sendoff_plugins.sources import google_sheets
 from sendoff_plugins.sources.command import Command
 from sendoff_plugins.sources.google_sheets import GoogleSheets
@@ -34,7 +34,7 @@ def rows(source: Source, cursor: Any = None) -> list[dict[str, Any]]:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it would have waited between attempts."""
     waited: list[float] = []
-    usual = web.Web.__init__.__kwdefaults__
+    usual = client.Web.__init__.__kwdefaults__
     monkeypatch.setitem(usual, "sleep", waited.append)
     return waited
 
@@ -364,7 +364,7 @@ def test_a_taps_state_is_kept_from_run_to_run(project: Project, receiver: Receiv
         tap(project, receiver, until)
         project.run("c")
     assert receiver.bodies == [[{"id": 0}, {"id": 1}, {"id": 2}], [{"id": 3}, {"id": 4}]]
-    assert project.runner().forget("c") == 0
+    assert project.runner().reset("c") == 0
     project.run("c")
     assert len(receiver.bodies[-1]) == 5
 

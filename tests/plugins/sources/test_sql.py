@@ -193,9 +193,9 @@ def test_another_cursor_is_refused_until_the_old_one_is_forgotten(
     put(database, (1, "10:00", 0))
     project.run("c")
     connector(project, database, receiver, "cursor: {column: n, tie_break: id}")
-    with pytest.raises(SourceError, match="source.cursor was at, id so far; `sendoff forget`"):
+    with pytest.raises(SourceError, match="source.cursor was at, id so far; `sendoff reset`"):
         project.run("c")
-    project.runner().forget("c")
+    project.runner().reset("c")
     assert project.run("c").delivered == 1
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import Page, jsontext
-from sendoff.encoding import Form, encode
+from sendoff import Page, jsonlib
+from sendoff.encode.encoder import Form, encode
 from sendoff.schema import Schema, declare
-from sendoff_plugins.sources.alike import Alike
+from sendoff_plugins.sources._common.uniform_lines import Alike
 from sendoff_plugins.sources.jsonl import one_by_one
 
 SCALARS: Any = st.one_of(
@@ -80,7 +80,7 @@ def records(page: Page, good: list[int], unknown: str) -> list[Any]:
     """What would be sent, read back."""
     typed = Schema([declare("a", {"nullable": True, "required": False})], unknown=unknown).apply(page).only(good)
     data, offsets = encode(typed, Form())
-    sent = [jsontext.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(good))]
+    sent = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(good))]
     return [{key: value for key, value in record.items() if value is not None} for record in sent]
 
 
@@ -93,7 +93,7 @@ def test_what_no_expression_knows_is_left_to_the_parser_or_known_exactly(line: s
     found = Alike().read(pl.Series(lines))
     if found is None:
         assert (
-            jsontext.loads(line).keys() != {"a", "b"} or list(jsontext.loads(line)) != ["a", "b"] or "[" in line or "{}" in line
+            jsonlib.loads(line).keys() != {"a", "b"} or list(jsonlib.loads(line)) != ["a", "b"] or "[" in line or "{}" in line
         )
     else:
         assert found[1] == one_by_one(lines)[1]

@@ -1,6 +1,6 @@
 """Options that several senders share."""
 
-from sendoff.shape import check_record
+from sendoff.encode.templates import check_record
 
 MAX_RECORDS = {
     "type": "integer", "min": 1, "max": 250_000, "default": 250_000,

@@ -17,8 +17,8 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Page, jsontext
-from sendoff.jsontext import INTEGER, NUMBER, PLAIN, SPACE, key_pattern
+from sendoff import Page, jsonlib
+from sendoff.jsonlib.text import INTEGER, NUMBER, PLAIN, SPACE, key_pattern
 
 _PLAIN = f'"({PLAIN})"'
 _ESCAPED = r'("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
@@ -151,7 +151,7 @@ class Alike:
 
 def parsed(line: str) -> dict[str, Any]:
     """A line as a record; raises ValueError with a sentence if it is none."""
-    row = jsontext.loads(line)
+    row = jsonlib.loads(line)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     return row

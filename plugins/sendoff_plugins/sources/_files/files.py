@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sendoff import Source, SourceChanged, SourceError
-from sendoff_plugins.sources.places import File, Place, place
-from sendoff_plugins.sources.unpack import unpacked
+from sendoff_plugins.sources._files.decompress import unpacked
+from sendoff_plugins.sources._files.locations import File, Place, place
 
 #: A record larger than this is a mistake in the file, most often a quote that is never closed.
 MAX_RECORD = 8 << 20

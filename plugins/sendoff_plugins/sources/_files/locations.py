@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff import SourceError, egress
-from sendoff_plugins.web import Refused, Web
+from sendoff import SourceError
+from sendoff.http.client import Refused, Web
+from sendoff.transport import egress
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 

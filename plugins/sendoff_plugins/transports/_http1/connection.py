@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sendoff import Answer, Request, Volley
-from sendoff_plugins.transports.dialling import CONNECT
-from sendoff_plugins.transports.poller import READ, WRITE, Poller
-from sendoff_plugins.transports.reply import Malformed, Reply
-from sendoff_plugins.transports.target import Target
+from sendoff.http.connect import CONNECT
+from sendoff_plugins.transports._http1.endpoint import Target
+from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
+from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
 
 #: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
 PIECE, RECEIVE = 1 << 20, 64 << 10

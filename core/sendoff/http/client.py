@@ -16,12 +16,14 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from sendoff import SendoffError, SourceError, Wire, egress
-from sendoff.answers.hints import retry_after
-from sendoff_plugins.transports.connections import pooled
-from sendoff_plugins.transports.dialling import CONNECT, Undialled
-from sendoff_plugins.transports.urllib3 import lost
-from sendoff_plugins.transports.watchdog import Watchdog
+from sendoff.errors import SendoffError, SourceError
+from sendoff.http.connect import CONNECT, Undialled
+from sendoff.http.failures import lost
+from sendoff.http.pool import pooled
+from sendoff.http.watchdog import Watchdog
+from sendoff.response.rate_headers import retry_after
+from sendoff.transport import egress
+from sendoff.transport.protocol import Wire
 
 #: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sendoff import Span
-from sendoff.delivery.terms import terms
+from sendoff.run.request_template import terms
 from sendoff.testing import Project, Receiver
 
 

@@ -7,21 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sendoff import routing
 
-
-def problem(url: str) -> str | None:
-    """What is wrong with a destination's URL; None if nothing is (RFC 3986, RFC 9110 §4.2)."""
-    if "{" in url or "}" in url:
-        found = routing.url_problem(url)
-        if found:
-            return found
-        url = re.sub(r"\{[^{}]*\}", "x", url)
-    return plain_problem(url)
-
-
-def plain_problem(url: str) -> str | None:
-    """The same, of a URL without fields."""
+def url_problem(url: str) -> str | None:
+    """What is wrong with a URL; None if nothing is (RFC 3986, RFC 9110 §4.2)."""
     if re.search(r"[\x00-\x20\x7f\\]", url):
         return "a URL holds no blanks, control characters or backslashes; percent-encode them"
     try:
@@ -48,7 +36,7 @@ def plain_problem(url: str) -> str | None:
 
 def check_url(field: str, value: Any, error: Callable[[str, str], None]) -> None:
     """Cerberus's `check_with` for an option of a component that is a URL."""
-    found = plain_problem(value) if isinstance(value, str) else None
+    found = url_problem(value) if isinstance(value, str) else None
     if found:
         error(field, found)
 

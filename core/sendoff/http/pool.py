@@ -11,9 +11,9 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from sendoff import TLS, Wire
-from sendoff_plugins.transports.dialling import CONNECT, addresses, context
-from sendoff_plugins.transports.watchdog import Watchdog
+from sendoff.http.connect import CONNECT, addresses, context
+from sendoff.http.watchdog import Watchdog
+from sendoff.transport.protocol import TLS, Wire
 
 #: No more interim answers come before the real one.
 _INTERIM = 100

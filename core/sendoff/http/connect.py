@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sendoff import TLS
+from sendoff.transport.protocol import TLS
 
 #: Seconds a connection may take to come about, all of a name's addresses together.
 CONNECT = 10.0

@@ -13,16 +13,16 @@ from typing import Any
 import polars as pl
 
 from sendoff import Answer, Request, Wait
-from sendoff.answers import Policy
-from sendoff.config.connector import Destination
-from sendoff.config.declared import RETRY
-from sendoff.delivery.engine import LONG, Engine
-from sendoff.delivery.keys import keymaker
-from sendoff.delivery.terms import Terms
-from sendoff.exchange import Volley
+from sendoff.config.spec import RETRY
+from sendoff.encode.idempotency import keymaker
+from sendoff.engine.engine import LONG, Engine
+from sendoff.engine.requests import Terms
 from sendoff.ledger import Changes, Failure, Kept, Piece, Ranges, RunState
-from sendoff.pace import Pace
 from sendoff.records import Block, Page, Route, Span
+from sendoff.response import Policy
+from sendoff.transport.destination import Destination
+from sendoff.transport.protocol import Volley
+from sendoff.transport.rate_limit import Pace
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from sendoff_plugins.senders.batch import Batch

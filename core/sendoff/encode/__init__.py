@@ -1,0 +1,1 @@
+"""Rows into bytes: the encoder, templates, addresses made of records, idempotency keys."""

@@ -1,0 +1,19 @@
+"""Reading a source: whatever goes wrong inside it becomes a `SourceError` that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sendoff.components import Source
+from sendoff.errors import SendoffError, SourceError
+
+
+def yielded(source: Source, cursor: Any = None) -> Iterator[Any]:
+    """What a source yields from where it was; what goes wrong inside it becomes a `SourceError` that names it."""
+    try:
+        yield from source.read(cursor)
+    except (SendoffError, KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        raise SourceError(f"{source.name}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""One run: the threads around the engine, observers, the report, notifications."""

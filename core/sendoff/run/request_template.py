@@ -1,0 +1,40 @@
+"""The requests of a connector: what all of them carry, and how the engine makes one."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from sendoff.config.connector import Connector
+from sendoff.encode.idempotency import Key
+from sendoff.engine.requests import Terms
+from sendoff.response import Policy
+from sendoff.transport.rate_limit import Pace
+
+#: What every request carries unless the connector says otherwise. Compressed answers are not asked
+#: for: a small one can unpack to a very large one.
+BASE_HEADERS = {
+    "User-Agent": f"sendoff/{version('sendoff')}",
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "identity",
+}
+
+
+def terms(chosen: Connector, key: Key, *, pace: Pace | None = None, accept_refusals: bool = False) -> Terms:
+    """The terms of a connector's destination."""
+    to = chosen.destination
+    key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
+    key_header = to.idempotency["name"].lower() if key_in == "header" else ""
+    templated = {name.lower() for name in chosen.router.headers} if chosen.router else set()
+    named = {name.lower() for name in to.headers}
+    base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
+    own = {name: value for name, value in to.headers.items() if name.lower() not in {key_header, *templated}}
+    return Terms(
+        to,
+        {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
+        key_in,
+        key,
+        policy=Policy.of(to.answers),
+        pace=pace or Pace(),
+        redact=chosen.secrets.redact,
+        accept_refusals=accept_refusals,
+    )

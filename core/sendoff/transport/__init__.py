@@ -1,0 +1,1 @@
+"""Requests and responses, and what carries them: destinations, rate limits, addresses, connections."""

@@ -1,0 +1,1 @@
+"""What sources that read files share: locations, decompression, encodings."""

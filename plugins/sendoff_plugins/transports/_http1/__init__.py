@@ -1,0 +1,1 @@
+"""What `http1` is made of."""
