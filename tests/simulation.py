@@ -12,25 +12,25 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Answer, Request, Wait
+from sendoff import Request, Response, Wait
 from sendoff.config.spec import RETRY
-from sendoff.encode.idempotency import keymaker
-from sendoff.engine.engine import LONG, Engine
-from sendoff.engine.requests import Terms
-from sendoff.ledger import Changes, Failure, Kept, Piece, Ranges, RunState
+from sendoff.encode.idempotency import make_key_function
+from sendoff.engine.engine import MAX_WAIT, Engine
+from sendoff.engine.requests import RequestBuilder
+from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, Ranges, RunState
 from sendoff.records import Block, Page, Route, Span
 from sendoff.response import Policy
 from sendoff.transport.destination import Destination
-from sendoff.transport.protocol import Volley
-from sendoff.transport.rate_limit import Pace
+from sendoff.transport.protocol import RequestBurst
+from sendoff.transport.rate_limit import RateLimiter
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from sendoff_plugins.senders.batch import Batch
 from sendoff_plugins.senders.single import Single
 
-OK = Answer(200)
-REFUSED = Answer(400, {}, b'{"detail": "bad record"}')
-Api = Callable[[Sequence[int]], Answer]
+OK = Response(200)
+REFUSED = Response(400, {}, b'{"detail": "bad record"}')
+Api = Callable[[Sequence[int]], Response]
 
 
 def refusing(bad: Iterable[int]) -> Api:
@@ -43,13 +43,13 @@ class Memory:
     """What a ledger keeps, kept in memory; it holds the account to its promise at every commit."""
 
     def __init__(self) -> None:
-        self.pieces: dict[int, Piece] = {}
+        self.pieces: dict[int, Chunk] = {}
         self.delivered = Ranges()
         self.failed: dict[int, str] = {}
         #: The same with all that is told of them.
         self.failures: dict[int, Failure] = {}
         #: What was captured of answers.
-        self.kept: list[Kept] = []
+        self.kept: list[CapturedResult] = []
         self.planned = 0
 
     def commit(self, changes: Changes) -> None:
@@ -66,7 +66,7 @@ class Memory:
             assert failure.position not in self.delivered
             self.failed[failure.position] = failure.reason
             self.failures[failure.position] = failure
-        self.kept += changes.kept
+        self.kept += changes.captured
         self.planned = self.planned if changes.planned is None else changes.planned
         self.check()
 
@@ -86,7 +86,7 @@ class Memory:
 
     def state(self) -> RunState:
         return RunState(
-            1, "simulated", 1, "connector", resumed=bool(self.planned), planned=self.planned, pieces=list(self.pieces.values()),
+            1, "simulated", 1, "connector", resumed=bool(self.planned), planned=self.planned, chunks=list(self.pieces.values()),
             delivered=Ranges(self.delivered), failed=Ranges(Span(at, at + 1) for at in self.failed),
         )  # fmt: skip
 
@@ -97,18 +97,18 @@ class Simulation:
     def __init__(
         self, n: int, api: Api, *, batch: int = 250_000, concurrency: Any = 1, split: bool = False, ways: int = 2,
         max_bytes: int | None = None, seed: int = 0, width: Callable[[int], int] = lambda at: 6, retry: dict[str, Any] | None = None,
-        accept_refusals: bool = False, answers: dict[str, Any] | None = None, idempotent: bool = False,
+        early_stop: bool = True, response: dict[str, Any] | None = None, idempotent: bool = False,
         lanes: Callable[[int], Any] | None = None, routes: Callable[[int], Route] | None = None, pace: dict[str, float] | None = None,
         seconds: Callable[[int], float] = lambda busy: 0.01, deadline: float = float("inf"), strategy: Any = None, memory: Any = None,
     ) -> None:  # fmt: skip
         self.n, self.api, self.random, self.width = n, api, Random(seed), width
         self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
         self.strategy = strategy or (SplitUp(ways=ways) if split else FailAll())
-        self.answers, self.idempotent, self.lanes, self.routes = answers or {}, idempotent, lanes, routes
+        self.response, self.idempotent, self.lanes, self.routes = response or {}, idempotent, lanes, routes
         self.pace, self.deadline = pace or {}, deadline
         self.retry = {name: rule["default"] for name, rule in RETRY.items()} | (retry or {})
         self.concurrency = concurrency
-        self.accept_refusals = accept_refusals
+        self.early_stop = early_stop
         self.memory = memory or Memory()
         self.now = 0.0
         #: Every request that travelled: its span, in order.
@@ -124,24 +124,24 @@ class Simulation:
         to = Destination(
             "http://x/", "POST", {}, self.concurrency, 60, self.retry,
             {"enabled": True, "in": "header", "name": "Idempotency-Key", "form": "text", "quoted": False},
-            answers=self.answers, idempotent=self.idempotent, deadline=self.deadline,
+            response=self.response, idempotent=self.idempotent, deadline=self.deadline,
         )  # fmt: skip
-        pace = Pace()
+        pace = RateLimiter()
         pace.limit(self.pace)
         state = self.memory.state()
-        terms = Terms(
+        terms = RequestBuilder(
             to,
             {},
             "header",
-            keymaker(b"s", "c", state.generation),
-            Policy.of(self.answers),
+            make_key_function(b"s", "c", state.generation),
+            Policy.of(self.response),
             pace,
-            accept_refusals=self.accept_refusals,
+            early_stop=self.early_stop,
         )
         self.engine = Engine(terms, self.sender, self.strategy, state, random=self.random)
         self.blocks = self._blocks()
-        self.in_flight: list[Request | tuple[Volley, int]] = []
-        self.volley: Volley | None = None
+        self.in_flight: list[Request | tuple[RequestBurst, int]] = []
+        self.volley: RequestBurst | None = None
         self.proposed: Changes | None = None
         self.exhausted = False
 
@@ -162,7 +162,7 @@ class Simulation:
 
     def steps(self) -> Any:
         """Every step a process may take now, in any order the world may choose."""
-        if not self.exhausted and self.engine.hungry():
+        if not self.exhausted and self.engine.wants_input():
             yield self.read
         yield self.propose if self.proposed is None else self.confirm
         if self.in_flight:
@@ -174,7 +174,7 @@ class Simulation:
         block = next(self.blocks, None)
         if block is None:
             self.exhausted = True
-            self.engine.end()
+            self.engine.end_of_input()
         else:
             self.engine.offer(block, (), block.hi)
 
@@ -189,17 +189,22 @@ class Simulation:
         self.proposed = None
 
     def dispatch(self) -> None:
-        found = self.volley or self.engine.next(self.now, self.random.choice((0, 1, 5, 300)))
-        if isinstance(found, Volley):
+        found = self.volley or self.engine.next_request(self.now, self.random.choice((0, 1, 5, 300)))
+        if isinstance(found, RequestBurst):
             self.volley = found
             line, body = next(found.requests())
-            found.at += 1
-            self._left((found, found.at - 1), Span(found.at - 1, found.at), line.decode().partition(": ")[2], body)
+            found.next_ordinal += 1
+            self._left(
+                (found, found.next_ordinal - 1),
+                Span(found.next_ordinal - 1, found.next_ordinal),
+                line.decode().partition(": ")[2],
+                body,
+            )
         elif isinstance(found, Request):
             body = b"".join(found.body)
-            assert len(body) == found.length
+            assert len(body) == found.body_length
             self._left(found, found.span, found.headers["Idempotency-Key"] + "\r\n", body)
-        elif isinstance(found, Wait) and found.seconds < LONG and not self.in_flight and self.engine.quiet():
+        elif isinstance(found, Wait) and found.seconds < MAX_WAIT and not self.in_flight and self.engine.is_drained():
             self.now += found.seconds  # longer waits are for a commit, or for more to be read
 
     def _left(self, flight: Any, span: Span, key: str, body: bytes) -> None:
@@ -216,21 +221,21 @@ class Simulation:
             self.land(request[0], {request[1]})
             return
         body = b"".join(request.body).strip(b"[]")
-        self.engine.answer(request, self.api([int(record) for record in body.split(b",")]), self.now)
+        self.engine.complete(request, self.api([int(record) for record in body.split(b",")]), self.now)
 
-    def land(self, volley: Volley, landed: set[int]) -> None:
+    def land(self, volley: RequestBurst, landed: set[int]) -> None:
         """Some of a volley's answers come together."""
         others = [pair for pair in self.in_flight if isinstance(pair, tuple) and pair[0] is volley]
         landed |= {at for _, at in others if self.random.random() < 0.5}
         self.in_flight = [flight for flight in self.in_flight if flight not in [(volley, at) for at in landed]]
         found = [(at, self.api([at]), 0.01) for at in landed]
-        for request, answer in self.engine.landed(volley, found, self.now):
-            self.engine.answer(request, answer, self.now)
+        for request, answer in self.engine.complete_many(volley, found, self.now):
+            self.engine.complete(request, answer, self.now)
 
     def over(self) -> bool:
         if self.engine.stopped:
-            return self.engine.quiet() and not self.in_flight and self.proposed is None
-        return self.engine.finished()
+            return self.engine.is_drained() and not self.in_flight and self.proposed is None
+        return self.engine.is_finished()
 
     def run(self, most: int = 1_000_000) -> Simulation:
         """Step until the engine is done."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
         Decision,
         Fail,
         FailureStrategy,
-        Inbound,
-        Notice,
+        InboxSource,
+        Notification,
         Notifier,
         Observer,
         RecordValidator,
@@ -43,21 +43,21 @@ if TYPE_CHECKING:
     from sendoff.run.report import Report
     from sendoff.runner import Runner
     from sendoff.sending import send
-    from sendoff.transport.protocol import TLS, Answer, Ask, Exchange, Request, Volley, Wait, Wire
+    from sendoff.transport.protocol import TLS, ConnectionSettings, Request, RequestBurst, RequestQueue, Response, SendOne, Wait
 
     __version__: str
 
 #: Where the public names live.
 _HOMES = {
     "components": (
-        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "Inbound", "Notice", "Notifier", "Observer",
+        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier", "Observer",
         "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
     ),
     "errors": (
         "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError", "SourceChanged",
         "SourceError",
     ),
-    "transport.protocol": ("TLS", "Answer", "Ask", "Exchange", "Request", "Volley", "Wait", "Wire"),
+    "transport.protocol": ("TLS", "Response", "SendOne", "RequestQueue", "Request", "RequestBurst", "Wait", "ConnectionSettings"),
     "hookspecs": ("hookimpl",),
     "records": ("Page", "Span"),
     "run.report": ("Report",),
@@ -68,21 +68,19 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "TLS",
-    "Answer",
-    "Ask",
     "AuthError",
     "Authenticator",
     "Component",
     "ConfigError",
+    "ConnectionSettings",
     "Decision",
-    "Exchange",
     "Fail",
     "FailureStrategy",
-    "Inbound",
+    "InboxSource",
     "Incomplete",
     "LedgerError",
     "Locked",
-    "Notice",
+    "Notification",
     "Notifier",
     "Observer",
     "Page",
@@ -91,7 +89,11 @@ __all__ = [
     "Refusal",
     "Report",
     "Request",
+    "RequestBurst",
+    "RequestQueue",
+    "Response",
     "Runner",
+    "SendOne",
     "Sender",
     "SendoffError",
     "Source",
@@ -101,9 +103,7 @@ __all__ = [
     "Split",
     "Transport",
     "Validator",
-    "Volley",
     "Wait",
-    "Wire",
     "__version__",
     "hookimpl",
     "send",

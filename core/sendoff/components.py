@@ -20,7 +20,7 @@ from sendoff import jsonlib
 from sendoff.jsonlib import jsonpath
 from sendoff.records import Span
 from sendoff.transport.egress import Mode
-from sendoff.transport.protocol import Answer, Ask, Exchange, One, Request, Wire
+from sendoff.transport.protocol import ConnectionSettings, Request, RequestQueue, Response, SendOne, SingleRequest
 
 __all__ = [
     "Authenticator",
@@ -28,8 +28,8 @@ __all__ = [
     "Decision",
     "Fail",
     "FailureStrategy",
-    "Inbound",
-    "Notice",
+    "InboxSource",
+    "Notification",
     "Notifier",
     "Observer",
     "RecordValidator",
@@ -52,7 +52,7 @@ class Component:
     #: ``sources``, ``senders`` and so on; each kind sets its own.
     kind: ClassVar[str]
     #: What it does that no rule of ours holds in bounds ("runs programs"): refused where others write connectors.
-    unbound: ClassVar[str] = ""
+    privileged: ClassVar[str] = ""
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
@@ -67,7 +67,7 @@ class Source(Component, ABC):
 
     kind = "sources"
     #: Where the next run is to go on, once `read` has come to its end: any value that JSON can hold; None: at the beginning.
-    reached: Any = None
+    next_cursor: Any = None
     #: Which addresses it may dial, if it dials any: `sendoff.transport.egress` has the rules.
     egress: Mode = "configured"
     #: Whose source it is, and where the ledger is that it may keep something beside.
@@ -90,7 +90,7 @@ class Source(Component, ABC):
         """
         return None
 
-    def landed(self) -> Any:
+    def change_token(self) -> Any:
         """A value that differs whenever there is something else to read; None if that cannot be told.
 
         Under ``watch: true`` it is asked every second, and must be quick.
@@ -102,7 +102,7 @@ class Source(Component, ABC):
         return ()
 
 
-class Inbound(Source):
+class InboxSource(Source):
     """A source whose records partners post to `sendoff serve`, at ``/inbox/NAME``."""
 
     #: Who has it may post; and how many bytes at once.
@@ -110,7 +110,7 @@ class Inbound(Source):
     max_body: int
 
     @abstractmethod
-    def take(self, content_type: str, body: bytes, key: str | None) -> bool:
+    def accept(self, content_type: str, body: bytes, key: str | None) -> bool:
         """Keep a post, durably; False if one with its key is kept already.
 
         Raises `LookupError` for a content type it does not know, `ValueError` for a body that is not what it says, and
@@ -227,7 +227,7 @@ class Transport(Component, ABC):
     kind = "transports"
 
     @abstractmethod
-    def carry(self, exchange: Exchange, wire: Wire) -> None:
+    def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Carry requests, at most ``wire.concurrency`` at once, until the exchange says ``"done"``.
 
         Every request pulled must be answered, whatever happens to it. Redirects are not followed;
@@ -235,11 +235,11 @@ class Transport(Component, ABC):
         read than the request says; no address is dialled that ``wire.guard`` refuses.
         """
 
-    def ask(self, request: Request, wire: Wire) -> Answer:
+    def send_one(self, request: Request, settings: ConnectionSettings) -> Response:
         """One request by itself: what an authenticator fetches a token with."""
-        exchange = One(request)
-        self.carry(exchange, replace(wire, url=request.url, concurrency=1))
-        return exchange.found
+        exchange = SingleRequest(request)
+        self.run(exchange, replace(settings, url=request.url, concurrency=1))
+        return exchange.response
 
 
 class Authenticator(Component, ABC):
@@ -249,7 +249,7 @@ class Authenticator(Component, ABC):
     #: The headers it adds, for `sendoff preview`.
     headers: ClassVar[Sequence[str]] = ("Authorization",)
 
-    def start(self, ask: Ask) -> None:
+    def start(self, send: SendOne) -> None:
         """A run begins; `ask` sends a request of the authenticator's own, by the destination's transport and guard."""
 
     @abstractmethod
@@ -266,7 +266,7 @@ class Authenticator(Component, ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What somebody is told: of a failure, of a recovery, or a digest of all that ran since the last one."""
 
     event: Literal["failure", "recovery", "digest"]
@@ -293,7 +293,7 @@ class Notifier(Component, ABC):
     egress: Mode = "configured"
 
     @abstractmethod
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notification: Notification) -> None:
         """Tell it. Raise any exception if it could not be told: a warning is shown, and the run stays what it was."""
 
 
@@ -305,7 +305,7 @@ class Observer(Component):
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
         """A run begins, or goes on; `facts` say what it resumes, if anything."""
 
-    def moved(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
+    def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
         """The account changed: the counts of `Report`, as committed."""
 
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:

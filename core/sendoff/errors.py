@@ -94,10 +94,10 @@ class Locked(LedgerError):
 class AuthError(SendoffError):
     """There are no credentials to send a request with: a token cannot be read, or is not given."""
 
-    def __init__(self, sentence: str, *, fatal: bool = True) -> None:
+    def __init__(self, sentence: str, *, permanent: bool = True) -> None:
         super().__init__(sentence)
         #: Whether trying again later cannot help.
-        self.fatal = fatal
+        self.permanent = permanent
 
 
 class Incomplete(SendoffError):

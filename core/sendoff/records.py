@@ -96,19 +96,19 @@ class Page:
     frame: pl.DataFrame
     file: str = ""
     lines: Sequence[int] | pl.Series = ()
-    faults: Mapping[int, str] = field(default_factory=dict)
-    text: bool = False
-    fixed: bool = True
+    row_errors: Mapping[int, str] = field(default_factory=dict)
+    all_text: bool = False
+    uniform: bool = True
     #: Where rows have keys of their own: which rows lack a column altogether.
-    absent: Mapping[str, pl.Series] = field(default_factory=dict)
+    missing_keys: Mapping[str, pl.Series] = field(default_factory=dict)
     #: Columns of text that is JSON numbers, with all their digits.
     numbers: frozenset[str] = frozenset()
     #: Where the source has JSON: each row's own, as it stands there; null where that is faulty.
     json: pl.Series | None = None
-    #: What became of these rows since they were delivered, where `only_new` is asked: ``changed`` or ``removed``.
+    #: What became of these rows since they were delivered, where `incremental` is asked: ``changed`` or ``removed``.
     change: str = ""
     #: Where the rows have not been read but as lines of JSON: how to read them. Then `frame` has no columns.
-    unread: Unread | None = None
+    lazy: LazyLines | None = None
 
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0
@@ -116,24 +116,24 @@ class Page:
     def as_json(self, rows: Sequence[int]) -> list[str]:
         """These rows as the source had them, each as a JSON object: what a person will correct."""
         if self.json is not None:
-            nothing = jsonlib.dumps(dict.fromkeys(self.unread.keys if self.unread else self.frame.columns))
+            nothing = jsonlib.dumps(dict.fromkeys(self.lazy.keys if self.lazy else self.frame.columns))
             return [text or nothing for text in self.json.gather(list(rows)).to_list()]
         frame = self.frame[list(rows)] if self.frame.width else self.frame
-        if frame.width and not self.absent and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
+        if frame.width and not self.missing_keys and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
-        away = {name: mask.gather(list(rows)).to_list() for name, mask in self.absent.items()}
+        away = {name: mask.gather(list(rows)).to_list() for name, mask in self.missing_keys.items()}
         return [
             jsonlib.dumps(_writable({name: value for name, value in row.items() if name not in away or not away[name][at]}))
             for at, row in enumerate(frame.iter_rows(named=True))
         ]
 
-    def read(self) -> Page:
+    def materialize(self) -> Page:
         """The same page with its rows read."""
-        if self.unread is None or self.json is None:
+        if self.lazy is None or self.json is None:
             return self
-        return replace(self.unread.parse(self.json), file=self.file, lines=self.lines)
+        return replace(self.lazy.parse(self.json), file=self.file, lines=self.lines)
 
-    def plain(self) -> Page:
+    def to_python(self) -> Page:
         """The same page with numbers as Python's, for whoever looks at single values."""
         values = [
             column(name, [None if text is None else jsonlib.loads(text) for text in self.frame[name].to_list()])
@@ -142,7 +142,7 @@ class Page:
         return replace(self, frame=self.frame.with_columns(values), numbers=frozenset(), json=None)
 
 
-class Unread(NamedTuple):
+class LazyLines(NamedTuple):
     """What is known of lines that have not been read: the first one's keys, and how to make a page of some of them."""
 
     keys: tuple[str, ...]
@@ -157,9 +157,9 @@ class Route(NamedTuple):
     #: Another method than the connector's; "" for none.
     method: str = ""
     #: Whether the request has no body.
-    bare: bool = False
+    without_body: bool = False
     #: Whether it takes a record away, so that a 404 or 410 says that it is gone already.
-    gone: bool = False
+    is_delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class Block:
     #: What each record's request is addressed to, where that is made of the record; else empty.
     routes: Sequence[Route] = ()
     #: What each record must keep its order with, where `order_by` says so; else empty.
-    lanes: Sequence[Hashable] = ()
+    ordering_keys: Sequence[Hashable] = ()
 
     @property
     def hi(self) -> int:
@@ -197,7 +197,7 @@ class Block:
         return min(self.hi, self.lo + bisect_right(self.offsets, start + room) - 1)
 
 
-def place(file: str, line: int) -> str:
+def location(file: str, line: int) -> str:
     """Where a row stands, as a person would look it up."""
     return f"{file}:{line}" if file else f"row {line}"
 
@@ -215,7 +215,7 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in row.items()}
 
 
-def pages(items: Iterable[Any], *, unread: bool = False) -> Iterator[Page]:
+def pages(items: Iterable[Any], *, lazy: bool = False) -> Iterator[Page]:
     """Turn whatever a source yields into pages of bounded size; with `unread`, some of them may be `Page.unread`.
 
     Rows that come without line numbers are numbered from 1. Raises `SourceError` for an item that is
@@ -224,7 +224,7 @@ def pages(items: Iterable[Any], *, unread: bool = False) -> Iterator[Page]:
     row = 0
     for page in _unnumbered(items):
         numbered = page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
-        yield numbered if unread else numbered.read()
+        yield numbered if lazy else numbered.materialize()
         row += page.frame.height
 
 
@@ -281,7 +281,7 @@ def from_mappings(rows: Sequence[Mapping[str, Any]]) -> Page:
     columns = [column(name, [row.get(name) for row in rows]) for name in names]
     alike = all(len(row) == len(names) for row in rows)
     absent = {} if alike else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
-    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), fixed=False, absent=absent)
+    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), uniform=False, missing_keys=absent)
 
 
 def column(name: str, values: list[Any]) -> pl.Series:

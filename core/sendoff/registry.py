@@ -53,7 +53,7 @@ class Registry:
         self._allow = None if allow is None else {_normal(name) for name in allow} - {"sendoff"}
         self._met: set[str] = set()
         #: Plugins that are there and were not loaded, as `allow` does not name them.
-        self.passed_over: list[str] = []
+        self.skipped: list[str] = []
         self._load_entry_points()
         for file in files:
             name = f"{file.parent.name}/{file.name}"
@@ -70,7 +70,7 @@ class Registry:
         offer = self._offers[kind].get(name)
         return offer.component if offer else None
 
-    def close_to(self, kind: str, name: str) -> str | None:
+    def suggest(self, kind: str, name: str) -> str | None:
         return next(iter(get_close_matches(name, self._offers[kind], 1)), None)
 
     def offers(self, kind: str) -> Mapping[str, Offer]:
@@ -83,8 +83,8 @@ class Registry:
         if _normal(name) in self._allow:
             self._met.add(_normal(name))
             return True
-        if name not in self.passed_over:
-            self.passed_over.append(name)
+        if name not in self.skipped:
+            self.skipped.append(name)
         return False
 
     def _load_entry_points(self) -> None:
@@ -120,7 +120,7 @@ class Registry:
         for implementation in getattr(self._manager.hook, f"sendoff_{kind}").get_hookimpls():
             provider = self._providers[id(implementation.plugin)]
             for component in implementation.function():
-                problem = breach(component, kind)
+                problem = contract_violation(component, kind)
                 if problem:
                     raise PluginError(f"plugin {provider}: {problem}")
                 if component.name in seen:
@@ -129,7 +129,7 @@ class Registry:
                 yield component.name, Offer(component, provider)
 
 
-def breach(component: Any, kind: str) -> str | None:
+def contract_violation(component: Any, kind: str) -> str | None:
     """What keeps a class from being a component of this kind, in a sentence; None if nothing does."""
     base = KINDS[kind]
     title = getattr(component, "__name__", repr(component))

@@ -15,9 +15,9 @@ from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
 from sendoff.errors import ConfigError, SendoffError
-from sendoff.incremental import passed_over
-from sendoff.intake.preparer import Intake
-from sendoff.intake.reading import yielded
+from sendoff.incremental import as_delivered
+from sendoff.intake.preparer import RunPreparer
+from sendoff.intake.reading import read_source
 from sendoff.ledger import Failure, Ledger, RunState, history
 from sendoff.records import pages
 from sendoff.registry import Registry
@@ -83,33 +83,31 @@ class Runner:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
         whole = file.absolute()
         shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file
-        loaded = connectors.load(file, self.registry, home=self.home, shown=str(shown), egress_at_least=self._egress)
+        loaded = connectors.load(file, self.registry, home=self.home, shown=str(shown), min_egress=self._egress)
         loaded.source.state = self.state
         return loaded
 
-    def run(
-        self, name: str | Connector, *, records: Any = None, restart: bool = False, accept_refusals: bool = False
-    ) -> Report:
+    def run(self, name: str | Connector, *, records: Any = None, restart: bool = False, early_stop: bool = True) -> Report:
         """Run a connector, or go on with its run that was cut short, and say what it came to.
 
         `records` stand in for its source: any iterable of mappings, or anything Arrow. `restart`
-        gives up what an earlier run left. `accept_refusals` believes refusals even while nothing
+        gives up what an earlier run left. `early_stop=False` accepts rejections as final even while nothing
         has been delivered yet. Raises `ConfigError`, `SourceError`, `LedgerError`, `Locked`;
         records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
-        with self._ledger() as ledger, self._told(ledger, chosen), ledger.lock(chosen.name):
-            intake = Intake(ledger, chosen, self.state)
-            intake.settle()
+        with self._ledger() as ledger, self._notifying(ledger, chosen), ledger.lock(chosen.name):
+            intake = RunPreparer(ledger, chosen, self.state)
+            intake.remember_finished_runs()
             left = ledger.unfinished(chosen.name)
             if left is not None and restart:
-                ledger.abandon(left)
-                intake.end(left.id)
+                ledger.discard(left)
+                intake.finish(left.id)
                 left = None
-            state, source = intake.go_on(left, records) if left else intake.begin(records)
-            return self._deliver(ledger, chosen, source, state, accept_refusals)
+            state, source = intake.resume(left, records) if left else intake.start(records)
+            return self._deliver(ledger, chosen, source, state, early_stop)
 
-    def retry(self, run: int, *, records: Any = None, accept_refusals: bool = False) -> Report:
+    def retry(self, run: int, *, records: Any = None, early_stop: bool = True) -> Report:
         """Deliver the failed records of a run again, as a new run; `records` are their corrected selves.
 
         Raises `ConfigError` for a run that is not there or left nothing to retry.
@@ -117,11 +115,11 @@ class Runner:
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
             with ledger.lock(chosen.name):
-                intake = Intake(ledger, chosen, self.state)
-                intake.settle()
-                self._none_cut_short(ledger, chosen)
-                state, source = intake.begin_retry(run, records)
-                return self._deliver(ledger, chosen, source, state, accept_refusals)
+                intake = RunPreparer(ledger, chosen, self.state)
+                intake.remember_finished_runs()
+                self._refuse_interrupted(ledger, chosen)
+                state, source = intake.start_retry(run, records)
+                return self._deliver(ledger, chosen, source, state, early_stop)
 
     def interrupt(self, reason: str) -> None:
         """End the run under way after the requests that have left. Safe from a signal handler."""
@@ -135,10 +133,10 @@ class Runner:
         Nothing is sent. Raises `SourceError` for a source that cannot be read.
         """
         chosen.source.state = self.state
-        if chosen.only_new is None and not (self.state / "ledger.db").exists():
-            return previewed(chosen, count, pages(yielded(chosen.source)))
+        if chosen.incremental is None and not (self.state / "ledger.db").exists():
+            return previewed(chosen, count, pages(read_source(chosen.source)))
         with self._ledger() as ledger:
-            return previewed(chosen, count, Intake(ledger, chosen, self.state).coming())
+            return previewed(chosen, count, RunPreparer(ledger, chosen, self.state).preview_pages())
 
     def reset(self, name: str) -> int:
         """Forget what a connector has delivered and how far its source was read; answers with how many rows it knew.
@@ -147,25 +145,25 @@ class Runner:
         """
         chosen = self.connector(name)
         with self._ledger() as ledger, ledger.lock(chosen.name):
-            Intake(ledger, chosen, self.state).settle()
-            self._none_cut_short(ledger, chosen)
+            RunPreparer(ledger, chosen, self.state).remember_finished_runs()
+            self._refuse_interrupted(ledger, chosen)
             ledger.forget_cursor(chosen.name)
-            return ledger.memory(chosen.name).forget()
+            return ledger.delivered_rows(chosen.name).forget()
 
-    def forgo(self, run: int) -> int:
-        """Take the failed records of a run for delivered, so that `only_new` does not send them again.
+    def dismiss(self, run: int) -> int:
+        """Take the failed records of a run for delivered, so that `incremental` does not send them again.
 
-        Answers with how many there were. Raises `ConfigError` for a connector without `only_new`.
+        Answers with how many there were. Raises `ConfigError` for a connector without `incremental`.
         """
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
-            if chosen.only_new is None:
+            if chosen.incremental is None:
                 raise ConfigError(
-                    f"{chosen.name} has no only_new: its records are not remembered, so there is nothing to forgo"
+                    f"{chosen.name} has no incremental: its records are not remembered, so there is nothing to forgo"
                 )
             with ledger.lock(chosen.name):
-                rows = list(passed_over(chosen.only_new, pages(history.Failed(self.state, run).read(None))))
-                ledger.memory(chosen.name).remember(rows)
+                rows = list(as_delivered(chosen.incremental, pages(history.Failed(self.state, run).read(None))))
+                ledger.delivered_rows(chosen.name).remember(rows)
         return len(rows)
 
     def digest(self) -> dict[str, int]:
@@ -176,45 +174,43 @@ class Runner:
                 chosen = self.load(file)
                 if not any("digest" in notifier.when for notifier in chosen.notifiers):
                     continue
-                since, now = ledger.digested(name), self._clock()
+                since, now = ledger.last_digest(name), self._clock()
                 runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]
                 self._warn(notifications.digest(chosen, [_brief(run) for run in runs]))
-                ledger.note_digest(name, now)
+                ledger.mark_digest(name, now)
                 told[name] = len(runs)
         return told
 
-    def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, accept_refusals: bool) -> Report:
+    def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, early_stop: bool) -> Report:
         observers = (*self.observers, *chosen.observers)
-        self._run = run = Run(
-            ledger, chosen, source, state, observers=observers, random=self._random, accept_refusals=accept_refusals
-        )
+        self._run = run = Run(ledger, chosen, source, state, observers=observers, random=self._random, early_stop=early_stop)
         try:
             if self._interrupted:
                 run.interrupt(self._interrupted)
             report = run.deliver()
         finally:
             self._run = None
-        Intake(ledger, chosen, self.state).end(state.id)
+        RunPreparer(ledger, chosen, self.state).finish(state.id)
         self._report = report
         return report
 
     @contextmanager
-    def _told(self, ledger: Ledger, chosen: Connector) -> Iterator[None]:
+    def _notifying(self, ledger: Ledger, chosen: Connector) -> Iterator[None]:
         """Tell those who are to know what a run came to, also if it could not even begin."""
         self._report = None
         try:
             yield
         except SendoffError as error:
-            self._warn(notifications.after(ledger, chosen, error))
+            self._warn(notifications.notify_after(ledger, chosen, error))
             raise
         if self._report is not None:
-            self._warn(notifications.after(ledger, chosen, self._report))
+            self._warn(notifications.notify_after(ledger, chosen, self._report))
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
             _LOG.warning(trouble)
 
-    def _none_cut_short(self, ledger: Ledger, chosen: Connector) -> None:
+    def _refuse_interrupted(self, ledger: Ledger, chosen: Connector) -> None:
         left = ledger.unfinished(chosen.name)
         if left is not None:
             raise ConfigError(f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}")
@@ -229,5 +225,5 @@ class Runner:
 
 
 def _brief(run: dict[str, Any]) -> dict[str, Any]:
-    names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "unsettled", "started_at", "seconds")
+    names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "pending", "started_at", "seconds")
     return {name: run[name] for name in names}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sendoff.components import KINDS, Component
-from sendoff.registry import breach
+from sendoff.registry import contract_violation
 from sendoff.run.report import Report
 from sendoff.runner import Runner
 from sendoff.sandbox import LocalServer, Received, Reply, Sandbox
@@ -76,7 +76,7 @@ def check_component(component: type[Component]) -> None:
     """Assert that a class keeps its kind's contract: a name, a docstring, options with help."""
     kind = next((name for name, base in KINDS.items() if isinstance(component, type) and issubclass(component, base)), None)
     assert kind is not None, f"{component!r} is of no kind sendoff knows"
-    problem = breach(component, kind)
+    problem = contract_violation(component, kind)
     assert problem is None, problem
 
 

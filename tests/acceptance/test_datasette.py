@@ -79,5 +79,5 @@ def test_a_token_it_does_not_know_stops_the_run_after_one_request(
     monkeypatch.setenv("DATASETTE_TOKEN", "dstok_nonsense")
     project({"people.csv": people(1_000), **connector("datasette", datasette.url)})
     report = project.run("datasette")
-    assert (report.state, report.requests, report.unsettled) == ("stopped", 1, 1_000)
+    assert (report.state, report.requests, report.pending) == ("stopped", 1, 1_000)
     assert datasette.rows() == set()

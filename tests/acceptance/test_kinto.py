@@ -71,7 +71,7 @@ def test_a_batch_over_its_limit_is_refused_whole_and_learned_from_where_told(pro
     rows = "".join(f"{at},p{at}@example.com\n" for at in range(1, 101))
     changes = {
         "max_records: 25": "max_records: 100",
-        "  answers:\n": "  answers:\n    too_large_when: {status: 400, text: limited to 25}\n",
+        "  response:\n": "  response:\n    too_large_when: {status: 400, text: limited to 25}\n",
     }
     project({"people.csv": f"id,email\n{rows}", **connector("kinto", kinto, **changes)})
     text = (project.home / "connectors.d/kinto.yaml").read_text().replace("{type: integer}", "{type: integer, rename: number}")

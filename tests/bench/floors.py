@@ -27,7 +27,7 @@ def alternating(first: Callable[[], float], second: Callable[[], float], rounds:
 
 def transport(home: Path, rounds: int, name: str = "urllib3") -> float:
     """25 MB bodies by the transport that batches use, against a bare `sendall` on one connection."""
-    from sendoff import Request, Span, Wire
+    from sendoff import ConnectionSettings, Request, Span
     from sendoff_plugins.transports.http1 import Http1
     from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -35,29 +35,29 @@ def transport(home: Path, rounds: int, name: str = "urllib3") -> float:
     with Server(home) as server:
         where = urlsplit(server.url)
 
-        class Exchange:
+        class Queue:
             def __init__(self) -> None:
                 self.left = count
 
-            def next(self) -> Any:
+            def next_request(self) -> Any:
                 if not self.left:
                     return "done"
                 self.left -= 1
                 return Request(Span(0, 1), "POST", server.url, {}, [memoryview(body)], BODY, 60.0)
 
-            def next_many(self, most: int) -> Any:
-                return self.next()
+            def next_requests(self, limit: int) -> Any:
+                return self.next_request()
 
-            def answer(self, request: Any, answer: Any) -> None:
-                assert answer.status == 200, answer
+            def complete(self, request: Any, response: Any) -> None:
+                assert response.status == 200, response
 
             def wait(self, seconds: float) -> None: ...
-            def changed(self, callback: Any) -> None: ...
+            def on_change(self, callback: Any) -> None: ...
 
         def carried() -> float:
             chosen: Any = {"urllib3": Urllib3, "http1": Http1}[name](home=home)
             began = time.perf_counter()
-            chosen.carry(Exchange(), Wire(server.url, 1))
+            chosen.run(Queue(), ConnectionSettings(server.url, 1))
             return time.perf_counter() - began
 
         def bare() -> float:
@@ -117,7 +117,7 @@ def schema(home: Path, rounds: int) -> tuple[float, bool]:
     for at in range(0, 20_000, 97):
         rows[at]["score"] = 1.5
     page = from_mappings(rows)
-    ours = Schema([declare(name, rule) for name, rule in rules.items()], unknown="refuse")
+    ours = Schema([declare(name, rule) for name, rule in rules.items()], unknown="forbid")
     alone = cerberus.Validator(
         {**rules, "born": {"type": "string"}, "amount": {"type": "float", "min": -1000000}, "id": {**rules["id"]}}
     )

@@ -83,7 +83,9 @@ def _source(home: Path, use: str, file: str, **options: Any) -> Callable[[], Non
     made: Any = Registry().find("sources", use)
 
     def read() -> None:
-        found = sum(page.read().frame.height for page in pages(made(home=home, path=file, **options).read(None), unread=True))
+        found = sum(
+            page.materialize().frame.height for page in pages(made(home=home, path=file, **options).read(None), lazy=True)
+        )
         assert found == RECORDS
 
     return read

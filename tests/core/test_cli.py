@@ -70,8 +70,8 @@ def test_run_tells_machines_what_it_did(people: Sandbox, terminal: Terminal) -> 
     found = json.loads(terminal("run", "--json", code=1))
     (run,) = found["runs"]
     assert found["exit_code"] == 1
-    assert {name: run[name] for name in ("connector", "run", "state", "read", "delivered", "invalid", "rejected", "unsettled")} == {
-        "connector": "people", "run": 1, "state": "incomplete", "read": 4, "delivered": 3, "invalid": 0, "rejected": 1, "unsettled": 0
+    assert {name: run[name] for name in ("connector", "run", "state", "read", "delivered", "invalid", "rejected", "pending")} == {
+        "connector": "people", "run": 1, "state": "incomplete", "read": 4, "delivered": 3, "invalid": 0, "rejected": 1, "pending": 0
     }  # fmt: skip
     assert set(run) >= {"requests", "retries", "bytes", "seconds", "stopped_because"}
     assert sorted(record["id"] for record in people.records) == [1, 3, 4]
@@ -144,7 +144,7 @@ def test_of_a_retry_given_up_half_way_only_the_other_half_is_left(project: Proje
         )
         rows = "".join(f"{at},p{at}@example.com,1\n" for at in range(6))
         project({"people.csv": "id,email,age\n" + rows, "connectors.d/people.yaml": text})
-        terminal("run", "--accept-refusals", code=1)
+        terminal("run", "--no-early-stop", code=1)
         api.rules[:] = [rules.parse("401 if id = 4")]
         terminal("retry", "1", code=3)
         assert [record["id"] for record in api.records] == [0, 1, 2, 3]
@@ -192,7 +192,7 @@ def test_a_wrong_token_costs_one_request_and_the_run_goes_on_when_it_is_mended(p
         assert wrong["state"] == "stopped"
         assert wrong["requests"] == api.counts["requests"] == 1
         assert "check the token or key under destination.headers" in wrong["stopped_because"]
-        assert wrong["read"] == wrong["unsettled"]
+        assert wrong["read"] == wrong["pending"]
 
         project(
             {
@@ -464,7 +464,7 @@ def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox,
     )
     project({"connectors.d/people.yaml": text})
     (run,) = json.loads(terminal("run", "--json", code=3))["runs"]
-    assert (run["read"], run["invalid"], run["unsettled"], run["requests"]) == (4, 1, 3, 0)
+    assert (run["read"], run["invalid"], run["pending"], run["requests"]) == (4, 1, 3, 0)
     assert "nothing was sent" in run["stopped_because"]
     assert not people.counts
     project({"people.csv": CSV.replace(",x\n", ",7\n")})
@@ -507,9 +507,9 @@ def test_what_runs_when_and_for_whom(project: Project, terminal: Terminal, recei
 def test_failed_records_are_given_up_and_rows_forgotten(project: Project, terminal: Terminal, receiver: Receiver) -> None:
     receiver.script = lambda request: Reply(400 if b"bad" in request.body else 200)
     text = CONNECTOR.format(url=receiver.url, more="").replace("max_records: 10", "max_records: 1").replace("split", "fail")
-    project({"people.csv": CSV, "connectors.d/people.yaml": text + "only_new: {key: [id], first_run: send}\n"})
+    project({"people.csv": CSV, "connectors.d/people.yaml": text + "incremental: {key: [id], initial_load: send}\n"})
     terminal("run", "-q", code=1)
-    terminal("run", "-q", "--accept-refusals", code=1)
+    terminal("run", "-q", "--no-early-stop", code=1)
     assert terminal("failed", "2", "--dismiss") == "1 records given up; they are not sent again\n"
     assert "people: 4 rows known already, and not sent" in terminal("run", "-q")
     assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is as its first\n"

@@ -116,7 +116,7 @@ def test_an_error_inside_a_plugin_source_names_it_and_keeps_what_was_delivered(p
     assert report.state == "stopped"
     assert report.stopped_because == "flaky: RuntimeError: the tape tore"
     assert report.read == 20_000
-    assert report.read == report.delivered + report.unsettled
+    assert report.read == report.delivered + report.pending
 
 
 def test_an_error_inside_a_validator_is_raised_and_the_run_is_resumable(project: Project, receiver: Receiver) -> None:
@@ -145,8 +145,8 @@ def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
         def started(self, connector, run, facts):
             seen.append(("started", run))
 
-        def moved(self, connector, counts, seconds):
-            seen.append(("moved", counts["delivered"]))
+        def progressed(self, connector, counts, seconds):
+            seen.append(("progressed", counts["delivered"]))
 
         def ended(self, connector, report):
             seen.append(("ended", report.delivered))
@@ -155,7 +155,7 @@ def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
     Runner(project.home / "connectors.d", observers=[Watcher()]).run("c")
     assert seen[0] == ("started", 1)
     assert seen[-1] == ("ended", 500)
-    assert ("moved", 500) in seen
+    assert ("progressed", 500) in seen
 
 
 def test_the_log_and_metrics_observers_tell_what_happened(
@@ -211,7 +211,7 @@ def test_memory_is_flat_however_long_the_input(project: Project, receiver: Recei
         def read(self, cursor: object) -> Iterator[pl.DataFrame]:
             nonlocal peak
             for _ in range(60):
-                stock = runner._run._engine.plan.stock  # type: ignore[union-attr]
+                stock = runner._run._engine.planner.buffer  # type: ignore[union-attr]
                 peak = max(peak, sum(len(block.data) for block in stock._blocks))
                 yield pl.DataFrame({"text": ["x" * 1_000] * 2_000})
 
@@ -225,7 +225,7 @@ def test_memory_is_flat_however_long_the_input(project: Project, receiver: Recei
 def test_a_retry_leaves_none_of_very_many_records_behind(project: Project, receiver: Receiver) -> None:
     project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url).replace("100", "5000")})
     receiver.script = lambda request: Reply(400)
-    first = project.run("c", records=pl.DataFrame({"a": range(40_005)}), accept_refusals=True)
+    first = project.run("c", records=pl.DataFrame({"a": range(40_005)}), early_stop=False)
     assert first.rejected == 40_005
     receiver.script = ()
     receiver.requests.clear()
@@ -237,7 +237,7 @@ def test_a_failed_record_has_the_keys_it_had_and_no_others(project: Project, rec
     project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url)})
     receiver.script = lambda request: Reply(400)
     rows = [{"a": 1, "b": None}, {"a": 2}, {"c": [Decimal("1.10")]}]
-    first = project.run("c", records=rows, accept_refusals=True)
+    first = project.run("c", records=rows, early_stop=False)
     assert [failure["record"] for failure in history.failures(project.home / ".sendoff", first.run)] == rows
     receiver.script = ()
     receiver.requests.clear()

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from sendoff import Answer
-from sendoff.response import Kind, judge
+from sendoff import Response
+from sendoff.response import VerdictKind, classify
 from tests.stress import fuzz
 
 SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
@@ -37,4 +37,7 @@ def test_a_number_with_an_exponent_beyond_all_bounds_is_one_bad_line_and_no_end_
     lines = '{"a":1}\n{"a":[1e99999999999999999999, null]}\n'
     report = project({"in.jsonl": lines, "connectors.d/c.yaml": text}).run("c")
     assert (report.delivered, report.invalid, receiver.bodies) == (1, 1, [[{"a": 1}]])
-    assert judge(Answer(400, {"content-type": "application/json"}, b'{"a":1e99999999999999999999}')).kind is Kind.REJECTED
+    assert (
+        classify(Response(400, {"content-type": "application/json"}, b'{"a":1e99999999999999999999}')).kind
+        is VerdictKind.REJECTED
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sendoff
-from sendoff import Answer, Transport
+from sendoff import Response, Transport
 from sendoff.testing import Project, Receiver
 from sendoff.transport.egress import refusal
 
@@ -87,9 +87,9 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def ask(transport: Transport, url: str) -> Answer:
+def ask(transport: Transport, url: str) -> Response:
     exchange = Exchange(url)
-    transport.carry(exchange, sendoff.Wire(url, guard=lambda address: refusal(address, "public")))
+    transport.run(exchange, sendoff.ConnectionSettings(url, address_filter=lambda address: refusal(address, "public")))
     (answer,) = exchange.answers
     return answer
 
@@ -109,7 +109,7 @@ def test_x1_no_connection_is_opened(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
         host = "rebound.example.com"
     answer = ask(kind(), f"http://{host}/x")
-    assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, True)
     assert "never dialled" in answer.error or "public" in answer.error
     assert dialled == []
 
@@ -118,7 +118,7 @@ def test_x1_no_connection_is_opened(
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "localhost."])
 def test_x1_other_spellings_of_an_address_are_what_they_lead_to(host: str, kind: type[Transport], dialled: list[Any]) -> None:
     answer = ask(kind(), f"http://{host}/x")
-    assert (answer.status, answer.sent) == (None, False)
+    assert (answer.status, answer.may_have_been_sent) == (None, False)
     assert dialled == []
 
 

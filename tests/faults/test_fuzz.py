@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff.testing import Project
-from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
+from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
 from tests.faults.wire import Wire, request
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -152,14 +152,14 @@ def test_no_record_is_delivered_without_an_answer_and_no_answer_is_taken_for_ano
     with Server(script) as server:
         text = (
             f'source: {{use: jsonl, path: in.jsonl}}\nsend: single\ndestination: {{url: "{server.url}", transport: {transport}, '
-            "concurrency: 8, timeout: 20, retry: {base: 0.001, cap: 0.01, attempts: 100}, idempotent: true}\n"
+            "concurrency: 8, timeout: 20, retry: {initial_backoff: 0.001, max_backoff: 0.01, max_attempts: 100}, idempotent: true}\n"
         )
         rows = "".join(f'{{"n":{at}}}\n' for at in range(300))
         report = project({"in.jsonl": rows, "connectors.d/c.yaml": text}).run("c")
     unanswered = {b'{"n":%d}' % at for at in range(300)} - hostile.answered
     assert (report.state, report.stopped_because, unanswered) == ("complete", None, set())
     assert report.delivered <= len(hostile.answered)
-    assert report.read == report.delivered + report.rejected + report.invalid + report.unsettled
+    assert report.read == report.delivered + report.rejected + report.invalid + report.pending
     if transport == "http1":  # urllib3 throws away what came with an answer, so that it is nobody's either
         assert not hostile.reused, "a line was used again after an answer that nobody had asked for"
     assert sum(hostile.seen.values()) >= report.requests - report.retries
@@ -184,7 +184,7 @@ def answers(draw: Any) -> bytes:
 
 def told(raw: bytes, cuts: list[int]) -> Any:
     """What the parser makes of some bytes that come in pieces and then end."""
-    reply, places = Reply(1 << 20), sorted({min(cut, len(raw)) for cut in cuts} | {0, len(raw)})
+    reply, places = ResponseParser(1 << 20), sorted({min(cut, len(raw)) for cut in cuts} | {0, len(raw)})
     try:
         for lo, hi in pairwise(places):
             reply.feed(raw[lo:hi])
@@ -194,7 +194,7 @@ def told(raw: bytes, cuts: list[int]) -> Any:
             reply.ended()
     except Malformed as error:
         return type(error)
-    answer = reply.answer()
+    answer = reply.response()
     return answer.status, answer.headers, answer.body
 
 

@@ -40,7 +40,7 @@ def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:
             samples.write("csv", rows, home)
             yield "source: {use: csv, path: in.csv, once: true}"
         case "only-new":
-            yield f"source: {samples.write('csv', rows, home)}\nonly_new: {{key: [id], first_run: send}}"
+            yield f"source: {samples.write('csv', rows, home)}\nincremental: {{key: [id], initial_load: send}}"
         case "s3":
             samples.write("csv", rows, home)
             with servers.s3() as url:
@@ -128,7 +128,7 @@ def test_c13_killed_while_it_reads_or_sends_it_goes_on_and_each_record_counts_on
 
 def again_is_nothing_new(project: Project, source: str, api: Sandbox) -> bool:
     """Sources that give a record once give nothing more now."""
-    if not any(word in source for word in ("once", "only_new", "cursor", "singer", "inbox")):
+    if not any(word in source for word in ("once", "incremental", "cursor", "singer", "inbox")):
         return True
     before = len(api.records)
     out, _ = start(project.home).communicate(timeout=60)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sendoff import LedgerError, Locked, Runner
-from sendoff.ledger import Changes, Failure, Ledger, Piece, locks, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, Ledger, locks, state_dir
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver
@@ -39,19 +39,19 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def begun(directory: Path) -> tuple[Ledger, object]:
     ledger = Ledger(directory)
-    return ledger, ledger.begin("c", shape=b"s", fingerprint=b"f")
+    return ledger, ledger.begin("c", config_digest=b"s", fingerprint=b"f")
 
 
 def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
     ledger, state = begun(tmp_path / "s")
     failure = Failure("rejected", 7, "f.csv", 9, "400: no", '{"a":1}', 400, 1)
-    pieces = [Piece(0, 10, 10, b"x"), Piece(10, 20, 1, b"y")]
+    pieces = [Chunk(0, 10, 10, b"x"), Chunk(10, 20, 1, b"y")]
     ledger.commit(state, Changes(opened=pieces, planned=20, read=25, requests=2))
     ledger.commit(state, Changes(closed=[0], delivered=[Span(0, 7), Span(8, 10), Span(12, 14)], failed=[failure], requests=1))
     ledger.close()
     again = Ledger(tmp_path / "s").unfinished("c")
     assert again
-    assert again.pieces == pieces[1:]
+    assert again.chunks == pieces[1:]
     assert list(again.delivered) == [(0, 7), (8, 10), (12, 14)]
     assert list(again.failed) == [(7, 8)]
     assert (again.planned, again.read, again.requests, again.rejected) == (20, 25, 3, 1)
@@ -59,13 +59,13 @@ def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
 
 def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     ledger, state = begun(tmp_path / "s")
-    ledger.commit(state, Changes(opened=[Piece(0, 10, 10)], planned=10))
+    ledger.commit(state, Changes(opened=[Chunk(0, 10, 10)], planned=10))
     with pytest.raises(LedgerError, match="nothing more is sent"):
-        ledger.commit(state, Changes(closed=[0], opened=[Piece(5, 6, 1), Piece(5, 6, 1)], planned=20))
+        ledger.commit(state, Changes(closed=[0], opened=[Chunk(5, 6, 1), Chunk(5, 6, 1)], planned=20))
     ledger.close()
     again = Ledger(tmp_path / "s").unfinished("c")
     assert again
-    assert [piece.lo for piece in again.pieces] == [0]
+    assert [piece.lo for piece in again.chunks] == [0]
     assert again.planned == 10
 
 
@@ -105,8 +105,8 @@ OLDER = {
 @pytest.mark.parametrize("version", OLDER)
 def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, version: int) -> None:
     ledger = Ledger(tmp_path / "s")
-    state = ledger.begin("c", shape=b"x", fingerprint=b"y")
-    ledger.commit(state, Changes(opened=[Piece(0, 10, 10, b"d")], planned=10, read=10))
+    state = ledger.begin("c", config_digest=b"x", fingerprint=b"y")
+    ledger.commit(state, Changes(opened=[Chunk(0, 10, 10, b"d")], planned=10, read=10))
     ledger.close()
     with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db, db:  # as that version made it
         new = columns(db)
@@ -120,12 +120,12 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: 
     ledger = Ledger(tmp_path / "s")
     left = ledger.unfinished("c")
     assert left is not None
-    assert left.pieces == [Piece(0, 10, 10, b"d")]
-    apart = Piece(10, 20, 4, b"e", (Span(10, 12), Span(18, 20)))
+    assert left.chunks == [Chunk(0, 10, 10, b"d")]
+    apart = Chunk(10, 20, 4, b"e", (Span(10, 12), Span(18, 20)))
     ledger.commit(left, Changes(opened=[apart], planned=20))
     again = ledger.unfinished("c")
     assert again is not None
-    assert again.pieces[1] == apart
+    assert again.chunks[1] == apart
     ledger.close()
 
 
@@ -209,8 +209,8 @@ def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(pro
 def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path}/far nfs4 rw 0 0\n")
-    assert state_dir.kind(tmp_path / "far/away", mounts) == "nfs4"
-    assert state_dir.kind(tmp_path / "near", mounts) == "ext4"
+    assert state_dir.filesystem_type(tmp_path / "far/away", mounts) == "nfs4"
+    assert state_dir.filesystem_type(tmp_path / "near", mounts) == "ext4"
     monkeypatch.setattr(state_dir, "kind", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="network filesystem"):
         Ledger(tmp_path / "s")
@@ -275,7 +275,7 @@ def test_l2_a_lock_on_a_file_deleted_before_it_was_locked_is_taken_again(
 
 def test_l3_two_connectors_share_a_ledger(tmp_path: Path) -> None:
     ledgers = [Ledger(tmp_path / "s") for _ in range(2)]
-    states = [ledger.begin(f"c{number}", shape=b"", fingerprint=b"") for number, ledger in enumerate(ledgers)]
+    states = [ledger.begin(f"c{number}", config_digest=b"", fingerprint=b"") for number, ledger in enumerate(ledgers)]
 
     def write(ledger: Ledger, state: object) -> None:
         for at in range(60):

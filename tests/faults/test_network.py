@@ -45,13 +45,13 @@ def all_arrived(home: Path, records: list[dict[str, int]]) -> bool:
     return judge({at: {"id": at} for at in range(ROWS)}, held.delivered, [(each["id"], each) for each in records]) == NOTHING
 
 
-QUICK = {"base": 0.01, "cap": 0.1, "attempts": 40}
+QUICK = {"initial_backoff": 0.01, "max_backoff": 0.1, "max_attempts": 40}
 
 
 @hosts
 @pytest.mark.parametrize("transport", ["urllib3", "http1"])
 def test_n2_where_nothing_answers_a_connection_is_given_up_and_was_not_sent(cable: Cable, transport: str) -> None:
-    given(cable.home, cable.url, transport=transport, timeout=2, retry={"attempts": 2, "base": 0.01})
+    given(cable.home, cable.url, transport=transport, timeout=2, retry={"max_attempts": 2, "initial_backoff": 0.01})
     cable.firewall("tcp flags syn drop")
     begun = time.monotonic()
     code, _, err = cable.run("run", "c")
@@ -59,7 +59,7 @@ def test_n2_where_nothing_answers_a_connection_is_given_up_and_was_not_sent(cabl
     assert time.monotonic() - begun < 30
     assert "no connection and no answer within 2 seconds" in err or "cannot connect to" in err, err
     cable.firewall()
-    assert cable.run("run", "c", "--accept-refusals")[0] == 0
+    assert cable.run("run", "c", "--no-early-stop")[0] == 0
     assert all_arrived(cable.home, cable.taken()["records"])
 
 
@@ -78,7 +78,7 @@ def test_n5_a_name_that_turns_private_is_not_dialled(cable: Cable, transport: st
 @hosts
 def test_n3_a_name_server_that_says_nothing_is_named_and_nothing_is_sent(cable: Cable) -> None:
     cable.names(lambda host, asked: None)
-    given(cable.home, f"http://api.example.com:{netns.PORT}", retry={"attempts": 2, "base": 0.01})
+    given(cable.home, f"http://api.example.com:{netns.PORT}", retry={"max_attempts": 2, "initial_backoff": 0.01})
     code, out, err = cable.run("run", "c")
     assert code == 3
     assert "api.example.com" in err + out
@@ -166,7 +166,7 @@ def test_n12_a_partition_parks_the_run_and_the_next_one_goes_on(cable: Cable) ->
         cable.home,
         cable.url,
         timeout=1,
-        retry={"attempts": 3, "base": 0.01, "cap": 0.1, "give_up_after": 3},
+        retry={"max_attempts": 3, "initial_backoff": 0.01, "max_backoff": 0.1, "max_elapsed": 3},
         send="single",
         pace={"requests": "60/s"},
     )
@@ -178,7 +178,7 @@ def test_n12_a_partition_parks_the_run_and_the_next_one_goes_on(cable: Cable) ->
     assert (run.returncode, report["state"]) == (3, "stopped")
     assert 0 < report["delivered"] < ROWS
     cable.firewall()
-    code, _, err = cable.run("run", "c", "--accept-refusals")
+    code, _, err = cable.run("run", "c", "--no-early-stop")
     assert code == 0, err
     taken = cable.taken()
     assert all_arrived(cable.home, taken["records"])

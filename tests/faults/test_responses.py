@@ -58,7 +58,7 @@ def run(
     **settings: Any,
 ) -> Report:
     text = (
-        f'source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: "{api.url}/x", concurrency: 2, retry: {{{retry}}}, answers: {answers}{more}}}\n'
+        f'source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: "{api.url}/x", concurrency: 2, retry: {{{retry}}}, response: {answers}{more}}}\n'
         f"send: {{use: batch, max_records: {batch}}}\non_failure: {on_failure}\n"
     )
     project({"in.jsonl": "".join(f'{{"n": {at}}}\n' for at in range(n)), "connectors.d/c.yaml": text})
@@ -90,7 +90,7 @@ def test_a_400_that_names_the_row_in_a_header_or_in_the_message_needs_no_search(
             return said(200), ns
         return said(400, {"error": f"Row {row} has no name"}, **({"X_Row": str(row)} if where == "header" else {})), []
 
-    answers = "{culprit: {header: X-Row}}" if where == "header" else '{culprit: {text: "Row {row} has"}}'
+    answers = "{bad_record: {header: X-Row}}" if where == "header" else '{bad_record: {text: "Row {row} has"}}'
     with Api(rule) as api:
         report = run(project, api, answers)
     assert failed(project, report).keys() == BAD
@@ -213,7 +213,7 @@ def test_what_cannot_be_believed_holds_the_records_and_a_mended_run_goes_on(
 ) -> None:
     with Receiver([reply]) as api:
         report = run(project, api, answers)
-        assert (report.state, report.requests, report.unsettled, report.exit_code) == ("stopped", 1, 300, 3)
+        assert (report.state, report.requests, report.pending, report.exit_code) == ("stopped", 1, 300, 3)
         assert failed(project, report) == {}
         api.script = lambda request: said(200, {"ok": True, "results": [{"s": 200}] * len(json.loads(request.body))})
         mended = "{records: {at: $.results, status: $.s}}"
@@ -264,7 +264,7 @@ def test_h14_m9_a_rest_longer_than_allowed_parks_the_connector_until_then(projec
 
 def test_a_destination_left_down_costs_the_next_run_one_request(project: Project) -> None:
     with Receiver(lambda request: said(503) if len(api.requests) > 1 else said(200)) as api:
-        report = run(project, api, n=50, batch=10, retry="base: 0.01, give_up_after: 0.2")
+        report = run(project, api, n=50, batch=10, retry="base: 0.01, max_elapsed: 0.2")
         assert report.state == "stopped"
         before = len(api.requests)
         with (

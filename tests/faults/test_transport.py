@@ -21,8 +21,8 @@ import pytest
 import trustme
 
 import sendoff
-from sendoff import TLS, Answer, Request, Span, Transport, Wait
-from sendoff.response import Kind, judge
+from sendoff import TLS, Request, Response, Span, Transport, Wait
+from sendoff.response import VerdictKind, classify
 from sendoff_plugins.transports.http1 import Http1
 from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -44,7 +44,7 @@ class Exchange:
             Request(Span(at, at + 1), "POST", url, {"Content-Type": "application/json"}, [body], len(body), deadline)
             for at in range(count)
         ]
-        self.answers: list[Answer] = []
+        self.answers: list[Response] = []
         self._lock = threading.Lock()
 
     def next(self) -> Any:
@@ -54,7 +54,7 @@ class Exchange:
     def next_many(self, most: int) -> Any:
         return self.next()
 
-    def answer(self, request: Request, answer: Answer) -> None:
+    def answer(self, request: Request, answer: Response) -> None:
         with self._lock:
             self.answers.append(answer)
 
@@ -64,15 +64,15 @@ class Exchange:
     def changed(self, callback: Any) -> None: ...
 
 
-def ask(transport: Transport, url: str, **settings: Any) -> Answer:
+def ask(transport: Transport, url: str, **settings: Any) -> Response:
     exchange = Exchange(url, **settings)
-    transport.carry(exchange, sendoff.Wire(url, 1))
+    transport.run(exchange, sendoff.ConnectionSettings(url, 1))
     (answer,) = exchange.answers
     return answer
 
 
-def verdict(answer: Answer) -> Kind:
-    return judge(answer).kind
+def verdict(answer: Response) -> VerdictKind:
+    return classify(answer).kind
 
 
 def test_a_plain_answer_comes_back_whole(transport: Transport) -> None:
@@ -103,7 +103,7 @@ def test_connections_are_kept_alive(transport: Transport) -> None:
 
     with Wire(two) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert [answer.status for answer in exchange.answers] == [200, 200]
     assert server.connections == 1
 
@@ -112,13 +112,13 @@ def test_n1_a_refused_connection_was_not_sent(transport: Transport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     answer = ask(transport, f"http://127.0.0.1:{port}/")
-    assert (answer.status, answer.sent, answer.fatal) == (None, False, False)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, False)
     assert "refused" in answer.error
 
 
 def test_n3_a_name_that_does_not_resolve_was_not_sent(transport: Transport) -> None:
     answer = ask(transport, "http://no-such-host.invalid/")
-    assert (answer.status, answer.sent, answer.fatal) == (None, False, False)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, False)
     assert answer.error
 
 
@@ -145,9 +145,9 @@ def test_what_is_no_whole_answer_is_unknown_and_never_success(transport: Transpo
     with Wire(script) as server:
         answer = ask(transport, server.url)
     assert answer.status is None, answer
-    assert answer.sent
+    assert answer.may_have_been_sent
     assert answer.error
-    assert verdict(answer) is Kind.RETRY
+    assert verdict(answer) is VerdictKind.RETRY
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_deadline_is_total(transport: Transport, script: Any) -> None:
         took = time.monotonic() - began
     assert answer.status is None
     assert "no whole answer within 0.5 seconds" in answer.error
-    assert answer.sent
+    assert answer.may_have_been_sent
     assert 0.4 < took < 2.0
 
 
@@ -213,7 +213,7 @@ def test_h9_x2_redirects_are_not_followed(transport: Transport, status: int) -> 
             answer = ask(transport, server.url)
         assert elsewhere.connections == 0
     assert answer.status == status
-    assert verdict(answer) is Kind.STOP
+    assert verdict(answer) is VerdictKind.STOP
 
 
 def test_h6_an_interim_answer_is_not_the_answer(transport: Transport) -> None:
@@ -226,7 +226,7 @@ def test_h2_bytes_after_an_answer_never_become_the_next_one(transport: Transport
     refusing = saying(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}")
     with Wire(poisoned, refusing) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert exchange.answers[0].status == 200
     assert exchange.answers[1].status in (400, None)
 
@@ -236,7 +236,7 @@ def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport
         exchange = Exchange(server.url, count=2)
         original = exchange.next
         exchange.next = lambda: (time.sleep(0.1), original())[1]  # type: ignore[method-assign]
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert [answer.status for answer in exchange.answers] == [200, 200]
     assert server.connections == 2
 
@@ -244,7 +244,7 @@ def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport
 def test_m8_cookies_are_not_kept(transport: Transport) -> None:
     with Wire(saying(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert b"cookie" not in server.requests[1].lower()
 
 
@@ -273,7 +273,7 @@ def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
         server.start()
         answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
         server.join(10)
-    assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, True)
     assert "certificate" in answer.error
     assert got in ([], [b""])
 
@@ -288,7 +288,7 @@ def test_n15_a_server_that_speaks_no_tls_is_fatal(transport: Transport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=plain, args=(listener,)).start()
         answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
-    assert (answer.status, answer.sent, answer.fatal) == (None, False, True)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, True)
 
 
 def test_n8_a_line_that_breaks_under_tls_is_unknown_and_retried(
@@ -309,7 +309,7 @@ def test_n8_a_line_that_breaks_under_tls_is_unknown_and_retried(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, args=(listener,)).start()
         answer = ask(transport, f"https://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
-    assert (answer.status, answer.sent, answer.fatal) == (None, True, False)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, True, False)
 
 
 def test_tls_works_with_a_trusted_certificate(transport: Transport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_n_requests_travel_at_once(transport: Transport) -> None:
 
     with Wire(meeting) as server:
         exchange = Exchange(server.url, count=4)
-        transport.carry(exchange, sendoff.Wire(server.url, 4))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 4))
     assert [answer.status for answer in exchange.answers] == [200] * 4
 
 
@@ -373,7 +373,7 @@ def test_a_wait_is_waited_before_the_next_is_asked_for(transport: Transport) -> 
 
         exchange.next = scripted  # type: ignore[method-assign]
         exchange.wait = waited.append  # type: ignore[method-assign]
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert asked_at[1] - asked_at[0] >= 0.1
     assert len(asked_at) == 3
 
@@ -395,7 +395,7 @@ def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> 
 
         threading.Timer(0.1, tell).start()
         began = time.monotonic()
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert time.monotonic() - began < 10
     assert exchange.answers[0].status == 200
 
@@ -416,7 +416,7 @@ def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> 
 def test_a_malformed_answer_is_no_worse_than_unknown(transport: Transport, raw: bytes, statuses: set[int | None]) -> None:
     with Wire(saying(raw, hold=0.2), saying(b"HTTP/1.1 418 Next\r\nContent-Length: 0\r\n\r\n")) as server:
         exchange = Exchange(server.url, count=2)
-        transport.carry(exchange, sendoff.Wire(server.url, 1))
+        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
     assert exchange.answers[0].status in statuses
     # Whatever came after it was not taken for the next answer.
     assert exchange.answers[1].status in (418, None)
@@ -503,33 +503,36 @@ def test_h24_http_2_is_not_offered_so_no_server_speaks_it(transport: Transport, 
         server = threading.Thread(target=serve, args=(listener,))
         server.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-        assert asked(transport, sendoff.Wire(url, tls=TLS(ca=tmp_path / "ca.pem"))).status == 200
+        assert asked(transport, sendoff.ConnectionSettings(url, tls=TLS(ca=tmp_path / "ca.pem"))).status == 200
         server.join(10)
     assert spoken in ([None], ["http/1.1"])
 
 
-def asked(transport: Transport, wire: sendoff.Wire) -> Answer:
+def asked(transport: Transport, wire: sendoff.ConnectionSettings) -> Response:
     exchange = Exchange(wire.url)
-    transport.carry(exchange, wire)
+    transport.run(exchange, wire)
     (answer,) = exchange.answers
     return answer
 
 
 def test_an_authority_of_ones_own_is_trusted_where_named(transport: Transport, secure: Any) -> None:
-    assert asked(transport, sendoff.Wire(secure.serve(client=False), tls=TLS(ca=secure.ca))).status == 200
-    assert asked(transport, sendoff.Wire(secure.serve(client=False))).fatal
-    assert asked(transport, sendoff.Wire(secure.serve(client=False), tls=TLS(verify=False))).status == 200
+    assert asked(transport, sendoff.ConnectionSettings(secure.serve(client=False), tls=TLS(ca=secure.ca))).status == 200
+    assert asked(transport, sendoff.ConnectionSettings(secure.serve(client=False))).permanent
+    assert asked(transport, sendoff.ConnectionSettings(secure.serve(client=False), tls=TLS(verify=False))).status == 200
 
 
 def test_mutual_tls_shows_the_certificate(transport: Transport, secure: Any) -> None:
-    assert asked(transport, sendoff.Wire(secure.serve(client=True), tls=TLS(ca=secure.ca, cert=secure.cert))).status == 200
-    assert asked(transport, sendoff.Wire(secure.serve(client=True), tls=TLS(ca=secure.ca))).status is None
+    assert (
+        asked(transport, sendoff.ConnectionSettings(secure.serve(client=True), tls=TLS(ca=secure.ca, cert=secure.cert))).status
+        == 200
+    )
+    assert asked(transport, sendoff.ConnectionSettings(secure.serve(client=True), tls=TLS(ca=secure.ca))).status is None
 
 
 def test_a_proxy_is_used_where_named(transport: Transport) -> None:
     with Wire(saying(OK)) as proxy:
         url = proxy.url.removesuffix("/x").replace("//", "//user:pa%20ss@")
-        answer = asked(transport, sendoff.Wire("http://api.example.com/v1/x", proxy=url))
+        answer = asked(transport, sendoff.ConnectionSettings("http://api.example.com/v1/x", proxy=url))
     assert answer.status == 200
     assert proxy.requests[0].startswith(b"POST http://api.example.com/v1/x HTTP/1.1\r\n")
     assert b"proxy-authorization: basic" in proxy.requests[0].lower()
@@ -537,7 +540,7 @@ def test_a_proxy_is_used_where_named(transport: Transport) -> None:
 
 def test_a_proxy_may_itself_be_reached_by_tls(transport: Transport, secure: Any) -> None:
     proxy = secure.serve(client=False).removesuffix("/x")
-    answer = asked(transport, sendoff.Wire("http://api.example.com/v1/x", tls=TLS(ca=secure.ca), proxy=proxy))
+    answer = asked(transport, sendoff.ConnectionSettings("http://api.example.com/v1/x", tls=TLS(ca=secure.ca), proxy=proxy))
     assert answer.status == 200
     assert secure.got[0].startswith(b"POST http://api.example.com/v1/x HTTP/1.1\r\n")
 
@@ -553,7 +556,7 @@ def test_a_proxy_tunnels_tls(transport: Transport, secure: Any) -> None:
             pump.join(5)
 
     with Wire(tunnel) as proxy:
-        wire = sendoff.Wire(secure.serve(client=False), tls=TLS(ca=secure.ca), proxy=proxy.url.removesuffix("/x"))
+        wire = sendoff.ConnectionSettings(secure.serve(client=False), tls=TLS(ca=secure.ca), proxy=proxy.url.removesuffix("/x"))
         assert asked(transport, wire).status == 200
     assert proxy.requests[0].startswith(b"CONNECT 127.0.0.1:")
 
@@ -576,8 +579,8 @@ def test_n16_a_proxy_that_fails_is_named_and_its_password_is_not(transport: Tran
         if says == "nobody":
             with socket.create_server(("127.0.0.1", 0)) as closed:
                 url = f"http://user:s3cr3t-word@127.0.0.1:{closed.getsockname()[1]}"
-        answer = asked(transport, sendoff.Wire("https://api.example.com/v1/x", proxy=url))
-    assert (answer.status, answer.fatal) == (None, True)
+        answer = asked(transport, sendoff.ConnectionSettings("https://api.example.com/v1/x", proxy=url))
+    assert (answer.status, answer.permanent) == (None, True)
     assert "the proxy" in answer.error
     assert "s3cr3t-word" not in answer.error
 
@@ -626,5 +629,5 @@ def test_n2_a_connection_that_was_never_made_sent_nothing(transport: Transport) 
         answer = ask(transport, f"http://127.0.0.1:{port}/x", deadline=0.5)
         for line in held:
             line.close()
-    assert (answer.status, answer.sent) == (None, False)
+    assert (answer.status, answer.may_have_been_sent) == (None, False)
     assert answer.error == "no connection and no answer within 0.5 seconds"

@@ -12,14 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Answer, ConfigError, SourceError
+from sendoff import ConfigError, Response, SourceError
 from sendoff.config import connector
 from sendoff.registry import Registry
-from sendoff.response import Policy, judge
-from sendoff.response.rate_headers import quota_rest, retry_after
+from sendoff.response import Policy, classify
+from sendoff.response.rate_headers import quota_reset_delay, retry_after
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
-from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
+from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
 
 Target = Callable[[bytes], None]
 
@@ -71,7 +71,7 @@ def _sound(page: Any) -> None:
     assert read.frame.height == page.frame.height
     assert all(0 <= row < read.frame.height for row in read.faults)
     assert len(read.as_json(range(read.frame.height))) == read.frame.height
-    read.plain()
+    read.to_python()
 
 
 _POLICIES = [
@@ -79,8 +79,8 @@ _POLICIES = [
     Policy.of({"records": {"at": "$.results", "status": "$.status", "reason": "$.error"}}),
     Policy.of({"records": {"at": "$.errors", "index": "$.row", "first": 1}}),
     Policy.of({"records": {"at": "$", "id": "$.id", "field": "id", "delivered_when": {"path": "$.ok", "equals": True}}}),
-    Policy.of({"culprit": {"text": "Row {row} has"}}),
-    Policy.of({"culprit": {"pointers": True}, "rejected_when": {"text": "bad"}}),
+    Policy.of({"bad_record": {"text": "Row {row} has"}}),
+    Policy.of({"bad_record": {"pointers": True}, "rejected_when": {"text": "bad"}}),
 ]
 _TYPES = ["application/json", "application/problem+json", "text/html", "", "application/json; charset=latin-1", "text/plain"]
 
@@ -92,8 +92,8 @@ def answers(data: bytes) -> None:
     status, kind, count, body = 100 + data[0] * 2, _TYPES[data[1] % len(_TYPES)], 1 + data[2] % 4, data[3:]
     headers = {"content-type": kind, "x-row": body[:20].decode("latin-1")}
     for policy in _POLICIES:
-        verdict = judge(Answer(status, headers, body), policy, count=count, ids=lambda field: ["a", 2, None, "4"][:count])
-        assert all(-1 <= at < count for at in (*verdict.apart, *verdict.captured))
+        verdict = classify(Response(status, headers, body), policy, count=count, ids=lambda field: ["a", 2, None, "4"][:count])
+        assert all(-1 <= at < count for at in (*verdict.per_record, *verdict.captured))
         assert len(verdict.reason) < 3_000
 
 
@@ -109,7 +109,7 @@ def retry_after_(data: bytes) -> None:
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": first, "date": date},
             {"ratelimit-remaining": first, "ratelimit-reset": second},
         ):
-            rest = quota_rest(headers)
+            rest = quota_reset_delay(headers)
             assert rest is None or 0 <= rest < float("inf")
 
 
@@ -117,14 +117,14 @@ def http1(data: bytes) -> None:
     """What a server sends, in two pieces: an answer, or `Malformed`; and the same however it is cut."""
     told = []
     for at in (len(data), len(data) // 2, 1):
-        reply = Reply(1 << 16)
+        reply = ResponseParser(1 << 16)
         try:
             reply.feed(data[:at])
             if not reply.done and data[at:]:
                 reply.feed(data[at:])
             if not reply.done:
                 reply.ended()
-            answer = reply.answer()
+            answer = reply.response()
             told.append((answer.status, answer.body))
         except Malformed:
             told.append((None, b""))
@@ -137,13 +137,13 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         yaml,
         [
             b"source: {use: csv, path: in.csv}\nschema: {id: integer, email: {type: string, nullable: true}}\ndestination: {url: 'https://example.com/x', headers: {A: b}}\nsend: {use: batch, max_records: 10}\non_failure: split\n",
-            b"source: stdin\ndestination:\n  url: http://localhost/{id}\n  answers: {records: {at: $.r, status: $.s}}\nschedule: '0 7 * * *'\nonly_new: {key: [id]}\n",
+            b"source: stdin\ndestination:\n  url: http://localhost/{id}\n  response: {records: {at: $.r, status: $.s}}\nschedule: '0 7 * * *'\nincremental: {key: [id]}\n",
             b"&a [*a, !!binary x, ${env:X}, 1e3, 012, no]\n",
         ],
     ),
     "csv": (csv, [b"a,b\r\n1,2\r\n", b'a,b\n"x ""y""\n",2\n3\n', b"\xef\xbb\xbfa;b\n,\n"]),
     "jsonl": (jsonl, [b'{"a":1}\n{"a":"x","b":[1,{"c":null}]}\n', b'{"a":1,"a":2}\n[1]\n\n{"a":NaN}\n{"a":123456789012345678901234567890}\n']),
-    "answers": (
+    "response": (
         answers,
         [
             b'\x32\x00\x01{"results":[{"status":201},{"status":400,"error":"no"}]}',

@@ -91,11 +91,11 @@ def speak(words: list[str], env: dict[str, str], leaking: bool) -> None:
 def connector(chance: Random, url: str, auth: str, send: str) -> str:
     """A connector with secrets wherever one may stand."""
     said = AUTHS[auth] % {"url": url, "dead": 9}
-    capture = "answers: {capture: {theirs: $.id, all: $.error}}, " if chance.random() < 0.7 else ""
+    capture = "response: {capture: {theirs: $.id, all: $.error}}, " if chance.random() < 0.7 else ""
     return (
         "source: {use: csv, path: in.csv}\nschema: {id: integer, name: string}\n"
         f"{SENDS[send]}\n"
-        f"destination:\n  {{url: '{url}/x?key=${{QUERY}}', {capture}retry: {{attempts: 2, base: 0.01, cap: 0.02}}, {said}}}\n"
+        f"destination:\n  {{url: '{url}/x?key=${{QUERY}}', {capture}retry: {{max_attempts: 2, initial_backoff: 0.01, max_backoff: 0.02}}, {said}}}\n"
         f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', when: [failure, success]}}]\n"
     )
 
@@ -177,7 +177,7 @@ COMMANDS = (
     ("check", "-v"),
     ("preview", "c"),
     ("run", "c"),
-    ("run", "c", "--json", "--accept-refusals"),
+    ("run", "c", "--json", "--no-early-stop"),
     ("run", "c", "--restart"),
     ("runs", "1", "--requests"),
     ("runs", "1", "--json"),

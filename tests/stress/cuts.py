@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from sendoff.ledger import Changes, Failure, Ledger, Piece, opening, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, Ledger, opening, state_dir
 from sendoff.records import Span
 from tests.stress.promise import Budget, Figures, Promise
 
@@ -37,7 +37,10 @@ def powered_by(disk: Any, overrides: dict[str, str]) -> Iterator[None]:
     def connect(name: str, **_: Any) -> Any:
         return Database(name[5:].partition("?")[0], disk, overrides)
 
-    with mock.patch.object(opening.sqlite3, "connect", connect), mock.patch.object(state_dir, "sync_directory", disk.sync_directory):
+    with (
+        mock.patch.object(opening.sqlite3, "connect", connect),
+        mock.patch.object(state_dir, "sync_directory", disk.sync_directory),
+    ):
         yield
 
 
@@ -51,14 +54,14 @@ def work(directory: Path, acknowledged: list[int]) -> None:
 
 
 def _work(ledger: Ledger, acknowledged: list[int]) -> None:
-    state = ledger.begin("c", shape=b"s", fingerprint=b"f")
+    state = ledger.begin("c", config_digest=b"s", fingerprint=b"f")
     acknowledged.append(0)
     for at in range(1, COMMITS):
         failure = Failure("rejected", at * 10 - 1, "f", at, "no", "{}" * 200)
         done = [Span(at * 10 - 10, at * 10 - 1)] if at > 1 else []
         closed = [at * 10 - 10] if at > 1 else []
         changes = Changes(
-            closed, [Piece(at * 10, at * 10 + 10, 10, b"d")], done, [failure] if at > 1 else [], planned=at * 10 + 10
+            closed, [Chunk(at * 10, at * 10 + 10, 10, b"d")], done, [failure] if at > 1 else [], planned=at * 10 + 10
         )
         ledger.commit(state, changes)
         acknowledged.append(at)
@@ -85,7 +88,7 @@ def cut(scratch: Path, number: int, overrides: dict[str, str]) -> tuple[int, int
         planned = state.planned // 10 - 1 if state else 0
         if state:
             places = [0] * state.planned
-            for lo, hi in [*((p.lo, p.hi) for p in state.pieces), *state.delivered, *state.failed]:
+            for lo, hi in [*((p.lo, p.hi) for p in state.chunks), *state.delivered, *state.failed]:
                 for at in range(lo, hi):
                     places[at] += 1
             assert set(places[10:]) <= {1}, "a record is in no place, or in two"

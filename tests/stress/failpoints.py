@@ -100,10 +100,10 @@ def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
 
 
 def _desk(die: _Dying, *, verb: str) -> None:
-    from sendoff.run.dispatcher import Desk
+    from sendoff.run.dispatcher import Dispatcher
     from sendoff.transport.protocol import Request
 
-    original = getattr(Desk, verb)
+    original = getattr(Dispatcher, verb)
 
     def dying(desk: Any, *args: Any) -> Any:
         if verb == "answer":
@@ -113,7 +113,7 @@ def _desk(die: _Dying, *, verb: str) -> None:
             die()
         return found
 
-    setattr(Desk, verb, dying)
+    setattr(Dispatcher, verb, dying)
 
 
 def _end(die: _Dying) -> None:
@@ -175,7 +175,7 @@ def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, 
     with Sandbox(["400 if email ~ ^bad"]) as api, Proxy(api.port, weather) as proxy:
         (home / "connectors.d/c.yaml").write_text(
             "source: {use: csv, path: in.csv}\nschema: {id: integer, email: string}\nsend: {use: batch, max_records: 10}\n"
-            f'on_failure: split\ndestination: {{url: "{proxy.url}/x", concurrency: 2, retry: {{base: 0.01, cap: 0.02}}}}\n'
+            f'on_failure: split\ndestination: {{url: "{proxy.url}/x", concurrency: 2, retry: {{initial_backoff: 0.01, max_backoff: 0.02}}}}\n'
         )
         children.append(zygote.start("tests.stress.failpoints:armed", step, hit, cwd=home))
         code = children[0].wait(60)

@@ -13,7 +13,7 @@ from tests.stress.cuts import SCRATCH
 from tests.stress.promise import Budget, Figures, Promise
 from tests.stress.zygote import ROOT
 
-TARGETS = ("yaml", "csv", "jsonl", "answers", "retry_after", "http1")
+TARGETS = ("yaml", "csv", "jsonl", "response", "retry_after", "http1")
 SECONDS = 60
 
 

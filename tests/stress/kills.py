@@ -27,7 +27,7 @@ WORLDS: tuple[tuple[str, str, tuple[str, ...], int], ...] = (
     ("one by one, http1, outages", "send: single", ("503 if every 41", "400 if email ~ ^bad"), 4_096),
     ("a result for each record", "send: {use: batch, max_records: 5}", ("each if email ~ ^bad",), 8),
 )  # fmt: skip
-RESULTS = "answers: {records: {at: $.results, status: $.status, reason: $.error}}, "
+RESULTS = "response: {records: {at: $.results, status: $.status, reason: $.error}}, "
 ENDED_BY = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: What a run that was ended by each of them, or had stopped by itself, exits with.
 EXITS = {0, 1, -9, -15, -2, -1, 143, 130, 129}
@@ -63,7 +63,7 @@ class World:
             (self.home / "connectors.d" / "c.yaml").write_text(
                 f"source: {{use: csv, path: in.csv}}\nschema: {{id: integer, email: string}}\n{self.sends}\n"
                 f'destination: {{url: "{api.url}/x", {self.answers}transport: {self.transport}, concurrency: 4, '
-                "retry: {base: 0.01, cap: 0.05, attempts: 50}}\n"
+                "retry: {initial_backoff: 0.01, max_backoff: 0.05, max_attempts: 50}}\n"
             )
             yield api
 
@@ -105,7 +105,7 @@ class World:
         held = account(self.home / ".sendoff")
         if held is None:
             return NOTHING
-        taken = [(record["id"], record) for record in list(api.taken.get("/x", []))]
+        taken = [(record["id"], record) for record in list(api.received.get("/x", []))]
         delivered = [self.valid[at] for at in held.delivered]
         found = judge(self.source, delivered, taken, [self.valid[at] for at in held.rejected])
         assert found.well, f"{self.name}: {found}"

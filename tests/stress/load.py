@@ -52,7 +52,7 @@ def together(home: Path, seed: int) -> Counter[str]:
             (home / f"connectors.d/c{number}.yaml").write_text(
                 f"source: {{use: csv, path: in-{number}.csv}}\nschema: {{id: integer}}\nsend: {sends}\n"
                 f'destination: {{url: "{api.url}/{number}", concurrency: 2, timeout: 30, '
-                "retry: {base: 0.01, cap: 0.1, attempts: 60}}\n"
+                "retry: {initial_backoff: 0.01, max_backoff: 0.1, max_attempts: 60}}\n"
             )
         reports: dict[int, str] = {}
 

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from sendoff import Answer, ConfigError, LedgerError
+from sendoff import ConfigError, LedgerError, Response
 from sendoff.ledger import Changes, Ledger, RunState
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
@@ -57,9 +57,9 @@ class OnDisk:
         """What a process that starts finds; it goes on with it, or begins."""
         left = self.ledger.unfinished("c")
         if left is None:
-            self.run = self.ledger.begin("c", shape=shape, fingerprint=b"f")
+            self.run = self.ledger.begin("c", config_digest=shape, fingerprint=b"f")
         else:
-            self.run = self.ledger.resume(left, shape=shape, fingerprint=b"f", what="the source")
+            self.run = self.ledger.resume(left, config_digest=shape, fingerprint=b"f", what="the source")
         return self.run
 
     def commit(self, changes: Changes) -> None:
@@ -116,33 +116,33 @@ class Delivery(RuleBasedStateMachine):
         self.scratch = Path(tempfile.mkdtemp(prefix="model-", dir=SCRATCH))
         self.disk = OnDisk(self.scratch)
         self.run = Simulation(
-            n, self.api, batch=batch, concurrency=concurrency, split=split and batch > 1, seed=seed, memory=self.disk, accept_refusals=True,
-            retry={"attempts": 1_000, "give_up_after": 1e9}, answers=PER_RECORD if self.per_record else {},
+            n, self.api, batch=batch, concurrency=concurrency, split=split and batch > 1, seed=seed, memory=self.disk, early_stop=False,
+            retry={"max_attempts": 1_000, "max_elapsed": 1e9}, response=PER_RECORD if self.per_record else {},
         )  # fmt: skip
 
-    def api(self, records: Sequence[int]) -> Answer:
+    def api(self, records: Sequence[int]) -> Response:
         """It takes what it can, once, and answers as Hypothesis wants it to."""
         kind, COUNTS[self.kind] = self.kind, COUNTS[self.kind] + 1
         seen = tuple(records) in self.taken  # a repeat is told by its key, and that is made of its span
         if kind == "413" and len(records) > 1 and not seen:
-            return Answer(413)
+            return Response(413)
         if kind in ("500", "503", "401") or kind == "lost before":
-            return Answer(error="reset", sent=False) if kind == "lost before" else Answer(int(kind))
+            return Response(error="reset", may_have_been_sent=False) if kind == "lost before" else Response(int(kind))
         if kind == "429":
-            return Answer(429, {"retry-after": "2"})
+            return Response(429, {"retry-after": "2"})
         if not self.per_record and self.bad.intersection(records):
-            return REFUSED if kind != "lost after it was taken" else Answer(error="reset")
+            return REFUSED if kind != "lost after it was taken" else Response(error="reset")
         good = [at for at in records if at not in self.bad]
         if not seen:
             self.taken.add(tuple(records))
             self.applied.update(good)
         if kind == "lost after it was taken":
-            return Answer(error="reset")
+            return Response(error="reset")
         self.confirmed.update(good)
         if not self.per_record:
-            return Answer(200)
+            return Response(200)
         verdicts = ",".join(f'{{"s":{400 if at in self.bad else 201}}}' for at in records)
-        return Answer(200, {"content-type": "application/json"}, f'{{"r":[{verdicts}]}}'.encode())
+        return Response(200, {"content-type": "application/json"}, f'{{"r":[{verdicts}]}}'.encode())
 
     @rule(kind=st.sampled_from(ANSWERS), steps=st.integers(1, 25))
     def go_on(self, kind: str, steps: int) -> None:
@@ -221,7 +221,10 @@ class Delivery(RuleBasedStateMachine):
             return
         delivered, failed = set(_all(found.delivered)), set(_all(found.failed))
         held = Counter(
-            at for piece in found.pieces for at in _all(piece.spans) if piece.step != 1 or at not in delivered | failed
+            at
+            for piece in found.chunks
+            for at in _all(piece.spans)
+            if piece.records_per_request != 1 or at not in delivered | failed
         )
         places = held + Counter(delivered) + Counter(failed)
         assert set(places.values()) <= {1}, "a record is in two places"

@@ -12,11 +12,11 @@ from itertools import count
 from typing import Any
 from unittest import mock
 
-from sendoff import Answer
-from sendoff.encode.idempotency import Key, keymaker
+from sendoff import Response
+from sendoff.encode.idempotency import Key, make_key_function
 from sendoff.ledger import Changes, Ledger
 from sendoff.ledger.locks import RunLock
-from sendoff.response import judge
+from sendoff.response import classify
 
 Fault = Callable[[], Any]
 #: Names the fault to the processes that are begun meanwhile.
@@ -37,8 +37,8 @@ def a_ledger_that_forgets() -> Any:
 def a_judge_that_takes_a_503_for_a_yes() -> Any:
     """A server's trouble counts as delivered."""
 
-    def gullible(answer: Answer, *args: Any, **named: Any) -> Any:
-        return judge(Answer(200) if answer.status == 503 else answer, *args, **named)
+    def gullible(answer: Response, *args: Any, **named: Any) -> Any:
+        return classify(Response(200) if answer.status == 503 else answer, *args, **named)
 
     return mock.patch("sendoff.engine.engine.judge", gullible)
 
@@ -49,7 +49,7 @@ def a_key_for_each_attempt() -> Any:
     def careless(secret: bytes, *args: Any) -> Key:
 
         def key(lo: int, hi: int, proof: bytes) -> str:
-            return keymaker(os.urandom(16), *args)(lo, hi, proof)
+            return make_key_function(os.urandom(16), *args)(lo, hi, proof)
 
         return key
 

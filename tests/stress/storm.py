@@ -70,7 +70,7 @@ def torture(budget: Budget) -> Figures:
         with Counting(records) as api, Zygote(scratch) as zygote:
             (scratch / "connectors.d/c.yaml").write_text(
                 f"source: {{use: csv, path: in.csv}}\nschema: {{id: integer}}\nsend: {{use: batch, max_records: {BATCH}}}\n"
-                f'destination: {{url: "{api.url}/x", concurrency: 8, timeout: 20, retry: {{base: 0.05, cap: 0.5, attempts: 100}}}}\n'
+                f'destination: {{url: "{api.url}/x", concurrency: 8, timeout: 20, retry: {{initial_backoff: 0.05, max_backoff: 0.5, max_attempts: 100}}}}\n'
             )
             run: list[Any] = []
 

@@ -60,7 +60,7 @@ def calls(blow: str, home: Path) -> list[int]:
     with _world(home) as api:
         run = _run(home, [*_traced(blow, home), sys.executable, "-c", _main(blow)])
         assert run.returncode == 1, run.stderr
-        assert len(api.taken["/x"]) == RECORDS - len(BAD)
+        assert len(api.received["/x"]) == RECORDS - len(BAD)
     lines = (home / "trace").read_text().splitlines()
     # strace counts for each thread apart.
     made = Counter(line.split()[0] for line in lines if f"{BLOWS[blow][0]}(" in line)
@@ -121,7 +121,7 @@ def struck(blow: str, hit: int, home: Path) -> tuple[bool, Judgement]:
         held = account(state)
         assert held is not None
         assert held.rejected == BAD, f"{blow}@{hit}: the wrong ones failed: {held.rejected}"
-        taken = [(record["id"], record) for record in api.taken.get("/x", [])]
+        taken = [(record["id"], record) for record in api.received.get("/x", [])]
         source = {at: {"id": at, "email": email} for at, email in EMAILS.items()}
         return fell, judge(source, held.delivered, taken, held.rejected)
 

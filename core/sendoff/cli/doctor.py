@@ -65,7 +65,7 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
     mode = runner.state.stat().st_mode & 0o777
     yield (
         "ledger",
-        f"{runner.state}, {state_dir.kind(runner.state) or 'unknown filesystem'}, {free >> 20:,} MiB free",
+        f"{runner.state}, {state_dir.filesystem_type(runner.state) or 'unknown filesystem'}, {free >> 20:,} MiB free",
         ("" if not mode & 0o077 else "others can read it; chmod 700"),
     )
     yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.new import fresh
+from sendoff.cli.new import new_connector_path
 
 
 @click.command("duplicate")
@@ -15,7 +15,7 @@ from sendoff.cli.new import fresh
 def command(project: Project, name: str, copy: str | None) -> None:
     """Copy a connector's file under a new name, which is asked for if it is not given."""
     file = project.file(name)
-    target = fresh(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
+    target = new_connector_path(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
     target = target.with_suffix(file.suffix)
     target.write_bytes(file.read_bytes())
     click.echo(f"{target} written")

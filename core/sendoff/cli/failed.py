@@ -11,9 +11,9 @@ import click
 
 from sendoff import jsonlib
 from sendoff.cli.group import Project
-from sendoff.cli.output import defused, table
+from sendoff.cli.output import escape_formula, table
 from sendoff.ledger import history
-from sendoff.records import place
+from sendoff.records import location
 
 EXTRA = ("_reason", "_status", "_row")
 
@@ -23,12 +23,12 @@ EXTRA = ("_reason", "_status", "_row")
 @click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _reason, _status, _row.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
-@click.option("--dismiss", is_flag=True, help="Give them up: only_new takes them for delivered, and sends them no more.")
+@click.option("--dismiss", is_flag=True, help="Give them up: incremental takes them for delivered, and sends them no more.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None, dismiss: bool) -> None:
     """Show the records of a run that were not delivered, as the source had them, with the reason."""
     if dismiss:
-        count = project.runner.forgo(run)
+        count = project.runner.dismiss(run)
         click.echo(f"{count:,} records given up; they are not sent again")
         return
     rows = (_flat(row) for row in history.failures(project.runner.state, run))
@@ -36,7 +36,7 @@ def command(project: Project, run: int, form: str | None, dismiss: bool) -> None
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    where = place(row["file"], row["line"])
+    where = location(row["file"], row["line"])
     return {**row["record"], "_reason": row["reason"], "_status": row["status"], "_row": where}
 
 
@@ -47,7 +47,7 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(out, [*names, *EXTRA], lineterminator="\n")
     writer.writeheader()
     for row in kept:
-        writer.writerow({name: _cell(value) for name, value in row.items()} | {"_reason": defused(row["_reason"])})
+        writer.writerow({name: _cell(value) for name, value in row.items()} | {"_reason": escape_formula(row["_reason"])})
     click.echo(out.getvalue(), nl=False)
 
 

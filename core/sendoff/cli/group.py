@@ -28,7 +28,7 @@ COMMANDS = {
     "run": "Deliver the records of some connectors, or of all.",
     "runs": "List the runs in the ledger, or show one.",
     "failed": "Show the records of a run that were not delivered, as the source had them, with the reason.",
-    "results": "Show what `destination.answers.capture` kept of a run's answers, with the rows it belongs to.",
+    "results": "Show what `destination.response.capture` kept of a run's answers, with the rows it belongs to.",
     "retry": "Deliver the failed records of a run again, as they were or corrected, as a run of its own.",
     "reset": "Forget what a connector has delivered and how far its source was read: its next run is as its first.",
     "schedule": "Show when connectors run next, and how they went last.",

@@ -19,22 +19,22 @@ TEMPLATE = """\
 # {name}: what it delivers, to whom, and whom to ask.
 
 source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
-# only_new: {{key: [id], first_run: skip}}          # deliver only rows that were not delivered before
+# incremental: {{key: [id], initial_load: skip}}          # deliver only rows that were not delivered before
 # schedule: {{cron: "0 7 * * *", timezone: Europe/Berlin}}   # see `sendoff schedule`, `sendoff serve`
 # notify: [{{use: webhook, url: "https://chat.example.com/hook"}}]
 
 # The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
 # date, datetime, time, dict, list. A field is not nullable unless it says so.
 {schema}unknown: drop                # columns not named above: drop, keep or refuse
-on_invalid: set_aside        # or stop: send nothing if any record is invalid
+on_invalid: skip        # or stop: send nothing if any record is invalid
 
 destination:
   url: {url}
   method: POST
   # headers: {{Authorization: "Bearer ${{env:API_TOKEN}}"}}
   # auth: {{use: bearer, file: secrets/token}}    # or basic, oauth2, standard_webhooks
-  # pace: 10/s                                  # at most; Retry-After is obeyed anyhow
-  # answers: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean no; see docs/how-to
+  # rate_limit: 10/s                            # at most; Retry-After is obeyed anyhow
+  # response: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean no; see docs/how-to
   # atomic: true             # a refused request leaves nothing behind, so it may be split
   concurrency: 4             # requests under way at once, or auto
   timeout: 60                # seconds for a whole attempt
@@ -62,7 +62,7 @@ schema:
 @click.pass_obj
 def command(project: Project, name: str, sample: Path | None, url: str) -> None:
     """Write a connector file with every default in it and a word on each."""
-    file = fresh(project, name)
+    file = new_connector_path(project, name)
     schema, use, path = SCHEMA, "csv", "inbox/*.csv"
     if sample is not None:
         source = file_source(project, sample)
@@ -73,7 +73,7 @@ def command(project: Project, name: str, sample: Path | None, url: str) -> None:
     click.echo(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
 
 
-def fresh(project: Project, name: str) -> Path:
+def new_connector_path(project: Project, name: str) -> Path:
     """The file of a connector that is not there yet."""
     problem = check_name(name)
     if problem:

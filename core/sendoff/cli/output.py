@@ -44,9 +44,12 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value).translate(_PLAIN)
 
 
+#: The help of ``--no-early-stop``, which `run` and `retry` have.
+NO_EARLY_STOP = "Treat rejections as the records' own even while nothing has been delivered yet."
+
 json_option = click.option("--json", "to_json", is_flag=True, help="Print JSON.")
 
 
-def defused(text: str) -> str:
+def escape_formula(text: str) -> str:
     """An API's words, so that no spreadsheet takes them for a formula (OWASP, CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

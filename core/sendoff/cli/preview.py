@@ -10,8 +10,8 @@ import click
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json
 from sendoff.config.connector import Connector
-from sendoff.config.secrets import Resolved, is_credential
-from sendoff.records import place
+from sendoff.config.secrets import SecretStr, is_credential
+from sendoff.records import location
 from sendoff.run.prepare import SMALL
 from sendoff.transport.protocol import Request
 
@@ -30,7 +30,7 @@ def command(project: Project, name: str, count: int, form: str) -> None:
     for request in requests:
         {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
     for failure in invalid:
-        click.echo(f"set aside: {place(failure.file, failure.line)}: {failure.reason}", err=True)
+        click.echo(f"set aside: {location(failure.file, failure.line)}: {failure.reason}", err=True)
     if not requests:
         click.echo("no valid record to show", err=True)
         raise SystemExit(1)
@@ -42,7 +42,7 @@ def _http(connector: Connector, request: Request) -> None:
     click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
     for name, value in _shown_headers(connector, request).items():
         click.echo(f"{name}: {value}")
-    click.echo(f"Content-Length: {request.length}\n\n{_body(request)}\n")
+    click.echo(f"Content-Length: {request.body_length}\n\n{_body(request)}\n")
 
 
 def _curl(connector: Connector, request: Request) -> None:
@@ -57,7 +57,7 @@ def _json(connector: Connector, request: Request) -> None:
         {
             "method": request.method,
             "url": _shown_url(connector, request),
-            "headers": {**_shown_headers(connector, request), "Content-Length": str(request.length)},
+            "headers": {**_shown_headers(connector, request), "Content-Length": str(request.body_length)},
             "body": _body(request),
         }
     )
@@ -65,7 +65,7 @@ def _json(connector: Connector, request: Request) -> None:
 
 def _shown_url(connector: Connector, request: Request) -> str:
     url, shown = connector.destination.url, request.url
-    if isinstance(url, Resolved):
+    if isinstance(url, SecretStr):
         shown = shown.replace(str(url), url.template)
     return connector.secrets.redact(shown)
 
@@ -74,13 +74,13 @@ def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
     """The headers, with secrets by the names the file gives them, and literal credentials hidden."""
     shown = {
         name: value.template
-        if isinstance(value, Resolved)
+        if isinstance(value, SecretStr)
         else "***"
         if is_credential(name)
         else connector.secrets.redact(value)
         for name, value in request.headers.items()
     }
-    if connector.destination.compress != "none" and request.length >= SMALL:
+    if connector.destination.compress != "none" and request.body_length >= SMALL:
         shown["Content-Encoding"] = f"{connector.destination.compress} (the body and its length are shown as they are before)"
     if connector.auth is not None:
         shown |= dict.fromkeys(connector.auth.headers, f"(made by {connector.auth.name})")

@@ -13,7 +13,7 @@ from sendoff.cli.group import Project
 def command(project: Project, name: str) -> None:
     """Forget what a connector has delivered and how far its source was read: its next run is as its first.
 
-    For `only_new`, for a cursor, and for files that are delivered once. What the ledger knows of its runs stays.
+    For `incremental`, for a cursor, and for files that are delivered once. What the ledger knows of its runs stays.
     """
     count = project.runner.reset(name)
     click.echo(f"{name}: {count:,} rows forgotten; its next run is as its first")

@@ -10,9 +10,9 @@ import click
 
 from sendoff import jsonlib
 from sendoff.cli.group import Project
-from sendoff.cli.output import defused, table
+from sendoff.cli.output import escape_formula, table
 from sendoff.ledger import history
-from sendoff.records import place
+from sendoff.records import location
 
 
 @click.command("results")
@@ -21,12 +21,12 @@ from sendoff.records import place
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None) -> None:
-    """Show what `destination.answers.capture` kept of a run's answers, with the rows it belongs to.
+    """Show what `destination.response.capture` kept of a run's answers, with the rows it belongs to.
 
     Where an answer is for several records, the row is the first one's.
     """
     rows = [
-        {"_row": place(row["file"], row["line"]), "_records": row["records"], **row["captured"]}
+        {"_row": location(row["file"], row["line"]), "_records": row["records"], **row["captured"]}
         for row in history.results(project.runner.state, run)
     ]
     names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
@@ -37,7 +37,7 @@ def command(project: Project, run: int, form: str | None) -> None:
         out = io.StringIO()
         writer = csv.DictWriter(out, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: defused(_cell(value)) for name, value in row.items()} for row in rows)
+        writer.writerows({name: escape_formula(_cell(value)) for name, value in row.items()} for row in rows)
         click.echo(out.getvalue(), nl=False)
     else:
         table([name.removeprefix("_") for name in names], [[_cell(row.get(name)) for name in names] for row in rows])

@@ -10,8 +10,8 @@ import click
 
 from sendoff.cli.failed import EXTRA
 from sendoff.cli.group import Project
-from sendoff.cli.output import json_option
-from sendoff.cli.run import finish, load, watch
+from sendoff.cli.output import NO_EARLY_STOP, json_option
+from sendoff.cli.run import add_progress, load, run_all
 from sendoff.components import Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
@@ -28,29 +28,35 @@ from sendoff.run.report import Report
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A corrected file of them, CSV or JSON Lines.",
 )
-@click.option("--accept-refusals", is_flag=True, help="Believe refusals even while nothing has been delivered yet.")
+@click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
-def command(project: Project, run: int, fixed: Path | None, accept_refusals: bool, quiet: bool, to_json: bool) -> None:
+def command(project: Project, run: int, fixed: Path | None, early_stop: bool, quiet: bool, to_json: bool) -> None:
     """Deliver the failed records of a run again, as they were or corrected, as a run of its own."""
     runner = project.runner
     chosen = load(project, [history.run(runner.state, run)["connector"]])
     records = _corrected(project, fixed) if fixed else None
-    watch(runner, quiet)
+    add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
-        return runner.retry(run, records=records, accept_refusals=accept_refusals)
+        return runner.retry(run, records=records, early_stop=early_stop)
 
-    finish(project, chosen, deliver, to_json)
+    run_all(project, chosen, deliver, to_json)
 
 
 def _corrected(project: Project, file: Path) -> Iterator[Page]:
     """The pages of a corrected file, without the columns that `sendoff failed` added."""
-    for page in map(Page.plain, pages(file_source(project, file).read(None))):
+    for page in map(Page.to_python, pages(file_source(project, file).read(None))):
         extra = [name for name in EXTRA if name in page.frame.columns]
         yield Page(
-            page.frame.drop(extra), page.file, page.lines, page.faults, text=page.text, fixed=page.fixed, absent=page.absent
+            page.frame.drop(extra),
+            page.file,
+            page.lines,
+            page.row_errors,
+            all_text=page.all_text,
+            uniform=page.uniform,
+            missing_keys=page.missing_keys,
         )
 
 

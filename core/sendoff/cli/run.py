@@ -15,12 +15,12 @@ from typing import Any, cast
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import history
-from sendoff.records import place
+from sendoff.records import location
 from sendoff.run.report import Report
 from sendoff.runner import Runner
 
@@ -28,11 +28,11 @@ from sendoff.runner import Runner
 @click.command("run")
 @click.argument("names", nargs=-1)
 @click.option("--restart", is_flag=True, help="Give up what a run that was cut short left, and begin anew.")
-@click.option("--accept-refusals", is_flag=True, help="Believe refusals even while nothing has been delivered yet.")
+@click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
-def command(project: Project, names: Sequence[str], restart: bool, accept_refusals: bool, quiet: bool, to_json: bool) -> None:
+def command(project: Project, names: Sequence[str], restart: bool, early_stop: bool, quiet: bool, to_json: bool) -> None:
     """Deliver the records of some connectors, or of all.
 
     A run that was cut short is gone on with. Ends with 0 if every record was delivered, 1 if some
@@ -43,12 +43,12 @@ def command(project: Project, names: Sequence[str], restart: bool, accept_refusa
     chosen = load(project, names)
     if not chosen:
         raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` makes one")
-    watch(runner, quiet)
+    add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
-        return runner.run(connector, restart=restart, accept_refusals=accept_refusals)
+        return runner.run(connector, restart=restart, early_stop=early_stop)
 
-    finish(project, chosen, deliver, to_json)
+    run_all(project, chosen, deliver, to_json)
 
 
 def load(project: Project, names: Sequence[str]) -> list[Connector]:
@@ -66,14 +66,14 @@ def load(project: Project, names: Sequence[str]) -> list[Connector]:
     return loaded
 
 
-def watch(runner: Runner, quiet: bool) -> None:
+def add_progress(runner: Runner, quiet: bool) -> None:
     """Show progress, if there is such an observer and it is wanted."""
     progress = runner.registry.find("observers", "progress")
     if progress is not None and not quiet:
         runner.observers = (*runner.observers, cast(Observer, progress()))
 
 
-def finish(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:
+def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:
     """Run one after the other, show the account, and end with the exit code of the worst."""
     reports: list[Report] = []
     codes = [0]
@@ -103,7 +103,7 @@ def finish(project: Project, chosen: Sequence[Connector], deliver: Any, to_json:
 
 def show(project: Project, reports: Sequence[Report]) -> None:
     """The account of some runs, and the next command to try."""
-    heads = ["connector", "run", "read", "delivered", "rejected", "invalid", "unsettled", "requests", "seconds", "state"]
+    heads = ["connector", "run", "read", "delivered", "rejected", "invalid", "pending", "requests", "seconds", "state"]
     table(
         heads,
         [
@@ -114,7 +114,7 @@ def show(project: Project, reports: Sequence[Report]) -> None:
                 r.delivered,
                 r.rejected,
                 r.invalid,
-                r.unsettled,
+                r.pending,
                 r.requests,
                 f"{r.seconds:.1f}",
                 r.state,
@@ -123,8 +123,8 @@ def show(project: Project, reports: Sequence[Report]) -> None:
         ],
     )
     for report in reports:
-        if report.known:
-            click.echo(f"\n{report.connector}: {report.known:,} rows known already, and not sent")
+        if report.unchanged:
+            click.echo(f"\n{report.connector}: {report.unchanged:,} rows known already, and not sent")
         if report.stopped_because:
             click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid
@@ -132,14 +132,14 @@ def show(project: Project, reports: Sequence[Report]) -> None:
             continue
         click.echo(f"\n{report.connector}: {left:,} not delivered")
         for reason in history.reasons(project.runner.state, report.run):
-            first = place(reason["file"], reason["line"])
+            first = location(reason["file"], reason["line"])
             click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
     _next_steps(reports)
 
 
 def _next_steps(reports: Sequence[Report]) -> None:
     steps = []
-    me = called()
+    me = program_name()
     for report in reports:
         if report.rejected + report.invalid:
             steps.append((f"{me} failed {report.run} --csv > fix.csv", "the records to correct"))
@@ -155,7 +155,7 @@ def _next_steps(reports: Sequence[Report]) -> None:
             click.echo(f"  {step.ljust(width)}  # {why}")
 
 
-def called() -> str:
+def program_name() -> str:
     """How the user can call this program again: by its name if that is found, else by its path."""
     name = Path(sys.argv[0])
     if shutil.which(name.name) or not name.exists():

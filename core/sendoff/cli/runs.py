@@ -12,7 +12,7 @@ from sendoff.cli.output import as_json, json_option, table
 from sendoff.errors import ConfigError
 from sendoff.ledger import history
 
-_COUNTS = ("read", "delivered", "rejected", "invalid", "unsettled", "requests")
+_COUNTS = ("read", "delivered", "rejected", "invalid", "pending", "requests")
 _SHOWN = (
     "id",
     "connector",

@@ -11,7 +11,7 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
-from sendoff.cli.run import called, load
+from sendoff.cli.run import load, program_name
 from sendoff.config import cron
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
@@ -32,7 +32,7 @@ def command(ctx: click.Context, to_json: bool) -> None:
     found = []
     for chosen in _scheduled(project, ()):
         assert chosen.schedule is not None
-        at = cron.following(chosen.schedule["cron"], chosen.schedule["timezone"], now)
+        at = cron.next_due(chosen.schedule["cron"], chosen.schedule["timezone"], now)
         local = datetime.fromtimestamp(at, cron.zone(chosen.schedule["timezone"]))
         last = history.runs(project.runner.state, chosen.name)[:1] if (project.runner.state / "ledger.db").exists() else []
         found.append(
@@ -59,7 +59,7 @@ def command(ctx: click.Context, to_json: bool) -> None:
 @click.pass_obj
 def export(project: Project, form: str, names: Sequence[str], directory: Path | None) -> None:
     """Write what makes another scheduler run the connectors: systemd, cron, k8s, github or airflow."""
-    program = called() if not Path(called()).exists() else str(Path(called()).absolute())
+    program = program_name() if not Path(program_name()).exists() else str(Path(program_name()).absolute())
     for chosen in _scheduled(project, names):
         for name, text in exported(form, chosen, project.runner.home, program).items():
             if directory is None:

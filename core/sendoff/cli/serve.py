@@ -15,7 +15,7 @@ from sendoff.cli.group import Project
 from sendoff.errors import ConfigError
 from sendoff.runner import Runner
 from sendoff.serving import Server
-from sendoff.serving.inbox_app import Door
+from sendoff.serving.inbox_app import InboxApp
 
 
 @click.command("serve")
@@ -37,8 +37,8 @@ def command(project: Project, host: str, port: int) -> None:
 
     server = Server(runner, say)
     with ExitStack() as stack:
-        if server.door is not None:
-            at = stack.enter_context(_opened(server.door, host, port))
+        if server.inbox_app is not None:
+            at = stack.enter_context(_opened(server.inbox_app, host, port))
             say(f"posts are taken at http://{host}:{at}/inbox/NAME")
         for name, chosen in server.connectors.items():
             how = [f"at {chosen.schedule['cron']} {chosen.schedule['timezone']}"] if chosen.schedule else []
@@ -54,7 +54,7 @@ def command(project: Project, host: str, port: int) -> None:
 
 
 @contextmanager
-def _opened(door: Door, host: str, port: int) -> Iterator[int]:
+def _opened(door: InboxApp, host: str, port: int) -> Iterator[int]:
     """The door, open on a port; which one is answered."""
     try:
         from waitress.server import create_server  # noqa: PLC0415  # an extra

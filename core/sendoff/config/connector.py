@@ -17,14 +17,14 @@ from sendoff import jsonlib
 from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
 from sendoff.config import cross_checks, documents, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
-from sendoff.config.variants import Variant
+from sendoff.config.variants import RowVariant
 from sendoff.encode import routing
 from sendoff.encode import templates as shape
 from sendoff.encode.routing import Router
 from sendoff.errors import ConfigError
-from sendoff.incremental.rule import Rule
+from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
-from sendoff.schema import Field, Misdeclared, Schema, declare
+from sendoff.schema import Field, InvalidRule, Schema, declare
 from sendoff.transport import egress, rate_limit
 from sendoff.transport.destination import Destination
 from sendoff.transport.protocol import TLS
@@ -52,15 +52,15 @@ class Connector:
     strategy: FailureStrategy
     observers: tuple[Observer, ...]
     #: What rows are known by, where only new ones are delivered; and how those are sent that changed or are gone.
-    only_new: Rule | None
-    variants: Mapping[str, Variant]
+    incremental: IncrementalRule | None
+    variants: Mapping[str, RowVariant]
     #: When it runs: `cron`, `timezone` and `missed`; and whether it runs when a file has landed.
     schedule: Mapping[str, str] | None
     watch: bool
     notifiers: tuple[Notifier, ...]
     secrets: secrets.Secrets
     #: A digest of all that decides which records there are and what their bytes look like.
-    shape: bytes
+    config_digest: bytes
 
 
 def warnings(chosen: Connector) -> list[str]:
@@ -81,7 +81,7 @@ def warnings(chosen: Connector) -> list[str]:
 
 
 def load(
-    file: Path, registry: Registry, *, home: Path, shown: str | None = None, egress_at_least: egress.Mode = "configured"
+    file: Path, registry: Registry, *, home: Path, shown: str | None = None, min_egress: egress.Mode = "configured"
 ) -> Connector:
     """Load a connector file; with `egress_at_least` ``public`` it cannot choose otherwise.
 
@@ -89,13 +89,13 @@ def load(
     """
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
-    if egress_at_least == "public":
+    if min_egress == "public":
         unbound: list[tuple[tuple[Any, ...], Source | Notifier]] = [(("source",), connector.source)]
         unbound += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
         problems = [
-            document.problem(path, f"{each.name} {each.unbound}, which is not allowed where egress is `public`")
+            document.problem(path, f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
             for path, each in unbound
-            if each.unbound
+            if each.privileged
         ]
         if problems:
             raise ConfigError(*problems)
@@ -113,10 +113,10 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     if problems and document.data is None:
         raise ConfigError(*problems)
     data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
-    data = shared.taken_up(data, document, home, registry, kept)
+    data = shared.with_shared_destination(data, document, home, registry, kept)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     fields = _fields(data, document)
-    cross_checks.check(validator.spelt_out(data) if isinstance(data, dict) else data, document, registry, fields, home)
+    cross_checks.check(validator.expand_shorthand(data) if isinstance(data, dict) else data, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -141,10 +141,12 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     for each in notifiers:
         each.egress = to["egress"]
     sender: Sender = made("senders", checked["send"])
-    sender.prefix, sender.suffix = (shape.with_hole(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix))
+    sender.prefix, sender.suffix = (
+        shape.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
+    )
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     destination = _destination(to, checked.get("deadline", math.inf), home, kept)
-    transport, because = transports.choice(to.get("transport"), sender, destination.proxy)
+    transport, because = transports.default_transport(to.get("transport"), sender, destination.proxy)
     return Connector(
         name=name,
         file=document.file,
@@ -161,20 +163,20 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         order_by=checked.get("order_by"),
         strategy=made("failure_strategies", checked["on_failure"]),
         observers=tuple(made("observers", chosen) for chosen in checked["observers"]),
-        only_new=variants.rule(checked.get("only_new"), fields, unknown),
-        variants=variants.variants(checked.get("only_new"), to, fields),
+        incremental=variants.rule(checked.get("incremental"), fields, unknown),
+        variants=variants.variants(checked.get("incremental"), to, fields),
         schedule=checked.get("schedule"),
         watch=checked["watch"],
         notifiers=notifiers,
         secrets=kept,
-        shape=_shape(checked, unknown, sender),
+        config_digest=_config_digest(checked, unknown, sender),
     )
 
 
 def _fields(data: Any, document: Document) -> list[Field]:
     """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
     fields: list[Field] = []
-    schema = validator.spelt_out(data).get("schema") if isinstance(data, dict) else None
+    schema = validator.expand_shorthand(data).get("schema") if isinstance(data, dict) else None
     for name, declared in schema.items() if isinstance(schema, dict) else ():
         if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
             continue  # has its problem already
@@ -182,16 +184,16 @@ def _fields(data: Any, document: Document) -> list[Field]:
             field = declare(name, declared)
             Schema([field], unknown="drop")
             fields.append(field)
-        except Misdeclared as error:
+        except InvalidRule as error:
             document.problems.append(document.problem(("schema", name, error.rule), str(error)))
         except cerberus.SchemaError as error:
             document.problems.append(document.problem(("schema", name), f"not a rule of Cerberus: {error}"))
         except Exception as error:  # a regex that does not compile, a constraint of a type nobody thought of
             document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
-    twice = [f for f in fields if [other.out for other in fields].count(f.out) > 1]
+    twice = [f for f in fields if [other.output_name for other in fields].count(f.output_name) > 1]
     for field in twice[1:]:
         document.problems.append(
-            document.problem(("schema", field.name), f"is sent as {field.out!r}, and so is {twice[0].name!r}")
+            document.problem(("schema", field.name), f"is sent as {field.output_name!r}, and so is {twice[0].name!r}")
         )
     return fields
 
@@ -214,9 +216,9 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         timeout=float(to["timeout"]),
         retry=to["retry"],
         idempotency=to["idempotency"],
-        answers=to["answers"],
-        floor_rate=float(to["floor_rate"]),
-        pace={name: rate_limit.rate(text) for name, text in to["pace"].items()},
+        response=to["response"],
+        min_upload_rate=float(to["min_upload_rate"]),
+        rate_limit={name: rate_limit.parse_rate(text) for name, text in to["rate_limit"].items()},
         atomic=bool(to.get("atomic")),
         idempotent=bool(to.get("idempotent")),
         compress=to["compress"],
@@ -227,7 +229,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
     )
 
 
-def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
+def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
     decisive = [
         checked["source"],
         checked["schema"],
@@ -239,8 +241,8 @@ def _shape(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
         if any(routing.all_fields(checked["destination"]["url"], checked["destination"]["headers"]))
         else None,
     ]
-    if "only_new" in checked:
-        decisive.append(checked["only_new"])
+    if "incremental" in checked:
+        decisive.append(checked["incremental"])
     return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 
@@ -250,7 +252,7 @@ def _templates(value: Any) -> Any:
         return {key: _templates(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_templates(item) for item in value]
-    return value.template if isinstance(value, secrets.Resolved) else value
+    return value.template if isinstance(value, secrets.SecretStr) else value
 
 
 def _redacted(problems: list[Any], kept: secrets.Secrets) -> list[Any]:

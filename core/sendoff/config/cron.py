@@ -37,13 +37,13 @@ def zone(text: str) -> ZoneInfo:
         raise ValueError(f"{text!r} is no time zone; write one like Europe/Berlin, or UTC") from None
 
 
-def following(expression: str, timezone: str, after: float) -> float:
+def next_due(expression: str, timezone: str, after: float) -> float:
     """The next time a schedule is due after a moment, both in seconds since 1970."""
     start = datetime.fromtimestamp(after, UTC).astimezone(zone(timezone))
     return next(CronSim(expression, start)).timestamp()
 
 
-def latest(expression: str, timezone: str, after: float, until: float) -> float | None:
+def last_due(expression: str, timezone: str, after: float, until: float) -> float | None:
     """The last time a schedule was due, after one moment and up to another; None if it was not."""
     start = datetime.fromtimestamp(until, UTC).astimezone(zone(timezone)) + timedelta(minutes=1)
     for due in CronSim(expression, start, reverse=True):

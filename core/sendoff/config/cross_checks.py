@@ -34,16 +34,18 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
     offered = registry.find("sources", str(source.get("use")))
     if (
         whole.get("watch") is True
-        and "only_new" not in whole
+        and "incremental" not in whole
         and offered
         and "once" in offered.options
         and not source.get("once")
     ):
-        complain(("watch",), "sends all again whenever a file lands, unless the source says `once: true`, or only_new is there")
-    if isinstance(whole.get("only_new"), Mapping):
-        _check_only_new(whole, to, fields, complain)
+        complain(
+            ("watch",), "sends all again whenever a file lands, unless the source says `once: true`, or incremental is there"
+        )
+    if isinstance(whole.get("incremental"), Mapping):
+        _check_incremental(whole, to, fields, complain)
     if fields and whole.get("unknown") != "keep":
-        _check_names(whole, to, templates, [field.out for field in fields], complain)
+        _check_names(whole, to, templates, [field.output_name for field in fields], complain)
 
 
 def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry: Registry, complain: Complain) -> None:
@@ -82,37 +84,37 @@ def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
             complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
 
 
-def _check_only_new(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:
-    told = _mapping(whole["only_new"])
+def _check_incremental(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:
+    told = _mapping(whole["incremental"])
     key = [name for name in told.get("key") or () if isinstance(name, str)]
-    outs = {field.name: field.out for field in fields}
+    outs = {field.name: field.output_name for field in fields}
     if fields:
         for name in key:
             if name not in outs and whole.get("unknown") != "keep":
-                _complain_of_name(("only_new", "key"), name, list(outs), "no field is named", complain)
+                _complain_of_name(("incremental", "key"), name, list(outs), "no field is named", complain)
     for way in ("on_changed", "on_removed"):
         if way in told and not key:
-            complain(("only_new", way), "needs `key`: without it a row that changed is another row")
+            complain(("incremental", way), "needs `key`: without it a row that changed is another row")
         url, base = _mapping(told.get(way)).get("url"), to.get("url")
         absolute = isinstance(url, str) and not url.startswith("/")
         if absolute and isinstance(base, str) and rate_limit.origin(str(url)) != rate_limit.origin(base):
-            complain(("only_new", way, "url"), "must be at the scheme, host and port of destination.url")
+            complain(("incremental", way, "url"), "must be at the scheme, host and port of destination.url")
     if told.get("changed") == "resend" and not key:
-        complain(("only_new", "changed"), "needs `key`: without it a row that changed is a new one, and is sent anyhow")
+        complain(("incremental", "changed"), "needs `key`: without it a row that changed is a new one, and is sent anyhow")
     if told.get("changed") == "ignore" and "on_changed" in told:
-        complain(("only_new", "changed"), "says to ignore what `on_changed` says how to send; leave one of them out")
+        complain(("incremental", "changed"), "says to ignore what `on_changed` says how to send; leave one of them out")
     if "on_removed" in told and key and isinstance(to.get("url"), str):
         _check_removed(_mapping(told["on_removed"]), to["url"], [outs.get(name, name) for name in key], complain)
 
 
 def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], complain: Complain) -> None:
-    named = routing.fields(variants.behind(base, removed.get("url")))
-    place = ("only_new", "on_removed", "url") if "url" in removed else ("only_new", "on_removed")
+    named = routing.fields(variants.join_url(base, removed.get("url")))
+    place = ("incremental", "on_removed", "url") if "url" in removed else ("incremental", "on_removed")
     for name in named:
         if name not in key:
             complain(place, f"{{{name}}} is not in the key, and of a row that is gone only its key is known")
     missing = [name for name in key if name not in named]
-    if variants.bare(removed) and missing:
+    if variants.without_body(removed) and missing:
         holes = ", ".join(f"{{{name}}}" for name in missing)
         complain(place, f"the URL must hold {holes}, or `body: key`: nothing else says which row is gone")
 
@@ -138,8 +140,10 @@ def _check_names(
         for name in shape.placeholders(template)
         if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
     ]
-    changed = _mapping(_mapping(whole.get("only_new")).get("on_changed")).get("url")
-    named += [(("only_new", "on_changed", "url"), name) for name in routing.fields(changed if isinstance(changed, str) else "")]
+    changed = _mapping(_mapping(whole.get("incremental")).get("on_changed")).get("url")
+    named += [
+        (("incremental", "on_changed", "url"), name) for name in routing.fields(changed if isinstance(changed, str) else "")
+    ]
     if isinstance(whole.get("order_by"), str):
         named.append((("order_by",), whole["order_by"]))
     for path, name in named:

@@ -26,19 +26,19 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key|access[-_]?key", re.IGNORECASE)
 
 
-class Resolved(str):
+class SecretStr(str):
     """A string with a secret in it. `template` is how the file wrote it, and all that may be shown."""
 
     template: str
     __slots__ = ("template",)
 
-    def __new__(cls, value: str, template: str) -> Resolved:
+    def __new__(cls, value: str, template: str) -> SecretStr:
         self = super().__new__(cls, value)
         self.template = template
         return self
 
-    def __reduce__(self) -> tuple[type[Resolved], tuple[str, str]]:
-        return Resolved, (str(self), self.template)
+    def __reduce__(self) -> tuple[type[SecretStr], tuple[str, str]]:
+        return SecretStr, (str(self), self.template)
 
     def __repr__(self) -> str:
         return repr(self.template)
@@ -72,7 +72,7 @@ class Secrets:
     def add_literals(self, headers: Mapping[str, str]) -> None:
         """Credentials written into the file itself are no less secret for it."""
         for name, value in headers.items():
-            if is_credential(name) and not isinstance(value, Resolved):
+            if is_credential(name) and not isinstance(value, SecretStr):
                 self.add(value, "***")
                 for word in value.split()[1:]:
                     self.add(word, "***")
@@ -80,7 +80,11 @@ class Secrets:
     def add_options(self, rules: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
         """A component's options that are declared secret, as they stand in the file."""
         for name, value in chosen.items():
-            if rules.get(name, {}).get("meta", {}).get("secret") and isinstance(value, str) and not isinstance(value, Resolved):
+            if (
+                rules.get(name, {}).get("meta", {}).get("secret")
+                and isinstance(value, str)
+                and not isinstance(value, SecretStr)
+            ):
                 self.add(value, "***")
 
     def add_nested(self, chosen: Mapping[str, Any]) -> None:
@@ -88,7 +92,7 @@ class Secrets:
         for name, value in chosen.items():
             if isinstance(value, Mapping):
                 self.add_nested(value)
-            elif isinstance(value, str) and not isinstance(value, Resolved):
+            elif isinstance(value, str) and not isinstance(value, SecretStr):
                 if is_credential(str(name)):
                     self.add_literals({str(name): value})
                 if "://" in value and "@" in value:
@@ -158,7 +162,7 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
     if not from_outside:
         return replaced
     secrets.add(replaced, text)
-    return Resolved(replaced, text)
+    return SecretStr(replaced, text)
 
 
 def _lookup(provider: str, name: str, home: Path) -> str | None:

@@ -14,20 +14,20 @@ from sendoff.registry import Registry
 DIRECTORY = "destinations.d"
 
 
-def taken_up(data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets) -> Any:
+def with_shared_destination(data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets) -> Any:
     """A connector's data, with what the destination it is like says where it says nothing itself.
 
     Mistakes in the shared file are told with its own name, line and column.
     """
     own = data.get("destination") if isinstance(data, dict) else None
-    if not isinstance(own, dict) or not isinstance(own.get("like"), str):
+    if not isinstance(own, dict) or not isinstance(own.get("extends"), str):
         return data
     files = {file.stem: file for file in sorted((home / DIRECTORY).glob("*.yaml"))}
-    name = own["like"]
+    name = own["extends"]
     if name not in files:
         close = get_close_matches(name, files, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(files) or 'none'}"
-        document.problems.append(document.problem(("destination", "like"), f"no file {DIRECTORY}/{name}.yaml; {hint}"))
+        document.problems.append(document.problem(("destination", "extends"), f"no file {DIRECTORY}/{name}.yaml; {hint}"))
         return data
     shared = documents.read(files[name], f"{DIRECTORY}/{name}.yaml")
     told = secrets.resolve(
@@ -35,7 +35,7 @@ def taken_up(data: Any, document: Document, home: Path, registry: Registry, kept
     )
     spelled = validator.check_shared(told, shared, registry) if not shared.problems else {}
     document.problems += shared.problems
-    merged = _merged(spelled, validator.spelt_out({"destination": own})["destination"])
+    merged = _merged(spelled, validator.expand_shorthand({"destination": own})["destination"])
     base, path = spelled.get("url"), own.get("url")
     if isinstance(base, str) and isinstance(path, str) and path.startswith("/"):
         merged["url"] = _joined(base, path)
@@ -44,7 +44,7 @@ def taken_up(data: Any, document: Document, home: Path, registry: Registry, kept
 
 def _joined(base: str, path: str) -> str:
     whole = base.rstrip("/") + path
-    return secrets.Resolved(whole, base.template.rstrip("/") + path) if isinstance(base, secrets.Resolved) else whole
+    return secrets.SecretStr(whole, base.template.rstrip("/") + path) if isinstance(base, secrets.SecretStr) else whole
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,11 @@ def _help(text: str, **rules: Any) -> dict[str, Any]:
 
 
 RETRY = {
-    "attempts": _help("How often one request is tried while others get through.", type="integer", min=1, max=100, default=6),
-    "base": _help("Seconds before the first retry, at most; doubled for each next.", type="number", min=0, default=0.5),
-    "cap": _help("The most seconds between two tries.", type="number", min=0, default=60),
-    "retry_after_max": _help("The most seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
-    "give_up_after": _help("Seconds of failing after which a request, or an API that is down, is given up.", type="number", min=0, default=900),
+    "max_attempts": _help("How often one request is tried while others get through.", type="integer", min=1, max=100, default=6),
+    "initial_backoff": _help("Seconds before the first retry, at most; doubled for each next.", type="number", min=0, default=0.5),
+    "max_backoff": _help("The most seconds between two tries.", type="number", min=0, default=60),
+    "max_retry_after": _help("The most seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
+    "max_elapsed": _help("Seconds of failing after which a request, or an API that is down, is given up.", type="number", min=0, default=900),
 }  # fmt: skip
 
 IDEMPOTENCY = {
@@ -34,7 +34,7 @@ IDEMPOTENCY = {
     "quoted": _help("Whether a header's value stands in double quotes, as the IETF draft has it.", type="boolean", default=False),
 }  # fmt: skip
 
-PACE = {
+RATE_LIMIT = {
     "requests": _help("Requests at most, like `10/s` or `600/minute`.", type="string", check_with="rate", required=False),
     "records": _help("Records at most, like `5000/s`.", type="string", check_with="rate", required=False),
     "bytes": _help("Bytes of bodies at most, like `2MB/s`.", type="string", check_with="rate", required=False),
@@ -48,9 +48,9 @@ TLS = {
 }
 
 DESTINATION = {
-    "like": _help("A file in `destinations.d`, by name: what it says holds here too, unless said otherwise.", type="string", required=False),
+    "extends": _help("A file in `destinations.d`, by name: what it says holds here too, unless said otherwise.", type="string", required=False),
     "url": _help(
-        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path. With `like`, what begins with / goes behind the shared URL.",
+        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path. With `extends`, what begins with / goes behind the shared URL.",
         type="string", check_with="url",
     ),
     "method": _help("The method of every request.", type="string", allowed=list(METHODS), default="POST"),
@@ -70,9 +70,9 @@ DESTINATION = {
     "timeout": _help(
         "Seconds a whole attempt may take, to the last byte of the answer; a large body gets more.", type="number", min=0.001, max=86400, default=60
     ),
-    "floor_rate": _help("Bytes a second that a body may be sent at, at least: a body of that many gets one second more.", type="number", min=1, default=100_000),
-    "pace": _help("How fast at most. A bare rate is of requests.", type="dict", schema=PACE, default={}),
-    "answers": _help("How answers are read.", type="dict", schema=ANSWERS, default={}),
+    "min_upload_rate": _help("Bytes a second that a body may be sent at, at least: a body of that many gets one second more.", type="number", min=1, default=100_000),
+    "rate_limit": _help("How fast at most. A bare rate is of requests.", type="dict", schema=RATE_LIMIT, default={}),
+    "response": _help("How answers are read.", type="dict", schema=ANSWERS, default={}),
     "atomic": _help("Whether a refused request has left nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": _help("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
     "compress": _help("How bodies are compressed.", type="string", allowed=["none", "gzip", "zstd"], default="none"),
@@ -96,12 +96,12 @@ ON_REMOVED = {
     "method": _help("The method for a row that is gone.", type="string", allowed=list(METHODS), default="DELETE"),
     "url": _help("Where it goes, made of fields of the key; what begins with / goes behind the destination's URL.", type="string", check_with="behind", required=False),
     "body": _help("Its body: `none`, or a record of the key's fields. Default: none for DELETE and GET.", type="string", allowed=["none", "key"], required=False),
-    "most": _help("The largest share of the known rows that may be gone at once; more stops the run, as the source is likely at fault.", type="number", min=0, max=1, default=0.5),
+    "max_share": _help("The largest share of the known rows that may be gone at once; more stops the run, as the source is likely at fault.", type="number", min=0, max=1, default=0.5),
 }  # fmt: skip
 
-ONLY_NEW = {
+INCREMENTAL = {
     "key": _help("The fields that tell one row from another. Without it a row is known by all it holds, and an edited row is new.", type="list", schema={"type": "string"}, minlength=1, required=False),
-    "first_run": _help("What the first run does with the rows that are there: `send` them, or `skip` them, to begin with what comes later.", type="string", allowed=["send", "skip"]),
+    "initial_load": _help("What the first run does with the rows that are there: `send` them, or `skip` them, to begin with what comes later.", type="string", allowed=["send", "skip"]),
     "changed": _help("Whether a row whose key is known is sent again when it has changed. Default: ignore, unless `on_changed` is there.", type="string", allowed=["ignore", "resend"], required=False),
     "on_changed": _help("How a changed row is sent, if not like a new one.", type="dict", schema=ON_CHANGED, required=False),
     "on_removed": _help("How a row is told that is no longer there. Without it, it is not.", type="dict", schema=ON_REMOVED, required=False),
@@ -115,7 +115,7 @@ SCHEDULE = {
 
 CONNECTOR: dict[str, Any] = {
     "source": _help("Where records come from.", component="sources"),
-    "only_new": _help("Deliver only rows that were not delivered before.", type="dict", schema=ONLY_NEW, required=False),
+    "incremental": _help("Deliver only rows that were not delivered before.", type="dict", schema=INCREMENTAL, required=False),
     "schema": _help(
         "The fields, in the order they are sent.",
         type="dict",
@@ -126,15 +126,15 @@ CONNECTOR: dict[str, Any] = {
     "unknown": _help(
         "What to do with columns the schema does not name. Without a schema they are kept.",
         type="string",
-        allowed=["drop", "keep", "refuse"],
+        allowed=["drop", "keep", "forbid"],
         required=False,
     ),
     "validators": _help("What else refuses a record.", type="list", schema={"component": "validators"}, default=[]),
     "on_invalid": _help(
-        "`set_aside` sends the good records; `stop` sends nothing if any record is invalid.",
+        "`skip` sends the good records; `stop` sends nothing if any record is invalid.",
         type="string",
-        allowed=["set_aside", "stop"],
-        default="set_aside",
+        allowed=["skip", "stop"],
+        default="skip",
     ),
     "destination": _help("The API.", type="dict", schema=DESTINATION),
     "send": _help("How records become requests.", component="senders", default={"use": "batch"}),

@@ -8,7 +8,7 @@ from typing import Any
 from sendoff.components import Sender
 
 
-def choice(declared: Mapping[str, Any] | None, sender: Sender, proxy: str | None) -> tuple[Mapping[str, Any], str]:
+def default_transport(declared: Mapping[str, Any] | None, sender: Sender, proxy: str | None) -> tuple[Mapping[str, Any], str]:
     """A transport and its options, and the reason in a few words, for `sendoff check -v`.
 
     One by one the client is the bottleneck, and `http1` is many times as fast; in batches both are at the machine's

@@ -28,7 +28,7 @@ _COMPONENT = ErrorDefinition(0x1080, "component")
 _UNKNOWN, _MISSING = 0x03, 0x02
 
 
-class Rules(explain.RecordValidator):
+class ConnectorValidator(explain.RecordValidator):
     """Cerberus with a rule of ours, `component`, and checks of what a destination is made of."""
 
     @property
@@ -54,7 +54,7 @@ class Rules(explain.RecordValidator):
     def _validate_offered(self, kind: str, field: Any, value: Any) -> None:
         """{'type': 'string'}"""
         if isinstance(value, str) and self.registry.find(kind, value) is None:
-            close = self.registry.close_to(kind, value)
+            close = self.registry.suggest(kind, value)
             known = ", ".join(self.registry.offers(kind))
             self._error(
                 field,
@@ -62,29 +62,29 @@ class Rules(explain.RecordValidator):
             )
 
     def _check_with_url(self, field: Any, value: Any) -> None:
-        self._told(field, routing.url_problem(value) if isinstance(value, str) else None)
+        self._report(field, routing.url_problem(value) if isinstance(value, str) else None)
 
     def _check_with_behind(self, field: Any, value: Any) -> None:
         if isinstance(value, str):
-            self._told(field, routing.url_problem("http://x/x" + value if value.startswith("/") else value))
+            self._report(field, routing.url_problem("http://x/x" + value if value.startswith("/") else value))
 
     def _check_with_cron(self, field: Any, value: Any) -> None:
-        self._tried(field, _clock().cron, value)
+        self._try(field, _clock().cron, value)
 
     def _check_with_timezone(self, field: Any, value: Any) -> None:
-        self._tried(field, _clock().zone, value)
+        self._try(field, _clock().zone, value)
 
     def _check_with_proxy(self, field: Any, value: Any) -> None:
-        self._told(field, proxy_problem(value) if isinstance(value, str) else None)
+        self._report(field, proxy_problem(value) if isinstance(value, str) else None)
 
     def _check_with_path(self, field: Any, value: Any) -> None:
-        self._tried(field, jsonpath.parse, value)
+        self._try(field, jsonpath.parse, value)
 
     def _check_with_statuses(self, field: Any, value: Any) -> None:
-        self._tried(field, statuses, value)
+        self._try(field, statuses, value)
 
     def _check_with_rate(self, field: Any, value: Any) -> None:
-        self._tried(field, rate_limit.rate, value)
+        self._try(field, rate_limit.parse_rate, value)
 
     def _check_with_concurrency(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and value != "auto":
@@ -96,7 +96,7 @@ class Rules(explain.RecordValidator):
         if isinstance(value, str) and (value.count("{row}") != 1 or not value.strip().replace("{row}", "")):
             self._error(field, "has {row} in it once, and words around it that tell which number is meant")
 
-    def _check_with_culprit(self, field: Any, value: Any) -> None:
+    def _check_with_bad_record(self, field: Any, value: Any) -> None:
         if isinstance(value, dict) and not {"header", "path", "text", "pointers"} & set(value):
             self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number stands")
 
@@ -112,11 +112,11 @@ class Rules(explain.RecordValidator):
                 field, "does not say how a result that is bad looks: give `status`, `delivered_when` or `rejected_when`"
             )
 
-    def _told(self, field: Any, problem: str | None) -> None:
+    def _report(self, field: Any, problem: str | None) -> None:
         if problem:
             self._error(field, problem)
 
-    def _tried(self, field: Any, read: Callable[[str], Any], value: Any) -> None:
+    def _try(self, field: Any, read: Callable[[str], Any], value: Any) -> None:
         if isinstance(value, str):
             try:
                 read(value)
@@ -151,7 +151,7 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
         return None
-    return _checked(spelt_out(data), CONNECTOR, document, registry, require_all=True)
+    return _checked(expand_shorthand(data), CONNECTOR, document, registry, require_all=True)
 
 
 def check_shared(data: Any, document: Document, registry: Registry) -> dict[str, Any]:
@@ -159,8 +159,8 @@ def check_shared(data: Any, document: Document, registry: Registry) -> dict[str,
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of what may stand under `destination`"))
         return {}
-    spelled: dict[str, Any] = spelt_out({"destination": data})["destination"]
-    rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "like"}
+    spelled: dict[str, Any] = expand_shorthand({"destination": data})["destination"]
+    rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "extends"}
     _checked(deepcopy(spelled), rules, document, registry, require_all=False)
     return spelled
 
@@ -169,7 +169,7 @@ def _checked(
     spelled: dict[str, Any], declared: Mapping[str, Any], document: Document, registry: Registry, *, require_all: bool
 ) -> dict[str, Any] | None:
     # A copy, as defaults go into the document as they are, and the document is changed.
-    rules = Rules(deepcopy(declared), registry=registry, require_all=require_all)
+    rules = ConnectorValidator(deepcopy(declared), registry=registry, require_all=require_all)
     if rules.validate(spelled):
         return dict(rules.document)
     for error in explain.leaves(rules._errors):
@@ -177,7 +177,7 @@ def _checked(
     return None
 
 
-def spelt_out(data: Mapping[str, Any]) -> dict[str, Any]:
+def expand_shorthand(data: Mapping[str, Any]) -> dict[str, Any]:
     """The shorthands written in full: a bare word is ``{use: word}``, a bare type ``{type: …}``."""
 
     def component(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -198,8 +198,8 @@ def spelt_out(data: Mapping[str, Any]) -> dict[str, Any]:
                 destination[key] = component(destination[key], DESTINATION[key])
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
-        if isinstance(destination.get("pace"), str):
-            destination["pace"] = {"requests": destination["pace"]}
+        if isinstance(destination.get("rate_limit"), str):
+            destination["rate_limit"] = {"requests": destination["rate_limit"]}
     if isinstance(spelled.get("schema"), dict):
         spelled["schema"] = {
             name: {"type": rules} if isinstance(rules, str) else {} if rules is None else rules
@@ -224,7 +224,7 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
         return document.problem(path, "is missing")
     on_key = "keysrules" in error.schema_path
     return document.problem(
-        path, explain.sentence(error) + ("" if error.code == 0 or on_key else explain.got(error.value)), key=on_key
+        path, explain.sentence(error) + ("" if error.code == 0 or on_key else explain.shown_value(error.value)), key=on_key
     )
 
 

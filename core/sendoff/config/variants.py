@@ -1,4 +1,4 @@
-"""`only_new`: what a row is known by, and how those that changed or went away are told."""
+"""`incremental`: what a row is known by, and how those that changed or went away are told."""
 
 from __future__ import annotations
 
@@ -9,66 +9,66 @@ from typing import Any
 from sendoff.config import secrets
 from sendoff.encode import routing
 from sendoff.encode.routing import Router
-from sendoff.incremental.rule import Rule
+from sendoff.incremental.rule import IncrementalRule
 from sendoff.schema import Field, Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class RowVariant:
     """How rows of one kind are sent: addressed by this router, and checked by this schema if it is another."""
 
     router: Router
     schema: Schema | None = None
 
 
-def rule(told: Mapping[str, Any] | None, fields: Sequence[Field], unknown: str) -> Rule | None:
-    """The rule of a connector's `only_new`."""
+def rule(told: Mapping[str, Any] | None, fields: Sequence[Field], unknown: str) -> IncrementalRule | None:
+    """The rule of a connector's `incremental`."""
     if told is None:
         return None
     removed = told.get("on_removed")
-    return Rule(
+    return IncrementalRule(
         tuple(told.get("key", ())),
-        told["first_run"],
+        told["initial_load"],
         None if unknown == "keep" else tuple(sorted(field.name for field in fields)),
         resend=told.get("changed") == "resend" or "on_changed" in told,
         removed=removed is not None,
-        **({"most_removed": float(removed["most"])} if removed else {}),
+        **({"max_removed_share": float(removed["max_share"])} if removed else {}),
     )
 
 
-def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Variant]:
+def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, RowVariant]:
     """How rows are sent that changed, that are gone, and, if any are sent in another way, that are new."""
     changed, removed = (told or {}).get("on_changed"), (told or {}).get("on_removed")
     if changed is None and removed is None:
         return {}
     url, headers = to["url"], to["headers"]
-    found = {"": Variant(Router(url, headers)), "changed": Variant(Router(url, headers))}
+    found = {"": RowVariant(Router(url, headers)), "changed": RowVariant(Router(url, headers))}
     if changed is not None:
-        found["changed"] = Variant(Router(behind(url, changed.get("url")), headers, method=changed.get("method", "")))
+        found["changed"] = RowVariant(Router(join_url(url, changed.get("url")), headers, method=changed.get("method", "")))
     if removed is not None:
         key = [field for field in fields if field.name in told["key"]] if told else []
         fixed = {name: value for name, value in headers.items() if not routing.fields(value)}
-        address = behind(url, removed.get("url"))
-        found["removed"] = Variant(
-            Router(address, fixed, method=removed["method"], bare=bare(removed), gone=True),
+        address = join_url(url, removed.get("url"))
+        found["removed"] = RowVariant(
+            Router(address, fixed, method=removed["method"], without_body=without_body(removed), is_delete=True),
             Schema(key, unknown="drop") if key else Schema([], unknown="keep"),
         )
     return found
 
 
-def bare(removed: Mapping[str, Any]) -> bool:
+def without_body(removed: Mapping[str, Any]) -> bool:
     """Whether the requests that tell of removed rows have no body."""
     usual = "none" if removed.get("method", "DELETE") in ("DELETE", "GET") else "key"
     return bool(removed.get("body", usual) == "none")
 
 
-def behind(url: str, other: str | None) -> str:
+def join_url(url: str, other: str | None) -> str:
     """The other address; one that begins with / goes behind the URL, before its query."""
     if other is None or not other.startswith("/"):
         return url if other is None else other
     whole = url.partition("?")[0].rstrip("/") + other
     return (
-        secrets.Resolved(whole, url.template.partition("?")[0].rstrip("/") + other)
-        if isinstance(url, secrets.Resolved)
+        secrets.SecretStr(whole, url.template.partition("?")[0].rstrip("/") + other)
+        if isinstance(url, secrets.SecretStr)
         else whole
     )

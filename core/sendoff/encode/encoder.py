@@ -20,11 +20,11 @@ import polars as pl
 from sendoff import jsonlib
 from sendoff.encode import templates as shape
 from sendoff.schema.columns import moment
-from sendoff.schema.schema import Typed
+from sendoff.schema.schema import TypedPage
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RecordFormat:
     """How a record is written: as JSON by itself, by a template, or as a form."""
 
     separator: bytes = b","
@@ -36,19 +36,23 @@ class Form:
     key_size: int = 0
 
     @property
-    def bare(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether a record is written as JSON, and nothing else."""
         return self.kind == "json" and self.record is None and self.before is None and not self.omit_null
 
 
-def encode(typed: Typed, form: Form) -> tuple[bytes, array[int]]:
+def encode(typed: TypedPage, form: RecordFormat) -> tuple[bytes, array[int]]:
     """The frame's records as a block: `joined`."""
-    return joined(written(typed, form), form) if typed.frame.height else joined(pl.Series([], dtype=pl.String), form)
+    return (
+        join_records(encode_rows(typed, form), form)
+        if typed.frame.height
+        else join_records(pl.Series([], dtype=pl.String), form)
+    )
 
 
-def written(typed: Typed, form: Form) -> pl.Series:
+def encode_rows(typed: TypedPage, form: RecordFormat) -> pl.Series:
     """Each of the frame's records as it is sent."""
-    if typed.json is not None and form.bare:
+    if typed.json is not None and form.is_plain:
         return typed.json
     if form.omit_null:
         typed = replace(typed, optional=frozenset(typed.frame.columns))
@@ -57,13 +61,13 @@ def written(typed: Typed, form: Form) -> pl.Series:
     if form.kind == "form":
         records = _forms(typed, form)
     else:
-        records = frame.select(_written(typed, form).alias("record")).to_series()
+        records = frame.select(_encode_rows(typed, form).alias("record")).to_series()
         if len(records) == 1 != typed.frame.height:  # a template without fields is the same for all
             records = records.new_from_index(0, typed.frame.height)
     return records
 
 
-def joined(records: pl.Series, form: Form) -> tuple[bytes, array[int]]:
+def join_records(records: pl.Series, form: RecordFormat) -> tuple[bytes, array[int]]:
     """Records joined by the separator, and where each starts.
 
     The last offset lies one separator past the end, so that records i to j are always
@@ -78,7 +82,7 @@ def joined(records: pl.Series, form: Form) -> tuple[bytes, array[int]]:
     return data, offsets
 
 
-def _written(typed: Typed, form: Form) -> pl.Expr:
+def _encode_rows(typed: TypedPage, form: RecordFormat) -> pl.Expr:
     """A record by its template, with the line before it if there is one."""
     whole = _record(typed) if form.record is None else _templated(form.record, typed, form)
     if form.before is None:
@@ -86,12 +90,12 @@ def _written(typed: Typed, form: Form) -> pl.Expr:
     return pl.concat_str([_templated(form.before, typed, form), pl.lit("\n"), whole])
 
 
-def _templated(template: Any, typed: Typed, form: Form) -> pl.Expr:
+def _templated(template: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     """A template as one expression: its own JSON, and the fields' where it names them."""
     if template == shape.RECORD:
         return _record(typed)
     if template == shape.KEY:
-        return pl.lit(shape.HOLE.decode() * form.key_size)
+        return pl.lit(shape.KEY_PLACEHOLDER.decode() * form.key_size)
     if isinstance(template, str) and template.startswith("$") and not template.startswith("$$"):
         return _value(typed, template[1:]).fill_null("null")
     if isinstance(template, Mapping):
@@ -103,7 +107,7 @@ def _templated(template: Any, typed: Typed, form: Form) -> pl.Expr:
     return pl.lit(jsonlib.dumps(shape.literal(template)))
 
 
-def _templated_member(name: str, value: Any, typed: Typed, form: Form) -> pl.Expr:
+def _templated_member(name: str, value: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     head = pl.lit(f",{encode_basestring(name)}:")
     field = value[1:] if isinstance(value, str) and value.startswith("$") and not value.startswith("$$") else ""
     if form.omit_null and field and value not in (shape.RECORD, shape.KEY):
@@ -111,7 +115,7 @@ def _templated_member(name: str, value: Any, typed: Typed, form: Form) -> pl.Exp
     return pl.concat_str([head, _templated(value, typed, form)])
 
 
-def _value(typed: Typed, name: str) -> pl.Expr:
+def _value(typed: TypedPage, name: str) -> pl.Expr:
     """One field's JSON; null for a null and for a field that is not there."""
     if name not in typed.frame.columns:
         return pl.lit(None, dtype=pl.String)
@@ -123,7 +127,7 @@ def _value(typed: Typed, name: str) -> pl.Expr:
     return pl.when(column.cells.is_null()).then(None).otherwise(bare)
 
 
-def _forms(typed: Typed, form: Form) -> pl.Series:
+def _forms(typed: TypedPage, form: RecordFormat) -> pl.Series:
     """Records as forms (WHATWG URL §5.2): text as it stands, everything else as its JSON."""
     names = [quote_plus(name) for name in typed.frame.columns]
     frame = typed.frame.rename(dict(zip(typed.frame.columns, map(str, range(typed.frame.width)), strict=True)))
@@ -144,7 +148,7 @@ def _forms(typed: Typed, form: Form) -> pl.Series:
     return pl.Series(written, dtype=pl.String)
 
 
-def _record(typed: Typed) -> pl.Expr:
+def _record(typed: TypedPage) -> pl.Expr:
     """One expression for a whole record: runs of plain columns as one, the others by themselves."""
     columns = [_Column(name, pl.col(str(at)), dtype) for at, (name, dtype) in enumerate(typed.frame.schema.items())]
     parts: list[pl.Expr] = []

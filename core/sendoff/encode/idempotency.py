@@ -29,13 +29,13 @@ def _int64(raw: bytes) -> str:
 
 
 #: What a key may look like (how long each is, `sendoff.encode.templates.KEY_SIZES` says).
-FORMS = {"text": _text, "uuid": _uuid, "int64": _int64}
+KEY_FORMATS = {"text": _text, "uuid": _uuid, "int64": _int64}
 
 
-def keymaker(secret: bytes, connector: str, generation: int, form: str = "text") -> Key:
+def make_key_function(secret: bytes, connector: str, generation: int, form: str = "text") -> Key:
     """A function from a span and its bytes' SHA-256 (of a single record's: the bytes themselves) to the key."""
     root = hashlib.sha256(secret + f"\0{connector}\0{generation}\0".encode())
-    shaped = FORMS[form]
+    shaped = KEY_FORMATS[form]
 
     def key(lo: int, hi: int, proof: bytes) -> str:
         made = root.copy()

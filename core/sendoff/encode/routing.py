@@ -15,7 +15,7 @@ from urllib.parse import quote
 import polars as pl
 
 from sendoff.records import Route
-from sendoff.schema.schema import Typed
+from sendoff.schema.schema import TypedPage
 from sendoff.transport import urls
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -56,15 +56,15 @@ class Router:
     """Makes routes of records, by the templates of a URL and of headers."""
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], *, method: str = "", bare: bool = False, gone: bool = False
+        self, url: str, headers: Mapping[str, str], *, method: str = "", without_body: bool = False, is_delete: bool = False
     ) -> None:
         self.url = url
-        self._rest = (method, bare, gone)
+        self._rest = (method, without_body, is_delete)
         #: The headers whose values are made of records.
         self.headers = {name: value for name, value in headers.items() if fields(value)}
         self.fields = list(dict.fromkeys([*fields(url), *(f for value in self.headers.values() for f in fields(value))]))
 
-    def routes(self, typed: Typed) -> tuple[list[Route], dict[int, str]]:
+    def routes(self, typed: TypedPage) -> tuple[list[Route], dict[int, str]]:
         """A route for every record, and the records that have none, with the reason."""
         if not self.fields:
             return [self._fixed] * typed.frame.height, {}
@@ -95,7 +95,7 @@ class Router:
         for name in fields(path):
             if known[name] in ("", ".", ".."):
                 return f"{name}: {known[name]!r} cannot be part of a path"
-        url = _filled(path, known) + mark + _filled(query, known)
+        url = _expand(path, known) + mark + _expand(query, known)
         headers = []
         for name, template in self.headers.items():
             value = _FIELD.sub(lambda match: known[match[1]], template)
@@ -105,12 +105,12 @@ class Router:
         return Route(url, tuple(headers), *self._rest)
 
 
-def _filled(template: str, record: Mapping[str, str]) -> str:
-    return _FIELD.sub(lambda match: _encoded(record[match[1]]), template)
+def _expand(template: str, record: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda match: _encode(record[match[1]]), template)
 
 
 @lru_cache(maxsize=65536)
-def _encoded(value: str) -> str:
+def _encode(value: str) -> str:
     return quote(value, safe="")
 
 
@@ -123,7 +123,7 @@ def fits_header(value: str) -> bool:
     return re.search(r"[\r\n\0]", value) is None
 
 
-def _texts(typed: Typed, name: str) -> Sequence[str | None]:
+def _texts(typed: TypedPage, name: str) -> Sequence[str | None]:
     """A column as the texts its values would be in JSON, without quotes."""
     if name not in typed.frame.columns:
         return [None] * typed.frame.height

@@ -14,7 +14,7 @@ from sendoff import jsonlib
 
 RECORDS, RECORD, KEY = "$records", "$record", "$key"
 #: Stands where a key will; no JSON holds this byte.
-HOLE = b"\0"
+KEY_PLACEHOLDER = b"\0"
 
 #: What an int64 key, a text and a uuid take in JSON.
 KEY_SIZES = {"text": 34, "uuid": 38, "int64": 18}
@@ -60,7 +60,7 @@ def check_record(field: str, value: Any, error: Callable[[str, str], None]) -> N
         error(field, problem)
 
 
-def around(envelope: Any, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
+def split_envelope(envelope: Any, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
     """What comes before and after the records in an envelope: an array where ``$records`` stands."""
     before, _, after = _written(envelope).partition(b"\0\0")
     return before + opening, closing + after
@@ -83,14 +83,14 @@ def literal(value: Any) -> Any:
     return value[1:] if isinstance(value, str) and value.startswith("$$") else value
 
 
-def with_hole(part: bytes, form: str) -> bytes:
+def reserve_key(part: bytes, form: str) -> bytes:
     """A part of an envelope with as much room for the key as the key will take."""
-    return part.replace(b"\0\1\0", HOLE * KEY_SIZES[form])
+    return part.replace(b"\0\1\0", KEY_PLACEHOLDER * KEY_SIZES[form])
 
 
-def filled(part: bytes, key: str, form: str) -> bytes:
+def insert_key(part: bytes, key: str, form: str) -> bytes:
     """The part with the key in its place."""
-    return part.replace(HOLE * KEY_SIZES[form], key_text(key, form))
+    return part.replace(KEY_PLACEHOLDER * KEY_SIZES[form], key_text(key, form))
 
 
 def key_text(key: str, form: str) -> bytes:

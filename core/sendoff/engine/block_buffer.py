@@ -5,59 +5,59 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
-from sendoff.ledger.changes import Failure, Piece
+from sendoff.ledger.changes import Chunk, Failure
 from sendoff.records import Block, Route, Span, Spans
 
 
-class Stock:
+class BlockBuffer:
     """Encoded blocks, kept as long as a piece or the plan still needs them."""
 
     def __init__(self, separator: bytes) -> None:
         self._separator = separator
         self._blocks: list[Block] = []
-        self._holds: list[int] = []
+        self._refcounts: list[int] = []
         self._lows: list[int] = []
         #: Ordinals below this have been offered.
         self.hi = 0
         #: Whether records say where their requests go.
-        self.addressed = False
+        self.has_routes = False
         #: Whether records must keep their order with others.
-        self.ordered = False
+        self.has_ordering_keys = False
 
-    def add(self, block: Block, holds: int) -> None:
+    def add(self, block: Block, refcount: int) -> None:
         """Add the next block, which `holds` open pieces need already."""
         self._blocks.append(block)
         self._lows.append(block.lo)
-        self._holds.append(holds)
+        self._refcounts.append(refcount)
         self.hi = block.hi
-        self.addressed = self.addressed or bool(block.routes)
-        self.ordered = self.ordered or bool(block.lanes)
+        self.has_routes = self.has_routes or bool(block.routes)
+        self.has_ordering_keys = self.has_ordering_keys or bool(block.ordering_keys)
 
-    def cut(self, lo: int, most: int, room: int | None, *, ended: bool) -> int | None:
+    def find_end(self, lo: int, max_records: int, max_bytes: int | None, *, ended: bool) -> int | None:
         """Where a request from `lo` ends: after `most` records, or as many as fit `room` bytes.
 
         None if the blocks at hand do not tell yet. At least one record is taken, however large.
         """
-        limit, used = lo + most, 0
+        limit, used = lo + max_records, 0
         for block in self._from(lo):
             start = max(lo, block.lo)
             hi = min(limit, block.hi)
-            if room is not None:
+            if max_bytes is not None:
                 # The body has one separator fewer than it has records.
-                hi = min(hi, block.reach(start, room + 1 - used))
+                hi = min(hi, block.reach(start, max_bytes + 1 - used))
                 used += block.size(start, hi)
             if hi == limit or hi < block.hi:
                 return max(hi, lo + 1)
         return self.hi if ended and self.hi > lo else None
 
-    def waiting(self, planned: int) -> int:
+    def unplanned_bytes(self, planned: int) -> int:
         """Bytes at hand that no request has been cut from yet."""
         return sum(block.size(max(planned, block.lo), block.hi) for block in self._from(planned))
 
     def slices(self, spans: Spans) -> list[memoryview | bytes]:
         """The records' bytes joined by the separator, as views on the blocks."""
         views: list[memoryview | bytes] = []
-        for block, lo, hi in self.parts(spans):
+        for block, lo, hi in self.slices_by_block(spans):
             if views:
                 views.append(self._separator)
             views.append(block.slice(lo, hi))
@@ -65,9 +65,9 @@ class Stock:
 
     def length(self, spans: Spans) -> int:
         """How many bytes `slices` comes to."""
-        return sum(block.size(lo, hi) for block, lo, hi in self.parts(spans)) - 1
+        return sum(block.size(lo, hi) for block, lo, hi in self.slices_by_block(spans)) - 1
 
-    def parts(self, spans: Spans) -> Iterator[tuple[Block, int, int]]:
+    def slices_by_block(self, spans: Spans) -> Iterator[tuple[Block, int, int]]:
         """The blocks that spans lie in, each with the part of a span that lies in it."""
         for span in spans:
             for block in self._from(span.lo):
@@ -81,53 +81,55 @@ class Stock:
 
     def route(self, ordinal: int) -> Route | None:
         """Where a record's request goes, if that is made of the record."""
-        if not self.addressed:
+        if not self.has_routes:
             return None
         block = self.block(ordinal)
         return block.routes[ordinal - block.lo] if block.routes else None
 
     def routes(self, span: Span) -> list[Route] | None:
         """The records' routes; None if they are all alike."""
-        parts = list(self.parts((span,)))
+        parts = list(self.slices_by_block((span,)))
         if not parts[0][0].routes:
             return None
         return [route for block, lo, hi in parts for route in block.routes[lo - block.lo : hi - block.lo]]
 
-    def lanes(self, spans: Spans) -> frozenset[Hashable]:
+    def ordering_keys(self, spans: Spans) -> frozenset[Hashable]:
         """What these records must keep their order with."""
-        if not self.ordered:
+        if not self.has_ordering_keys:
             return frozenset()
         found: set[Hashable] = set()
-        for block, lo, hi in self.parts(spans):
+        for block, lo, hi in self.slices_by_block(spans):
             here = slice(lo - block.lo, hi - block.lo)
             # Requests to two addresses have no order between them.
-            found.update(zip(block.routes[here], block.lanes[here], strict=True) if block.routes else block.lanes[here])
+            found.update(
+                zip(block.routes[here], block.ordering_keys[here], strict=True) if block.routes else block.ordering_keys[here]
+            )
         return frozenset(found)
 
     def failures(self, spans: Spans, reason: str, status: int | None, attempts: int, maybe_applied: bool) -> Iterator[Failure]:
         """These records as the source had them, each as one the API did not take."""
-        for block, lo, hi in self.parts(spans):
+        for block, lo, hi in self.slices_by_block(spans):
             rows = block.rows[lo - block.lo : hi - block.lo]
             for ordinal, row, record in zip(range(lo, hi), rows, block.page.as_json(rows), strict=True):
                 yield Failure(
                     "rejected", ordinal, block.page.file, block.page.line(row), reason, record, status, attempts,
-                    maybe_applied, block.page.text, block.page.change,
+                    maybe_applied, block.page.all_text, block.page.change,
                 )  # fmt: skip
 
-    def hold(self, piece: Piece, by: int = 1) -> None:
+    def retain(self, chunk: Chunk, by: int = 1) -> None:
         """Count one more (or fewer) piece that needs its blocks."""
-        for at in range(self._at(piece.lo), len(self._blocks)):
-            if self._lows[at] >= piece.hi:
+        for at in range(self._at(chunk.lo), len(self._blocks)):
+            if self._lows[at] >= chunk.hi:
                 break
-            if self._blocks[at].hi > piece.lo:
-                self._holds[at] += by
+            if self._blocks[at].hi > chunk.lo:
+                self._refcounts[at] += by
 
-    def drop(self, planned: int) -> None:
+    def release(self, planned: int) -> None:
         """Let go of the blocks that are planned and that no piece needs."""
-        keep = [at for at, block in enumerate(self._blocks) if self._holds[at] or block.hi > planned]
+        keep = [at for at, block in enumerate(self._blocks) if self._refcounts[at] or block.hi > planned]
         if len(keep) < len(self._blocks):
             self._blocks = [self._blocks[at] for at in keep]
-            self._holds = [self._holds[at] for at in keep]
+            self._refcounts = [self._refcounts[at] for at in keep]
             self._lows = [self._lows[at] for at in keep]
 
     def _at(self, ordinal: int) -> int:

@@ -12,119 +12,126 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from sendoff.components import Sender
-from sendoff.engine.outcomes import Outcomes
-from sendoff.engine.pending_changes import Account
-from sendoff.engine.planner import Plan
-from sendoff.engine.ready_queue import Queue
-from sendoff.engine.request_log import Evidence
-from sendoff.engine.requests import Terms
-from sendoff.engine.tasks import Strip, Task
+from sendoff.engine.outcomes import OutcomeHandler
+from sendoff.engine.pending_changes import PendingChanges
+from sendoff.engine.planner import Planner
+from sendoff.engine.ready_queue import ReadyQueue
+from sendoff.engine.request_log import RequestLog
+from sendoff.engine.requests import RequestBuilder
+from sendoff.engine.tasks import OpenChunk, Task
 from sendoff.records import Span, spans_of
 from sendoff.response import plain
-from sendoff.response.rate_headers import quota_rest
-from sendoff.transport.protocol import Answer, Landed, Volley
+from sendoff.response.rate_headers import quota_reset_delay
+from sendoff.transport.protocol import Completion, RequestBurst, Response
 
 _BY_ORDINAL = itemgetter(0)
 
 
 @dataclass(slots=True)
-class _Out:
+class _BurstInFlight:
     """What is known of a volley that is out: its strip, and how many of its requests are not answered."""
 
-    strip: Strip
+    chunk: OpenChunk
     waiting: int
 
 
-class Volleys:
+class BurstIssuer:
     """Hands out volleys, and takes in their answers."""
 
     def __init__(
-        self, terms: Terms, sender: Sender, plan: Plan, queue: Queue, account: Account, outcomes: Outcomes, evidence: Evidence
+        self,
+        terms: RequestBuilder,
+        sender: Sender,
+        plan: Planner,
+        queue: ReadyQueue,
+        account: PendingChanges,
+        outcomes: OutcomeHandler,
+        evidence: RequestLog,
     ) -> None:
-        self._terms, self._sender, self._plan, self._queue = terms, sender, plan, queue
-        self._account, self._outcomes, self._evidence = account, outcomes, evidence
-        self._out: dict[Volley, _Out] = {}
+        self._builder, self._sender, self._planner, self._queue = terms, sender, plan, queue
+        self._changes, self._outcomes, self._request_log = account, outcomes, evidence
+        self._bursts: dict[RequestBurst, _BurstInFlight] = {}
         #: Requests handed out that are neither answered nor taken back.
-        self.flying = 0
-        self._known: Answer | None = None
-        to = terms.to
+        self.in_flight = 0
+        self._known: Response | None = None
+        to = terms.destination
         self._possible = (
             plan.single
-            and terms.policy.plain
-            and terms.key_in in ("", "header")
+            and terms.policy.trusts_any_2xx
+            and terms.key_location in ("", "header")
             and to.concurrency != "auto"
             and to.deadline == float("inf")
         )
 
-    def next(self, most: int) -> Volley | None:
+    def next_burst(self, limit: int) -> RequestBurst | None:
         """A volley of at most so many requests, if the next ones are all alike."""
-        stock = self._plan.stock
-        if most < 1 or not self._possible or stock.addressed or stock.ordered or self._terms.pace.limited:
+        stock = self._planner.buffer
+        if limit < 1 or not self._possible or stock.has_routes or stock.has_ordering_keys or self._builder.rate_limiter.limited:
             return None
-        strip = self._queue.strip()
-        if strip is None or strip.piece.step != 1:
+        strip = self._queue.peek_single()
+        if strip is None or strip.chunk.records_per_request != 1:
             return None
-        block = stock.block(strip.left[0].lo)
-        (span,) = strip.take(min(most, block.hi - strip.left[0].lo))
-        volley = self._terms.volley(block, span, self._sender)
-        self._out[volley] = _Out(strip, span.size)
-        self.flying += span.size
-        self._account.exposed += span.size
+        block = stock.block(strip.remaining[0].lo)
+        (span,) = strip.take(min(limit, block.hi - strip.remaining[0].lo))
+        volley = self._builder.burst(block, span, self._sender)
+        self._bursts[volley] = _BurstInFlight(strip, span.size)
+        self.in_flight += span.size
+        self._changes.unconfirmed += span.size
         return volley
 
-    def recall(self) -> None:
+    def cancel(self) -> None:
         """Nothing more is to be taken from any volley."""
-        for volley in self._out:
-            volley.recalled = True
+        for volley in self._bursts:
+            volley.cancelled = True
 
-    def landed(self, volley: Volley, found: Sequence[Landed], now: float) -> list[tuple[Task, Answer]]:
+    def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
         """Account for the successes among the answers; answers with the tasks that the others are of."""
-        out, policy = self._out[volley], self._terms.policy
-        out.waiting -= len(found)
-        self.flying -= len(found)
+        out, policy = self._bursts[burst], self._builder.policy
+        out.waiting -= len(completions)
+        self.in_flight -= len(completions)
         known = self._known
-        good: list[Landed] = []
-        others: list[Landed] = []
-        for landing in found:
+        good: list[Completion] = []
+        others: list[Completion] = []
+        for landing in completions:
             answer = landing[1]
             # A transport gives equal answers as one object: what it means is found out once.
-            if answer is known or (plain(answer, policy) and not (answer.headers and quota_rest(answer.headers))):
+            if answer is known or (plain(answer, policy) and not (answer.headers and quota_reset_delay(answer.headers))):
                 known = answer
                 good.append(landing)
             else:
                 others.append(landing)
         self._known = known
         if good:
-            self._delivered(volley, out.strip, good, now)
+            self._delivered(burst, out.chunk, good, now)
         if others:
-            volley.recalled = True
-        if volley.recalled and volley.at < volley.hi:
-            self._take_back(volley, out)
+            burst.cancelled = True
+        if burst.cancelled and burst.next_ordinal < burst.hi:
+            self._return_unsent(burst, out)
         if not out.waiting:
-            del self._out[volley]
-        return [(self._task(out.strip, at, seconds, now), replace(answer, seconds=seconds)) for at, answer, seconds in others]
+            del self._bursts[burst]
+        return [(self._task(out.chunk, at, seconds, now), replace(answer, seconds=seconds)) for at, answer, seconds in others]
 
-    def _delivered(self, volley: Volley, strip: Strip, good: list[Landed], now: float) -> None:
+    def _delivered(self, burst: RequestBurst, strip: OpenChunk, good: list[Completion], now: float) -> None:
         good.sort(key=_BY_ORDINAL)
         first, last, requests = good[0][0], good[-1][0], len(good)
         spans = (Span(first, last + 1),) if last - first + 1 == requests else spans_of(map(_BY_ORDINAL, good))
-        number = self._account.count("requests", requests) - requests + 1
-        around = len(volley.prefix) + len(volley.suffix) - 1
-        self._account.count("bytes", sum(volley.block.size(*span) for span in spans) + requests * around)
-        self._account.noted(self._evidence.volley(volley, good, number, 1 + strip.repeats))
-        self._outcomes.landed(strip.piece, spans, requests, now)
+        number = self._changes.count("requests", requests) - requests + 1
+        around = len(burst.prefix) + len(burst.suffix) - 1
+        self._changes.count("bytes", sum(burst.block.size(*span) for span in spans) + requests * around)
+        self._changes.log_requests(self._request_log.burst(burst, good, number, 1 + strip.repeats))
+        self._outcomes.burst_delivered(strip.chunk, spans, requests, now)
 
-    def _take_back(self, volley: Volley, out: _Out) -> None:
-        unsent = Span(volley.at, volley.hi)
-        volley.hi = volley.at
+    def _return_unsent(self, burst: RequestBurst, out: _BurstInFlight) -> None:
+        unsent = Span(burst.next_ordinal, burst.hi)
+        burst.hi = burst.next_ordinal
         out.waiting -= unsent.size
-        self.flying -= unsent.size
-        self._account.exposed -= unsent.size
-        self._queue.put_back(out.strip, unsent)
+        self.in_flight -= unsent.size
+        self._changes.unconfirmed -= unsent.size
+        self._queue.return_unsent(out.chunk, unsent)
 
-    def _task(self, strip: Strip, at: int, seconds: float, now: float) -> Task:
+    def _task(self, strip: OpenChunk, at: int, seconds: float, now: float) -> Task:
         # What got through while it was on its way is not known, so its first failure counts against it alone in no case.
         return Task(
-            (Span(at, at + 1),), strip.piece, attempts=1 + strip.repeats, first_tried=now - seconds,
-            passed=self._outcomes.passed,
+            (Span(at, at + 1),), strip.chunk, attempts=1 + strip.repeats, first_tried=now - seconds,
+            successes_seen=self._outcomes.successes,
         )  # fmt: skip

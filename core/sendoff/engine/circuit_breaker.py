@@ -11,61 +11,61 @@ from __future__ import annotations
 from random import Random
 
 #: Transient failures in a row after which the destination is down.
-STREAK = 10
+FAILURES_TO_OPEN = 10
 #: Seconds between the probes of a destination that is down: from, and at most.
-PROBE_FIRST, PROBE_LAST = 1.0, 9.5
+FIRST_PROBE_DELAY, MAX_PROBE_DELAY = 1.0, 9.5
 
 
-class Health:
+class CircuitBreaker:
     """Told of every answer; asked before every request."""
 
     def __init__(self, random: Random, *, was_down: bool = False) -> None:
         self._random = random
         #: Whether something has got through lately, so that requests may travel side by side.
-        self.proven = False
+        self.is_closed = False
         #: Whether something has got through at all, in this process.
-        self.ever = False
+        self.has_succeeded = False
         #: How many requests have been answered with a success.
-        self.passed = 0
+        self.successes = 0
         #: Transient failures since the last success, and refusals before the first.
-        self.streak = 0
-        self.refusals = 0
+        self.consecutive_failures = 0
+        self.rejections = 0
         #: When the first failure of the streak came.
-        self.ailing_since: float | None = None
+        self.failing_since: float | None = None
         #: An earlier process left the destination down, and nothing has got through since.
         self.was_down = was_down
 
     @property
-    def down(self) -> bool:
-        return self.streak >= STREAK or self.was_down
+    def is_open(self) -> bool:
+        return self.consecutive_failures >= FAILURES_TO_OPEN or self.was_down
 
-    def success(self) -> bool:
+    def on_success(self) -> bool:
         """Something got through; answers whether an outage is over by that."""
-        over = self.down
-        self.proven = self.ever = True
-        self.passed += 1
-        self.streak = self.refusals = 0
-        self.ailing_since, self.was_down = None, False
+        over = self.is_open
+        self.is_closed = self.has_succeeded = True
+        self.successes += 1
+        self.consecutive_failures = self.rejections = 0
+        self.failing_since, self.was_down = None, False
         return over
 
-    def failure(self, now: float) -> None:
+    def on_failure(self, now: float) -> None:
         """A transient failure."""
-        self.streak += 1
-        if self.ailing_since is None:
-            self.ailing_since = now
-        if self.down:
-            self.proven, self.refusals = False, 0
+        self.consecutive_failures += 1
+        if self.failing_since is None:
+            self.failing_since = now
+        if self.is_open:
+            self.is_closed, self.rejections = False, 0
 
-    def refusal(self) -> None:
+    def on_rejection(self) -> None:
         """A definite refusal: the destination is there, and speaks."""
-        self.streak, self.ailing_since = 0, None
-        if not self.proven:
-            self.refusals += 1
+        self.consecutive_failures, self.failing_since = 0, None
+        if not self.is_closed:
+            self.rejections += 1
 
-    def probe_after(self) -> float:
+    def probe_delay(self) -> float:
         """Seconds until a destination that is down is probed again."""
-        ceiling = min(PROBE_LAST, PROBE_FIRST * 2.0 ** min(60, self.streak - STREAK))
+        ceiling = min(MAX_PROBE_DELAY, FIRST_PROBE_DELAY * 2.0 ** min(60, self.consecutive_failures - FAILURES_TO_OPEN))
         return ceiling * self._random.uniform(0.85, 1.0)
 
-    def down_for(self, now: float) -> float:
-        return 0.0 if self.ailing_since is None else now - self.ailing_since
+    def failing_for(self, now: float) -> float:
+        return 0.0 if self.failing_since is None else now - self.failing_since

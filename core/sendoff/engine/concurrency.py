@@ -9,85 +9,85 @@ itself: many APIs answer slower under load and still do more.
 from __future__ import annotations
 
 #: What `concurrency: auto` may rise to.
-MOST = 64
+MAX_CONCURRENCY = 64
 #: A larger limit must let this share of its growth through in addition, or it is taken back.
 WORTH = 0.2
 BACK_OFF = 0.9
 _ROUND = 12
 #: Rounds that a limit is kept after a larger one did not pay.
-_CONTENT = 8
+_COOLDOWN_ROUNDS = 8
 
 
-class Fixed:
+class FixedLimit:
     """A number, whatever happens."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
-    def answered(self, now: float, *, well: bool, pressed: bool, busy: int) -> None:
+    def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
         """Nothing changes."""
 
 
-class Adaptive:
+class AdaptiveLimit:
     """A limit that settles where more would not get more through.
 
     A round is a few answers at one limit; its throughput is compared with that of the last limit
     that was smaller.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MAX_CONCURRENCY) -> None:
         self.limit = 1
-        self._most = most
+        self._max = most
         self._doubling = True
         #: The limit before the last step up, and the answers a second it got through.
         self._base: tuple[int, float] | None = None
-        self._content = 0
+        self._cooldown_rounds = 0
         self._ceiling: float = most
         self._begin(None)
 
     def _begin(self, now: float | None) -> None:
         self._since = now
-        self._well = self._pressed = self._full = 0
+        self._succeeded = self._overloaded = self._full = 0
 
-    def answered(self, now: float, *, well: bool, pressed: bool, busy: int) -> None:
+    def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
         """An answer came while `busy` requests were under way: a success, or one that says it is too much."""
         if self._since is None:
             self._since = now  # the first answer of a round opens it, as it belongs to the last limit
             return
-        self._well += well
-        self._pressed += pressed
-        self._full += busy >= self.limit
-        if pressed and self._pressed == 1:
+        self._succeeded += succeeded
+        self._overloaded += overloaded
+        self._full += in_flight >= self.limit
+        if overloaded and self._overloaded == 1:
             self._retreat()
-        elif self._well + self._pressed >= max(_ROUND, 2 * self.limit):
+        elif self._succeeded + self._overloaded >= max(_ROUND, 2 * self.limit):
             self._finish(now)
 
     def _retreat(self) -> None:
         """Too much: back off, and remember the height for a while."""
         self._ceiling = max(1.0, self.limit - 1)
         self.limit = max(1, self.limit // 2 if self._doubling else int(self.limit * BACK_OFF))
-        self._doubling, self._base, self._content = False, None, _CONTENT
+        self._doubling, self._base, self._cooldown_rounds = False, None, _COOLDOWN_ROUNDS
         self._begin(None)
-        self._pressed = 1  # what else comes back refused was sent before the retreat
+        self._overloaded = 1  # what else comes back refused was sent before the retreat
 
     def _finish(self, now: float) -> None:
         assert self._since is not None
-        speed = self._well / max(1e-9, now - self._since)
-        used = self._full >= (self._well + self._pressed) // 2
-        self._ceiling = min(self._most, self._ceiling + 0.25)
+        speed = self._succeeded / max(1e-9, now - self._since)
+        used = self._full >= (self._succeeded + self._overloaded) // 2
+        self._ceiling = min(self._max, self._ceiling + 0.25)
         if self._base is not None:
             before, speed_before = self._base
             growth = self.limit / before - 1
             if speed < speed_before * (1 + WORTH * growth):
                 self.limit = before
-                self._doubling, self._base, self._content = False, None, _CONTENT
+                self._doubling, self._base, self._cooldown_rounds = False, None, _COOLDOWN_ROUNDS
                 self._begin(None)
                 return
-        self._content -= 1
-        if used and self._content <= 0 and self.limit < min(self._most, self._ceiling):
+        self._cooldown_rounds -= 1
+        if used and self._cooldown_rounds <= 0 and self.limit < min(self._max, self._ceiling):
             self._base = self.limit, speed
             step = self.limit if self._doubling else max(1, self.limit // 8)
-            self.limit = min(self._most, int(self._ceiling), self.limit + step)
+            self.limit = min(self._max, int(self._ceiling), self.limit + step)
             self._begin(None)
         else:
             self._base = None

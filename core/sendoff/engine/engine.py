@@ -21,24 +21,24 @@ from random import Random
 from typing import Any, Literal
 
 from sendoff.components import FailureStrategy, Sender
-from sendoff.engine.bursts import Volleys
-from sendoff.engine.circuit_breaker import Health
-from sendoff.engine.concurrency import MOST, Adaptive, Fixed
-from sendoff.engine.ordering import Order
-from sendoff.engine.outcomes import Outcomes
-from sendoff.engine.pending_changes import Account, Stop
-from sendoff.engine.planner import Differs, Plan
-from sendoff.engine.ready_queue import Queue
-from sendoff.engine.request_log import Evidence
-from sendoff.engine.requests import Terms
+from sendoff.engine.bursts import BurstIssuer
+from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit, FixedLimit
+from sendoff.engine.ordering import KeyOrdering
+from sendoff.engine.outcomes import OutcomeHandler
+from sendoff.engine.pending_changes import PendingChanges, RunStop
+from sendoff.engine.planner import Planner, SourceDiverged
+from sendoff.engine.ready_queue import ReadyQueue
+from sendoff.engine.request_log import RequestLog
+from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Changes, Failure, RunState
 from sendoff.records import Block, halves
-from sendoff.response import GONE, Kind, Verdict, judge
-from sendoff.response.rate_headers import quota_rest
-from sendoff.transport.protocol import Answer, Landed, Request, Volley, Wait
+from sendoff.response import DELETE_POLICY, Verdict, VerdictKind, classify
+from sendoff.response.rate_headers import quota_reset_delay
+from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
 
-LONG = 3600.0
+MAX_WAIT = 3600.0
 
 _CHANGED = (
     "the source, or how its records are written, changed since the run began; "
@@ -50,239 +50,247 @@ class Engine:
     """Decides everything and touches nothing. Not thread-safe: its owner holds a lock."""
 
     def __init__(
-        self, terms: Terms, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
+        self, terms: RequestBuilder, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
     ) -> None:
         random = random or Random()
-        self._auto = terms.to.concurrency == "auto"
-        self._terms = terms
+        self._auto = terms.destination.concurrency == "auto"
+        self._builder = terms
         self._sender = sender
-        self.plan = Plan(sender, MOST if terms.to.concurrency == "auto" else terms.to.concurrency, state)
-        self.health = Health(random, was_down=state.was_down)
-        self._limit = Adaptive() if self._auto else Fixed(self.plan.concurrency)
-        if self._auto:
-            self.plan.widen(self._limit.limit)
-        self._queue = Queue()
-        self._order = Order(lambda task: self.plan.stock.lanes(task.spans))
-        self._in_flight: dict[int, Task] = {}
-        self._evidence = Evidence(terms, self.plan.stock, state.requests)
-        self._account = Account(state, terms.redact)
-        self._outcomes = Outcomes(
-            terms, strategy, self._account, self.plan, self._queue, self._order, self.health, self._evidence, random
+        self.planner = Planner(
+            sender, MAX_CONCURRENCY if terms.destination.concurrency == "auto" else terms.destination.concurrency, state
         )
-        self._volleys = Volleys(terms, sender, self.plan, self._queue, self._account, self._outcomes, self._evidence)
+        self.breaker = CircuitBreaker(random, was_down=state.was_down)
+        self._limit = AdaptiveLimit() if self._auto else FixedLimit(self.planner.concurrency)
+        if self._auto:
+            self.planner.set_concurrency(self._limit.limit)
+        self._queue = ReadyQueue()
+        self._ordering = KeyOrdering(lambda task: self.planner.buffer.ordering_keys(task.spans))
+        self._in_flight: dict[int, Task] = {}
+        self._request_log = RequestLog(terms, self.planner.buffer, state.requests)
+        self._changes = PendingChanges(state, terms.redact)
+        self._outcomes = OutcomeHandler(
+            terms, strategy, self._changes, self.planner, self._queue, self._ordering, self.breaker, self._request_log, random
+        )
+        self._bursts = BurstIssuer(terms, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log)
         self._deadline: float | None = None
         self._read_before = state.read
 
     @property
-    def stopped(self) -> Stop | None:
+    def stopped(self) -> RunStop | None:
         """Why the run ends before its source does, if it does."""
-        return self._account.stopped
+        return self._changes.stopped
 
     @property
     def counts(self) -> dict[str, int]:
         """The counts of `Report`, as committed."""
-        return self._account.counts
+        return self._changes.counts
 
     @property
-    def rest(self) -> float | None:
+    def requested_pause(self) -> float | None:
         """The seconds the destination wants to be left alone, if that ended the run."""
-        return self._outcomes.rest
+        return self._outcomes.requested_pause
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """What happened since this was last asked."""
-        return self._account.told()
+        return self._changes.drain_events()
 
     # The reader's side.
 
     def offer(self, block: Block, invalid: Sequence[Failure], rows: int) -> None:
         """Take in a block, the invalid rows of its page, and how many source rows were read so far."""
-        self._account.read([failure for failure in invalid if failure.position >= self._read_before], rows)
+        self._changes.rows_read([failure for failure in invalid if failure.position >= self._read_before], rows)
         if block.hi > block.lo:
             try:
-                self._queue.extend(self.plan.add(block))
-            except Differs:
+                self._queue.append(self.planner.add(block))
+            except SourceDiverged:
                 self.stop(_CHANGED)
 
-    def end(self) -> None:
+    def end_of_input(self) -> None:
         """The source has no more."""
         try:
-            self.plan.end()
-        except Differs:
+            self.planner.end_of_input()
+        except SourceDiverged:
             self.stop(_CHANGED)
 
-    def hungry(self) -> bool:
+    def wants_input(self) -> bool:
         """Whether another block should be read."""
-        return self.stopped is None and self.plan.hungry()
+        return self.stopped is None and self.planner.wants_input()
 
     # The ledger's side.
 
     def propose(self) -> Changes | None:
         """What to commit now: verdicts since the last time, and new plans as far as permits go."""
-        if self._account.committing:
+        if self._changes.committing:
             return None
         if self.stopped is None:
             if self._nothing_else_to_try():
-                self._outcomes.accept_suspended()
-            for piece in self.plan.advance(self._outcomes.undecided):
-                self._account.opened(piece, planned=self.plan.planned)
-        return self._account.propose()
+                self._outcomes.accept_rejections()
+            for piece in self.planner.plan_chunks(self._outcomes.held):
+                self._changes.chunk_opened(piece, planned=self.planner.planned)
+        return self._changes.propose()
 
     def confirm(self, changes: Changes) -> None:
         """The proposed changes are durable: what they plan may travel, what they settle is over."""
-        self._account.confirm(changes)
-        self._queue.adopt(changes.opened, self.plan.open)
-        self.plan.stock.drop(self.plan.planned)
+        self._changes.confirm(changes)
+        self._queue.commit_children(changes.opened, self.planner.open_chunks)
+        self.planner.buffer.release(self.planner.planned)
 
     # The transport's side.
 
-    def next(self, now: float, many: int = 0) -> Request | Volley | Wait | Literal["done"]:
+    def next_request(self, now: float, burst_limit: int = 0) -> Request | RequestBurst | Wait | Literal["done"]:
         """The request that should travel now, or how long to wait for one, or ``"done"``.
 
         With `many`, a volley of up to so many requests, where they are all alike and nothing else goes before them.
         """
-        if self.stopped is not None or self.finished():
+        if self.stopped is not None or self.is_finished():
             return "done"
         if self._deadline is None:
-            self._deadline = now + self._terms.to.deadline
+            self._deadline = now + self._builder.destination.deadline
         if now >= self._deadline:
-            self.stop(f"the run's deadline of {self._terms.to.deadline:g} seconds is over; the next run goes on")
+            self.stop(f"the run's deadline of {self._builder.destination.deadline:g} seconds is over; the next run goes on")
             return "done"
-        rest = self._terms.pace.resting(now)
+        rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
             return Wait(min(rest, self._deadline - now))
-        flying = self._flying
-        if flying and (not self.health.proven or flying >= self._limit.limit):
-            return Wait(LONG)
-        if many and (volley := self._volley(now, many)) is not None:
+        flying = self._requests_in_flight
+        if flying and (not self.breaker.is_closed or flying >= self._limit.limit):
+            return Wait(MAX_WAIT)
+        if burst_limit and (volley := self._next_burst(now, burst_limit)) is not None:
             return volley
-        task = self._take(now)
+        task = self._next_task(now)
         if task is not None:
-            return self._sent(task, now)
-        self.plan.starving = self.plan.starving or self._account.exposed - flying > self.plan.window // 4
-        if self._nothing_else_to_try():
-            self._outcomes.give_up_doubtful()
-        until = self._queue.until_retry(now)
-        return "done" if self.stopped else Wait(min(LONG if until is None else until, self._deadline - now))
-
-    def judge(self, request: Request, answer: Answer) -> Verdict:
-        """What an answer means. It changes nothing, and may be asked without holding the lock."""
-        verdict = judge(
-            answer,
-            GONE if request.gone else self._terms.policy,
-            count=request.count,
-            ids=lambda field: self._sender.values(request, field),
-            repeated=self._in_flight[request.number].attempts > 1,
+            return self._send(task, now)
+        self.planner.window_exhausted = (
+            self.planner.window_exhausted or self._changes.unconfirmed - flying > self.planner.in_flight_window // 4
         )
-        return replace(verdict, reason=self._terms.redact(verdict.reason)) if verdict.reason else verdict
+        if self._nothing_else_to_try():
+            self._outcomes.resolve_deferred()
+        until = self._queue.seconds_until_retry(now)
+        return "done" if self.stopped else Wait(min(MAX_WAIT if until is None else until, self._deadline - now))
 
-    def answer(self, request: Request, answer: Answer, now: float, verdict: Verdict | None = None) -> None:
+    def classify(self, request: Request, response: Response) -> Verdict:
+        """What an answer means. It changes nothing, and may be asked without holding the lock."""
+        verdict = classify(
+            response,
+            DELETE_POLICY if request.is_delete else self._builder.policy,
+            count=request.record_count,
+            ids=lambda field: self._sender.values(request, field),
+            repeated=self._in_flight[request.request_id].attempts > 1,
+        )
+        return replace(verdict, reason=self._builder.redact(verdict.reason)) if verdict.reason else verdict
+
+    def complete(self, request: Request, response: Response, now: float, verdict: Verdict | None = None) -> None:
         """Act on an answer's verdict."""
-        verdict = verdict or self.judge(request, answer)
-        task = self._in_flight.pop(request.number)
-        pressed = verdict.kind is Kind.RETRY
-        self._limit.answered(now, well=not pressed, pressed=pressed, busy=len(self._in_flight) + 1)
+        verdict = verdict or self.classify(request, response)
+        task = self._in_flight.pop(request.request_id)
+        pressed = verdict.kind is VerdictKind.RETRY
+        self._limit.on_response(now, succeeded=not pressed, overloaded=pressed, in_flight=len(self._in_flight) + 1)
         if self._auto:
-            self.plan.widen(self._limit.limit)
-        self._account.noted(self._evidence.request(request, answer, verdict))
-        quota = quota_rest(answer.headers) if answer.headers else None
-        if quota and verdict.kind is not Kind.STOP:
-            self._terms.pace.rest(now + min(quota, self._terms.to.retry["retry_after_max"]))
-        if answer.renewed and not task.renewed:
-            self._outcomes.renewed(task, now)
+            self.planner.set_concurrency(self._limit.limit)
+        self._changes.log_requests(self._request_log.request(request, response, verdict))
+        quota = quota_reset_delay(response.headers) if response.headers else None
+        if quota and verdict.kind is not VerdictKind.STOP:
+            self._builder.rate_limiter.pause_until(now + min(quota, self._builder.destination.retry["max_retry_after"]))
+        if response.credentials_renewed and not task.credentials_renewed:
+            self._outcomes.retry_with_new_credentials(task, now)
         else:
-            self._outcomes.of(task, verdict, request, now)
+            self._outcomes.apply(task, verdict, request, now)
 
-    def landed(self, volley: Volley, found: Sequence[Landed], now: float) -> list[tuple[Request, Answer]]:
+    def complete_many(
+        self, burst: RequestBurst, completions: Sequence[Completion], now: float
+    ) -> list[tuple[Request, Response]]:
         """Act on the successes among a volley's answers; the others are for `answer`, with the requests they answer."""
         return [
-            (self._request(task, self.plan.stock.slices(task.spans)), answer)
-            for task, answer in self._volleys.landed(volley, found, now)
+            (self._request(task, self.planner.buffer.slices(task.spans)), answer)
+            for task, answer in self._bursts.complete(burst, completions, now)
         ]
 
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
         """Send nothing more. What is planned and not settled stays so, for the next run to go on with."""
-        self._account.stop(reason, interrupted=interrupted, instead=instead)
-        self._volleys.recall()
+        self._changes.stop(reason, interrupted=interrupted, instead=instead)
+        self._bursts.cancel()
 
-    def pressing(self) -> bool:
+    def has_urgent_changes(self) -> bool:
         """Whether something waits to be committed that others wait for; a mere count of requests does not press."""
-        return self._account.pressing()
+        return self._changes.has_urgent()
 
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether every record is settled, durably."""
-        return self.plan.exhausted() and not self.plan.outstanding and self.quiet()
+        return self.planner.fully_planned() and not self.planner.open_requests and self.is_drained()
 
-    def quiet(self) -> bool:
+    def is_drained(self) -> bool:
         """Whether nothing is left to commit, as far as answers have come."""
-        return self._account.quiet()
+        return self._changes.is_drained()
 
     # What travels next.
 
-    def _take(self, now: float) -> Task | None:
-        probing = self.health.ever and not self.health.proven
-        task = self._queue.retry(float("inf") if probing else now)  # a probe is whichever would be tried first
+    def _next_task(self, now: float) -> Task | None:
+        probing = self.breaker.has_succeeded and not self.breaker.is_closed
+        task = self._queue.pop_retry(float("inf") if probing else now)  # a probe is whichever would be tried first
         if task is not None:
             return task
-        if not self.health.proven and self._queue.until_retry(now) is not None:
+        if not self.breaker.is_closed and self._queue.seconds_until_retry(now) is not None:
             return None  # before anything has got through, a retry is all there is to try
-        if self._account.exposed - self._outcomes.undecided >= self.plan.window:
+        if self._changes.unconfirmed - self._outcomes.held >= self.planner.in_flight_window:
             return None
         while True:
-            task = self._order.next()
+            task = self._ordering.next_released()
             if task is None:
-                fresh = self._queue.take()
+                fresh = self._queue.pop()
                 if fresh is None:
                     return None
-                task = self._order.admit(fresh)
-            if task is not None and not self.plan.over_cap(task):
+                task = self._ordering.release_or_hold(fresh)
+            if task is not None and not self.planner.exceeds_limit(task):
                 return task
             if task is not None:
-                self._outcomes.divide(task, halves(task.spans), None)
+                self._outcomes.split(task, halves(task.spans), None)
 
     @property
-    def _flying(self) -> int:
-        return len(self._in_flight) + self._volleys.flying
+    def _requests_in_flight(self) -> int:
+        return len(self._in_flight) + self._bursts.in_flight
 
-    def _volley(self, now: float, many: int) -> Volley | None:
+    def _next_burst(self, now: float, limit: int) -> RequestBurst | None:
         """Only while all is well: nothing waits to be tried again, or for its turn."""
-        retry = self._queue.until_retry(now)
-        if not self.health.proven or (retry is not None and retry <= 0) or self._order:
+        retry = self._queue.seconds_until_retry(now)
+        if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering:
             return None
-        return self._volleys.next(min(many, self.plan.window - self._account.exposed + self._outcomes.undecided))
+        return self._bursts.next_burst(
+            min(limit, self.planner.in_flight_window - self._changes.unconfirmed + self._outcomes.held)
+        )
 
-    def _sent(self, task: Task, now: float) -> Request | Wait:
-        parts = self.plan.stock.slices(task.spans)
-        wait = self._terms.pace.acquire(now, records=task.size, size=sum(map(len, parts)))
+    def _send(self, task: Task, now: float) -> Request | Wait:
+        parts = self.planner.buffer.slices(task.spans)
+        wait = self._builder.rate_limiter.acquire(now, records=task.size, size=sum(map(len, parts)))
         if wait > 0:
             if task.first_tried is None:
-                self._queue.first(task)
+                self._queue.push_front(task)
             else:
-                self._queue.at(now, task)
+                self._queue.schedule(now, task)
             return Wait(wait)
         task.attempts += 1
         if task.first_tried is None:
-            task.first_tried, task.passed = now, self.health.passed
-            self._account.exposed += 1
+            task.first_tried, task.successes_seen = now, self.breaker.successes
+            self._changes.unconfirmed += 1
         else:
-            self._account.count("retries", 1)
+            self._changes.count("retries", 1)
         return self._request(task, parts)
 
     def _request(self, task: Task, parts: Sequence[memoryview | bytes]) -> Request:
-        number = self._account.count("requests", 1)
-        request = self._terms.request(
+        number = self._changes.count("requests", 1)
+        request = self._builder.request(
             task.span,
             parts,
             self._sender,
-            lambda: task.piece.digest if task.piece.step != 1 else b"".join(parts),
-            count=task.size,
-            number=number,
+            lambda: task.chunk.digest if task.chunk.records_per_request != 1 else b"".join(parts),
+            record_count=task.size,
+            request_id=number,
             attempt=task.attempts,
-            route=self.plan.stock.route(task.spans[0].lo),
-            renewed=task.renewed,
+            route=self.planner.buffer.route(task.spans[0].lo),
+            is_reauth=task.credentials_renewed,
         )
-        self._account.count("bytes", request.length)
+        self._changes.count("bytes", request.body_length)
         self._in_flight[number] = task
         return request
 
     def _nothing_else_to_try(self) -> bool:
-        return self.plan.exhausted() and not self._flying and not self._queue and not self._order
+        return self.planner.fully_planned() and not self._requests_in_flight and not self._queue and not self._ordering

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sendoff.ledger import Changes, Failure, Kept, Piece, RunState, Sent
+from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, RequestRecord, RunState
 from sendoff.records import Spans
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class RunStop:
     """Why a run ends before its source does."""
 
     state: Literal["stopped", "interrupted"]
     reason: str
 
 
-class Account:
+class PendingChanges:
     """Gathers changes until the ledger takes them, and knows what is sent and not settled durably."""
 
     def __init__(self, state: RunState, redact: Callable[[str], str]) -> None:
@@ -26,9 +26,9 @@ class Account:
         self._changes = Changes()
         self._committing: Changes | None = None
         #: Requests this process has sent and not settled durably: what a crash would send again.
-        self.exposed = 0
+        self.unconfirmed = 0
         self._settled = self._settling = 0
-        self.stopped: Stop | None = None
+        self.stopped: RunStop | None = None
         self._events: list[tuple[str, dict[str, Any]]] = []
         self.counts = {
             "read": state.read,
@@ -42,20 +42,20 @@ class Account:
 
     # What happened.
 
-    def read(self, invalid: Sequence[Failure], rows: int) -> None:
+    def rows_read(self, invalid: Sequence[Failure], rows: int) -> None:
         """So many source rows were read, some of them invalid."""
         self._changes.failed += invalid
         self._changes.read = rows
         self.counts["invalid"] += len(invalid)
         self.counts["read"] = max(self.counts["read"], rows)
 
-    def opened(self, piece: Piece, *, planned: int | None = None) -> None:
-        self._changes.opened.append(piece)
+    def chunk_opened(self, chunk: Chunk, *, planned: int | None = None) -> None:
+        self._changes.opened.append(chunk)
         self._changes.planned = self._changes.planned if planned is None else planned
 
-    def delivered(self, spans: Spans, kept: Iterable[Kept]) -> None:
+    def delivered(self, spans: Spans, captured: Iterable[CapturedResult]) -> None:
         self._changes.delivered += spans
-        self._changes.kept += kept
+        self._changes.captured += captured
 
     def failed(self, failures: Iterable[Failure]) -> None:
         self._changes.failed += failures
@@ -66,7 +66,7 @@ class Account:
         if closed is not None:
             self._changes.closed.append(closed)
 
-    def noted(self, sent: Iterable[Sent]) -> None:
+    def log_requests(self, sent: Iterable[RequestRecord]) -> None:
         self._changes.sent += sent
 
     def count(self, name: Literal["requests", "retries", "bytes"], by: int) -> int:
@@ -78,7 +78,7 @@ class Account:
     def event(self, name: str, **facts: Any) -> None:
         self._events.append((name, facts))
 
-    def told(self) -> list[tuple[str, dict[str, Any]]]:
+    def drain_events(self) -> list[tuple[str, dict[str, Any]]]:
         """The events since this was last asked."""
         events, self._events = self._events, []
         return events
@@ -86,7 +86,7 @@ class Account:
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
         """Nothing more is to be sent. The first reason counts, unless another is to stand `instead` of it."""
         if self.stopped is None or instead:
-            self.stopped = Stop("interrupted" if interrupted else "stopped", self._redact(reason))
+            self.stopped = RunStop("interrupted" if interrupted else "stopped", self._redact(reason))
             self.event("stop", reason=self.stopped.reason)
 
     # What the ledger takes.
@@ -106,16 +106,16 @@ class Account:
     def confirm(self, changes: Changes) -> None:
         """They are durable."""
         self._committing = None
-        self.exposed -= self._settling
+        self.unconfirmed -= self._settling
         self._settling = 0
         self.counts["delivered"] += sum(span.size for span in changes.delivered)
         self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
 
-    def quiet(self) -> bool:
+    def is_drained(self) -> bool:
         """Whether there is nothing to commit."""
         return not self._changes and self._committing is None
 
-    def pressing(self) -> bool:
+    def has_urgent(self) -> bool:
         """Whether there is something to commit that others wait for."""
         changes = self._changes
         return bool(changes.delivered or changes.closed or changes.opened or changes.failed)

@@ -10,72 +10,74 @@ from sendoff.encode import templates as shape
 from sendoff.encode.idempotency import Key
 from sendoff.records import Block, Route, Span
 from sendoff.response import DEFAULT, Policy
-from sendoff.transport.burst import Volley
+from sendoff.transport.burst import RequestBurst
 from sendoff.transport.destination import Destination
 from sendoff.transport.protocol import Request
-from sendoff.transport.rate_limit import Pace
+from sendoff.transport.rate_limit import RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RequestBuilder:
     """A destination, as the engine sees it. `key` makes the idempotency key of a span and its digest."""
 
-    to: Destination
+    destination: Destination
     #: All of a request's headers but the key's, the length's, and those made of its records.
     headers: Mapping[str, str]
     #: ``header``, ``query`` or ``body``; "" where requests carry no key.
-    key_in: str
+    key_location: str
     key: Key
     policy: Policy = DEFAULT
-    pace: Pace = field(default_factory=Pace)
+    rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     redact: Callable[[str], str] = str
-    accept_refusals: bool = False
+    early_stop: bool = True
 
     def request(
         self,
         span: Span,
         parts: Sequence[memoryview | bytes],
         sender: Sender,
-        proof: Callable[[], bytes],
+        content_digest: Callable[[], bytes],
         *,
-        count: int,
-        number: int = 0,
+        record_count: int,
+        request_id: int = 0,
         attempt: int = 1,
         route: Route | None = None,
-        renewed: bool = False,
+        is_reauth: bool = False,
     ) -> Request:
         """The request for the records of a span whose bytes are `parts`."""
-        url, method, headers = self.to.url, self.to.method, self.headers
+        url, method, headers = self.destination.url, self.destination.method, self.headers
         if route is not None:
             url, method = route.url, route.method or method
             headers = {**headers, **dict(route.headers)}
         prefix, suffix, key = sender.prefix, sender.suffix, ""
-        if self.key_in:
-            key = self.key(*span, proof())
-            name = self.to.idempotency["name"]
-            if self.key_in == "header":
-                headers = {**headers, name: f'"{key}"' if self.to.idempotency["quoted"] else key}
-            elif self.key_in == "query":
+        if self.key_location:
+            key = self.key(*span, content_digest())
+            name = self.destination.idempotency["name"]
+            if self.key_location == "header":
+                headers = {**headers, name: f'"{key}"' if self.destination.idempotency["quoted"] else key}
+            elif self.key_location == "query":
                 url += f"{'&' if '?' in url else '?'}{name}={key}"
             else:
-                prefix, suffix = (shape.filled(part, key, self.to.idempotency["form"]) for part in (prefix, suffix))
-        body = [part for part in (prefix, *parts, suffix) if part] if route is None or not route.bare else []
+                prefix, suffix = (
+                    shape.insert_key(part, key, self.destination.idempotency["form"]) for part in (prefix, suffix)
+                )
+        body = [part for part in (prefix, *parts, suffix) if part] if route is None or not route.without_body else []
         if not body:
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         length = sum(map(len, body))
         return Request(
-            span, method, url, headers, body, length, self.to.timeout + length / self.to.floor_rate, attempt,
-            count=count, number=number, key=key, renewed=renewed, answer_bytes=self.policy.max_bytes,
-            gone=route is not None and route.gone,
+            span, method, url, headers, body, length, self.destination.timeout + length / self.destination.min_upload_rate, attempt,
+            record_count=record_count, request_id=request_id, key=key, is_reauth=is_reauth, max_response_bytes=self.policy.max_bytes,
+            is_delete=route is not None and route.is_delete,
         )  # fmt: skip
 
-    def volley(self, block: Block, span: Span, sender: Sender) -> Volley:
+    def burst(self, block: Block, span: Span, sender: Sender) -> RequestBurst:
         """The requests for single records of a block, which stand side by side and carry their keys in a header, if any."""
         around = (b"", b"")
-        if self.key_in:
-            quote = b'"' if self.to.idempotency["quoted"] else b""
-            around = (self.to.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
-        return Volley(
-            self.to.method, self.to.url, self.headers, around, self.key,
-            sender.prefix, sender.suffix, block, *span, self.to.timeout, self.to.floor_rate, self.policy.max_bytes,
+        if self.key_location:
+            quote = b'"' if self.destination.idempotency["quoted"] else b""
+            around = (self.destination.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
+        return RequestBurst(
+            self.destination.method, self.destination.url, self.headers, around, self.key,
+            sender.prefix, sender.suffix, block, *span, self.destination.timeout, self.destination.min_upload_rate, self.policy.max_bytes,
         )  # fmt: skip

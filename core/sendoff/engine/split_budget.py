@@ -8,7 +8,7 @@ from sendoff.components import FailureStrategy
 MANY = 200
 
 
-class Budget:
+class SplitBudget:
     """Counts what one process splits; asked before every split."""
 
     def __init__(self, strategy: FailureStrategy) -> None:
@@ -16,10 +16,10 @@ class Budget:
         self._ratio = strategy.max_failed_ratio
         self._splits = self._good = self._bad = 0
 
-    def passed(self, records: int) -> None:
+    def delivered(self, records: int) -> None:
         self._good += records
 
-    def refused(self, records: int) -> None:
+    def rejected(self, records: int) -> None:
         self._bad += records
 
     def spent(self, planned: int) -> str | None:

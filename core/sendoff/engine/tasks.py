@@ -6,38 +6,38 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from sendoff.ledger import Piece
+from sendoff.ledger import Chunk
 from sendoff.records import Span, Spans, total
 from sendoff.response import Verdict
 
 
 @dataclass(slots=True, eq=False)
-class Strip:
+class OpenChunk:
     """An open piece: what of it is still to be sent, and how many of its requests are not settled."""
 
-    piece: Piece
+    chunk: Chunk
     #: Its records that no request has been made of yet.
-    left: deque[Span]
-    open: int
+    remaining: deque[Span]
+    open_requests: int
     #: An earlier process may have sent some of it.
     repeats: bool = False
 
     @classmethod
-    def of(cls, piece: Piece, left: Spans, *, repeats: bool = False) -> Strip:
+    def of(cls, piece: Chunk, left: Spans, *, repeats: bool = False) -> OpenChunk:
         """A piece with these records to send: one by one, or all in one request."""
-        requests = total(left) if piece.step == 1 else int(bool(left))
+        requests = total(left) if piece.records_per_request == 1 else int(bool(left))
         return cls(piece, deque(left), requests, repeats)
 
     def take(self, most: int = 1) -> Spans:
         """The records of the next request; of a strip of single records, as many requests' as stand side by side."""
-        if self.piece.step != 1:
-            whole = tuple(self.left)
-            self.left.clear()
+        if self.chunk.records_per_request != 1:
+            whole = tuple(self.remaining)
+            self.remaining.clear()
             return whole
-        lo, hi = self.left[0]
+        lo, hi = self.remaining[0]
         if hi - lo <= most:
-            return (self.left.popleft(),)
-        self.left[0] = Span(lo + most, hi)
+            return (self.remaining.popleft(),)
+        self.remaining[0] = Span(lo + most, hi)
         return (Span(lo, lo + most),)
 
 
@@ -46,24 +46,24 @@ class Task:
     """One request to be. A batch is its piece's only task; a strip has one for each record."""
 
     spans: Spans
-    piece: Piece
+    chunk: Chunk
     #: How often it was tried, by an earlier process included as far as is known.
     attempts: int = 0
     #: How many of the attempts count against nobody: the API itself asked to be asked later.
-    spared: int = 0
+    uncounted_attempts: int = 0
     #: How often it failed while others got through, between one failure and the next.
-    alone: int = 0
+    isolated_failures: int = 0
     first_tried: float | None = None
     #: How many had got through when it last failed, or left; and when it first failed alone.
-    passed: int = 0
-    alone_since: float | None = None
+    successes_seen: int = 0
+    isolated_since: float | None = None
     #: It is not to travel before this time.
     due: float | None = None
-    renewed: bool = False
+    credentials_renewed: bool = False
     #: It was put aside once, to see whether others get through.
-    doubted: bool = False
-    family: Family | None = None
-    lanes: frozenset[Hashable] = frozenset()
+    deferred_once: bool = False
+    group: SplitGroup | None = None
+    ordering_keys: frozenset[Hashable] = frozenset()
 
     @property
     def span(self) -> Span:
@@ -76,7 +76,7 @@ class Task:
 
 
 @dataclass(slots=True, eq=False)
-class Family:
+class SplitGroup:
     """The parts of a refused request, sent one after the other.
 
     Where among them is at least one bad record, the last need not be tried whole when all the others
@@ -88,8 +88,8 @@ class Family:
     waiting: deque[Task] = field(default_factory=deque)
     started: bool = False
     #: A part was refused, so nothing can be inferred of the rest.
-    explained: bool = False
+    bad_record_found: bool = False
 
-    def inferred_bad(self) -> bool:
+    def last_must_be_bad(self) -> bool:
         """Whether the next part is known to be bad without trying it. One record is always tried."""
-        return len(self.waiting) == 1 and not self.explained and self.waiting[0].size > 1
+        return len(self.waiting) == 1 and not self.bad_record_found and self.waiting[0].size > 1

@@ -17,20 +17,20 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from sendoff.errors import SendoffError, SourceError
-from sendoff.http.connect import CONNECT, Undialled
-from sendoff.http.failures import lost
-from sendoff.http.pool import pooled
+from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused
+from sendoff.http.failures import response_from_error
+from sendoff.http.pool import make_pool
 from sendoff.http.watchdog import Watchdog
 from sendoff.response.rate_headers import retry_after
 from sendoff.transport import egress
-from sendoff.transport.protocol import Wire
+from sendoff.transport.protocol import ConnectionSettings
 
 #: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
 
 
-class Refused(SendoffError):
+class ErrorResponse(SendoffError):
     """An answer that is no success; its text is the sentence to show."""
 
     def __init__(self, sentence: str, status: int) -> None:
@@ -38,7 +38,7 @@ class Refused(SendoffError):
         self.status = status
 
 
-class Web:
+class HttpClient:
     """Gets what a source reads. Close it, or use it in a `with`.
 
     `seconds` is how long one answer may take, to its last byte; `attempts`, how often one is asked for.
@@ -58,16 +58,18 @@ class Web:
         self._seconds, self._attempts, self._longest, self._sleep = seconds, attempts, longest, sleep
         self._random = random or Random()
         self._watchdog = Watchdog()
-        self._pool = pooled(Wire(url, guard=lambda address: egress.refusal(address, mode)), self._watchdog)
+        self._pool = make_pool(
+            ConnectionSettings(url, address_filter=lambda address: egress.refusal(address, mode)), self._watchdog
+        )
 
-    def __enter__(self) -> Web:
+    def __enter__(self) -> HttpClient:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._pool.clear()
         self._watchdog.close()
 
-    def ask(
+    def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[bytes, Any]:
         """A whole answer's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
@@ -75,12 +77,12 @@ class Web:
         def read(answer: Any) -> tuple[bytes, Any]:
             return answer.read(decode_content=True), answer.headers
 
-        whole: tuple[bytes, Any] = self._patiently(method, url, dict(headers or {}), body, read)
+        whole: tuple[bytes, Any] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> tuple[bytes, Any]:
         """The body and headers of what is at a URL."""
-        return self.ask("GET", url, headers=headers)
+        return self.request("GET", url, headers=headers)
 
     def fetch(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> None:
         """What is at a URL, into a file."""
@@ -90,21 +92,23 @@ class Web:
             into.truncate()
             into.writelines(answer.stream(1 << 20, decode_content=True))
 
-        self._patiently("GET", url, dict(headers or {}), None, read)
+        self._with_retries("GET", url, dict(headers or {}), None, read)
 
-    def _patiently(self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[Any], Any]) -> Any:
+    def _with_retries(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[Any], Any]
+    ) -> Any:
         for left in reversed(range(self._attempts)):
             wait: float | None = None
             try:
-                with self._answer(method, url, headers, body) as answer:
+                with self._open(method, url, headers, body) as answer:
                     if answer.status < 300:
                         return read(answer)
-                    if left == 0 or answer.status not in PASSING:
-                        raise Refused(_refusal(url, answer), answer.status)
+                    if left == 0 or answer.status not in TRANSIENT:
+                        raise ErrorResponse(_refusal(url, answer), answer.status)
                     wait = retry_after({name.lower(): value for name, value in answer.headers.items()})
-            except (HTTPError, Undialled, OSError, ValueError) as error:
-                found = lost(error, url)
-                if left == 0 or found.fatal:
+            except (HTTPError, AddressRefused, OSError, ValueError) as error:
+                found = response_from_error(error, url)
+                if left == 0 or found.permanent:
                     raise SourceError(f"{_shown(url)}: {found.error}") from None
             tried = self._attempts - left
             usual = self._random.uniform(0, min(self._longest, 2.0**tried))
@@ -112,19 +116,19 @@ class Web:
         raise AssertionError("the last attempt answers or raises")
 
     @contextmanager
-    def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[Any]:
+    def _open(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[Any]:
         for _ in range(REDIRECTS + 1):
             with self._watchdog.watch(self._seconds) as watch:
                 response = self._pool.urlopen(
                     method, url, body=body, headers={"User-Agent": "sendoff", "Accept-Encoding": "gzip", **headers},
                     retries=False, redirect=False, preload_content=False,
-                    timeout=urllib3.Timeout(connect=CONNECT, read=self._seconds),
+                    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=self._seconds),
                 )  # fmt: skip
                 head = response._fp
                 try:
                     if method != "GET" or response.status not in (301, 302, 303, 307, 308):
                         yield response
-                        if head.cut:
+                        if head.truncated:
                             raise urllib3.exceptions.ProtocolError("the connection was closed before the answer was whole")
                         return
                     after = urljoin(url, response.headers.get("Location", ""))

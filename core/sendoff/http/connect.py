@@ -10,14 +10,14 @@ from typing import Any
 from sendoff.transport.protocol import TLS
 
 #: Seconds a connection may take to come about, all of a name's addresses together.
-CONNECT = 10.0
+CONNECT_TIMEOUT = 10.0
 
 
-class Undialled(Exception):
+class AddressRefused(Exception):
     """An address that must not be dialled; its text is the sentence to show."""
 
 
-def addresses(host: str, port: int, guard: Callable[[str], str | None]) -> Sequence[Any]:
+def resolve(host: str, port: int, address_filter: Callable[[str], str | None]) -> Sequence[Any]:
     """What `socket.getaddrinfo` finds, if the guard lets all of it pass.
 
     One refused address refuses all: a name that leads to both is not to be trusted with either.
@@ -25,13 +25,13 @@ def addresses(host: str, port: int, guard: Callable[[str], str | None]) -> Seque
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     for *_, address in found:
-        refused = guard(str(address[0]))
+        refused = address_filter(str(address[0]))
         if refused is not None:
-            raise Undialled(refused if str(address[0]) == host else f"{host}: {refused}")
+            raise AddressRefused(refused if str(address[0]) == host else f"{host}: {refused}")
     return found
 
 
-def context(tls: TLS) -> ssl.SSLContext:
+def ssl_context(tls: TLS) -> ssl.SSLContext:
     """TLS 1.2 or newer, verified unless told otherwise."""
     made = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
     made.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -15,29 +15,31 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from sendoff.http.connect import Undialled
-from sendoff.transport.protocol import Answer
+from sendoff.http.connect import AddressRefused
+from sendoff.transport.protocol import Response
 
 
-def lost(error: Exception, url: str) -> Answer:
+def response_from_error(error: Exception, url: str) -> Response:
     """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
-    undialled = _cause(error, Undialled)
+    undialled = _cause(error, AddressRefused)
     if undialled is not None:
-        return Answer(error=str(undialled), sent=False, fatal=True)
+        return Response(error=str(undialled), may_have_been_sent=False, permanent=True)
     proxy = _cause(error, ProxyError)
     if proxy is not None:
-        return Answer(error=f"the proxy: {_sentence(proxy)}", sent=False, fatal=True)
+        return Response(error=f"the proxy: {_sentence(proxy)}", may_have_been_sent=False, permanent=True)
     sentence = _sentence(error)
     match error:
         case SSLError() if _distrusted(error):
-            return Answer(error=f"TLS: {sentence}", sent=False, fatal=True)
+            return Response(error=f"TLS: {sentence}", may_have_been_sent=False, permanent=True)
         case NewConnectionError() | ConnectTimeoutError():
-            return Answer(error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", sent=False)
+            return Response(
+                error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", may_have_been_sent=False
+            )
         case LocationValueError() | UnicodeError() | ValueError():
-            return Answer(error=sentence, sent=False, fatal=True)
+            return Response(error=sentence, may_have_been_sent=False, permanent=True)
         case HTTPError() | OSError():
-            return Answer(error=sentence)
-    return Answer(error=f"{type(error).__name__}: {sentence}", fatal=True)
+            return Response(error=sentence)
+    return Response(error=f"{type(error).__name__}: {sentence}", permanent=True)
 
 
 def _cause(error: BaseException, kind: type[Exception]) -> Exception | None:

@@ -11,15 +11,15 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from sendoff.http.connect import CONNECT, addresses, context
+from sendoff.http.connect import CONNECT_TIMEOUT, resolve, ssl_context
 from sendoff.http.watchdog import Watchdog
-from sendoff.transport.protocol import TLS, Wire
+from sendoff.transport.protocol import TLS, ConnectionSettings
 
 #: No more interim answers come before the real one.
 _INTERIM = 100
 
 
-class Whole(http.client.HTTPResponse):
+class StrictHTTPResponse(http.client.HTTPResponse):
     """An answer whose lines must come to their end: `http.client` takes a connection cut inside its head, and urllib3
     one cut inside the last lines of a chunked body, for a whole one.
 
@@ -36,47 +36,47 @@ class Whole(http.client.HTTPResponse):
 
     def begin(self) -> None:
         raw = self.fp
-        self._lines = _Lines(raw)
+        self._lines = _LineTracker(raw)
         watched: Any = self._lines
         self.fp = watched
         super().begin()
-        if self.cut:
+        if self.truncated:
             self.close()
             raise http.client.IncompleteRead(b"")
         if self.fp is watched and not self.chunked:
             self.fp = raw
 
     @property
-    def cut(self) -> bool:
+    def truncated(self) -> bool:
         """Whether the connection ended inside a line."""
-        return self._lines.cut
+        return self._lines.truncated
 
 
-class _Lines:
+class _LineTracker:
     """Reads lines, and remembers whether the last one came to its end."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self.cut = False
+        self.truncated = False
 
     def readline(self, limit: int = -1) -> bytes:
         line: bytes = self._raw.readline(limit)
-        self.cut = not line.endswith(b"\n")
+        self.truncated = not line.endswith(b"\n")
         return line
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
 
-def pooled(wire: Wire, watchdog: Watchdog) -> Any:
+def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
     """A pool manager whose connections are watched and guarded, by the proxy if there is one."""
 
     class Watched:  # mixed into urllib3's connections, whose methods it extends
-        response_class = Whole
+        response_class = StrictHTTPResponse
         _line: socket.socket | None = None
 
         def _new_conn(self) -> socket.socket:
-            sock = _dialled(self, wire)
+            sock = _connect(self, settings)
             # A second handle: the first one vanishes into the TLS layer, and TLS may hang too.
             self._line = sock.dup()
             watchdog.current.watch.on(self._line)
@@ -95,23 +95,23 @@ def pooled(wire: Wire, watchdog: Watchdog) -> Any:
 
     plain = type("WatchedHTTPConnection", (Watched, HTTPConnection), {})
     secure = type("WatchedHTTPSConnection", (Watched, HTTPSConnection), {})
-    settings: dict[str, Any] = {"num_pools": 4, "maxsize": wire.concurrency}
-    if "https:" in (wire.url[:6].lower(), (wire.proxy or "")[:6].lower()):
-        settings |= _tls(wire.tls)  # the usual certificates take a moment to load
-    if wire.proxy is None:
-        manager: Any = urllib3.PoolManager(**settings)
+    options: dict[str, Any] = {"num_pools": 4, "maxsize": settings.concurrency}
+    if "https:" in (settings.url[:6].lower(), (settings.proxy or "")[:6].lower()):
+        options |= _tls(settings.tls)  # the usual certificates take a moment to load
+    if settings.proxy is None:
+        manager: Any = urllib3.PoolManager(**options)
     else:
-        parts = urllib3.util.parse_url(wire.proxy)
+        parts = urllib3.util.parse_url(settings.proxy)
         login = urllib3.util.make_headers(proxy_basic_auth=parts.auth) if parts.auth else None
-        manager = urllib3.ProxyManager(wire.proxy, proxy_headers=login, **settings)
+        manager = urllib3.ProxyManager(settings.proxy, proxy_headers=login, **options)
     manager.pool_classes_by_scheme = {
         "http": type("HTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("HTTPSPool", (_Quiet,), {"ConnectionCls": secure}),
+        "https": type("HTTPSPool", (_QuietHTTPSPool,), {"ConnectionCls": secure}),
     }
     return manager
 
 
-class _Quiet(urllib3.HTTPSConnectionPool):
+class _QuietHTTPSPool(urllib3.HTTPSConnectionPool):
     """A pool that does not warn of `verify: false` at every request: sendoff tells it once a run."""
 
     def _validate_conn(self, conn: Any) -> None:
@@ -121,18 +121,18 @@ class _Quiet(urllib3.HTTPSConnectionPool):
 
 
 def _tls(tls: TLS) -> dict[str, Any]:
-    return {"ssl_context": context(tls), **({} if tls.verify else {"cert_reqs": "CERT_NONE"})}
+    return {"ssl_context": ssl_context(tls), **({} if tls.verify else {"cert_reqs": "CERT_NONE"})}
 
 
-def _dialled(connection: Any, wire: Wire) -> socket.socket:
+def _connect(connection: Any, settings: ConnectionSettings) -> socket.socket:
     """A connection to the first of the host's addresses that takes one."""
     host, port = connection._dns_host, connection.port
     try:
-        found = addresses(host, port, wire.guard)
+        found = resolve(host, port, settings.address_filter)
     except socket.gaierror as error:
         raise NameResolutionError(host, connection, error) from error
     trouble: OSError = OSError("the name has no address")
-    budget = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT
+    budget = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT_TIMEOUT
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
         try:

@@ -1,8 +1,8 @@
 """Only the new: which rows of a source a connector has delivered before, known by digests of theirs."""
 
-from sendoff.incremental.filter import Sift
-from sendoff.incremental.fingerprints import Prints, prints_of
-from sendoff.incremental.remember import passed_over, settle
-from sendoff.incremental.rule import Rule
+from sendoff.incremental.filter import NewRowFilter
+from sendoff.incremental.fingerprints import RowFingerprints, fingerprint_rows
+from sendoff.incremental.remember import as_delivered, remember_delivered
+from sendoff.incremental.rule import IncrementalRule
 
-__all__ = ["Prints", "Rule", "Sift", "passed_over", "prints_of", "settle"]
+__all__ = ["IncrementalRule", "NewRowFilter", "RowFingerprints", "as_delivered", "fingerprint_rows", "remember_delivered"]

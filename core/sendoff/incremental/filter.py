@@ -9,14 +9,14 @@ import polars as pl
 
 from sendoff import jsonlib
 from sendoff.errors import SourceError
-from sendoff.incremental.fingerprints import KEY_BYTES, STATE_BYTES, Prints, held, prints_of
-from sendoff.incremental.key_index import Known, frame
-from sendoff.incremental.rule import Rule
-from sendoff.ledger import Memory, Remembered, Sifted
+from sendoff.incremental.fingerprints import KEY_BYTES, STATE_BYTES, RowFingerprints, fingerprint_rows, key_cells
+from sendoff.incremental.key_index import KeyIndex, frame
+from sendoff.incremental.rule import IncrementalRule
+from sendoff.ledger import DeliveredRow, DeliveredRows, FilterSummary
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
 
-class Sift:
+class NewRowFilter:
     """One walk over a source for one connector: `new` yields what is to be delivered.
 
     Of rows with the same key the first one counts. A row without a key is set aside as invalid. While there is a row
@@ -24,38 +24,38 @@ class Sift:
     says how many rows were known already, and `sifted` has what is to be remembered at once.
     """
 
-    def __init__(self, memory: Memory, rule: Rule) -> None:
+    def __init__(self, memory: DeliveredRows, rule: IncrementalRule) -> None:
         self._rule = rule
-        self._memory = memory
-        begun = self._memory.begun
+        self._delivered = memory
+        begun = self._delivered.known_by
         self._first = begun is None
         #: Another set of columns than before: their states cannot be compared, and are taken as they are now.
-        self._anew = begun is not None and rule.check(begun)
+        self._same_columns = begun is not None and rule.check(begun)
         #: Rows that were remembered while nobody asked for removed ones.
-        self._unheld = rule.removed and self._memory.unheld()
-        self._before = Known(self._memory.rows())
-        self._seen = Known()
+        self._lacks_key_cells = rule.removed and self._delivered.lacks_key_cells()
+        self._before = KeyIndex(self._delivered.rows())
+        self._seen = KeyIndex()
         #: Whether a row was there that nobody could read: then it cannot be told which rows are not.
-        self._unread = False
-        self.known = 0
+        self._unread_rows = False
+        self.unchanged = 0
         self._noted: list[tuple[bytes, bytes, list[str] | None]] = []
 
     @property
-    def sifted(self) -> Sifted:
+    def summary(self) -> FilterSummary:
         """What the ledger notes of the run, once the walk is over."""
-        return self._rule.sifted(self.known, self._remembered())
+        return self._rule.summarize(self.unchanged, self._remembered())
 
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver. What is no longer there comes last."""
         for page in pages:
-            yield from self._sifted(page.read())
-        if self._rule.removed and not (self._first or self._unread):
+            yield from self._filter_page(page.materialize())
+        if self._rule.removed and not (self._first or self._unread_rows):
             yield from self._removed()
 
-    def again(self, pages: Iterable[Page]) -> Iterator[Page]:
+    def not_yet_delivered(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Of rows that failed before, those that nobody has delivered since."""
-        for page in map(Page.read, pages):
-            prints = prints_of(page.plain(), self._rule)
+        for page in map(Page.materialize, pages):
+            prints = fingerprint_rows(page.to_python(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
             same = [
                 (state is None)
@@ -63,35 +63,37 @@ class Sift:
                 else state is not None and (not self._rule.resend or state.to_bytes(8) == now)
                 for state, now in zip(states, prints.states, strict=True)
             ]
-            self.known += sum(same)
+            self.unchanged += sum(same)
             yield from _only(page, [at for at, known in enumerate(same) if not known])
 
-    def _sifted(self, page: Page) -> Iterator[Page]:
-        prints = prints_of(page.plain(), self._rule)
-        self._unread = self._unread or bool(page.faults)
+    def _filter_page(self, page: Page) -> Iterator[Page]:
+        prints = fingerprint_rows(page.to_python(), self._rule)
+        self._unread_rows = self._unread_rows or bool(page.row_errors)
         for at, key in enumerate(prints.keys):
-            if key is None and at not in page.faults:
+            if key is None and at not in page.row_errors:
                 named = ", ".join(self._rule.key)
-                page = replace(page, faults={**page.faults, at: f"{named}: only_new knows rows by it, and it is null"})
-        sound = [at for at in range(page.frame.height) if at not in page.faults]
+                page = replace(
+                    page, row_errors={**page.row_errors, at: f"{named}: incremental knows rows by it, and it is null"}
+                )
+        sound = [at for at in range(page.frame.height) if at not in page.row_errors]
         rows = self._first_of_each(sound, prints)
         before = self._before.find(rows)
         rows = rows.with_columns(before=before)
         new = rows.filter(pl.col("before").is_null())["at"].to_list()
         changed: list[int] = []
-        if self._rule.resend and not self._anew:
+        if self._rule.resend and not self._same_columns:
             changed = rows.filter(pl.col("before") != pl.col("state"))["at"].to_list()
-        if self._anew or self._unheld:
+        if self._same_columns or self._lacks_key_cells:
             old = rows.filter(pl.col("before").is_not_null())
-            self._note(page, old["at"].to_list(), prints, old["state" if self._anew else "before"])
-        if self._first and self._rule.first_run == "skip":
+            self._note(page, old["at"].to_list(), prints, old["state" if self._same_columns else "before"])
+        if self._first and self._rule.initial_load == "skip":
             self._note(page, new, prints)
             new = []
-        self.known += len(sound) - len(new) - len(changed)
-        yield from _only(page, sorted([*new, *page.faults]))
+        self.unchanged += len(sound) - len(new) - len(changed)
+        yield from _only(page, sorted([*new, *page.row_errors]))
         yield from _only(replace(page, change="changed"), changed)
 
-    def _first_of_each(self, sound: Sequence[int], prints: Prints) -> pl.DataFrame:
+    def _first_of_each(self, sound: Sequence[int], prints: RowFingerprints) -> pl.DataFrame:
         """The rows whose key has not been seen in this walk."""
         keys = [prints.keys[at] or b"" for at in sound]
         rows = frame(keys, [prints.states[at] for at in sound]).with_columns(at=pl.Series(sound, dtype=pl.Int64))
@@ -100,29 +102,29 @@ class Sift:
         self._seen.add(rows.with_columns(state=pl.lit(0, dtype=pl.UInt8)))
         return rows
 
-    def _note(self, page: Page, rows: Sequence[int], prints: Prints, states: pl.Series | None = None) -> None:
-        texts = held(page.plain(), self._rule) if self._rule.removed else None
+    def _note(self, page: Page, rows: Sequence[int], prints: RowFingerprints, states: pl.Series | None = None) -> None:
+        texts = key_cells(page.to_python(), self._rule) if self._rule.removed else None
         told = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
         keys = b"".join(prints.keys[at] or b"" for at in rows)
         self._noted.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
 
-    def _remembered(self) -> Iterator[Remembered]:
+    def _remembered(self) -> Iterator[DeliveredRow]:
         """What is to be remembered at once: kept as few long strings, as it may be all rows of the source."""
         for keys, states, texts in self._noted:
             for at in range(len(states) // STATE_BYTES):
                 key = keys[KEY_BYTES * at : KEY_BYTES * (at + 1)]
-                yield Remembered(key, states[STATE_BYTES * at : STATE_BYTES * (at + 1)], texts[at] if texts else None)
+                yield DeliveredRow(key, states[STATE_BYTES * at : STATE_BYTES * (at + 1)], texts[at] if texts else None)
 
     def _removed(self) -> Iterator[Page]:
         gone: list[str] = []
-        for some in self._memory.held():
+        for some in self._delivered.key_cells():
             keys = frame([key for key, _ in some], [bytes(8)] * len(some))
             gone += [some[at][1] for at in self._seen.find(keys).is_null().arg_true()]
         whole = len(self._before)
-        if len(gone) > max(10, self._rule.most_removed * whole):
+        if len(gone) > max(10, self._rule.max_removed_share * whole):
             raise SourceError(
                 f"{len(gone):,} of {whole:,} known rows are no longer there, which is more than "
-                f"only_new.on_removed.most allows ({self._rule.most_removed:g}); nothing was sent"
+                f"incremental.on_removed.max_share allows ({self._rule.max_removed_share:g}); nothing was sent"
             )
         for mark in ("text", "typed"):
             rows = [jsonlib.loads(row) for row in gone if row.startswith(f'{{"{mark}"')]
@@ -130,14 +132,14 @@ class Sift:
                 page = from_mappings([row[mark] for row in rows[at : at + PAGE_ROWS]])
                 cells = page.frame.cast(pl.String) if mark == "text" else page.frame
                 lines = range(at + 1, at + 1 + cells.height)
-                yield Page(cells, "gone", lines, text=mark == "text", fixed=False, change="removed")
+                yield Page(cells, "gone", lines, all_text=mark == "text", uniform=False, change="removed")
 
 
 def _only(page: Page, rows: Sequence[int]) -> Iterator[Page]:
     """These rows of a page, if there are any."""
     if not rows:
         return
-    faults = {new: page.faults[old] for new, old in enumerate(rows) if old in page.faults}
-    absent = {name: mask.gather(list(rows)) for name, mask in page.absent.items()}
+    faults = {new: page.row_errors[old] for new, old in enumerate(rows) if old in page.row_errors}
+    absent = {name: mask.gather(list(rows)) for name, mask in page.missing_keys.items()}
     lines = [int(page.lines[at]) for at in rows]
-    yield replace(page, frame=page.frame[list(rows)], lines=lines, faults=faults, absent=absent, json=None, unread=None)
+    yield replace(page, frame=page.frame[list(rows)], lines=lines, row_errors=faults, missing_keys=absent, json=None, lazy=None)

@@ -16,42 +16,42 @@ import polars as pl
 
 from sendoff import jsonlib
 from sendoff.errors import SourceError
-from sendoff.incremental.rule import Rule
+from sendoff.incremental.rule import IncrementalRule
 from sendoff.records import Page
 
 KEY_BYTES, STATE_BYTES = 16, 8
 
 
-class Prints(NamedTuple):
+class RowFingerprints(NamedTuple):
     """The prints of a page's rows: which row each is, None where a key cell is null; and, where it matters, its state."""
 
     keys: list[bytes | None]
     states: list[bytes]
 
 
-def prints_of(page: Page, rule: Rule) -> Prints:
+def fingerprint_rows(page: Page, rule: IncrementalRule) -> RowFingerprints:
     """The prints of all rows of a page, which must be plain. Raises `SourceError` if a key is no column of a table."""
     frame = page.frame
     missing = [name for name in rule.key if name not in frame.columns]
-    if missing and page.fixed:
+    if missing and page.uniform:
         where = f"{page.file}: " if page.file else ""
-        raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which only_new knows a row")
+        raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which incremental knows a row")
     told = set(frame.columns) if rule.columns is None else {*rule.columns, *rule.key}
     wanted = sorted(told if rule.resend or not rule.key else rule.key)
-    texts = {name: _texts(frame[name], text=page.text) for name in wanted if name in frame.columns}
+    texts = {name: _texts(frame[name], text=page.all_text) for name in wanted if name in frame.columns}
     states = [bytes(STATE_BYTES)] * frame.height
     if not rule.key:
-        return Prints([*_digests([*texts.values()], list(texts), frame.height, KEY_BYTES)], states)
+        return RowFingerprints([*_digests([*texts.values()], list(texts), frame.height, KEY_BYTES)], states)
     if rule.resend:
         states = _digests([*texts.values()], list(texts), frame.height, STATE_BYTES)
     if missing:
-        return Prints([None] * frame.height, states)
+        return RowFingerprints([None] * frame.height, states)
     cells = [texts[name] for name in rule.key]
     keys: list[bytes | None] = [*_digests(cells, list(rule.key), frame.height, KEY_BYTES)]
     nulls = pl.DataFrame(cells).select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
     for at in nulls:
         keys[at] = None
-    return Prints(keys, states)
+    return RowFingerprints(keys, states)
 
 
 def _digests(cells: Sequence[pl.Series], names: Sequence[str], height: int, size: int) -> list[bytes]:
@@ -96,9 +96,9 @@ def _text(value: Any) -> str:
         return repr(value)
 
 
-def held(page: Page, rule: Rule) -> list[str]:
+def key_cells(page: Page, rule: IncrementalRule) -> list[str]:
     """Each row's key as the source has it, as JSON: what can be told of a row when it is gone."""
     frame = page.frame.select(rule.key)
     rows = Page(frame, json=None).as_json(range(frame.height))
-    mark = "text" if page.text else "typed"
+    mark = "text" if page.all_text else "typed"
     return [f'{{"{mark}":{row}}}' for row in rows]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 
-class Known:
+class KeyIndex:
     """Keys, each with a state; `find` answers for many at once."""
 
     def __init__(self, rows: Iterable[Sequence[tuple[bytes, bytes]]] = ()) -> None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sendoff.incremental.fingerprints import held, prints_of
-from sendoff.incremental.rule import Rule
-from sendoff.ledger import Memory, Ranges, Remembered
+from sendoff.incremental.fingerprints import fingerprint_rows, key_cells
+from sendoff.incremental.rule import IncrementalRule
+from sendoff.ledger import DeliveredRow, DeliveredRows, Ranges
 from sendoff.records import Page
 
 
-def settle(memory: Memory, run: int, rule: Rule, pages: Iterable[Page]) -> None:
+def remember_delivered(memory: DeliveredRows, run: int, rule: IncrementalRule, pages: Iterable[Page]) -> None:
     """Remember the delivered rows of a run, and forget those it delivered as removed.
 
     `pages` are what the run read. May be done twice: the second time changes nothing.
     """
-    invalid, delivered = memory.account(run)
-    memory.settle(run, _told(rule, pages, invalid, delivered))
+    invalid, delivered = memory.run_account(run)
+    memory.record_run(run, _delivered_rows(rule, pages, invalid, delivered))
 
 
-def _told(rule: Rule, pages: Iterable[Page], invalid: set[int], delivered: Ranges) -> Iterator[Remembered]:
+def _delivered_rows(
+    rule: IncrementalRule, pages: Iterable[Page], invalid: set[int], delivered: Ranges
+) -> Iterator[DeliveredRow]:
     row = ordinal = 0
-    for page in map(Page.plain, pages):
+    for page in map(Page.to_python, pages):
         rows = []
         for at in range(page.frame.height):
             if row not in invalid:
@@ -31,19 +33,19 @@ def _told(rule: Rule, pages: Iterable[Page], invalid: set[int], delivered: Range
             row += 1
         if not rows:
             continue
-        prints = prints_of(page, rule)
-        texts = held(page, rule) if rule.removed else None
+        prints = fingerprint_rows(page, rule)
+        texts = key_cells(page, rule) if rule.removed else None
         for at in rows:
             key = prints.keys[at]
             if key is not None:
-                yield Remembered(key, prints.states[at], texts[at] if texts else None, gone=page.change == "removed")
+                yield DeliveredRow(key, prints.states[at], texts[at] if texts else None, is_removed=page.change == "removed")
 
 
-def passed_over(rule: Rule, pages: Iterable[Page]) -> Iterator[Remembered]:
+def as_delivered(rule: IncrementalRule, pages: Iterable[Page]) -> Iterator[DeliveredRow]:
     """Rows to remember although nobody took them: their owner gave them up."""
-    for page in map(Page.plain, pages):
-        prints = prints_of(page, rule)
-        texts = held(page, rule) if rule.removed else [None] * page.frame.height
+    for page in map(Page.to_python, pages):
+        prints = fingerprint_rows(page, rule)
+        texts = key_cells(page, rule) if rule.removed else [None] * page.frame.height
         for key, state, text in zip(prints.keys, prints.states, texts, strict=True):
             if key is not None:
-                yield Remembered(key, state, text, gone=page.change == "removed")
+                yield DeliveredRow(key, state, text, is_removed=page.change == "removed")

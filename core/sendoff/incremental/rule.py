@@ -1,4 +1,4 @@
-"""What a row is known by, as `only_new` in a connector file says it."""
+"""What a row is known by, as `incremental` in a connector file says it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 from sendoff import jsonlib
 from sendoff.errors import ConfigError
-from sendoff.ledger import Remembered, Sifted
+from sendoff.ledger import DeliveredRow, FilterSummary
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """What `only_new` says: what a row is known by, and what becomes of those that changed or went away."""
+class IncrementalRule:
+    """What `incremental` says: what a row is known by, and what becomes of those that changed or went away."""
 
     #: The fields that tell one row from another; without any, a row is known by all it holds.
     key: tuple[str, ...]
-    first_run: Literal["send", "skip"]
+    initial_load: Literal["send", "skip"]
     #: The fields that count in comparing two states of a row; None: all columns of the source.
     columns: tuple[str, ...] | None
     #: Whether a row whose key is known is sent again when it is not what it was.
@@ -25,19 +25,19 @@ class Rule:
     #: Whether rows that are no longer there are told of.
     removed: bool = False
     #: The largest share of the known rows that may be missing before it is taken for a fault of the source.
-    most_removed: float = 0.5
+    max_removed_share: float = 0.5
 
-    def check(self, begun: tuple[str, str]) -> bool:
+    def check(self, known_by: tuple[str, str]) -> bool:
         """Whether the rows are known by other columns than before. Raises `ConfigError` where that cannot be bridged."""
-        key, columns = begun
-        way_out = "`sendoff reset` starts over, as first_run says"
+        key, columns = known_by
+        way_out = "`sendoff reset` starts over, as initial_load says"
         if jsonlib.dumps(self.key) != key:
-            raise ConfigError(f"only_new.key was {key} so far, and its rows are known by that; change it back, or {way_out}")
+            raise ConfigError(f"incremental.key was {key} so far, and its rows are known by that; change it back, or {way_out}")
         if self.written_columns == columns:
             return False
         if not self.key:
             raise ConfigError(
-                f"only_new knows rows by all their columns, and these were {columns} so far; all rows would be new. "
+                f"incremental knows rows by all their columns, and these were {columns} so far; all rows would be new. "
                 f"Give it a key, or {way_out}"
             )
         return True
@@ -48,16 +48,16 @@ class Rule:
         columns = None if self.columns is None else sorted(self.columns)
         return jsonlib.dumps(columns if self.resend or not self.key else [])
 
-    def sifted(self, known: int, noted: Iterable[Remembered]) -> Sifted:
+    def summarize(self, unchanged: int, noted: Iterable[DeliveredRow]) -> FilterSummary:
         """What the ledger notes of a run whose rows were chosen by this rule."""
-        return Sifted(jsonlib.dumps(self.key), self.written_columns, self.written(), known, noted)
+        return FilterSummary(jsonlib.dumps(self.key), self.written_columns, self.written(), unchanged, noted)
 
     def written(self) -> str:
         """What the ledger keeps, to settle a run by the rule it began with."""
         return jsonlib.dumps({"key": self.key, "columns": self.columns, "resend": self.resend, "removed": self.removed})
 
     @classmethod
-    def read(cls, text: str) -> Rule:
+    def read(cls, text: str) -> IncrementalRule:
         """The rule from what the ledger kept, as far as settling needs it."""
         kept: Mapping[str, Any] = jsonlib.loads(text)
         columns = kept["columns"]

@@ -12,17 +12,17 @@ import polars as pl
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
 from sendoff.encode import templates as shape
-from sendoff.encode.encoder import Form, encode, joined, written
+from sendoff.encode.encoder import RecordFormat, encode, encode_rows, join_records
 from sendoff.encode.idempotency import Key
 from sendoff.errors import SourceError
-from sendoff.intake.prefetch import ahead
+from sendoff.intake.prefetch import prefetch
 from sendoff.ledger import Failure
 from sendoff.records import Block, Page, Route
-from sendoff.schema import Typed
+from sendoff.schema import TypedPage
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class EncodedPage:
     """What became of a page: a block of its good rows, its invalid ones, and the rows read so far."""
 
     block: Block
@@ -30,7 +30,7 @@ class Read:
     rows: int
 
 
-class Reader:
+class Pipeline:
     """Makes blocks of a connector's pages: validated, addressed, encoded."""
 
     def __init__(self, connector: Connector, key: Key) -> None:
@@ -43,66 +43,68 @@ class Reader:
         placeholders = {*shape.placeholders(sender.record), *shape.placeholders(sender.before)} - {shape.RECORD, shape.KEY}
         self._needed = [name[1:] for name in sorted(placeholders)]
         self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
-        self._form = Form(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
+        self._form = RecordFormat(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
         #: Whether nothing but the schema looks at records, and they are sent by themselves.
-        self._bare = self._form.bare and not (self._validators or self._needed or self._keyed or self._router or self._variants)
+        self._passthrough_allowed = self._form.is_plain and not (
+            self._validators or self._needed or self._keyed or self._router or self._variants
+        )
 
-    def read(self, pages: Iterable[Page]) -> Iterator[Read]:
+    def read(self, pages: Iterable[Page]) -> Iterator[EncodedPage]:
         """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
         ordinal = rows = 0
         for validator in self._validators:
             validator.start()
-        for page, certain in ahead(self._looked_over(pages)):
+        for page, certain in prefetch(self._with_passthrough(pages)):
             if certain is not None:
-                block, refused = self._as_they_stand(ordinal, page, certain)
+                block, refused = self._encode_passthrough(ordinal, page, certain)
             else:
                 variant = self._variants.get(page.change)
                 typed = (variant.schema if variant and variant.schema else self._schema).apply(page)
                 if page.change != "removed":
                     self._check_needed(page, typed)
-                block, refused = self._block(ordinal, page, typed)
-            yield Read(block, _failures(block.page, refused, rows), rows + page.frame.height)
+                block, refused = self._encode(ordinal, page, typed)
+            yield EncodedPage(block, _failures(block.page, refused, rows), rows + page.frame.height)
             ordinal = block.hi
             rows += page.frame.height
 
-    def _looked_over(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
+    def _with_passthrough(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
         """Each page with which of its rows are sent as they stand; or read, where that is not told without reading it."""
         for page in pages:
             certain = None
-            if page.unread is not None and page.json is not None and self._bare:
-                certain = self._schema.certain(page.json, page.unread.keys)
+            if page.lazy is not None and page.json is not None and self._passthrough_allowed:
+                certain = self._schema.passthrough_mask(page.json, page.lazy.keys)
             if certain is not None and 2 * int(certain.sum()) < len(certain):
                 certain = None
-            yield (page if certain is not None else page.read()), certain
+            yield (page if certain is not None else page.materialize()), certain
 
-    def _as_they_stand(self, ordinal: int, page: Page, certain: pl.Series) -> tuple[Block, dict[int, str]]:
+    def _encode_passthrough(self, ordinal: int, page: Page, passthrough: pl.Series) -> tuple[Block, dict[int, str]]:
         """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
         assert page.json is not None
-        assert page.unread is not None
+        assert page.lazy is not None
         lines, refused = page.json, dict[int, str]()
-        if not certain.all():
-            rest = (~certain).arg_true()
-            some = page.unread.parse(lines.gather(rest))
+        if not passthrough.all():
+            rest = (~passthrough).arg_true()
+            some = page.lazy.parse(lines.gather(rest))
             typed = self._schema.apply(some)
-            good = _without(len(rest), typed.refused)
-            lines = lines.clone().scatter(rest.gather(list(good)), written(typed.only(good), self._form)) if good else lines
+            good = _kept(len(rest), typed.refused)
+            lines = lines.clone().scatter(rest.gather(list(good)), encode_rows(typed.only(good), self._form)) if good else lines
             refused = {int(rest[at]): reason for at, reason in typed.refused.items()}
-            faulty = [int(rest[at]) for at in some.faults]
+            faulty = [int(rest[at]) for at in some.row_errors]
             page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
-        kept = _without(page.frame.height, refused)
-        data, offsets = joined(lines.gather(list(kept)) if refused else lines, self._form)
+        kept = _kept(page.frame.height, refused)
+        data, offsets = join_records(lines.gather(list(kept)) if refused else lines, self._form)
         large = self._too_large(offsets)
         if large:
             refused.update({kept[at]: reason for at, reason in large.items()})
-            kept = _without(page.frame.height, refused)
-            data, offsets = joined(lines.gather(list(kept)), self._form)
+            kept = _kept(page.frame.height, refused)
+            data, offsets = join_records(lines.gather(list(kept)), self._form)
         return Block(ordinal, data, offsets, page, kept), refused
 
-    def _block(self, ordinal: int, page: Page, typed: Typed) -> tuple[Block, dict[int, str]]:
+    def _encode(self, ordinal: int, page: Page, typed: TypedPage) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
         height = page.frame.height
-        refused = _refused_by(self._validators, typed) if page.change != "removed" else dict(typed.refused)
-        good = _without(height, refused)
+        refused = _validate(self._validators, typed) if page.change != "removed" else dict(typed.refused)
+        good = _kept(height, refused)
         routes: Sequence[Route] = ()
         router = self._variants[page.change].router if page.change in self._variants else self._router
         if router is not None:
@@ -110,17 +112,17 @@ class Reader:
             if nowhere:
                 refused.update({good[at]: reason for at, reason in nowhere.items()})
                 routes = [route for at, route in enumerate(routes) if at not in nowhere]
-                good = _without(height, refused)
+                good = _kept(height, refused)
         data, offsets = encode(typed.only(good), self._form)
         large = self._too_large(offsets)
         if large:
             refused.update({good[at]: reason for at, reason in large.items()})
             routes = [route for at, route in enumerate(routes) if at not in large]
-            good = _without(height, refused)
+            good = _kept(height, refused)
             data, offsets = encode(typed.only(good), self._form)
         if self._keyed:
             data = self._with_keys(ordinal, data, offsets)
-        return Block(ordinal, data, offsets, page, good, routes, self._lanes(typed.only(good))), refused
+        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed.only(good))), refused
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
         """The records that alone are larger than a request may be."""
@@ -136,7 +138,7 @@ class Reader:
 
     def _with_keys(self, ordinal: int, data: bytes, offsets: array[int]) -> bytes:
         """The records with a key of its own in each, made of its place and its bytes."""
-        hole, whole = shape.HOLE * shape.KEY_SIZES[self._key_form], bytearray(data)
+        hole, whole = shape.KEY_PLACEHOLDER * shape.KEY_SIZES[self._key_form], bytearray(data)
         for at in range(len(offsets) - 1):
             start, end = offsets[at], offsets[at + 1] - 1
             record = data[start:end]
@@ -145,14 +147,14 @@ class Reader:
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)
 
-    def _check_needed(self, page: Page, typed: Typed) -> None:
+    def _check_needed(self, page: Page, typed: TypedPage) -> None:
         """What is made of records names fields; a file whose columns lack one is at fault, not its rows."""
         missing = [name for name in self._needed if name not in typed.frame.columns]
-        if missing and page.fixed:
+        if missing and page.uniform:
             where = f"{page.file}: " if page.file else ""
             raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, which the connector makes requests of")
 
-    def _lanes(self, typed: Typed) -> Sequence[Hashable]:
+    def _ordering_keys(self, typed: TypedPage) -> Sequence[Hashable]:
         if self._order_by is None:
             return ()
         if self._order_by not in typed.frame.columns:
@@ -160,17 +162,17 @@ class Reader:
         return typed.frame[self._order_by].to_list()
 
 
-def _refused_by(validators: Sequence[Validator], typed: Typed) -> dict[int, str]:
+def _validate(validators: Sequence[Validator], typed: TypedPage) -> dict[int, str]:
     """Each validator sees the rows that all before it let through."""
     refused = dict(typed.refused)
     for validator in validators:
-        good = _without(typed.frame.height, refused)
+        good = _kept(typed.frame.height, refused)
         for at, reason in validator.validate(typed.only(good).frame):
             refused[good[at]] = reason
     return refused
 
 
-def _without(height: int, refused: dict[int, str]) -> Sequence[int]:
+def _kept(height: int, refused: dict[int, str]) -> Sequence[int]:
     return [index for index in range(height) if index not in refused] if refused else range(height)
 
 
@@ -185,7 +187,7 @@ def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Fai
             page.line(index),
             refused[index],
             record,
-            text=page.text,
+            text=page.all_text,
             change=page.change,
         )
         for index, record in zip(indexes, records, strict=True)

@@ -12,12 +12,12 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T], most: int = 1) -> Iterator[T]:
+def prefetch(items: Iterable[T], limit: int = 1) -> Iterator[T]:
     """The same items, up to so many of them made before they are asked for.
 
     What making them raises is raised where it would have been. Who stops asking stops the making.
     """
-    made: Queue[tuple[Any, BaseException | None]] = Queue(most)
+    made: Queue[tuple[Any, BaseException | None]] = Queue(limit)
     stopped = threading.Event()
 
     def make() -> None:

@@ -11,21 +11,21 @@ from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, LedgerError
-from sendoff.incremental import Rule, Sift, settle
-from sendoff.intake.reading import yielded
+from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivered
+from sendoff.intake.reading import read_source
 from sendoff.ledger import Ledger, RunState, history, spool, state_dir
 from sendoff.records import Page, pages
 
 
-class Intake:
+class RunPreparer:
     """Begins a connector's runs, and goes on with them, by the ledger of a state directory."""
 
     def __init__(self, ledger: Ledger, chosen: Connector, state: Path) -> None:
         self._ledger, self._chosen, self._state = ledger, chosen, state
-        self._memory = ledger.memory(chosen.name)
+        self._delivered_rows = ledger.delivered_rows(chosen.name)
         chosen.source.state = state
 
-    def begin(self, records: Any) -> tuple[RunState, Source]:
+    def start(self, records: Any) -> tuple[RunState, Source]:
         """A new run, from the connector's source or from given records.
 
         What cannot be read twice, and what only new rows are taken from, is spooled before the run begins.
@@ -33,82 +33,86 @@ class Intake:
         chosen = self._chosen
         if records is None:
             self._check_columns(chosen.source)
-            if chosen.only_new is None and (fingerprint := chosen.source.fingerprint()) is not None:
-                return self._ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint), chosen.source
-        sift = self._sift()
-        incoming = self.incoming() if records is None else pages(records)
-        kept = self._spooled(sift.new(incoming) if sift else incoming)
+            if chosen.incremental is None and (fingerprint := chosen.source.fingerprint()) is not None:
+                return self._ledger.begin(
+                    chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
+                ), chosen.source
+        sift = self._row_filter()
+        incoming = self.new_pages() if records is None else pages(records)
+        kept = self._spool(sift.new(incoming) if sift else incoming)
         self._check_columns(kept)
-        reached = chosen.source.reached if records is None else None
+        reached = chosen.source.next_cursor if records is None else None
         state = self._ledger.begin(
-            chosen.name, shape=chosen.shape, fingerprint=kept.fingerprint(), source="spool",
-            cursor=None if reached is None else jsonlib.dumps(reached), sifted=sift.sifted if sift else None,
+            chosen.name, config_digest=chosen.config_digest, fingerprint=kept.fingerprint(), source="spool",
+            cursor=None if reached is None else jsonlib.dumps(reached), filter_summary=sift.summary if sift else None,
         )  # fmt: skip
-        return state, self._named(kept, state)
+        return state, self._rename_spool(kept, state)
 
-    def incoming(self) -> Iterator[Page]:
+    def new_pages(self) -> Iterator[Page]:
         """The source's pages, from where the last run that counts has read it to."""
-        self._chosen.source.reached = None
+        self._chosen.source.next_cursor = None
         cursor = self._ledger.cursor(self._chosen.name)
-        return pages(yielded(self._chosen.source, None if cursor is None else jsonlib.loads(cursor)))
+        return pages(read_source(self._chosen.source, None if cursor is None else jsonlib.loads(cursor)))
 
-    def coming(self) -> Iterator[Page]:
+    def preview_pages(self) -> Iterator[Page]:
         """The pages that the next run would deliver."""
-        sift = self._sift()
-        return sift.new(self.incoming()) if sift else self.incoming()
+        sift = self._row_filter()
+        return sift.new(self.new_pages()) if sift else self.new_pages()
 
-    def begin_retry(self, run: int, records: Any) -> tuple[RunState, Source]:
+    def start_retry(self, run: int, records: Any) -> tuple[RunState, Source]:
         """A new run of another's failed records, or of what they were corrected to."""
         chosen = self._chosen
         fingerprint = history.Failed(self._state, run).fingerprint()
         if fingerprint is None:
             raise ConfigError(f"run {run} has no failed records that were not retried already")
-        sift = self._sift() if self._memory.begun else None
+        sift = self._row_filter() if self._delivered_rows.known_by else None
         if records is None and sift is None:
-            state = self._ledger.begin(chosen.name, shape=chosen.shape, fingerprint=fingerprint, source="retry", retry_of=run)
+            state = self._ledger.begin(
+                chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint, source="retry", retry_of=run
+            )
             return state, history.Failed(self._state, run, retried_by=state.id)
         given = pages(history.Failed(self._state, run).read(None) if records is None else records)
-        kept = self._spooled(sift.again(given) if sift else given)
+        kept = self._spool(sift.not_yet_delivered(given) if sift else given)
         self._check_columns(kept)
         state = self._ledger.begin(
-            chosen.name, shape=chosen.shape, fingerprint=kept.fingerprint(), source="spool", retry_of=run,
-            sifted=sift.sifted if sift else None,
+            chosen.name, config_digest=chosen.config_digest, fingerprint=kept.fingerprint(), source="spool", retry_of=run,
+            filter_summary=sift.summary if sift else None,
         )  # fmt: skip
-        return state, self._named(kept, state)
+        return state, self._rename_spool(kept, state)
 
-    def go_on(self, left: RunState, records: Any) -> tuple[RunState, Source]:
+    def resume(self, left: RunState, records: Any) -> tuple[RunState, Source]:
         """The run that was cut short, from the source it had."""
         source: Source = self._chosen.source
         if left.source == "retry" and left.retry_of is not None:
             source = history.Failed(self._state, left.retry_of, retried_by=left.id)
         elif left.source == "spool":
-            source = spool.Spool(self._spool(left.id))
+            source = spool.Spool(self._spool_file(left.id))
         if records is not None:
             self._same_records(left, source, records)
-        shape, fingerprint = self._chosen.shape, source.fingerprint() or b""
-        return self._ledger.resume(left, shape=shape, fingerprint=fingerprint, what="its source"), source
+        shape, fingerprint = self._chosen.config_digest, source.fingerprint() or b""
+        return self._ledger.resume(left, config_digest=shape, fingerprint=fingerprint, what="its source"), source
 
-    def end(self, run: int) -> None:
+    def finish(self, run: int) -> None:
         """A run is over, for now or for good: what it delivered is remembered, and what is not needed any more let go."""
-        self.settle()
+        self.remember_finished_runs()
         left = self._ledger.unfinished(self._chosen.name)
         if left is None or left.id != run:
-            self._spool(run).unlink(missing_ok=True)
+            self._spool_file(run).unlink(missing_ok=True)
 
-    def settle(self) -> None:
+    def remember_finished_runs(self) -> None:
         """Remember what the connector's runs delivered, also those whose process ended before it could."""
-        for run, rule in self._memory.owed():
-            kept = spool.Spool(self._spool(run))
+        for run, rule in self._delivered_rows.pending_runs():
+            kept = spool.Spool(self._spool_file(run))
             if not kept.file.exists():
                 raise LedgerError(f"{kept.file} is missing, and with it which rows run {run} of {self._chosen.name} delivered")
-            settle(self._memory, run, Rule.read(rule), kept.read(None))
+            remember_delivered(self._delivered_rows, run, IncrementalRule.read(rule), kept.read(None))
 
-    def _sift(self) -> Sift | None:
-        rule = self._chosen.only_new
-        return None if rule is None else Sift(self._memory, rule)
+    def _row_filter(self) -> NewRowFilter | None:
+        rule = self._chosen.incremental
+        return None if rule is None else NewRowFilter(self._delivered_rows, rule)
 
     def _same_records(self, left: RunState, source: Source, records: Any) -> None:
-        given = self._spooled(pages(records))
+        given = self._spool(pages(records))
         same = given.fingerprint() == source.fingerprint()
         given.file.unlink()
         if not same:
@@ -123,14 +127,14 @@ class Intake:
         for file, columns in source.columns():
             self._chosen.schema.check_columns(file, columns)
 
-    def _spooled(self, incoming: Iterable[Page]) -> spool.Spool:
+    def _spool(self, incoming: Iterable[Page]) -> spool.Spool:
         return spool.write(self._state / "spool" / f"{uuid.uuid4().hex}.new", incoming)
 
-    def _named(self, kept: spool.Spool, state: RunState) -> spool.Spool:
+    def _rename_spool(self, kept: spool.Spool, state: RunState) -> spool.Spool:
         """The spool under its run's number, by which it will be found again."""
-        kept.file = kept.file.replace(self._spool(state.id))
+        kept.file = kept.file.replace(self._spool_file(state.id))
         state_dir.sync_directory(kept.file.parent)
         return kept
 
-    def _spool(self, run: int) -> Path:
+    def _spool_file(self, run: int) -> Path:
         return self._state / "spool" / f"{run}.pages"

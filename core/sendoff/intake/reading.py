@@ -9,7 +9,7 @@ from sendoff.components import Source
 from sendoff.errors import SendoffError, SourceError
 
 
-def yielded(source: Source, cursor: Any = None) -> Iterator[Any]:
+def read_source(source: Source, cursor: Any = None) -> Iterator[Any]:
     """What a source yields from where it was; what goes wrong inside it becomes a `SourceError` that names it."""
     try:
         yield from source.read(cursor)

@@ -10,7 +10,7 @@ from sendoff.records import Span, Spans
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Chunk:
     """A planned span nobody has settled yet, sent in requests of `step` records each.
 
     A batch is one request: its step is its size. A strip of single records is planned as one
@@ -19,15 +19,15 @@ class Piece:
 
     lo: int
     hi: int
-    step: int
+    records_per_request: int
     #: SHA-256 of the records' bytes: a resumed run proves with it that it sends the same.
     digest: bytes = b""
     #: Its records, where they do not stand side by side between `lo` and `hi`.
-    apart: Spans = ()
+    scattered: Spans = ()
 
     @property
     def spans(self) -> Spans:
-        return self.apart or (Span(self.lo, self.hi),)
+        return self.scattered or (Span(self.lo, self.hi),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,11 @@ class Failure:
     maybe_applied: bool = False
     #: Whether the record's values are text still to be parsed, as those of a CSV file.
     text: bool = False
-    #: What `only_new` says of the row: ``changed`` or ``removed``; "" for any other.
+    #: What `incremental` says of the row: ``changed`` or ``removed``; "" for any other.
     change: str = ""
 
 
-class Sent(NamedTuple):
+class RequestRecord(NamedTuple):
     """One request as it went: what `sendoff runs ID --requests` shows."""
 
     number: int
@@ -72,7 +72,7 @@ class Sent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CapturedResult:
     """What was captured of an answer for the records ``[lo, hi)``: names to values."""
 
     lo: int
@@ -87,11 +87,11 @@ class Changes:
     """One group commit: pieces closed and opened, records delivered and failed, and the counts."""
 
     closed: list[int] = field(default_factory=list)
-    opened: list[Piece] = field(default_factory=list)
+    opened: list[Chunk] = field(default_factory=list)
     delivered: list[Span] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
-    sent: list[Sent] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    sent: list[RequestRecord] = field(default_factory=list)
+    captured: list[CapturedResult] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
     bytes: int = 0

@@ -14,7 +14,7 @@ import polars as pl
 from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.errors import ConfigError, LedgerError
-from sendoff.ledger.locks import held
+from sendoff.ledger.locks import is_locked
 from sendoff.ledger.opening import connect
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
@@ -101,7 +101,15 @@ class Failed(Source):
                 page = from_mappings([jsonlib.loads(row["record"]) for row in some])
                 frame = page.frame.cast(pl.String) if text else page.frame
                 lines = [row["line"] for row in some]
-                yield Page(frame, some[0]["file"], lines, text=bool(text), fixed=False, absent=page.absent, change=change)
+                yield Page(
+                    frame,
+                    some[0]["file"],
+                    lines,
+                    all_text=bool(text),
+                    uniform=False,
+                    missing_keys=page.missing_keys,
+                    change=change,
+                )
 
     def _rows(self, what: str) -> Iterator[sqlite3.Row]:
         retried = "retried_by = ?" if self._retried_by else "retried_by IS NULL"
@@ -122,7 +130,8 @@ def _open(state: Path) -> sqlite3.Connection:
 
 def _row(state: Path, row: sqlite3.Row) -> dict[str, Any]:
     found = dict(row)
-    if found["state"] == "running" and not held(state / "locks", found["connector"]):
-        found["state"] = "cut short"
-    found["unsettled"] = found["read"] - found["delivered"] - found["invalid"] - found["rejected"]
+    if found["state"] == "running" and not is_locked(state / "locks", found["connector"]):
+        found["state"] = "interrupted"
+    found["unchanged"] = found.pop("known")
+    found["pending"] = found["read"] - found["delivered"] - found["invalid"] - found["rejected"]
     return found

@@ -39,7 +39,7 @@ class Post(NamedTuple):
     body: bytes
 
 
-class Full(Exception):
+class InboxFull(Exception):
     """There is no room for the post; its text is the sentence to show."""
 
 
@@ -47,7 +47,7 @@ class Inboxes:
     """The posts of all inboxes, in ``inbox.db`` of the state directory. Safe from several threads."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = state_dir.make(directory) / "inbox.db"
+        self._path = state_dir.create(directory) / "inbox.db"
         self._clock = clock
         self._lock = threading.Lock()
         try:
@@ -89,7 +89,7 @@ class Inboxes:
         query = "SELECT coalesce(sum(bytes), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
         waiting = int(self._db.execute(query, (inbox,)).fetchone()[0])
         if waiting + len(body) > most_bytes:
-            raise Full(f"{waiting:,} bytes wait here already")
+            raise InboxFull(f"{waiting:,} bytes wait here already")
         self._db.execute(
             "INSERT INTO post(inbox, key, kind, body, bytes, at) VALUES (?, ?, ?, ?, ?, ?)",
             (inbox, key, kind, body, len(body), now),
@@ -107,20 +107,20 @@ class Inboxes:
             yield Post(*row)
             after = row[0]
 
-    def latest(self, inbox: str) -> int:
+    def last_post_id(self, inbox: str) -> int:
         """The number of the last post that waits; 0 if none does."""
         query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
         with self._lock:
             return int(self._db.execute(query, (inbox,)).fetchone()[0])
 
-    def taken_over(self, inbox: str, upto: int) -> None:
+    def acknowledge(self, inbox: str, upto: int) -> None:
         """Let go of the posts that a run has taken over; that they came is remembered for a while."""
         with self._lock:
             self._db.execute("UPDATE post SET body = NULL WHERE inbox = ? AND id <= ? AND body IS NOT NULL", (inbox, upto))
             self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
 
 
-def latest(directory: Path, inbox: str) -> int:
+def last_post_id(directory: Path, inbox: str) -> int:
     """The number of the last post that waits in a state directory's inbox, without making one."""
     path = directory / "inbox.db"
     if not path.exists():

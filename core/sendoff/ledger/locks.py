@@ -51,7 +51,7 @@ class RunLock:
             return ""
 
 
-def held(directory: Path, connector: str) -> bool:
+def is_locked(directory: Path, connector: str) -> bool:
     """Whether somebody is running the connector now."""
     try:
         fd = os.open(directory / f"{connector}.lock", os.O_RDONLY | os.O_CLOEXEC)

@@ -16,7 +16,7 @@ from sendoff.ledger.locks import writing
 from sendoff.ledger.tables import MIGRATIONS, TABLES, VERSION
 
 
-def opened(directory: Path, write_fd: int) -> sqlite3.Connection:
+def open_ledger(directory: Path, write_fd: int) -> sqlite3.Connection:
     """The ledger of a state directory, made if there was none.
 
     A companion file remembers which ledger it was. Raises `LedgerError` for one that is missing, empty,
@@ -33,7 +33,7 @@ def opened(directory: Path, write_fd: int) -> sqlite3.Connection:
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
             db = connect(path)
             try:
-                _recognise(db, path, companion)
+                _verify_identity(db, path, companion)
             except BaseException:
                 db.close()
                 raise
@@ -65,7 +65,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return db
 
 
-def _recognise(db: sqlite3.Connection, path: Path, companion: Path) -> None:
+def _verify_identity(db: sqlite3.Connection, path: Path, companion: Path) -> None:
     """Make the tables if there never were any; else see that the ledger is the one it should be."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         if companion.exists():

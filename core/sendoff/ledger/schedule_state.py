@@ -7,29 +7,29 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 
-class Times:
+class ScheduleState:
     """A part of the ledger."""
 
     _db: sqlite3.Connection
     _clock: Callable[[], float]
     _transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
 
-    def due(self, connector: str) -> float | None:
+    def last_fired(self, connector: str) -> float | None:
         """Up to when a connector's schedule is obeyed; None if it never was looked at."""
         row = self._db.execute("SELECT due FROM schedule WHERE connector = ?", (connector,)).fetchone()
         return None if row is None else float(row[0])
 
-    def obeyed(self, connector: str, due: float) -> None:
+    def mark_fired(self, connector: str, due: float) -> None:
         """Note that a connector's schedule is obeyed up to this time."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO schedule VALUES (?, ?)", (connector, due))
 
-    def failing(self, connector: str) -> bool:
+    def is_failing(self, connector: str) -> bool:
         """Whether a failure of the connector was told, and no recovery since."""
         row = self._db.execute("SELECT failing_since FROM told WHERE connector = ?", (connector,)).fetchone()
         return row is not None and row[0] is not None
 
-    def note_failing(self, connector: str, *, failing: bool) -> None:
+    def set_failing(self, connector: str, *, failing: bool) -> None:
         """Note that a failure is told, or a recovery."""
         with self._transaction() as db:
             db.execute(
@@ -38,12 +38,12 @@ class Times:
                 (connector, self._clock() if failing else None),
             )
 
-    def digested(self, connector: str) -> float:
+    def last_digest(self, connector: str) -> float:
         """When the connector's last digest was told."""
         row = self._db.execute("SELECT digest_at FROM told WHERE connector = ?", (connector,)).fetchone()
         return float(row[0] or 0.0) if row is not None else 0.0
 
-    def note_digest(self, connector: str, at: float) -> None:
+    def mark_digest(self, connector: str, at: float) -> None:
         """Note that a digest is told."""
         with self._transaction() as db:
             db.execute(

@@ -45,7 +45,7 @@ class Spool(Source):
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
         """The columns of each page whose rows all have the same."""
-        return ((page.file, page.frame.columns) for page in self.read(None) if page.fixed)
+        return ((page.file, page.frame.columns) for page in self.read(None) if page.uniform)
 
     def read(self, cursor: Any) -> Iterator[Page]:
         """The pages, as they were written. Raises `LedgerError` for a damaged file."""
@@ -81,7 +81,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
 
 
 def _packed(page: Page) -> bytes:
-    page = page.read()
+    page = page.materialize()
     objects = [name for name, dtype in page.frame.schema.items() if dtype == pl.Object]
     frame = page.frame.with_columns(
         pl.Series(
@@ -94,13 +94,13 @@ def _packed(page: Page) -> bytes:
     head = {
         "file": page.file,
         "lines": [int(line) for line in page.lines],
-        "faults": [[index, reason] for index, reason in page.faults.items()],
-        "text": page.text,
-        "fixed": page.fixed,
+        "faults": [[index, reason] for index, reason in page.row_errors.items()],
+        "text": page.all_text,
+        "fixed": page.uniform,
         "change": page.change,
         "numbers": sorted(page.numbers),
         "objects": objects,
-        "absent": {name: mask.to_list() for name, mask in page.absent.items()},
+        "absent": {name: mask.to_list() for name, mask in page.missing_keys.items()},
         "height": frame.height,
     }
     written = jsonlib.dumps(head).encode()
@@ -126,11 +126,11 @@ def _unpacked(raw: bytes) -> Page:
         head["file"],
         head["lines"],
         {int(index): reason for index, reason in head["faults"]},
-        text=head["text"],
-        fixed=head["fixed"],
+        all_text=head["text"],
+        uniform=head["fixed"],
         change=head.get("change", ""),
         numbers=frozenset(head.get("numbers", ())),
-        absent={name: pl.Series(mask) for name, mask in head["absent"].items()},
+        missing_keys={name: pl.Series(mask) for name, mask in head["absent"].items()},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sendoff.ledger.changes import Piece
+from sendoff.ledger.changes import Chunk
 from sendoff.ledger.ranges import Ranges
 
 
@@ -25,10 +25,10 @@ class RunState:
     bytes: int = 0
     invalid: int = 0
     rejected: int = 0
-    pieces: list[Piece] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
     delivered: Ranges = field(default_factory=Ranges)
     failed: Ranges = field(default_factory=Ranges)
-    #: Rows that `only_new` left out of the run.
-    known: int = 0
+    #: Rows that `incremental` left out of the run.
+    unchanged: int = 0
     #: An earlier process left the destination down.
     was_down: bool = False

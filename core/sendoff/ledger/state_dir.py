@@ -10,7 +10,7 @@ from sendoff.errors import LedgerError
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "fuse.s3fs"})
 
 
-def make(directory: Path) -> Path:
+def create(directory: Path) -> Path:
     """Make the state directory (0700), and let it survive a power cut, every new ancestor included."""
     made = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
@@ -23,7 +23,7 @@ def make(directory: Path) -> Path:
         raise LedgerError(f"the state directory {directory} cannot be made: {error.strerror}") from None
     if not os.access(directory, os.W_OK):
         raise LedgerError(f"the state directory {directory} cannot be written to")
-    filesystem = kind(directory)
+    filesystem = filesystem_type(directory)
     if filesystem in _REMOTE:
         raise LedgerError(
             f"{directory} is on a network filesystem ({filesystem}), where a ledger is not safe; "
@@ -41,7 +41,7 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def kind(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
+def filesystem_type(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     """The type of filesystem a path is on, as far as the system tells."""
     try:
         lines = mounts.read_text().splitlines()

@@ -12,19 +12,19 @@ from pathlib import Path
 from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
 from sendoff.ledger import state_dir
-from sendoff.ledger.changes import Changes, Piece
-from sendoff.ledger.delivered_rows import Memory, Sifted
+from sendoff.ledger.changes import Changes, Chunk
+from sendoff.ledger.delivered_rows import DeliveredRows, FilterSummary
 from sendoff.ledger.locks import RunLock, open_write_lock, writing
-from sendoff.ledger.opening import opened
+from sendoff.ledger.opening import open_ledger
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.schedule_state import Times
+from sendoff.ledger.schedule_state import ScheduleState
 from sendoff.ledger.state import RunState
 from sendoff.records import Span
 
 UNFINISHED = ("running", "stopped", "interrupted")
 
 
-class Ledger(Times):
+class Ledger(ScheduleState):
     """The durable memory of every run, in ``ledger.db`` of the state directory.
 
     Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not where
@@ -32,12 +32,12 @@ class Ledger(Times):
     """
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.directory = state_dir.make(directory)
+        self.directory = state_dir.create(directory)
         self._clock = clock
         self._pid = os.getpid()
         self._write_fd = open_write_lock(self.directory)
         try:
-            self._db = opened(self.directory, self._write_fd)
+            self._db = open_ledger(self.directory, self._write_fd)
         except BaseException:
             os.close(self._write_fd)
             raise
@@ -65,12 +65,12 @@ class Ledger(Times):
         self,
         connector: str,
         *,
-        shape: bytes,
+        config_digest: bytes,
         fingerprint: bytes,
         source: str = "connector",
         retry_of: int | None = None,
         cursor: str | None = None,
-        sifted: Sifted | None = None,
+        filter_summary: FilterSummary | None = None,
     ) -> RunState:
         """A new run, in one transaction with the claim on the records it retries, and with how its rows were chosen.
 
@@ -83,19 +83,19 @@ class Ledger(Times):
             made = db.execute(
                 "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor)"
                 " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?)",
-                (connector, generation, retry_of, source, fingerprint, shape, self._clock(), cursor),
+                (connector, generation, retry_of, source, fingerprint, config_digest, self._clock(), cursor),
             )
             assert made.lastrowid is not None
-            if sifted is not None:
-                self.memory(connector).begin(made.lastrowid, sifted)
+            if filter_summary is not None:
+                self.delivered_rows(connector).begin(made.lastrowid, filter_summary)
             if retry_of is not None:
                 db.execute("UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (made.lastrowid, retry_of))
-        known = sifted.known if sifted else 0
-        return RunState(made.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, known=known)
+        known = filter_summary.unchanged if filter_summary else 0
+        return RunState(made.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, unchanged=known)
 
-    def memory(self, connector: str) -> Memory:
+    def delivered_rows(self, connector: str) -> DeliveredRows:
         """The rows a connector has delivered, as far as they are remembered."""
-        return Memory(self._db, self._transaction, connector, self._clock)
+        return DeliveredRows(self._db, self._transaction, connector, self._clock)
 
     def cursor(self, connector: str) -> str | None:
         """Where the connector's source goes on: as far as the last run that counts has read it."""
@@ -111,7 +111,7 @@ class Ledger(Times):
         with self._transaction() as db:
             db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
 
-    def resume(self, state: RunState, *, shape: bytes, fingerprint: bytes, what: str) -> RunState:
+    def resume(self, state: RunState, *, config_digest: bytes, fingerprint: bytes, what: str) -> RunState:
         """Go on with a run that was cut short, if what it delivers is still the same.
 
         Raises `ConfigError` or `SourceChanged` if the connector or its source has changed since.
@@ -119,7 +119,7 @@ class Ledger(Times):
         row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
         left = f"run {state.id} of {state.connector} was cut short"
         way_out = f"or give up what is left of it with `sendoff run {state.connector} --restart`"
-        if row["shape"] != shape:
+        if row["shape"] != config_digest:
             raise ConfigError(
                 f"{left}, and since then its source, schema, validators or sender "
                 f"changed in the file; change them back, {way_out}"
@@ -132,16 +132,17 @@ class Ledger(Times):
             )
         return state
 
-    def abandon(self, state: RunState) -> None:
+    def discard(self, state: RunState) -> None:
         """Give up what is left of a run."""
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
             db.executemany(
-                "UPDATE failed SET retried_by = NULL WHERE run = ? AND kind = ? AND position = ?", self._unsettled_claims(state)
+                "UPDATE failed SET retried_by = NULL WHERE run = ? AND kind = ? AND position = ?",
+                self._release_pending_claims(state),
             )
 
-    def _unsettled_claims(self, state: RunState) -> list[tuple[int, str, int]]:
+    def _release_pending_claims(self, state: RunState) -> list[tuple[int, str, int]]:
         """The failed records that a retry took on and did not settle.
 
         Its rows are those records in order, and its ordinals count the valid ones among them. Of a
@@ -165,7 +166,10 @@ class Ledger(Times):
             db.executemany("DELETE FROM piece WHERE run = ? AND lo = ?", [(run, lo) for lo in changes.closed])
             db.executemany(
                 "INSERT INTO piece(run, lo, hi, step, digest, apart) VALUES (?, ?, ?, ?, ?, ?)",
-                [(run, p.lo, p.hi, p.step, p.digest, jsonlib.dumps(p.apart) if p.apart else None) for p in changes.opened],
+                [
+                    (run, p.lo, p.hi, p.records_per_request, p.digest, jsonlib.dumps(p.scattered) if p.scattered else None)
+                    for p in changes.opened
+                ],
             )
             for span in _merged(changes.delivered):
                 swallowed, merged = state.delivered.add(*span)
@@ -198,7 +202,7 @@ class Ledger(Times):
             )
             db.executemany(
                 "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?)",
-                ((run, k.lo, k.hi, k.file, k.line, jsonlib.dumps(k.values)) for k in changes.kept),
+                ((run, k.lo, k.hi, k.file, k.line, jsonlib.dumps(k.values)) for k in changes.captured),
             )
             db.execute(
                 "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?,"
@@ -206,7 +210,7 @@ class Ledger(Times):
                 (changes.requests, changes.retries, changes.bytes, changes.planned, changes.read, run),
             )
 
-    def remember(self, origin: str, *, down: bool, rest: float | None) -> None:
+    def save_destination_health(self, origin: str, *, down: bool, rest: float | None) -> None:
         """Note that a destination is down, or well again, and for how many seconds it wants to be left alone."""
         now = self._clock()
         with self._transaction() as db:
@@ -221,7 +225,7 @@ class Ledger(Times):
                     (origin, now if down else None, None if rest is None else now + rest),
                 )
 
-    def remembered(self, origin: str) -> tuple[bool, float]:
+    def destination_health(self, origin: str) -> tuple[bool, float]:
         """Whether a destination was left down, and the seconds it still wants to be left alone."""
         row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()
         return (row[0] is not None, max(0.0, (row[1] or 0.0) - self._clock())) if row else (False, 0.0)
@@ -256,14 +260,14 @@ class Ledger(Times):
                     "requests",
                     "retries",
                     "bytes",
-                    "known",
                 )
             },
+            unchanged=row["known"],
             resumed=True,
             invalid=counts.get("invalid", 0),
             rejected=counts.get("rejected", 0),
-            pieces=[
-                Piece(lo, hi, step, digest, tuple(Span(*span) for span in jsonlib.loads(apart or "[]")))
+            chunks=[
+                Chunk(lo, hi, step, digest, tuple(Span(*span) for span in jsonlib.loads(apart or "[]")))
                 for lo, hi, step, digest, apart in self._db.execute(
                     "SELECT lo, hi, step, digest, apart FROM piece WHERE run = ? ORDER BY lo", (row["id"],)
                 )

@@ -25,8 +25,8 @@ CREATE TABLE run(
   ended_at REAL,
   seconds REAL NOT NULL DEFAULT 0,
   cursor TEXT,                          -- how far this run's source was read, as JSON; the next run goes on there
-  rule TEXT,                            -- what only_new knows rows by, where it chose this run's rows
-  known INTEGER NOT NULL DEFAULT 0,     -- rows that only_new left out, as they were known
+  rule TEXT,                            -- what incremental knows rows by, where it chose this run's rows
+  known INTEGER NOT NULL DEFAULT 0,     -- rows that incremental left out, as they were known
   settled INTEGER NOT NULL DEFAULT 1,   -- 0: what it delivers is not remembered yet
   UNIQUE(connector, generation));
 
@@ -46,7 +46,7 @@ CREATE TABLE failed(
   run INTEGER NOT NULL, kind TEXT NOT NULL, position INTEGER NOT NULL,
   file TEXT NOT NULL, line INTEGER NOT NULL, status INTEGER, reason TEXT NOT NULL, record TEXT NOT NULL,
   attempts INTEGER NOT NULL, maybe_applied INTEGER NOT NULL, text INTEGER NOT NULL, retried_by INTEGER, at REAL NOT NULL,
-  change TEXT NOT NULL DEFAULT '',      -- changed or removed, where only_new says so
+  change TEXT NOT NULL DEFAULT '',      -- changed or removed, where incremental says so
   PRIMARY KEY(run, kind, position)) WITHOUT ROWID;
 """
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from sendoff import jsonlib
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import clean, is_page, phrase, said
-from sendoff.response.outcome import Kind, Verdict
-from sendoff.response.per_record import Unreadable, read
+from sendoff.response.messages import describe, looks_like_html, sanitize, status_phrase
+from sendoff.response.outcome import Verdict, VerdictKind
+from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
-from sendoff.response.rate_headers import quota_rest, retry_after
-from sendoff.transport.protocol import Answer
+from sendoff.response.rate_headers import quota_reset_delay, retry_after
+from sendoff.transport.protocol import Response
 
 _REJECTED = frozenset({400, 409, 422})
 _TRANSIENT = frozenset({408, 425, 429})
@@ -40,8 +40,8 @@ _ADVICE = {
 }
 
 
-def judge(
-    answer: Answer,
+def classify(
+    answer: Response,
     policy: Policy = DEFAULT,
     *,
     count: int = 1,
@@ -54,34 +54,40 @@ def judge(
     Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a refusal.
     """
     if answer.status is None:
-        kind = Kind.STOP if answer.fatal else Kind.RETRY
-        return Verdict(kind, clean(answer.error), maybe_applied=answer.sent)
+        kind = VerdictKind.STOP if answer.permanent else VerdictKind.RETRY
+        return Verdict(kind, sanitize(answer.error), maybe_applied=answer.may_have_been_sent)
     if plain(answer, policy):
-        return Verdict(Kind.DELIVERED, status=answer.status)
-    declared = _Read(answer)
-    verdict = _declared(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
-    if verdict.kind is Kind.DELIVERED:
-        verdict = _believed(declared, policy, verdict)
-    if verdict.kind is Kind.REJECTED:
-        return _explained(declared, policy, verdict, count)
+        return Verdict(VerdictKind.DELIVERED, status=answer.status)
+    declared = _Body(answer)
+    verdict = _by_policy(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
+    if verdict.kind is VerdictKind.DELIVERED:
+        verdict = _verify_success(declared, policy, verdict)
+    if verdict.kind is VerdictKind.REJECTED:
+        return _with_reason(declared, policy, verdict, count)
     return verdict
 
 
-def plain(answer: Answer, policy: Policy) -> bool:
+def plain(answer: Response, policy: Policy) -> bool:
     """Whether an answer is a success that needs no reading: nothing is declared, and it is no page for people."""
     status = answer.status
-    return policy.plain and status is not None and 200 <= status < 300 and status != 207 and not is_page(answer.body)
+    return (
+        policy.trusts_any_2xx
+        and status is not None
+        and 200 <= status < 300
+        and status != 207
+        and not looks_like_html(answer.body)
+    )
 
 
-class _Read:
+class _Body:
     """An answer's body, parsed at most once."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         self.answer = answer
         self.status = answer.status or 0
         self.raw = answer.body.decode("utf-8", "replace")
         self._parsed: Any = None
-        self._trouble: str | None = None
+        self._problem: str | None = None
 
     @property
     def content_type(self) -> str:
@@ -89,132 +95,138 @@ class _Read:
 
     def body(self) -> Any:
         """The body as JSON, or `MISSING` where it is none."""
-        if self._parsed is None and self._trouble is None:
+        if self._parsed is None and self._problem is None:
             try:
                 self._parsed = jsonlib.loads(self.raw)
             except ValueError as error:
-                self._parsed, self._trouble = MISSING, str(error)
+                self._parsed, self._problem = MISSING, str(error)
         return self._parsed
 
-    def trouble(self, policy: Policy) -> str | None:
+    def problem(self, policy: Policy) -> str | None:
         """Why the body cannot be read as declared, in a sentence; None if it can."""
         if self.answer.truncated:
-            return f"its body is longer than the {policy.max_bytes:,} bytes that are read (answers.max_bytes)"
+            return f"its body is longer than the {policy.max_bytes:,} bytes that are read (response.max_bytes)"
         if policy.content_type is None and self.content_type and not re.search(r"\bjson$|\+json$", self.content_type):
-            return f"its content type is {clean(self.content_type)}, not JSON (answers.content_type)"
+            return f"its content type is {sanitize(self.content_type)}, not JSON (response.content_type)"
         self.body()
-        return f"its body is {self._trouble}" if self._trouble else None
+        return f"its body is {self._problem}" if self._problem else None
 
 
-def _declared(read_: _Read, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]]) -> Verdict | None:
+def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]]) -> Verdict | None:
     """The verdict by what the owner declared; None where that says nothing of this answer."""
     status = read_.status
     for kind, when in policy.conditions:
         if when.path is not None and read_.body() is MISSING:
             continue
         if when.holds(status, read_.body() if when.path else None, read_.raw):
-            wait = retry_after(read_.answer.headers or {}) if kind is Kind.RETRY else None
-            return Verdict(kind, said(read_.answer), status, wait)
+            wait = retry_after(read_.answer.headers or {}) if kind is VerdictKind.RETRY else None
+            return Verdict(kind, describe(read_.answer), status, wait)
     if policy.reads_results(status):
-        trouble = read_.trouble(policy)
+        trouble = read_.problem(policy)
         if trouble is None:
             try:
-                verdict = read(
-                    read_.body(), status, policy, count, ids, lambda code: by_status(Answer(code), policy, repeated=False)
+                verdict = parse_results(
+                    read_.body(), status, policy, count, ids, lambda code: by_status(Response(code), policy, repeated=False)
                 )
-                later = any(own.kind is Kind.RETRY for own in verdict.apart.values())
-                return replace(verdict, wait=retry_after(read_.answer.headers or {})) if later else verdict
-            except Unreadable as unreadable:
+                later = any(own.kind is VerdictKind.RETRY for own in verdict.per_record.values())
+                return replace(verdict, retry_after=retry_after(read_.answer.headers or {})) if later else verdict
+            except UnreadableResults as unreadable:
                 trouble = str(unreadable)
-        return _held(f"the answer does not say what became of each record: {trouble}", status)
+        return _stop_unreadable(f"the answer does not say what became of each record: {trouble}", status)
     return None
 
 
-def _believed(read_: _Read, policy: Policy, verdict: Verdict) -> Verdict:
+def _verify_success(read_: _Body, policy: Policy, verdict: Verdict) -> Verdict:
     """A success, if the body agrees."""
     status, wanted = read_.status, policy.content_type
     if not 200 <= status < 300:
         return verdict  # the owner's table says so of a status that is no success, and needs no more
     if wanted is not None and not read_.content_type.startswith(wanted.lower()):
-        return _held(f"the answer's content type is {clean(read_.content_type) or 'missing'}, not {wanted}", status)
-    if wanted is None and is_page(read_.answer.body):
-        return _held(
-            f"{said(read_.answer)}: the answer is a page for people, perhaps a login form or a proxy's; "
-            "if this is how the API says yes, declare answers.content_type",
+        return _stop_unreadable(
+            f"the answer's content type is {sanitize(read_.content_type) or 'missing'}, not {wanted}", status
+        )
+    if wanted is None and looks_like_html(read_.answer.body):
+        return _stop_unreadable(
+            f"{describe(read_.answer)}: the answer is a page for people, perhaps a login form or a proxy's; "
+            "if this is how the API says yes, declare response.content_type",
             status,
         )
     when = policy.delivered_when
     if when is not None:
-        if when.path is not None and (trouble := read_.trouble(policy)) is not None:
-            return _held(f"the answer cannot be read as answers.delivered_when declares: {trouble}", status)
+        if when.path is not None and (trouble := read_.problem(policy)) is not None:
+            return _stop_unreadable(f"the answer cannot be read as response.delivered_when declares: {trouble}", status)
         holds = when.holds(status, read_.body() if when.path else None, read_.raw)
         if holds is None:
             assert when.path is not None
-            return _held(f"the answer has nothing at {when.path.text}, where answers.delivered_when looks", status)
+            return _stop_unreadable(f"the answer has nothing at {when.path.text}, where response.delivered_when looks", status)
         if not holds:
-            return Verdict(Kind.REJECTED, said(read_.answer), status)
+            return Verdict(VerdictKind.REJECTED, describe(read_.answer), status)
     if policy.capture and not read_.answer.truncated and read_.body() is not MISSING:
         kept = {name: value for name, path in policy.capture.items() if (value := path.find(read_.body())) is not MISSING}
         return replace(verdict, captured={-1: kept} if kept else {})
     return verdict
 
 
-def _explained(read_: _Read, policy: Policy, verdict: Verdict, count: int) -> Verdict:
+def _with_reason(read_: _Body, policy: Policy, verdict: Verdict, count: int) -> Verdict:
     """A refusal with the reason from where it was declared to stand, and the culprits it names."""
     if policy.reason is not None and read_.body() is not MISSING:
         found = policy.reason.find(read_.body())
         if found is not MISSING:
             text = found if isinstance(found, str) else jsonlib.dumps(found)
-            verdict = replace(verdict, reason=clean(f"{read_.status}: {text}"))
-    if policy.culprit is not None and count > 1:
-        body = read_.body() if policy.culprit.path is not None or policy.culprit.pointers else MISSING
-        places = list(policy.culprit.places(read_.answer, body, read_.raw))
+            verdict = replace(verdict, reason=sanitize(f"{read_.status}: {text}"))
+    if policy.bad_record is not None and count > 1:
+        body = read_.body() if policy.bad_record.path is not None or policy.bad_record.pointers else MISSING
+        places = list(policy.bad_record.places(read_.answer, body, read_.raw))
         if places and all(0 <= place < count for place in places):
-            return replace(verdict, apart=dict.fromkeys(places, replace(verdict, apart={})))
+            return replace(verdict, per_record=dict.fromkeys(places, replace(verdict, per_record={})))
     return verdict
 
 
-def _held(reason: str, status: int) -> Verdict:
+def _stop_unreadable(reason: str, status: int) -> Verdict:
     return Verdict(
-        Kind.STOP, f"{status}: {reason}" if not reason.startswith(str(status)) else reason, status, maybe_applied=True
+        VerdictKind.STOP, f"{status}: {reason}" if not reason.startswith(str(status)) else reason, status, maybe_applied=True
     )
 
 
-def by_status(answer: Answer, policy: Policy, *, repeated: bool) -> Verdict:
+def by_status(answer: Response, policy: Policy, *, repeated: bool) -> Verdict:
     """The verdict by the table of statuses: the owner's, then the usual one."""
     status = answer.status or 0
     wait = retry_after(answer.headers or {})
     own = policy.of_status(status)
     if own is not None:
-        pause = wait if wait is not None else quota_rest(answer.headers or {})
-        return Verdict(own, said(answer), status, pause if own is Kind.RETRY else None, maybe_applied=status >= 500)
+        pause = wait if wait is not None else quota_reset_delay(answer.headers or {})
+        return Verdict(own, describe(answer), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500)
     if status == 207:
         return Verdict(
-            Kind.STOP,
-            "207: each record has a verdict of its own, and the connector does not say where (answers.records)",
+            VerdictKind.STOP,
+            "207: each record has a verdict of its own, and the connector does not say where (response.records)",
             status,
             maybe_applied=True,
         )
     if 200 <= status < 300:
-        return Verdict(Kind.DELIVERED, status=status)
-    reason = said(answer)
+        return Verdict(VerdictKind.DELIVERED, status=status)
+    reason = describe(answer)
     if status == 413 and wait is None:
-        return Verdict(Kind.TOO_LARGE, reason, status)
+        return Verdict(VerdictKind.TOO_LARGE, reason, status)
     if status == 422 and re.search(r"idempotency[- _]?key", reason, re.IGNORECASE):
-        return Verdict(Kind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status)
+        return Verdict(
+            VerdictKind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status
+        )
     if status in _REJECTED and not (status == 409 and repeated):
-        return Verdict(Kind.REJECTED, reason, status)
+        return Verdict(VerdictKind.REJECTED, reason, status)
     if status in _TRANSIENT or status in (409, 413):
         if status == 429 and wait is None:
-            wait = quota_rest(answer.headers or {})
-        return Verdict(Kind.RETRY, reason, status, wait)
+            wait = quota_reset_delay(answer.headers or {})
+        return Verdict(VerdictKind.RETRY, reason, status, wait)
     if status >= 500 and status not in _NEVER_BETTER:
-        return Verdict(Kind.RETRY, reason, status, wait, maybe_applied=status != 503)
+        return Verdict(VerdictKind.RETRY, reason, status, wait, maybe_applied=status != 503)
     if 300 <= status < 400:
-        location = clean((answer.headers or {}).get("location", ""))
+        location = sanitize((answer.headers or {}).get("location", ""))
         moved = f" to {location.partition('?')[0]}" if location else ""
         return Verdict(
-            Kind.STOP, f"{status}: the API has moved{moved}; sendoff follows no redirects, so change destination.url", status
+            VerdictKind.STOP,
+            f"{status}: the API has moved{moved}; sendoff follows no redirects, so change destination.url",
+            status,
         )
     advice = _ADVICE.get(status)
-    return Verdict(Kind.STOP, f"{reason or phrase(status)}; {advice}" if advice else reason, status)
+    return Verdict(VerdictKind.STOP, f"{reason or status_phrase(status)}; {advice}" if advice else reason, status)

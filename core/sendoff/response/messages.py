@@ -9,20 +9,20 @@ from http import HTTPStatus
 from typing import Any
 
 from sendoff import jsonlib
-from sendoff.transport.protocol import Answer
+from sendoff.transport.protocol import Response
 
 REASON_LENGTH = 300
 _LOOKED_AT = 65536
 
 
-def said(answer: Answer) -> str:
+def describe(answer: Response) -> str:
     """The status and what the API said about it, in one bounded line."""
     status = answer.status or 0
     body = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
-    return clean(f"{status}: {_detail(body) or _plain(body) or phrase(status)}")
+    return sanitize(f"{status}: {_detail(body) or _plain(body) or status_phrase(status)}")
 
 
-def phrase(status: int) -> str:
+def status_phrase(status: int) -> str:
     """What a status is called (RFC 9110 §15)."""
     try:
         return HTTPStatus(status).phrase
@@ -30,15 +30,15 @@ def phrase(status: int) -> str:
         return ""
 
 
-def told(found: Any) -> str:
+def extract_message(found: Any) -> str:
     """The text that says what is wrong, in whichever of the usual places it stands."""
     if isinstance(found, str):
         return found
     if isinstance(found, list):
-        return "; ".join(filter(None, map(told, found[:3])))
+        return "; ".join(filter(None, map(extract_message, found[:3])))
     if isinstance(found, Mapping):
         for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
-            if words := told(found.get(key)):
+            if words := extract_message(found.get(key)):
                 return words + (_pointed(found.get("errors")) if key != "errors" else "")
     return ""
 
@@ -47,19 +47,19 @@ def _pointed(errors: Any) -> str:
     """The details of a problem that say where they lie (RFC 9457 §3)."""
     if not isinstance(errors, list):
         return ""
-    pairs = [(error.get("pointer"), told(error)) for error in errors[:3] if isinstance(error, Mapping)]
+    pairs = [(error.get("pointer"), extract_message(error)) for error in errors[:3] if isinstance(error, Mapping)]
     shown = "; ".join(f"{pointer}: {words}" for pointer, words in pairs if isinstance(pointer, str) and words)
     return f" ({shown})" if shown else ""
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """Text from outside made safe: one line, no controls, no overrides, bounded."""
     kept = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text[:4096])
     line = " ".join(kept.split())
     return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
 
 
-def is_page(body: bytes) -> bool:
+def looks_like_html(body: bytes) -> bool:
     """Whether a body is a page for people: a login form, a captive portal, a proxy's error."""
     return re.match(rb"\s*<(?:!doctype|html|head|body|\?xml|!--)", body[:512], re.IGNORECASE) is not None
 
@@ -69,7 +69,7 @@ def _detail(body: str) -> str:
         found = jsonlib.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return told(found) or body
+    return extract_message(found) or body
 
 
 def _plain(body: str) -> str:

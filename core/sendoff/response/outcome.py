@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 
 
-class Kind(Enum):
-    """What becomes of the records of a request; the values are the words of `destination.answers`."""
+class VerdictKind(Enum):
+    """What becomes of the records of a request; the values are the words of `destination.response`."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -27,15 +27,15 @@ class Verdict:
     `wait` is the API's own wish; `maybe_applied`, that it may have acted all the same.
     """
 
-    kind: Kind
+    kind: VerdictKind
     reason: str = ""
     status: int | None = None
-    wait: float | None = None
+    retry_after: float | None = None
     maybe_applied: bool = False
     #: The verdicts of single records, by their place in the request. Of a partial one those that
     #: are not here are delivered; of a refusal those that are here are the culprits, and known.
-    apart: Mapping[int, Verdict] = field(default_factory=dict)
+    per_record: Mapping[int, Verdict] = field(default_factory=dict)
     #: What was to be kept of the answer, of each record by its place; -1 is the whole request.
     captured: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     #: It counts against nobody: these records were refused only for the company they kept.
-    innocent: bool = False
+    collateral: bool = False

@@ -11,8 +11,8 @@ from typing import Any
 
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
-from sendoff.response.outcome import Kind
-from sendoff.transport.protocol import Answer
+from sendoff.response.outcome import VerdictKind
+from sendoff.transport.protocol import Response
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 
@@ -46,11 +46,11 @@ RECORDS = {
     "delivered_when": _help("A result that says delivered; any other says rejected.", type="dict", schema=WHEN),
     "rejected_when": _help("A result that says rejected.", type="dict", schema=WHEN),
     "retry_when": _help("A result that says: this record again, later.", type="dict", schema=WHEN),
-    "resend_when": _help("A result that says: nothing wrong with this record, but it was not taken.", type="dict", schema=WHEN),
+    "not_attempted_when": _help("A result that says: nothing wrong with this record, but it was not taken.", type="dict", schema=WHEN),
     "reason": _help("In a result: what is wrong.", type="string", check_with="path"),
 }  # fmt: skip
 
-CULPRIT = {
+BAD_RECORD = {
     "header": _help("The header that names the bad record.", type="string"),
     "path": _help("The place in the body that names it, or lists several.", type="string", check_with="path"),
     "text": _help("The words around its number: `Row {row} has`.", type="string", check_with="row_text"),
@@ -60,7 +60,7 @@ CULPRIT = {
     "first": _help("The number of the first record.", type="integer", allowed=[0, 1], default=0),
 }
 
-#: What may stand under `destination.answers`.
+#: What may stand under `destination.response`.
 RULES: dict[str, Any] = {
     "statuses": _help(
         "What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.",
@@ -73,7 +73,7 @@ RULES: dict[str, Any] = {
     "rejected_when": _help("A refusal, whatever the status.", type="dict", schema=WHEN),
     "delivered_when": _help("A 2xx delivers only when this holds; else it is a refusal.", type="dict", schema=WHEN),
     "records": _help("Where each record's own verdict stands.", type="dict", schema=RECORDS, check_with="records"),
-    "culprit": _help("Where a refusal names the bad record, so that `on_failure: split` need not search.", type="dict", schema=CULPRIT, check_with="culprit"),
+    "bad_record": _help("Where a refusal names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
     "reason": _help("Where a refusal says what is wrong.", type="string", check_with="path"),
     "capture": _help(
         "What to keep of an answer (or of each record's result), by name; `sendoff results` shows it.",
@@ -102,7 +102,7 @@ def _within(ranges: Sequence[tuple[int, int]], status: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class Condition:
     """A condition on an answer, or on one record's result. All its parts must hold."""
 
     status: Sequence[tuple[int, int]] = ()
@@ -111,7 +111,7 @@ class When:
     text: str | None = None
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any] | None) -> When | None:
+    def of(cls, rules: Mapping[str, Any] | None) -> Condition | None:
         if not rules:
             return None
         values = [rules["equals"]] if "equals" in rules else rules.get("one_of")
@@ -135,7 +135,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class PerRecordResults:
     """Where the results of single records stand, and how to read one."""
 
     at: Path
@@ -146,14 +146,14 @@ class Results:
     field: str | None
     unlisted: str
     status: Path | None
-    delivered_when: When | None
-    rejected_when: When | None
-    retry_when: When | None
-    resend_when: When | None
+    delivered_when: Condition | None
+    rejected_when: Condition | None
+    retry_when: Condition | None
+    not_attempted_when: Condition | None
     reason: Path | None
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any]) -> Results:
+    def of(cls, rules: Mapping[str, Any]) -> PerRecordResults:
         def path(name: str) -> Path | None:
             return jsonpath.parse(rules[name]) if rules.get(name) else None
 
@@ -167,13 +167,16 @@ class Results:
             field=rules.get("field"),
             unlisted=rules.get("unlisted") or ("stop" if says_yes else "delivered"),
             status=path("status"),
-            **{name: When.of(rules.get(name)) for name in ("delivered_when", "rejected_when", "retry_when", "resend_when")},
+            **{
+                name: Condition.of(rules.get(name))
+                for name in ("delivered_when", "rejected_when", "retry_when", "not_attempted_when")
+            },
             reason=path("reason"),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Culprit:
+class BadRecordLocator:
     """Where a refusal names the bad record."""
 
     header: str | None
@@ -183,7 +186,7 @@ class Culprit:
     first: int
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any] | None) -> Culprit | None:
+    def of(cls, rules: Mapping[str, Any] | None) -> BadRecordLocator | None:
         if not rules:
             return None
         # Not the user's pattern: only the number is one, and the rest is taken literally.
@@ -197,7 +200,7 @@ class Culprit:
             rules.get("first", 0),
         )
 
-    def places(self, answer: Answer, body: Any, raw: str) -> Iterator[int]:
+    def places(self, answer: Response, body: Any, raw: str) -> Iterator[int]:
         """The bad records' places in the request, as far as they are named."""
         if self.header is not None:
             yield from self._numbers((answer.headers or {}).get(self.header, ""))
@@ -226,42 +229,45 @@ class Culprit:
 class Policy:
     """How a destination's answers are read. Without rules, as `judge` says."""
 
-    statuses: Sequence[tuple[int, int, Kind]] = ()
+    statuses: Sequence[tuple[int, int, VerdictKind]] = ()
     content_type: str | None = None
-    conditions: Sequence[tuple[Kind, When]] = ()
-    delivered_when: When | None = None
-    records: Results | None = None
-    culprit: Culprit | None = None
+    conditions: Sequence[tuple[VerdictKind, Condition]] = ()
+    delivered_when: Condition | None = None
+    records: PerRecordResults | None = None
+    bad_record: BadRecordLocator | None = None
     reason: Path | None = None
     capture: Mapping[str, Path] = field(default_factory=dict)
     max_bytes: int = 1 << 20
 
     @classmethod
     def of(cls, rules: Mapping[str, Any]) -> Policy:
-        """The policy that `destination.answers` declares, checked before."""
+        """The policy that `destination.response` declares, checked before."""
         conditions = [
-            (kind, When.of(rules.get(f"{kind.value}_when"))) for kind in (Kind.STOP, Kind.TOO_LARGE, Kind.RETRY, Kind.REJECTED)
+            (kind, Condition.of(rules.get(f"{kind.value}_when")))
+            for kind in (VerdictKind.STOP, VerdictKind.TOO_LARGE, VerdictKind.RETRY, VerdictKind.REJECTED)
         ]
         return cls(
-            statuses=[(lo, hi, Kind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)],
+            statuses=[
+                (lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)
+            ],
             content_type=rules.get("content_type"),
             conditions=[(kind, when) for kind, when in conditions if when is not None],
-            delivered_when=When.of(rules.get("delivered_when")),
-            records=Results.of(rules["records"]) if rules.get("records") else None,
-            culprit=Culprit.of(rules.get("culprit")),
+            delivered_when=Condition.of(rules.get("delivered_when")),
+            records=PerRecordResults.of(rules["records"]) if rules.get("records") else None,
+            bad_record=BadRecordLocator.of(rules.get("bad_record")),
             reason=jsonpath.parse(rules["reason"]) if rules.get("reason") else None,
             capture={name: jsonpath.parse(path) for name, path in rules.get("capture", {}).items()},
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
         )
 
     @cached_property
-    def plain(self) -> bool:
+    def trusts_any_2xx(self) -> bool:
         """Whether nothing is declared, so that a 2xx is a success unless it is a page."""
         return self is DEFAULT or not (
             self.statuses or self.content_type or self.conditions or self.delivered_when or self.records or self.capture
         )
 
-    def of_status(self, status: int) -> Kind | None:
+    def of_status(self, status: int) -> VerdictKind | None:
         """What the owner's table says of a status; the narrowest range that holds it counts."""
         found = [(hi - lo, kind) for lo, hi, kind in self.statuses if lo <= status <= hi]
         return min(found, key=lambda pair: pair[0])[1] if found else None
@@ -272,4 +278,4 @@ class Policy:
 
 DEFAULT = Policy()
 #: Of a request that takes a record away: what is not there any more is what was wanted.
-GONE = Policy.of({"statuses": {"404": "delivered", "410": "delivered"}})
+DELETE_POLICY = Policy.of({"statuses": {"404": "delivered", "410": "delivered"}})

@@ -24,7 +24,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def quota_rest(headers: Mapping[str, str]) -> float | None:
+def quota_reset_delay(headers: Mapping[str, str]) -> float | None:
     """The seconds until a used-up quota is filled again; None where none is used up.
 
     Read are ``RateLimit: "name";r=0;t=30`` and ``RateLimit: limit=9, remaining=0, reset=30`` (the
@@ -32,11 +32,11 @@ def quota_rest(headers: Mapping[str, str]) -> float | None:
     by the answer's own Date. They can only slow sendoff down.
     """
     draft = headers.get("ratelimit")
-    rests = [rest for rest in (*(_drafts(draft) if draft else ()), _usual(headers)) if rest is not None]
+    rests = [rest for rest in (*(_ratelimit_draft(draft) if draft else ()), _x_ratelimit(headers)) if rest is not None]
     return max(rests, default=None)
 
 
-def _drafts(value: str) -> list[float | None]:
+def _ratelimit_draft(value: str) -> list[float | None]:
     found: list[float | None] = []
     for policy in re.split(r",\s*(?=\")", value) if value.startswith('"') else [value]:
         parts = dict(re.findall(r"\b(r|t|remaining|reset)=(\d{1,12})\b", policy))
@@ -46,7 +46,7 @@ def _drafts(value: str) -> list[float | None]:
     return found
 
 
-def _usual(headers: Mapping[str, str]) -> float | None:
+def _x_ratelimit(headers: Mapping[str, str]) -> float | None:
     for prefix in ("x-ratelimit-", "x-rate-limit-", "ratelimit-"):
         if prefix + "remaining" not in headers:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sendoff.components import Notice
+from sendoff.components import Notification
 from sendoff.config.connector import Connector
 from sendoff.errors import Locked, SendoffError
 from sendoff.ledger import Ledger
@@ -14,23 +14,23 @@ from sendoff.run.report import Report
 Event = Literal["failure", "recovery", "digest"]
 
 
-def after(ledger: Ledger, chosen: Connector, came: Report | SendoffError) -> list[str]:
+def notify_after(ledger: Ledger, chosen: Connector, came: Report | SendoffError) -> list[str]:
     """Tell what a run came to, if it is to be told; answers with what went wrong in telling.
 
     A run that was interrupted, or that another process was running already, is no failure.
     """
     if not chosen.notifiers or isinstance(came, Locked) or (isinstance(came, Report) and came.state == "interrupted"):
         return []
-    failing = ledger.failing(chosen.name)
+    failing = ledger.is_failing(chosen.name)
     if isinstance(came, Report) and came.state == "complete":
         if not failing:
             return []
-        troubles = tell(chosen, "recovery", came.sentence(), [came.as_dict()])
-        ledger.note_failing(chosen.name, failing=False)
+        troubles = notify(chosen, "recovery", came.sentence(), [came.as_dict()])
+        ledger.set_failing(chosen.name, failing=False)
         return troubles
     sentence, runs = (came.sentence(), [came.as_dict()]) if isinstance(came, Report) else (str(came), [])
-    ledger.note_failing(chosen.name, failing=True)
-    return tell(chosen, "failure", sentence, runs)
+    ledger.set_failing(chosen.name, failing=True)
+    return notify(chosen, "failure", sentence, runs)
 
 
 def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -38,19 +38,19 @@ def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     delivered, failed = sum(run["delivered"] for run in runs), sum(run["rejected"] + run["invalid"] for run in runs)
     well = sum(run["state"] == "complete" for run in runs)
     sentence = f"{len(runs):,} runs, {well:,} of them complete: {delivered:,} records delivered, {failed:,} not"
-    return tell(chosen, "digest", sentence, runs)
+    return notify(chosen, "digest", sentence, runs)
 
 
-def tell(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Tell everybody who wants to hear of such an event; answers with what went wrong."""
     redacted = chosen.secrets.redact(sentence)
-    notice = Notice(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
+    notice = Notification(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
     troubles = []
     for notifier in chosen.notifiers:
         if event not in notifier.when:
             continue
         try:
-            notifier.tell(notice)
+            notifier.notify(notice)
         except Exception as error:
             said = str(error) if isinstance(error, SendoffError) else f"{type(error).__name__}: {error}"
             troubles.append(chosen.secrets.redact(f"{chosen.name}: notify: {notifier.name}: {said}"))

@@ -11,7 +11,7 @@ from sendoff.components import Observer
 _log = logging.getLogger("sendoff")
 
 
-class Audience:
+class ObserverGroup:
     """Tells every observer, in order. What one of them raises is logged, and it hears no more."""
 
     def __init__(self, connector: str, observers: Iterable[Observer]) -> None:
@@ -19,21 +19,21 @@ class Audience:
         self._observers = list(observers)
 
     def started(self, run: int, facts: Mapping[str, Any]) -> None:
-        self._tell(lambda observer: observer.started(self._connector, run, facts))
+        self._notify(lambda observer: observer.started(self._connector, run, facts))
 
-    def moved(self, counts: Mapping[str, int], seconds: float) -> None:
-        self._tell(lambda observer: observer.moved(self._connector, counts, seconds))
+    def progressed(self, counts: Mapping[str, int], seconds: float) -> None:
+        self._notify(lambda observer: observer.progressed(self._connector, counts, seconds))
 
     def event(self, name: str, facts: Mapping[str, Any]) -> None:
-        self._tell(lambda observer: observer.event(self._connector, name, facts))
+        self._notify(lambda observer: observer.event(self._connector, name, facts))
 
     def ended(self, report: Any) -> None:
-        self._tell(lambda observer: observer.ended(self._connector, report))
+        self._notify(lambda observer: observer.ended(self._connector, report))
 
-    def _tell(self, tell: Callable[[Observer], None]) -> None:
+    def _notify(self, call: Callable[[Observer], None]) -> None:
         for observer in list(self._observers):
             try:
-                tell(observer)
+                call(observer)
             except Exception:
                 _log.exception("%s: the observer %r failed and is left out", self._connector, observer.name)
                 self._observers.remove(observer)

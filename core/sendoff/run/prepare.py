@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sendoff.config.connector import Connector
-from sendoff.engine.concurrency import MOST
+from sendoff.engine.concurrency import MAX_CONCURRENCY
 from sendoff.errors import AuthError
 from sendoff.transport import egress
 from sendoff.transport.compression import COMPRESSORS
-from sendoff.transport.protocol import Answer, Ask, Request, Wire
+from sendoff.transport.protocol import ConnectionSettings, Request, Response, SendOne
 
 #: A body of fewer bytes fits one packet anyhow.
 SMALL = 1_000
 
 
-class Finish:
+class RequestPreparer:
     """Makes a request ready for the wire. Called from several threads at once."""
 
-    def __init__(self, connector: Connector, ask: Ask) -> None:
+    def __init__(self, connector: Connector, ask: SendOne) -> None:
         self._auth = connector.auth
         self._secrets = connector.secrets
         self._coding = connector.destination.compress
@@ -27,46 +27,46 @@ class Finish:
             self._auth.start(ask)
 
     @property
-    def idle(self) -> bool:
+    def has_nothing_to_do(self) -> bool:
         """Whether requests leave as they are."""
         return self._compress is None and self._auth is None
 
-    def __call__(self, request: Request) -> Request | Answer:
+    def __call__(self, request: Request) -> Request | Response:
         """The finished request; or an answer, if it cannot be finished."""
-        if self._compress is not None and request.length >= SMALL:
+        if self._compress is not None and request.body_length >= SMALL:
             body = self._compress(request.body)
             headers = {**request.headers, "Content-Encoding": self._coding}
-            request = replace(request, headers=headers, body=body, length=sum(map(len, body)))
+            request = replace(request, headers=headers, body=body, body_length=sum(map(len, body)))
         if self._auth is None:
             return request
         try:
             headers = {**request.headers, **self._auth.sign(request)}
         except Exception as error:
-            return self._unproven(error)
+            return self._unsigned(error)
         finally:
             for secret in self._auth.secrets():
                 self._secrets.add(secret, "***")
         return replace(request, headers=headers)
 
-    def answered(self, request: Request, answer: Answer) -> Answer:
+    def on_response(self, request: Request, response: Response) -> Response:
         """The answer, with the word that it may pass next time if the credentials were stale."""
-        if answer.status == 401 and self._auth is not None and not request.renewed:
+        if response.status == 401 and self._auth is not None and not request.is_reauth:
             try:
-                return replace(answer, renewed=self._auth.renew(request))
+                return replace(response, credentials_renewed=self._auth.renew(request))
             except Exception as error:
-                return self._unproven(error)
-        return answer
+                return self._unsigned(error)
+        return response
 
-    def _unproven(self, error: Exception) -> Answer:
+    def _unsigned(self, error: Exception) -> Response:
         """Why there is no proof: in the authenticator's own words, or that it broke."""
         if isinstance(error, AuthError):
-            return Answer(error=str(error), sent=False, fatal=error.fatal)
+            return Response(error=str(error), may_have_been_sent=False, permanent=error.permanent)
         name = self._auth.name if self._auth is not None else ""
-        return Answer(error=f"{name}: {type(error).__name__}: {error}", sent=False, fatal=True)
+        return Response(error=f"{name}: {type(error).__name__}: {error}", may_have_been_sent=False, permanent=True)
 
 
-def wire(connector: Connector) -> Wire:
+def connection_settings(connector: Connector) -> ConnectionSettings:
     """Where and how a connector's transport connects."""
     to = connector.destination
-    most = MOST if to.concurrency == "auto" else to.concurrency
-    return Wire(to.url, most, to.tls, to.proxy, lambda address: egress.refusal(address, to.egress))
+    most = MAX_CONCURRENCY if to.concurrency == "auto" else to.concurrency
+    return ConnectionSettings(to.url, most, to.tls, to.proxy, lambda address: egress.refusal(address, to.egress))

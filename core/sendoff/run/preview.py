@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from sendoff.config.connector import Connector
 from sendoff.encode import templates as shape
-from sendoff.engine.planner import Plan
-from sendoff.intake.pipeline import Reader
+from sendoff.engine.planner import Planner
+from sendoff.intake.pipeline import Pipeline
 from sendoff.ledger import Failure, RunState
 from sendoff.records import Page, Span, total
-from sendoff.run.request_template import terms
+from sendoff.run.request_template import build_request_builder
 from sendoff.transport.protocol import Request
 
 _KEY = "(made for each run)"
@@ -27,20 +27,20 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
     def key(lo: int, hi: int, proof: bytes) -> str:
         return "0" * size if in_body else _KEY
 
-    plan = Plan(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
-    for found in Reader(connector, key).read(read):
+    plan = Planner(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
+    for found in Pipeline(connector, key).read(read):
         invalid += found.invalid
         if found.block.hi > found.block.lo:
             plan.add(found.block)
-        if plan.stock.hi >= count:
+        if plan.buffer.hi >= count:
             break
-    to, stock = terms(connector, key), plan.stock
+    to, stock = build_request_builder(connector, key), plan.buffer
     requests: list[Request] = []
-    for spans in plan.cuts(min(count, stock.hi)):
+    for spans in plan.preview_requests(min(count, stock.hi)):
         requests.append(
             to.request(
                 Span(spans[0].lo, spans[-1].hi), stock.slices(spans), connector.sender, bytes,
-                count=total(spans), number=len(requests) + 1, route=stock.route(spans[0].lo),
+                record_count=total(spans), request_id=len(requests) + 1, route=stock.route(spans[0].lo),
             )
         )  # fmt: skip
     return requests, invalid[:count]

@@ -12,10 +12,10 @@ State = Literal["complete", "incomplete", "stopped", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The account of a run. ``read == delivered + invalid + rejected + unsettled``, always.
+    """The account of a run. ``read == delivered + invalid + rejected + pending``, always.
 
     The counts are the whole run's, what it did before it was cut short and resumed included.
-    `unsettled` records were not delivered yet; the next run of the connector goes on with them.
+    `pending` records were not delivered yet; the next run of the connector goes on with them.
     """
 
     connector: str
@@ -30,13 +30,13 @@ class Report:
     bytes: int
     seconds: float
     stopped_because: str | None = None
-    #: Rows of the source that were known, and so not part of the run, where `only_new` is asked.
-    known: int = 0
+    #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
+    unchanged: int = 0
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
     interrupted_by: int = 130
 
     @property
-    def unsettled(self) -> int:
+    def pending(self) -> int:
         return self.read - self.delivered - self.invalid - self.rejected
 
     @property
@@ -55,12 +55,12 @@ class Report:
             "delivered",
             "invalid",
             "rejected",
-            "unsettled",
+            "pending",
             "requests",
             "retries",
             "bytes",
             "seconds",
-            "known",
+            "unchanged",
             "stopped_because",
         ]
         return {name: getattr(self, name) for name in names}
@@ -68,7 +68,7 @@ class Report:
     def sentence(self) -> str:
         """The account in one sentence."""
         parts = [f"{self.delivered:,} of {self.read:,} records delivered"]
-        parts += [f"{count:,} {name}" for name in ("rejected", "invalid", "unsettled") if (count := getattr(self, name))]
+        parts += [f"{count:,} {name}" for name in ("rejected", "invalid", "pending") if (count := getattr(self, name))]
         told = ", ".join(parts)
         return f"{told}; {self.state}: {self.stopped_because}" if self.stopped_because else told
 

@@ -6,9 +6,9 @@ from importlib.metadata import version
 
 from sendoff.config.connector import Connector
 from sendoff.encode.idempotency import Key
-from sendoff.engine.requests import Terms
+from sendoff.engine.requests import RequestBuilder
 from sendoff.response import Policy
-from sendoff.transport.rate_limit import Pace
+from sendoff.transport.rate_limit import RateLimiter
 
 #: What every request carries unless the connector says otherwise. Compressed answers are not asked
 #: for: a small one can unpack to a very large one.
@@ -19,7 +19,9 @@ BASE_HEADERS = {
 }
 
 
-def terms(chosen: Connector, key: Key, *, pace: Pace | None = None, accept_refusals: bool = False) -> Terms:
+def build_request_builder(
+    chosen: Connector, key: Key, *, rate_limiter: RateLimiter | None = None, early_stop: bool = True
+) -> RequestBuilder:
     """The terms of a connector's destination."""
     to = chosen.destination
     key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
@@ -28,13 +30,13 @@ def terms(chosen: Connector, key: Key, *, pace: Pace | None = None, accept_refus
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
     own = {name: value for name, value in to.headers.items() if name.lower() not in {key_header, *templated}}
-    return Terms(
+    return RequestBuilder(
         to,
         {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
         key_in,
         key,
-        policy=Policy.of(to.answers),
-        pace=pace or Pace(),
+        policy=Policy.of(to.response),
+        rate_limiter=rate_limiter or RateLimiter(),
         redact=chosen.secrets.redact,
-        accept_refusals=accept_refusals,
+        early_stop=early_stop,
     )

@@ -33,7 +33,7 @@ class Sandbox(LocalServer):
     def __init__(self, rules: Iterable[str] = (), *, port: int = 0, host: str = "127.0.0.1", sheet: Path | None = None) -> None:
         self.rules: list[Rule] = [parse(text) for text in rules]
         #: The records taken, by path, in the order they came.
-        self.taken: dict[str, list[Any]] = {}
+        self.received: dict[str, list[Any]] = {}
         #: ``requests``, ``replays``, ``conflicts`` and each status answered.
         self.counts: Counter[str] = Counter()
         self._answered: dict[str, tuple[bytes, Reply]] = {}
@@ -46,14 +46,14 @@ class Sandbox(LocalServer):
     @property
     def records(self) -> list[Any]:
         """Every record taken, whatever the path."""
-        return [record for records in self.taken.values() for record in records]
+        return [record for records in self.received.values() for record in records]
 
     def _answer(self, request: Received) -> Reply:
         path = request.path.partition("?")[0]
         if request.method == "GET" and path == "/_counts":
             return _json(200, dict(self.counts))
         if request.method == "GET" and path.startswith("/_records"):
-            return _json(200, self.taken.get(path.removeprefix("/_records") or "/", []))
+            return _json(200, self.received.get(path.removeprefix("/_records") or "/", []))
         if request.method == "GET" and path == "/_log":
             return Reply(200, "".join(self._log).encode(), {"Content-Type": "text/plain; charset=utf-8"})
         if self.sheets is not None and (reply := self.sheets.answer(request)) is not None:
@@ -76,14 +76,14 @@ class Sandbox(LocalServer):
                 if not path.startswith(rule.path):
                     continue
                 if rule.outcome == "each":
-                    return self._counted(self._take_each(rule, request, path, records, key, digest, delay))
+                    return self._counted(self._receive_each(rule, request, path, records, key, digest, delay))
                 self._met[rule.condition] += 1
                 if not rule.applies(request, records, self._met[rule.condition]):
                     continue
                 if rule.outcome == "slow":
                     delay += rule.seconds
                 elif rule.outcome == "cut":
-                    self._take(path, records, key, digest)
+                    self._receive(path, records, key, digest)
                     return self._counted(Reply(cut=True), "cut")
                 elif rule.outcome == "no":
                     return self._counted(_json(200, {"ok": False, "error": f"refused because: {rule.condition}"}, delay))
@@ -91,17 +91,17 @@ class Sandbox(LocalServer):
                     return self._counted(Reply(cut=True), "drop")
                 else:
                     return self._counted(_refusal(rule, delay))
-            return self._counted(self._take(path, records, key, digest, delay))
+            return self._counted(self._receive(path, records, key, digest, delay))
 
-    def _take(self, path: str, records: list[Any], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
-        self.taken.setdefault(path, []).extend(records)
+    def _receive(self, path: str, records: list[Any], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
+        self.received.setdefault(path, []).extend(records)
         return self._kept(_json(200, {"ok": True, "taken": len(records)}, delay), key, digest)
 
-    def _take_each(
+    def _receive_each(
         self, rule: Rule, request: Received, path: str, records: list[Any], key: str | None, digest: bytes, delay: float
     ) -> Reply:
         """Take the good records, and say of each what became of it."""
-        taken = self.taken.setdefault(path, [])
+        taken = self.received.setdefault(path, [])
         results = []
         for record in records:
             if rule.applies(request, [record], 0):

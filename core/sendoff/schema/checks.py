@@ -16,7 +16,7 @@ from sendoff.schema import patterns
 from sendoff.schema.fields import Field
 
 
-def certain(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
+def compile_checks(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
     """The field's rules as expressions over its column, and the names of those without one."""
     expressions, slow = [], []
     for rule, constraint in field.rules.items():

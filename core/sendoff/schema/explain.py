@@ -56,7 +56,7 @@ def reasons(checker: RecordValidator, record: Mapping[str, Any]) -> list[str]:
     """Why Cerberus refuses a record, a sentence for each fault; empty if it does not."""
     if checker.validate(record, normalize=False):
         return []
-    return [f"{_path(error)}: {sentence(error)}{got(error.value)}" for error in leaves(checker._errors)]
+    return [f"{_path(error)}: {sentence(error)}{shown_value(error.value)}" for error in leaves(checker._errors)]
 
 
 def leaves(errors: list[ValidationError]) -> Iterator[ValidationError]:
@@ -78,7 +78,7 @@ def sentence(error: ValidationError) -> str:
     return str(text.format(*error.info, constraint=error.constraint, field=error.field, value=error.value))
 
 
-def got(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """The value a sentence is about, bounded; nothing for a null, which the sentence has named."""
     if value is None:
         return ""

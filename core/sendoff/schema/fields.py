@@ -74,15 +74,15 @@ class Field:
     nullable: bool = False
     required: bool = True
     default: Any = None
-    out: str = ""
+    output_name: str = ""
     format: str | None = None
     #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.
-    written_as: str | None = None
+    output_format: str | None = None
 
     @property
     def raw(self) -> bool:
         """Whether its column holds JSON text already."""
-        return (self.type is None or self.type.raw) and self.written_as is None
+        return (self.type is None or self.type.raw) and self.output_format is None
 
     @property
     def optional(self) -> bool:
@@ -95,7 +95,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
     type_ = TYPES[rules["type"]] if "type" in rules else None
     format_ = rules.get("format")
     if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):
-        raise Misdeclared("format", "is for fields of type date, datetime or time")
+        raise InvalidRule("format", "is for fields of type date, datetime or time")
 
     def typed(rule: str, value: Any) -> Any:
         if type_ is None:
@@ -103,7 +103,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         try:
             return type_.read(value, text=type_.name in _TEXTUAL, format=None)
         except ValueError as error:
-            raise Misdeclared(rule, f"{value!r} {error}".replace("must be", "is not")) from None
+            raise InvalidRule(rule, f"{value!r} {error}".replace("must be", "is not")) from None
 
     checks: dict[str, Any] = {}
     for rule, constraint in rules.items():
@@ -118,7 +118,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
     if type_ is not None and type_.name in _NUMERIC:
         for rule in ("min", "max"):
             if isinstance(checks.get(rule, 0), str | bool):
-                raise Misdeclared(rule, f"{checks[rule]!r} is not a number")
+                raise InvalidRule(rule, f"{checks[rule]!r} is not a number")
     _check_regex(rules)
     default = rules.get("default")
     return Field(
@@ -128,16 +128,16 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         nullable=bool(rules.get("nullable", False)),
         required=bool(rules.get("required", True)),
         default=default if default is None else typed("default", default),
-        out=rules.get("rename", name),
+        output_name=rules.get("rename", name),
         format=format_,
-        written_as=_written_as(rules.get("as"), type_),
+        output_format=_written_as(rules.get("as"), type_),
     )
 
 
 def _written_as(form: str | None, type_: Type | None) -> str | None:
     kinds = {"text": {*_NUMERIC, "boolean"}, "epoch": {"date", "datetime"}, "epoch_ms": {"date", "datetime"}}
     if form is not None and (type_ is None or type_.name not in kinds[form]):
-        raise Misdeclared("as", f"`{form}` is for fields of type {', '.join(sorted(kinds[form]))}")
+        raise InvalidRule("as", f"`{form}` is for fields of type {', '.join(sorted(kinds[form]))}")
     return form
 
 
@@ -145,13 +145,13 @@ def _check_regex(rules: Mapping[str, Any]) -> None:
     try:
         re.compile(rules.get("regex", ""))
     except re.error as error:
-        raise Misdeclared("regex", f"{rules['regex']!r} is not a regular expression: {error}") from None
+        raise InvalidRule("regex", f"{rules['regex']!r} is not a regular expression: {error}") from None
 
 
 _NUMERIC = frozenset({"integer", "float", "number", "decimal"})
 
 
-class Misdeclared(Exception):
+class InvalidRule(Exception):
     """A rule whose constraint does not fit its field."""
 
     def __init__(self, rule: str, sentence: str) -> None:

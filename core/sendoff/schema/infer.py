@@ -18,11 +18,11 @@ def infer(pages: Iterable[Page]) -> dict[str, dict[str, object]]:
     """Field rules for the columns of some pages: the type every cell fits, nullable where one was empty."""
     guesses: dict[str, list[str]] = {}
     nullable: dict[str, bool] = {}
-    for page in (page.plain() for page in pages):
-        frame = empty_as_null(page.frame) if page.text else page.frame
+    for page in (page.to_python() for page in pages):
+        frame = empty_as_null(page.frame) if page.all_text else page.frame
         for column in frame:
-            left = guesses.setdefault(column.name, _candidates(column, page.text))
-            guesses[column.name] = [name for name in left if _fits(column, name, page.text)]
+            left = guesses.setdefault(column.name, _candidates(column, page.all_text))
+            guesses[column.name] = [name for name in left if _fits(column, name, page.all_text)]
             nullable[column.name] = nullable.get(column.name, False) or column.null_count() > 0
     return {
         name: {"type": left[0] if left else "string", **({"nullable": True} if nullable[name] else {})}

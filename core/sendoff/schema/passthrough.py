@@ -33,7 +33,7 @@ _NUMERIC = ("integer", "float", "number", "decimal")
 
 
 @dataclass(frozen=True, slots=True)
-class Sure:
+class LineMatcher:
     """The expression for lines of some keys, and what cuts out the values that are checked as columns."""
 
     pattern: str
@@ -58,7 +58,7 @@ class Sure:
         return table.with_columns(values).select(known.alias("good")).collect(engine="streaming").to_series()
 
 
-def sure(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> Sure | None:
+def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> LineMatcher | None:
     """The expression for lines of these keys; None if no line of theirs is sent as it stands."""
     by = {f.name: f for f in fields}
     if set(by) - set(keys) or (unknown != "keep" and set(keys) - set(by)):
@@ -77,7 +77,7 @@ def sure(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> Sure 
         whole.append(member + value)
         before += f"{member}{value}{SPACE},{SPACE}"
     members = f"{SPACE},{SPACE}".join(whole)
-    found = Sure(rf"\A{SPACE}\{{{SPACE}{members}{SPACE}\}}\z", cut)
+    found = LineMatcher(rf"\A{SPACE}\{{{SPACE}{members}{SPACE}\}}\z", cut)
     try:
         pl.Series([""]).str.contains(found.pattern)
     except pl.exceptions.ComputeError:  # hundreds of fields make too large an expression
@@ -87,7 +87,7 @@ def sure(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> Sure 
 
 def _value(f: Field) -> tuple[str | None, bool]:
     """What a field's value certainly looks like, and whether it is to be checked as a column all the same."""
-    if f.out != f.name or f.written_as is not None or f.format is not None or f.type is None:
+    if f.output_name != f.name or f.output_format is not None or f.format is not None or f.type is None:
         return None, False
     rules = {rule: limit for rule, limit in f.rules.items() if rule not in ("type", "nullable")}
     pattern, complex_ = _pattern(f.type.name, rules)

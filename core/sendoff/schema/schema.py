@@ -12,16 +12,16 @@ from sendoff import jsonlib
 from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
-from sendoff.schema.checks import certain
+from sendoff.schema.checks import compile_checks
 from sendoff.schema.columns import as_json, cell_by_cell, conversion, empty_as_null, of_numbers, written
 from sendoff.schema.fields import Field
-from sendoff.schema.passthrough import Sure, sure
+from sendoff.schema.passthrough import LineMatcher, compile_matcher
 
 _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedPage:
     """A page in its declared types: one row a record, in the order and by the names of the API.
 
     `raw` columns hold JSON text already; a null in an `optional` one is left out of its record.
@@ -35,7 +35,7 @@ class Typed:
     #: Each record's JSON where the source has it just as it is to be sent; else None.
     json: pl.Series | None = None
 
-    def only(self, rows: Sequence[int]) -> Typed:
+    def only(self, rows: Sequence[int]) -> TypedPage:
         """These rows."""
         if len(rows) == self.frame.height:
             return self
@@ -49,12 +49,12 @@ class Schema:
     def __init__(self, fields: Sequence[Field], *, unknown: str) -> None:
         self.fields = fields
         self.unknown = unknown
-        self._checks = {f.name: certain(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
-        self._judges = {f.name: explain.validator({f.name: f.rules}) for f in fields}
+        self._checks = {f.name: compile_checks(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
+        self._explainers = {f.name: explain.validator({f.name: f.rules}) for f in fields}
         self._slow = [f for f in fields if self._checks[f.name][1]]
         self._whole = explain.validator({f.name: f.rules for f in self._slow})
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
-        self._sure: dict[tuple[str, ...], Sure | None] = {}
+        self._matcher: dict[tuple[str, ...], LineMatcher | None] = {}
 
     @property
     def slow(self) -> dict[str, list[str]]:
@@ -78,51 +78,51 @@ class Schema:
         missing = self.missing(columns)
         if missing:
             raise SourceError(f"{where}no column {', '.join(map(repr, missing))}; its columns are {has}")
-        if self.unknown == "refuse" and self.extra(columns):
+        if self.unknown == "forbid" and self.extra(columns):
             raise SourceError(
                 f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "
                 "declare it in the schema, or write `unknown: drop`"
             )
 
-    def certain(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
+    def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
         """Which lines of JSON are certainly good and sent as they stand; None if that cannot be told without reading them."""
-        if keys not in self._sure:
-            self._sure[keys] = None if self._slow else sure(keys, self.fields, unknown=self.unknown)
-        found = self._sure[keys]
+        if keys not in self._matcher:
+            self._matcher[keys] = None if self._slow else compile_matcher(keys, self.fields, unknown=self.unknown)
+        found = self._matcher[keys]
         if found is None:
             return None
-        return found.good(lines, self.fields, {f.name: self._suspects(at, f) for at, f in enumerate(self.fields)})
+        return found.good(lines, self.fields, {f.name: self._failing_mask(at, f) for at, f in enumerate(self.fields)})
 
-    def apply(self, page: Page) -> Typed:
+    def apply(self, page: Page) -> TypedPage:
         """The page in its declared types, and the rows refused, with their reasons."""
-        frame = empty_as_null(page.frame) if page.text else page.frame
-        if page.fixed:
+        frame = empty_as_null(page.frame) if page.all_text else page.frame
+        if page.uniform:
             self.check_columns(page.file, frame.columns)
-        refused = _Refused(page.faults)
+        refused = _Refused(page.row_errors)
         columns = self._columns(page, frame, refused) if self.fields else []
         if self._slow:
-            self._judge_rows(page.plain().frame if page.numbers else frame, page.text, refused)
+            self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, refused)
         extra = self.extra(frame.columns)
-        raw = {f.out for f in self.fields if f.raw}
-        optional = {f.out for f in self.fields if f.optional}
+        raw = {f.output_name for f in self.fields if f.raw}
+        optional = {f.output_name for f in self.fields if f.optional}
         if self.unknown == "keep":
             for name in extra:
                 is_number = name in page.numbers
-                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], refused, page.absent.get(name))
+                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], refused, page.missing_keys.get(name))
                 columns.append(kept)
                 raw.update({name} if is_raw else ())
-                optional.update({name} if name in page.absent else ())
-        elif self.unknown == "refuse":
+                optional.update({name} if name in page.missing_keys else ())
+        elif self.unknown == "forbid":
             for name in extra:
                 refused.add_where(frame[name].is_not_null(), f"{name}: unknown field")
         typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
         json = page.json if page.json is not None and self._leaves_alone(page, typed) else None
-        return Typed(typed, frozenset(raw), frozenset(optional), refused.sentences(), json)
+        return TypedPage(typed, frozenset(raw), frozenset(optional), refused.sentences(), json)
 
     def _leaves_alone(self, page: Page, typed: pl.DataFrame) -> bool:
         """Whether the records are sent with the members, names and values they have in the source."""
         return set(page.frame.columns) == set(typed.columns) and all(
-            f.name == f.out and _same(page, f, typed[f.name]) for f in self.fields
+            f.name == f.output_name and _same(page, f, typed[f.name]) for f in self.fields
         )
 
     def _columns(self, page: Page, frame: pl.DataFrame, refused: _Refused) -> list[pl.Series]:
@@ -135,7 +135,7 @@ class Schema:
         table = pl.DataFrame(cells)
         values = [self._values(at, f, cells[at], page) for at, f in enumerate(self.fields)]
         table = table.with_columns(*values)
-        suspects = table.select(self._suspects(at, f) for at, f in enumerate(self.fields))
+        suspects = table.select(self._failing_mask(at, f) for at, f in enumerate(self.fields))
         for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, suspects, strict=True)):
             if not suspect.any():
                 continue
@@ -143,12 +143,12 @@ class Schema:
                 value = cell[index]
                 if f.name in page.numbers and value is not None:
                     value = jsonlib.loads(value)
-                reason = self._reason(f, value, page.text)
+                reason = self._reason(f, value, page.all_text)
                 if not reason and value is not None and table[f"v{at}"][index] is None:
-                    reason = f"{f.name}: cannot be sent exactly{explain.got(value)}"
+                    reason = f"{f.name}: cannot be sent exactly{explain.shown_value(value)}"
                 if reason:
                     refused.add(index, reason)
-        return [written(table[f"v{at}"], f.written_as).alias(f.out) for at, f in enumerate(self.fields)]
+        return [written(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
 
     def _values(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
         """What makes the column of a field's values."""
@@ -161,10 +161,10 @@ class Schema:
         elif is_number:
             column = of_numbers(column, f.type)
         else:
-            column = conversion(column, cells.dtype, f.type, text=page.text, format=f.format)
+            column = conversion(column, cells.dtype, f.type, text=page.all_text, format=f.format)
         if column is None:
             assert f.type is not None
-            values = cell_by_cell(cells, f.type, page.text, f.format)
+            values = cell_by_cell(cells, f.type, page.all_text, f.format)
             column = pl.lit(values)
         if f.default is not None and (f.name not in page.frame.columns or not f.nullable):
             cell = jsonlib.dumps(f.default) if f.type is None else f.type.cell(f.default)
@@ -172,7 +172,7 @@ class Schema:
             column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
         return column.alias(f"v{at}")
 
-    def _suspects(self, at: int, f: Field) -> pl.Expr:
+    def _failing_mask(self, at: int, f: Field) -> pl.Expr:
         """The rows that a field's rules may refuse."""
         value, null = pl.col(f"v{at}"), pl.col(f"c{at}").is_null()
         suspects = value.is_null() & ~null
@@ -188,10 +188,10 @@ class Schema:
         if key not in self._reasons:
             if len(self._reasons) >= _REMEMBERED:
                 self._reasons.clear()
-            self._reasons[key] = _judge(self._judges[f.name], f, cell, text)
+            self._reasons[key] = _explain_cell(self._explainers[f.name], f, cell, text)
         return self._reasons[key]
 
-    def _judge_rows(self, frame: pl.DataFrame, text: bool, refused: _Refused) -> None:
+    def _explain_rows(self, frame: pl.DataFrame, text: bool, refused: _Refused) -> None:
         """The rules without an expression, in Cerberus, for every row not refused already."""
         names = [f.name for f in self.fields if f.name in frame.columns]
         for index, row in enumerate(frame[names].iter_rows(named=True)):
@@ -230,7 +230,7 @@ class _Refused:
         return dict(sorted(told.items()))
 
 
-def _judge(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
+def _explain_cell(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
     trouble, value = "", cell
     if cell is not None and f.type is not None:
         try:
@@ -246,7 +246,7 @@ def _judge(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> s
     )
     if said:
         return "; ".join(said)
-    return f"{f.name}: {trouble}{explain.got(cell)}" if trouble else None
+    return f"{f.name}: {trouble}{explain.shown_value(cell)}" if trouble else None
 
 
 def _unwritable(value: Any) -> str:
@@ -260,7 +260,7 @@ def _unwritable(value: Any) -> str:
 def _same(page: Page, f: Field, values: pl.Series) -> bool:
     """Whether a field's values are written just as the page's JSON has them; those refused do not matter."""
     cells = page.frame[f.name]
-    if f.written_as is not None or f.format is not None or (f.optional and cells.null_count()):
+    if f.output_format is not None or f.format is not None or (f.optional and cells.null_count()):
         return False
     if f.default is not None and not f.nullable and cells.null_count():
         return False

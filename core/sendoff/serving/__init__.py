@@ -1,7 +1,7 @@
 """`sendoff serve`: runs connectors when they are due, when files have landed, and when partners have posted."""
 
 from sendoff.serving.export import FORMATS, export
-from sendoff.serving.schedule import Due, Timetable
+from sendoff.serving.schedule import Due, Schedule
 from sendoff.serving.server import Server
 
-__all__ = ["FORMATS", "Due", "Server", "Timetable", "export"]
+__all__ = ["FORMATS", "Due", "Schedule", "Server", "export"]

@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sendoff.components import Inbound
-from sendoff.ledger.inbox import Full
+from sendoff.components import InboxSource
+from sendoff.ledger.inbox import InboxFull
 
 _REASONS = {
     200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
@@ -25,12 +25,12 @@ Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
-class Door:
+class InboxApp:
     """A WSGI application over some inboxes."""
 
-    def __init__(self, inboxes: Mapping[str, Inbound], came: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(self, inboxes: Mapping[str, InboxSource], on_post: Callable[[str], None] = lambda name: None) -> None:
         self.inboxes = inboxes
-        self._came = came
+        self._on_post = on_post
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         try:
@@ -55,7 +55,7 @@ class Door:
             return 405, {"error": "records are posted here"}, [("Allow", "POST")]
         return self._take(name, inbox, environ)
 
-    def _take(self, name: str, inbox: Inbound, environ: Environ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def _take(self, name: str, inbox: InboxSource, environ: Environ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         length = environ.get("CONTENT_LENGTH") or ""
         if not length.isdigit():
             return 411, {"error": "a Content-Length is needed"}, []
@@ -66,15 +66,15 @@ class Door:
             return 400, {"error": "the body was cut off"}, []
         key = environ.get("HTTP_IDEMPOTENCY_KEY") or environ.get("HTTP_WEBHOOK_ID") or None
         try:
-            new = inbox.take(environ.get("CONTENT_TYPE", ""), body, key)
+            new = inbox.accept(environ.get("CONTENT_TYPE", ""), body, key)
         except LookupError as error:
             return 415, {"error": str(error.args[0])}, []
         except ValueError as error:
             return 400, {"error": str(error)}, []
-        except Full as error:
+        except InboxFull as error:
             return 503, {"error": str(error)}, [("Retry-After", "60")]
         if new:
-            self._came(name)
+            self._on_post(name)
         return 202, {"kept": True, "new": new}, []
 
 

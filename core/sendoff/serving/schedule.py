@@ -22,13 +22,13 @@ class Due(NamedTuple):
     """What to do about one connector's schedule: whether it runs, and up to when its schedule is obeyed by that."""
 
     run: bool
-    obeyed: float
+    fired: float
     why: Literal["on time", "missed", "skipped"]
 
 
-def due(schedule: Mapping[str, str], obeyed: float, now: float) -> Due | None:
+def due(schedule: Mapping[str, str], fired: float, now: float) -> Due | None:
     """What is due of a schedule that was obeyed up to a time; None if nothing is."""
-    last = cron.latest(schedule["cron"], schedule["timezone"], obeyed, now)
+    last = cron.last_due(schedule["cron"], schedule["timezone"], fired, now)
     if last is None:
         return None
     if now - last <= GRACE:
@@ -38,7 +38,7 @@ def due(schedule: Mapping[str, str], obeyed: float, now: float) -> Due | None:
     return Due(False, last, "skipped")
 
 
-class Landing:
+class Debouncer:
     """Whether what lies before a source has changed and come to rest."""
 
     def __init__(self) -> None:
@@ -46,29 +46,29 @@ class Landing:
         self._seen: object = None
         self._since = 0.0
 
-    def rests(self, there: object, now: float) -> bool:
+    def settled(self, token: object, now: float) -> bool:
         """Whether there is something new that has not changed for a while. It counts as taken when True is answered."""
-        if there != self._seen:
-            self._seen, self._since = there, now
-        if not there or there == self._taken or now - self._since < QUIET:
+        if token != self._seen:
+            self._seen, self._since = token, now
+        if not token or token == self._taken or now - self._since < QUIET:
             return False
-        self._taken = there
+        self._taken = token
         return True
 
 
-class Timetable:
+class Schedule:
     """The schedules of some connectors."""
 
-    def __init__(self, schedules: Mapping[str, Mapping[str, str]], obeyed: Mapping[str, float]) -> None:
+    def __init__(self, schedules: Mapping[str, Mapping[str, str]], fired: Mapping[str, float]) -> None:
         self._schedules = schedules
-        self._obeyed = dict(obeyed)
+        self._fired = dict(fired)
 
     def due(self, now: float) -> dict[str, Due]:
         """What is due now, by connector; by asking it counts as obeyed."""
         found = {}
         for name, schedule in self._schedules.items():
-            one = due(schedule, self._obeyed[name], now)
+            one = due(schedule, self._fired[name], now)
             if one is not None:
                 found[name] = one
-                self._obeyed[name] = one.obeyed
+                self._fired[name] = one.fired
         return found

@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sendoff.components import Inbound, Source
+from sendoff.components import InboxSource, Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.ledger import Ledger
 from sendoff.runner import Runner
-from sendoff.serving.inbox_app import Door
-from sendoff.serving.schedule import Landing, Timetable
+from sendoff.serving.inbox_app import InboxApp
+from sendoff.serving.schedule import Debouncer, Schedule
 
 #: Runs under way at once; more wait for their turn.
 AT_ONCE = 8
 #: Seconds after which a run that stopped early is gone on with, where what lands begins runs: the first time, and at most.
-AGAIN = (60.0, 900.0)
+RESUME_DELAYS = (60.0, 900.0)
 
 
 class Server:
@@ -39,68 +39,68 @@ class Server:
         self.connectors: Mapping[str, Connector] = {
             name: chosen
             for name, chosen in found.items()
-            if chosen.schedule or chosen.watch or isinstance(chosen.source, Inbound)
+            if chosen.schedule or chosen.watch or isinstance(chosen.source, InboxSource)
         }
         if not self.connectors:
             raise ConfigError(
                 f"no connector in {first.directory} has a schedule, a watch or an inbox; there is nothing to serve"
             )
         for chosen in self.connectors.values():
-            if chosen.watch and not _tells(chosen.source):
+            if chosen.watch and not _change_token(chosen.source):
                 raise ConfigError(
                     f"{chosen.file}: watch: nobody can tell when something lands in {chosen.source.name}; give it a schedule"
                 )
         self._state = first.state
-        self._landings = {name: Landing() for name, chosen in self.connectors.items() if chosen.watch}
-        self._timetable = self._begun()
+        self._debouncers = {name: Debouncer() for name, chosen in self.connectors.items() if chosen.watch}
+        self._schedule = self._begun()
         self._under_way: dict[str, Runner] = {}
         #: When a run that stopped is gone on with, and after how many seconds.
         self._again: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
         self._stopped = threading.Event()
-        inboxes = {name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, Inbound)}
-        self.door = Door(inboxes) if inboxes else None
+        inboxes = {name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, InboxSource)}
+        self.inbox_app = InboxApp(inboxes) if inboxes else None
 
-    def _begun(self) -> Timetable:
+    def _begun(self) -> Schedule:
         schedules = {name: chosen.schedule for name, chosen in self.connectors.items() if chosen.schedule}
         ledger = Ledger(self._state, clock=self._clock)
         try:
             obeyed = {}
             for name in schedules:
-                known = ledger.due(name)
+                known = ledger.last_fired(name)
                 if known is None:  # the first time it is seen: nothing was missed
                     known = self._clock()
-                    ledger.obeyed(name, known)
+                    ledger.mark_fired(name, known)
                 obeyed[name] = known
         finally:
             ledger.close()
-        return Timetable(schedules, obeyed)
+        return Schedule(schedules, obeyed)
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """One look at the clock and at what has landed; what is due is begun."""
         now = self._clock()
-        for name, found in self._timetable.due(now).items():
+        for name, found in self._schedule.due(now).items():
             ledger = Ledger(self._state, clock=self._clock)
             try:
-                ledger.obeyed(name, found.obeyed)
+                ledger.mark_fired(name, found.fired)
             finally:
                 ledger.close()
             if found.run:
                 self._begin(name, "due" if found.why == "on time" else "missed, and made up for")
             else:
                 self._say(f"{name}: was due while nobody looked, and is skipped")
-        for name, landing in self._landings.items():
+        for name, landing in self._debouncers.items():
             if name in self._under_way:
                 continue
-            if landing.rests(self._landed(name), now):
+            if landing.settled(self._files_settled(name), now):
                 self._begin(name, "something has landed")
             elif name in self._again and self._again[name][0] <= now:
                 self._begin(name, "goes on where it stopped")
 
-    def _landed(self, name: str) -> Any:
+    def _files_settled(self, name: str) -> Any:
         try:
-            return self.connectors[name].source.landed()
+            return self.connectors[name].source.change_token()
         except SendoffError:
             return None  # there is no file yet
 
@@ -117,7 +117,7 @@ class Server:
         try:
             report = self._under_way[name].run(name)
             self._say(f"{name}: run {report.run}: {report.sentence()}")
-            self._note(name, whole=report.unsettled == 0)
+            self._note(name, whole=report.pending == 0)
         except Exception as error:  # whatever it is, what has landed is tried again
             kind = "" if isinstance(error, SendoffError) else f"{type(error).__name__}: "
             self._say(f"{name}: {kind}{self.connectors[name].secrets.redact(str(error))}")
@@ -127,9 +127,9 @@ class Server:
                 del self._under_way[name]
 
     def _note(self, name: str, *, whole: bool) -> None:
-        _, before = self._again.pop(name, (0.0, AGAIN[0] / 2))
+        _, before = self._again.pop(name, (0.0, RESUME_DELAYS[0] / 2))
         if not whole:
-            wait = min(2 * before, AGAIN[1])
+            wait = min(2 * before, RESUME_DELAYS[1])
             self._again[name] = (self._clock() + wait, wait)
 
     @property
@@ -141,7 +141,7 @@ class Server:
         """Look again and again until stopped, then wait for the requests under way."""
         while not self._stopped.is_set():
             try:
-                self.look()
+                self.tick()
             except SendoffError as error:  # a plugin or a ledger that cannot be read now may be mended while it serves
                 self._say(str(error))
             self._stopped.wait(every)
@@ -157,13 +157,13 @@ class Server:
         """Wait for the runs to end, and let go of the inboxes."""
         self._pool.shutdown(wait=True)
         for chosen in self.connectors.values():
-            if isinstance(chosen.source, Inbound):
+            if isinstance(chosen.source, InboxSource):
                 chosen.source.close()
 
 
-def _tells(source: Source) -> bool:
+def _change_token(source: Source) -> bool:
     """Whether a source can say that something has landed."""
     try:
-        return source.landed() is not None
+        return source.change_token() is not None
     except SendoffError:
         return True  # there is no file yet, and that it can tell

@@ -9,7 +9,7 @@ from sendoff.records import Block
 
 
 @dataclass(slots=True, eq=False)
-class Volley:
+class RequestBurst:
     """The requests of the records up to `hi`, each a slice of one block; those from `at` on have not been sent.
 
     A volley belongs to the thread that took it. It sends as many of the requests at once as the
@@ -22,22 +22,22 @@ class Volley:
     #: Every header but the key's.
     headers: Mapping[str, str]
     #: What goes before a record's key in the head (``Idempotency-Key: "``, say) and after it; empty without keys.
-    around_key: tuple[bytes, bytes]
+    key_header: tuple[bytes, bytes]
     key: Callable[[int, int, bytes], str]
     prefix: bytes
     suffix: bytes
     block: Block
-    at: int
+    next_ordinal: int
     hi: int
     #: Seconds a request may take, and the bytes a second its body is given on top.
     timeout: float
-    floor_rate: float
-    answer_bytes: int
-    recalled: bool = False
+    min_upload_rate: float
+    max_response_bytes: int
+    cancelled: bool = False
 
     def __bool__(self) -> bool:
         """Whether there is another request to send."""
-        return self.at < self.hi and not self.recalled
+        return self.next_ordinal < self.hi and not self.cancelled
 
     def record(self, at: int) -> bytes:
         """A record's bytes."""
@@ -48,10 +48,10 @@ class Volley:
     def requests(self) -> Iterator[tuple[bytes, bytes]]:
         """The requests from `at` on: each one's key's header line, and its body. Who sends one moves `at`."""
         data, offsets, base, key = self.block.data, self.block.offsets, self.block.lo, self.key
-        before, after = self.around_key
+        before, after = self.key_header
         bare = not (self.prefix or self.suffix)
-        start = offsets[self.at - base]
-        for at, end in enumerate(offsets[self.at - base + 1 : self.hi - base + 1], self.at):
+        start = offsets[self.next_ordinal - base]
+        for at, end in enumerate(offsets[self.next_ordinal - base + 1 : self.hi - base + 1], self.next_ordinal):
             record = data[start : end - 1]
             start = end
             line = b"%b%b%b" % (before, key(at, at + 1, record).encode(), after) if before else b""

@@ -23,11 +23,11 @@ class Destination:
     timeout: float
     retry: Mapping[str, Any]
     idempotency: Mapping[str, Any]
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    response: Mapping[str, Any] = field(default_factory=dict)
     #: Bytes a second that a body may be sent at, at least.
-    floor_rate: float = 100_000.0
+    min_upload_rate: float = 100_000.0
     #: Requests, records and bytes a second, at most.
-    pace: Mapping[str, float] = field(default_factory=dict)
+    rate_limit: Mapping[str, float] = field(default_factory=dict)
     atomic: bool = False
     idempotent: bool = False
     compress: str = "none"

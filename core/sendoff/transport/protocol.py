@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from sendoff.records import Span
-from sendoff.transport.burst import Volley
+from sendoff.transport.burst import RequestBurst
 
-__all__ = ["TLS", "Answer", "Ask", "Exchange", "Landed", "One", "Request", "Volley", "Wait", "Wire"]
+__all__ = [
+    "TLS",
+    "Completion",
+    "ConnectionSettings",
+    "Request",
+    "RequestBurst",
+    "RequestQueue",
+    "Response",
+    "SendOne",
+    "SingleRequest",
+    "Wait",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +33,25 @@ class Request:
     url: str
     headers: Mapping[str, str]
     body: Sequence[memoryview | bytes]
-    length: int
+    body_length: int
     #: Seconds the whole attempt may take, to the last byte of the answer.
     deadline: float
     attempt: int = 1
     #: How many records it carries; `span` may hold others, which are settled or travel apart.
-    count: int = 1
+    record_count: int = 1
     #: Its own number within the run, from 1, and its idempotency key ("" if it carries none).
-    number: int = 0
+    request_id: int = 0
     key: str = ""
     #: It is sent again because the credentials were renewed.
-    renewed: bool = False
+    is_reauth: bool = False
     #: How much of the answer is to be read, in bytes after decoding.
-    answer_bytes: int = 1 << 20
+    max_response_bytes: int = 1 << 20
     #: It takes a record away: its answer is read by its status alone, and 404 and 410 say that it is gone already.
-    gone: bool = False
+    is_delete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back: a status with its headers and body, or the error that stood in its way.
 
     `sent` is False only when not one byte of the request can have reached the destination.
@@ -50,14 +61,14 @@ class Answer:
     headers: Mapping[str, str] | None = None
     body: bytes = b""
     error: str = ""
-    sent: bool = True
+    may_have_been_sent: bool = True
     #: A retry cannot help: TLS verification failed, say.
-    fatal: bool = False
+    permanent: bool = False
     seconds: float = 0.0
     #: The body was longer than asked for, and its rest was not read.
     truncated: bool = False
     #: The credentials were renewed since: the same request may pass now.
-    renewed: bool = False
+    credentials_renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class TLS:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class ConnectionSettings:
     """Where a transport connects to, and how."""
 
     url: str
@@ -87,60 +98,60 @@ class Wire:
     #: The URL of an HTTP proxy; None for none. The environment is never asked.
     proxy: str | None = None
     #: Why an address must not be dialled, in a sentence; None if it may be. Asked after DNS, for every address.
-    guard: Callable[[str], str | None] = lambda address: None
+    address_filter: Callable[[str], str | None] = lambda address: None
 
 
-Landed = tuple[int, Answer, float]
+Completion = tuple[int, Response, float]
 """One answer to a volley: the record's ordinal, what came back, and the seconds it took."""
 
 
-class Exchange(Protocol):
+class RequestQueue(Protocol):
     """What a transport talks to: it pulls requests and pushes answers. Safe from any thread."""
 
-    def next(self) -> Request | Wait | Literal["done"]:
+    def next_request(self) -> Request | Wait | Literal["done"]:
         """The next request that should travel now, or how long to wait, or ``"done"``."""
 
-    def next_many(self, most: int) -> Request | Volley | Wait | Literal["done"]:
+    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
         """The same, or a volley of up to so many requests where they are all alike."""
 
-    def answer(self, request: Request, answer: Answer) -> None:
+    def complete(self, request: Request, response: Response) -> None:
         """What came back for a request that `next` gave."""
 
-    def landed(self, volley: Volley, found: Sequence[Landed]) -> None:
+    def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
         """What came back for requests taken from a volley. If one of the answers is no success, no more is to be taken."""
 
     def wait(self, seconds: float) -> None:
         """Block until something changed, or the seconds have passed."""
 
-    def changed(self, callback: Callable[[], None]) -> None:
+    def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, from any thread, whenever `next` may have something new to say."""
 
 
-class One:
+class SingleRequest:
     """An exchange of a single request."""
 
     def __init__(self, request: Request) -> None:
         self._requests = [request]
-        self.found = Answer(error="not sent", sent=False)
+        self.response = Response(error="not sent", may_have_been_sent=False)
 
-    def next(self) -> Request | Wait | Literal["done"]:
+    def next_request(self) -> Request | Wait | Literal["done"]:
         return self._requests.pop() if self._requests else "done"
 
-    def next_many(self, most: int) -> Request | Volley | Wait | Literal["done"]:
-        return self.next()
+    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
+        return self.next_request()
 
-    def answer(self, request: Request, answer: Answer) -> None:
-        self.found = answer
+    def complete(self, request: Request, response: Response) -> None:
+        self.response = response
 
-    def landed(self, volley: Volley, found: Sequence[Landed]) -> None:
+    def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
         """There are no volleys."""
 
     def wait(self, seconds: float) -> None:
         """There is nothing to wait for."""
 
-    def changed(self, callback: Callable[[], None]) -> None:
+    def on_change(self, callback: Callable[[], None]) -> None:
         """Nothing ever changes."""
 
 
-Ask = Callable[[Request], Answer]
+SendOne = Callable[[Request], Response]
 """Sends one request by itself, and answers with what came back."""

@@ -17,7 +17,7 @@ BURST = 0.1
 _NOTHING = 1e-6
 
 
-def rate(text: str) -> float:
+def parse_rate(text: str) -> float:
     """How many a second ``10/s``, ``600/minute`` or ``5MB/s`` are; raises ValueError with a sentence."""
     match = _RATE.fullmatch(text)
     if match is None or match[2].lower() not in _TIMES or match[3] not in _PER or float(match[1]) <= 0:
@@ -25,7 +25,7 @@ def rate(text: str) -> float:
     return float(match[1]) * _TIMES[match[2].lower()] / _PER[match[3]]
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket that may be overdrawn: who takes a lot makes the next one wait."""
 
     def __init__(self, per_second: float) -> None:
@@ -53,13 +53,13 @@ class Bucket:
             self._level = min(self._level, self._burst)
 
 
-class Pace:
+class RateLimiter:
     """One destination's buckets and rests. Safe from any thread."""
 
     def __init__(self, rest: list[float] | None = None) -> None:
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         #: One cell: nothing goes before the time in it.
-        self._rest = [0.0] if rest is None else rest
+        self._paused_until = [0.0] if rest is None else rest
         self._lock = threading.Lock()
 
     @property
@@ -74,42 +74,42 @@ class Pace:
                 if name in self._buckets:
                     self._buckets[name].tighten(per_second)
                 else:
-                    self._buckets[name] = Bucket(per_second)
+                    self._buckets[name] = TokenBucket(per_second)
 
     def acquire(self, now: float, *, records: int, size: int) -> float:
         """Take what a request needs and answer 0, or say in how many seconds to ask again."""
         with self._lock:
             wait = max((bucket.wait(now) for bucket in self._buckets.values()), default=0.0)
-            wait = max(wait, self._rest[0] - now)
+            wait = max(wait, self._paused_until[0] - now)
             if wait > 0:
                 return wait
             for name, bucket in self._buckets.items():
                 bucket.take({"requests": 1, "records": records, "bytes": size}[name])
             return 0.0
 
-    def rest(self, until: float) -> None:
+    def pause_until(self, until: float) -> None:
         """Nothing goes before this time: the destination asked for it."""
         with self._lock:
-            self._rest[0] = max(self._rest[0], until)
+            self._paused_until[0] = max(self._paused_until[0], until)
 
-    def resting(self, now: float) -> float:
+    def pause_left(self, now: float) -> float:
         """Seconds of rest that are left."""
-        return max(0.0, self._rest[0] - now)
+        return max(0.0, self._paused_until[0] - now)
 
 
-_SHARED: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_SHARED: WeakValueDictionary[str, RateLimiter] = WeakValueDictionary()
 #: The rests asked for outlive the runs they were asked of.
-_RESTS: dict[str, list[float]] = {}
+_PAUSES: dict[str, list[float]] = {}
 _MAKING = threading.Lock()
 
 
-def shared(url: str, rates: Mapping[str, float]) -> Pace:
+def for_origin(url: str, rates: Mapping[str, float]) -> RateLimiter:
     """The pace of the URL's origin: one for all runs of this process that write to it."""
     where = origin(url)
     with _MAKING:
         pace = _SHARED.get(where)
         if pace is None:
-            pace = _SHARED[where] = Pace(_RESTS.setdefault(where, [0.0]))
+            pace = _SHARED[where] = RateLimiter(_PAUSES.setdefault(where, [0.0]))
     pace.limit(rates)
     return pace
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from sendoff import Ask, Authenticator, AuthError, Request, Span, hookimpl, jsonlib
+from sendoff import Authenticator, AuthError, Request, SendOne, Span, hookimpl, jsonlib
 from sendoff.transport.urls import check_url
 
 #: A token is renewed when this share of its life is left, and this many seconds at most before its end.
@@ -51,11 +51,11 @@ class OAuth2(Authenticator):
         super().__init__(home=home, **options)
         self._lock = threading.Lock()
         self._token, self._renew_at = "", 0.0
-        self._ask: Ask | None = None
+        self._ask: SendOne | None = None
         self.clock = time.monotonic
         self.sleep = time.sleep
 
-    def start(self, ask: Ask) -> None:
+    def start(self, ask: SendOne) -> None:
         self._ask = ask
 
     def sign(self, request: Request) -> Mapping[str, str]:
@@ -78,12 +78,12 @@ class OAuth2(Authenticator):
         answer = None
         for pause in (*PAUSES, None):
             answer = self._asked()
-            if pause is None or answer.fatal or (answer.status is not None and answer.status not in (429, 500, 502, 503, 504)):
+            if pause is None or answer.permanent or (answer.status is not None and answer.status not in (429, 500, 502, 503, 504)):
                 break
             self.sleep(pause)
         assert answer is not None
         if answer.status is None:
-            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.error}", fatal=answer.fatal)
+            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.error}", permanent=answer.permanent)
         try:
             told = jsonlib.loads(answer.body.decode())
             told = told if isinstance(told, dict) else {}
@@ -92,7 +92,7 @@ class OAuth2(Authenticator):
         token = told.get("access_token")
         if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
             why = told.get("error_description") or told.get("error") or "the answer holds no access_token"
-            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.status}: {why}", fatal=answer.status < 500)
+            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.status}: {why}", permanent=answer.status < 500)
         if str(told.get("token_type", "bearer")).lower() != "bearer":
             raise AuthError(f"oauth2: {self.token_url} gives tokens of type {told['token_type']}; sendoff uses bearer tokens")
         try:

@@ -6,14 +6,14 @@ import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from sendoff import Notice, Notifier, SendoffError, hookimpl, jsonlib
+from sendoff import Notification, Notifier, SendoffError, hookimpl, jsonlib
 
 
 class Command(Notifier):
     """Run a program with the notice as a line of JSON on its standard input: event, connector, sentence and runs."""
 
     name = "command"
-    unbound = "runs programs"
+    privileged = "runs programs"
     options = {
         **Notifier.options,
         "command": {
@@ -25,8 +25,8 @@ class Command(Notifier):
     command: list[str]
     timeout: float
 
-    def tell(self, notice: Notice) -> None:
-        said: dict[str, Any] = asdict(notice)
+    def notify(self, notification: Notification) -> None:
+        said: dict[str, Any] = asdict(notification)
         done = subprocess.run(
             self.command,
             cwd=self.home,

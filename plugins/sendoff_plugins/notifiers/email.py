@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
-from sendoff import Notice, Notifier, hookimpl
+from sendoff import Notification, Notifier, hookimpl
 
 _WORD = {"type": "string", "required": False}
 
@@ -18,7 +18,7 @@ class Email(Notifier):
     """Send the notice as an e-mail, through a mail server that takes it."""
 
     name = "email"
-    unbound = "connects to mail servers"
+    privileged = "connects to mail servers"
     options = {
         **Notifier.options,
         "to": {"type": "list", "schema": {"type": "string", "regex": r"[^@\s]+@[^@\s]+"}, "minlength": 1, "meta": {"help": "Who gets it."}},
@@ -42,7 +42,7 @@ class Email(Notifier):
     password: str | None = None
     ca: str | None = None
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notification: Notification) -> None:
         trusted = ssl.create_default_context(cafile=str(self.home / self.ca) if self.ca else None)
         if self.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=30, context=trusted)
@@ -53,19 +53,19 @@ class Email(Notifier):
                 server.starttls(context=trusted)
             if self.user and self.password and self.security != "none":
                 server.login(self.user, self.password)
-            server.send_message(self._message(notice))
+            server.send_message(self._message(notification))
 
-    def _message(self, notice: Notice) -> EmailMessage:
+    def _message(self, notification: Notification) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = f"sendoff: {notice.connector}: {notice.event}"
+        message["Subject"] = f"sendoff: {notification.connector}: {notification.event}"
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain="sendoff.invalid")
         runs = [
             f"run {run.get('run', run.get('id'))}: {run['state']}, {run['delivered']:,} of {run['read']:,} delivered, "
-            f"{run['rejected']:,} rejected, {run['invalid']:,} invalid, {run['unsettled']:,} to go"
-            for run in notice.runs
+            f"{run['rejected']:,} rejected, {run['invalid']:,} invalid, {run['pending']:,} to go"
+            for run in notification.runs
         ]
-        lines = [notice.sentence, "", *runs]
+        lines = [notification.sentence, "", *runs]
         message.set_content("\n".join(lines).rstrip() + "\n")
         return message
 

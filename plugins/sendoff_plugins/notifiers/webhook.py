@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sendoff import Notice, Notifier, hookimpl, jsonlib
-from sendoff.http.client import Web
+from sendoff import Notification, Notifier, hookimpl, jsonlib
+from sendoff.http.client import HttpClient
 from sendoff.transport.urls import check_url
 
 
@@ -24,14 +24,14 @@ class Webhook(Notifier):
     url: str
     headers: dict[str, str]
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notification: Notification) -> None:
         said: dict[str, Any] = {
-            "text": f"{notice.connector}: {notice.event}: {notice.sentence}",
-            "event": notice.event, "connector": notice.connector, "sentence": notice.sentence, "runs": [*notice.runs],
+            "text": f"{notification.connector}: {notification.event}: {notification.sentence}",
+            "event": notification.event, "connector": notification.connector, "sentence": notification.sentence, "runs": [*notification.runs],
         }  # fmt: skip
         headers = {"Content-Type": "application/json", **self.headers}
-        with Web(self.url, self.egress, seconds=30, attempts=4) as web:
-            web.ask("POST", self.url, headers=headers, body=jsonlib.dumps(said).encode())
+        with HttpClient(self.url, self.egress, seconds=30, attempts=4) as web:
+            web.request("POST", self.url, headers=headers, body=jsonlib.dumps(said).encode())
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sendoff import Observer, Report, hookimpl
 
-_COUNTS = ("read", "delivered", "invalid", "rejected", "unsettled", "requests", "retries", "bytes")
+_COUNTS = ("read", "delivered", "invalid", "rejected", "pending", "requests", "retries", "bytes")
 
 
 class Metrics(Observer):

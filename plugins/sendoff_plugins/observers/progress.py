@@ -23,13 +23,13 @@ class Progress(Observer):
         if facts.get("resumed"):
             self._line(f"{connector}: goes on with run {run}, {facts['delivered']:,} delivered before")
 
-    def moved(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
+    def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
         now = time.monotonic()
         if now - self._shown < (0.1 if self._live else 10):
             return
         self._shown = now
         self._rates = [*self._rates[-20:], (now, counts["delivered"])]
-        text = f"{connector}: {_counted(counts)}{self._pace(counts)}"
+        text = f"{connector}: {_counted(counts)}{self._throughput(counts)}"
         if self._live:
             sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
             sys.stderr.flush()
@@ -45,7 +45,7 @@ class Progress(Observer):
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    def _pace(self, counts: Mapping[str, int]) -> str:
+    def _throughput(self, counts: Mapping[str, int]) -> str:
         (then, before), (now, delivered) = self._rates[0], self._rates[-1]
         rate = (delivered - before) / (now - then) if now > then else 0
         left = counts["read"] - counts["delivered"] - counts["invalid"] - counts["rejected"]

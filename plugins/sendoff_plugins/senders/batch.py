@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sendoff import Sender, hookimpl
-from sendoff.encode.templates import RECORDS, around, check_envelope
+from sendoff.encode.templates import RECORDS, check_envelope, split_envelope
 from sendoff_plugins.senders._common.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
 
 
@@ -27,7 +27,7 @@ class Batch(Sender):
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         super().__init__(home=home, **options)
-        self.prefix, self.suffix = around(RECORDS if self.envelope is None else self.envelope)
+        self.prefix, self.suffix = split_envelope(RECORDS if self.envelope is None else self.envelope)
 
 
 @hookimpl

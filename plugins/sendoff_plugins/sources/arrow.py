@@ -19,12 +19,12 @@ class Arrow(FileSource):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         self.begin(cursor)
-        for name, path in self.spread():
+        for name, path in self.decompressed_paths():
             try:
                 frame = _opened(path)
                 first = 1
                 for batch in frame.collect_batches(chunk_size=PAGE_ROWS, maintain_order=True):
-                    yield Page(batch, name, range(first, first + batch.height), fixed=self.drift == "refuse")
+                    yield Page(batch, name, range(first, first + batch.height), uniform=self.schema_drift == "fail")
                     first += batch.height
             except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                 raise SourceError(f"{name}: not an Arrow file that can be read: {error}") from None

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources._common.header import named
+from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 from sendoff_plugins.sources._files.text import check_encoding
 from sendoff_plugins.sources._files.text import utf8 as _utf8
@@ -57,7 +57,7 @@ class Csv(FileSource):
         super().__init__(**options)
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
-        if not self._local or self.once or self.drift == "best_effort" or self._header:
+        if not self._local or self.once or self.schema_drift == "allow" or self._header:
             return
         for name, stream in self.streams():
             yield name, next(_records(_utf8(stream, name, self.encoding), name, self.delimiter))
@@ -66,7 +66,7 @@ class Csv(FileSource):
         self.begin(cursor)
         for name, stream in self.streams():
             for page in read_table(_utf8(stream, name, self.encoding), name, self.delimiter, self._header):
-                yield page if self.drift == "refuse" else replace(page, fixed=False)
+                yield page if self.schema_drift == "fail" else replace(page, uniform=False)
 
 
 def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None) -> Iterator[Page]:
@@ -150,7 +150,7 @@ def _header_end(chunk: bytes) -> int:
 
 def _header(raw: bytes, name: str, delimiter: str) -> list[str]:
     cells = next(iter(_parsed(_decoded(raw, 1, name), 1, name, delimiter)), (1, []))[1]
-    return named(cells, f"{name}:1")
+    return checked_header(cells, f"{name}:1")
 
 
 class _Chunk:
@@ -164,7 +164,7 @@ class _Chunk:
         frame = self._fast(header)
         if frame is None or not self._regular(bare, frame):
             return self._slow(_decoded(self.data, self.line, self.name), header)
-        return Page(frame, self.name, self._lines(frame.height), text=True)
+        return Page(frame, self.name, self._lines(frame.height), all_text=True)
 
     def _bare(self) -> bytes:
         """The chunk with its quoted parts cut out; raises `SourceError` for a quote that is out of place."""
@@ -219,7 +219,7 @@ class _Chunk:
         frame = pl.DataFrame(
             [pl.Series(name, list(cells), dtype=pl.String) for name, cells in zip(header, columns, strict=True)]
         )
-        return Page(frame, self.name, lines, faults, text=True)
+        return Page(frame, self.name, lines, faults, all_text=True)
 
     def _lines(self, records: int) -> Sequence[int] | pl.Series:
         if self.newlines <= records:

@@ -14,9 +14,9 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, column
-from sendoff_plugins.sources._common.header import named
+from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import FileSource
-from sendoff_plugins.sources._files.locations import library
+from sendoff_plugins.sources._files.locations import import_extra
 
 #: The most that a spreadsheet's parts may come to, and the most they may grow when they are unpacked.
 LARGEST = 4 << 30
@@ -49,7 +49,7 @@ class Excel(FileSource):
     range: str | None = None
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        calamine = library("python_calamine", "excel")
+        calamine = import_extra("python_calamine", "excel")
         self.begin(cursor)
         for name, path in self.local():
             check_size(path, name)
@@ -77,11 +77,11 @@ class Excel(FileSource):
             raise SourceError(f"{name}: is empty; its first row names the columns")
         at, header = first
         width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
-        columns = named([_name(cell) for cell in header[:width]], f"{name}:{at}")
+        columns = checked_header([_name(cell) for cell in header[:width]], f"{name}:{at}")
         filled = _filled(rows, width)
         while some := list(islice(filled, PAGE_ROWS)):
             frame = pl.DataFrame([_column(each, [row[at] for _, row in some]) for at, each in enumerate(columns)])
-            yield Page(frame, name, [line for line, _ in some], fixed=self.drift == "refuse")
+            yield Page(frame, name, [line for line, _ in some], uniform=self.schema_drift == "fail")
 
 
 def check_size(path: Path, name: str) -> None:

@@ -13,10 +13,10 @@ from urllib.parse import quote, urlencode
 import polars as pl
 
 from sendoff import Page, Source, SourceChanged, SourceError, hookimpl
-from sendoff.http.client import Refused, Web
+from sendoff.http.client import ErrorResponse, HttpClient
 from sendoff.records import column
-from sendoff_plugins.sources._common.header import named
-from sendoff_plugins.sources._files.locations import library
+from sendoff_plugins.sources._common.header import checked_header
+from sendoff_plugins.sources._files.locations import import_extra
 from sendoff_plugins.sources.csv import read_table
 
 _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
@@ -79,9 +79,9 @@ class GoogleSheets(Source):
         url = f"{self.docs_root}/spreadsheets/{way}gid={self._gid}"
         with tempfile.TemporaryFile(prefix="sendoff-") as copy:
             try:
-                with Web(url, self.egress) as web:
+                with HttpClient(url, self.egress) as web:
                     web.fetch(url, copy)
-            except Refused as error:
+            except ErrorResponse as error:
                 raise SourceError(f"google_sheets: {error}; is it shared with everyone who has the link?") from None
             copy.seek(0)
             if copy.read(15).lstrip().lower().startswith((b"<!doctype", b"<html")):
@@ -92,12 +92,12 @@ class GoogleSheets(Source):
             yield from read_table(copy, "sheet", ",")
 
     def _by_account(self) -> Iterator[Page]:
-        with Web(self.api_root, self.egress) as web:
+        with HttpClient(self.api_root, self.egress) as web:
             account = _Account(self.credentials or "", web)
             range_ = self.range or self._sheet(web, account)
             sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")
             left, top, right, bottom = _corners(cells)
-            columns = named(
+            columns = checked_header(
                 [str(cell) for cell in self._head(web, account, f"{sheet}!{left}{top}:{right}{top}", range_)], range_
             )
             # Each answer begins with the last row of the one before: a row that moves meanwhile is noticed by that.
@@ -115,13 +115,13 @@ class GoogleSheets(Source):
                 before = rows[-1] if len(rows) == until - at + 1 else []
                 at = until
 
-    def _head(self, web: Web, account: _Account, cells: str, range_: str) -> list[Any]:
+    def _head(self, web: HttpClient, account: _Account, cells: str, range_: str) -> list[Any]:
         rows = self._values(web, account, cells)
         if not rows:
             raise SourceError(f"google_sheets: {range_} is empty; its first row names the columns")
         return rows[0]
 
-    def _sheet(self, web: Web, account: _Account) -> str:
+    def _sheet(self, web: HttpClient, account: _Account) -> str:
         """The name of the sheet that the address shows."""
         fields = urlencode({"fields": "sheets.properties(sheetId,title)"})
         found = _answer(web, f"{self.api_root}/v4/spreadsheets/{self._id}?{fields}", account)
@@ -131,40 +131,40 @@ class GoogleSheets(Source):
         title = str(sheets[self._gid]).replace("'", "''")
         return f"'{title}'"
 
-    def _values(self, web: Web, account: _Account, cells: str) -> list[list[Any]]:
+    def _values(self, web: HttpClient, account: _Account, cells: str) -> list[list[Any]]:
         how = urlencode(
             {"valueRenderOption": "UNFORMATTED_VALUE", "dateTimeRenderOption": "FORMATTED_STRING", "majorDimension": "ROWS"}
         )
         url = f"{self.api_root}/v4/spreadsheets/{self._id}/values/{quote(cells, safe='')}?{how}"
         try:
             found: list[list[Any]] = _answer(web, url, account).get("values", [])
-        except _Beyond:
+        except _PastEnd:
             return []
         return found
 
 
-class _Beyond(Exception):
+class _PastEnd(Exception):
     """A range that begins behind the sheet's last row."""
 
 
 class _Account:
     """Who asks: a service account, or the machine's own."""
 
-    def __init__(self, credentials: str, web: Web) -> None:
-        library("google.auth", "sheets")
-        library("google.oauth2.service_account", "sheets")
+    def __init__(self, credentials: str, web: HttpClient) -> None:
+        import_extra("google.auth", "sheets")
+        import_extra("google.oauth2.service_account", "sheets")
         from google.auth import default  # noqa: PLC0415  # an extra
         from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
         from google.oauth2.service_account import Credentials  # noqa: PLC0415
 
         self._web = web
         try:
-            self._held: Any
+            self._credentials: Any
             if credentials == "ambient":
-                self._held, _ = default(scopes=_SCOPES)
+                self._credentials, _ = default(scopes=_SCOPES)
             else:
                 made: Any = Credentials
-                self._held = made.from_service_account_info(json.loads(credentials), scopes=_SCOPES)
+                self._credentials = made.from_service_account_info(json.loads(credentials), scopes=_SCOPES)
         except (ValueError, KeyError, DefaultCredentialsError) as error:
             raise SourceError(f"google_sheets: no credentials that can be used: {_brief(error)}") from None
 
@@ -172,43 +172,43 @@ class _Account:
         """What a request proves itself by; the token is fetched, and fetched again when it is old."""
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 
-        if not self._held.valid:
+        if not self._credentials.valid:
             try:
-                self._held.refresh(self._transport)
+                self._credentials.refresh(self._transport)
             except GoogleAuthError as error:
                 raise SourceError(f"google_sheets: no token was given: {_brief(error)}") from None
-        return {"Authorization": f"Bearer {self._held.token}"}
+        return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def renew(self) -> None:
-        self._held.expiry = self._held.token = None
+        self._credentials.expiry = self._credentials.token = None
 
     def _transport(self, url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: Any) -> Any:
         raw = body.encode() if isinstance(body, str) else body
         try:
-            data, found = self._web.ask(method, url, headers=headers, body=raw)
-            return _Told(200, found, data)
-        except Refused as error:
-            return _Told(error.status, {}, str(error).encode())
+            data, found = self._web.request(method, url, headers=headers, body=raw)
+            return _HttpResponse(200, found, data)
+        except ErrorResponse as error:
+            return _HttpResponse(error.status, {}, str(error).encode())
 
 
-class _Told:
+class _HttpResponse:
     """An answer as google-auth wants it."""
 
     def __init__(self, status: int, headers: Any, data: bytes) -> None:
         self.status, self.headers, self.data = status, headers, data
 
 
-def _answer(web: Web, url: str, account: _Account) -> Any:
+def _answer(web: HttpClient, url: str, account: _Account) -> Any:
     for again in (True, False):
         try:
             body, _ = web.get(url, headers=account.headers())
             return json.loads(body)
-        except Refused as error:
+        except ErrorResponse as error:
             if error.status == 401 and again:
                 account.renew()
                 continue
             if error.status == 400 and "exceeds grid limits" in str(error):
-                raise _Beyond from None
+                raise _PastEnd from None
             hint = {403: "; is the sheet shared with the service account's e-mail address?", 404: "; is the address right?"}
             raise SourceError(f"google_sheets: {error}{hint.get(error.status, '')}") from None
         except ValueError:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from sendoff import Page, Source, SourceError, hookimpl, jsonlib
-from sendoff.http.client import Refused, Web
+from sendoff.http.client import ErrorResponse, HttpClient
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING
 from sendoff.records import from_mappings
@@ -61,7 +61,7 @@ class Http(Source):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
-        with Web(self.url, self.egress, seconds=self.timeout) as web:
+        with HttpClient(self.url, self.egress, seconds=self.timeout) as web:
             for answer, url in self._answers(web):
                 rows = jsonpath.parse(self.records).find(answer)
                 if not isinstance(rows, list):
@@ -70,10 +70,10 @@ class Http(Source):
                     at: f"not an object: {jsonlib.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
                 }
                 page = from_mappings([row if isinstance(row, dict) else {} for row in rows])
-                yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), faults=faults)
+                yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), row_errors=faults)
                 before += len(rows)
 
-    def _answers(self, web: Web) -> Iterator[tuple[Any, str]]:
+    def _answers(self, web: HttpClient) -> Iterator[tuple[Any, str]]:
         how = self.paging or {}
         url: str | None = (
             self._with({self._parameter: how.get("first", 1) if how["by"] == "page" else 0})
@@ -92,7 +92,7 @@ class Http(Source):
             try:
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
                 answer = jsonlib.loads(body.decode())
-            except Refused as error:
+            except ErrorResponse as error:
                 raise SourceError(str(error)) from None
             except ValueError as error:
                 raise SourceError(f"{_shown(url)}: the answer is no JSON: {error}") from None

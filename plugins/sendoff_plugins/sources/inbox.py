@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sendoff import Inbound, Page, Source, SourceError, hookimpl
-from sendoff.ledger.inbox import Inboxes, Post, latest
+from sendoff import InboxSource, Page, Source, SourceError, hookimpl
+from sendoff.ledger.inbox import Inboxes, Post, last_post_id
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
@@ -23,7 +23,7 @@ KINDS = {
 }  # fmt: skip
 
 
-class Inbox(Inbound):
+class Inbox(InboxSource):
     """Take records that partners post to `sendoff serve`, at `/inbox/NAME`: a JSON object or an array, JSON Lines, or CSV.
 
     A post is on disk before it is answered 202, and stays there until a run has taken it over. With `watch: true` a run
@@ -41,12 +41,12 @@ class Inbox(Inbound):
     max_waiting: int
     _inboxes: Inboxes | None = None
 
-    def take(self, content_type: str, body: bytes, key: str | None) -> bool:
+    def accept(self, content_type: str, body: bytes, key: str | None) -> bool:
         kind = KINDS.get(content_type.partition(";")[0].strip().lower())
         if kind is None:
             raise LookupError(f"a post is {', '.join(KINDS)}; this is {content_type or 'of no type'}")
         try:
-            faults = [fault for page in _pages(kind, body, "the post") for fault in page.read().faults.items()]
+            faults = [fault for page in _pages(kind, body, "the post") for fault in page.materialize().row_errors.items()]
         except SourceError as error:
             raise ValueError(str(error)) from None
         if faults:
@@ -63,19 +63,19 @@ class Inbox(Inbound):
         with closing(Inboxes(self._directory)) as inboxes:
             if before:
                 # What the last run has taken over is in its hands by now.
-                inboxes.taken_over(self.connector, before)
-            self.reached = before or None
+                inboxes.acknowledge(self.connector, before)
+            self.next_cursor = before or None
             for post in inboxes.waiting(self.connector, before):
                 yield from self._post(post)
-                self.reached = post.id
+                self.next_cursor = post.id
 
     def _post(self, post: Post) -> Iterator[Page]:
         name = f"post {post.id}"
         for page in _pages(post.kind, post.body, name):
-            yield replace(page.read(), file=name, fixed=False)
+            yield replace(page.materialize(), file=name, uniform=False)
 
-    def landed(self) -> Any:
-        return latest(self._directory, self.connector)
+    def change_token(self) -> Any:
+        return last_post_id(self._directory, self.connector)
 
     @property
     def _directory(self) -> Path:

@@ -68,7 +68,7 @@ def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
 
 def _page(rows: list[dict[str, Any]], name: str, lines: list[int], faults: dict[int, str]) -> Page:
     page = from_mappings(rows)
-    return Page(page.frame, name, lines, faults, fixed=False, absent=page.absent)
+    return Page(page.frame, name, lines, faults, uniform=False, missing_keys=page.missing_keys)
 
 
 class _Text:

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS, Unread, from_mappings
-from sendoff_plugins.sources._common.uniform_lines import Alike, parsed
+from sendoff.records import PAGE_ROWS, LazyLines, from_mappings
+from sendoff_plugins.sources._common.uniform_lines import UniformLineReader, parsed
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 
 
@@ -28,7 +28,7 @@ class JsonLines(FileSource):
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
     """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
-    alike, first = Alike(), 1
+    alike, first = UniformLineReader(), 1
     for piece, begun in _pieces(stream):
         try:
             lines = pl.read_lines(piece).to_series().str.strip_chars(" \t\r")
@@ -49,13 +49,13 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
             raise SourceError(f"{name}:{first}: a line of more than {MAX_RECORD >> 20} MiB")
 
 
-def _unread(alike: Alike, lines: pl.Series) -> Page:
+def _unread(alike: UniformLineReader, lines: pl.Series) -> Page:
     """The page of some lines, which need not be read if they are good as they stand."""
 
     def parse(some: pl.Series) -> Page:
         page, faults = (alike.read(some) if some.dtype == pl.String else None) or one_by_one(some.to_list())
         told = {index: f"{sentence}: {_start(some[index])!r}" for index, sentence in sorted(faults.items())}
-        return replace(page, faults=told)
+        return replace(page, row_errors=told)
 
     if lines.dtype != pl.String:
         return parse(lines)
@@ -63,7 +63,7 @@ def _unread(alike: Alike, lines: pl.Series) -> Page:
         keys = tuple(parsed(lines[0]))
     except ValueError:
         return parse(lines)
-    return Page(pl.DataFrame(height=len(lines)), fixed=False, json=lines, unread=Unread(keys, parse))
+    return Page(pl.DataFrame(height=len(lines)), uniform=False, json=lines, lazy=LazyLines(keys, parse))
 
 
 def _start(line: str | bytes) -> str:

@@ -18,7 +18,7 @@ class Parquet(FileSource):
     options = FileSource.options
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
-        if self._local and not self.once and self.drift == "refuse":
+        if self._local and not self.once and self.schema_drift == "fail":
             for name, path in self.local():
                 yield name, list(self._open(path, name).collect_schema())
 
@@ -29,7 +29,7 @@ class Parquet(FileSource):
             try:
                 first = 1
                 for batch in frame.collect_batches(chunk_size=PAGE_ROWS, maintain_order=True):
-                    yield Page(batch, name, range(first, first + batch.height), fixed=self.drift == "refuse")
+                    yield Page(batch, name, range(first, first + batch.height), uniform=self.schema_drift == "fail")
                     first += batch.height
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise SourceError(f"{name}: cannot be read: {error}") from None

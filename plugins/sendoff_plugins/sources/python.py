@@ -14,7 +14,7 @@ class Python(Source):
     """Call a Python function that yields records."""
 
     name = "python"
-    unbound = "runs code"
+    privileged = "runs code"
     options = {
         "call": {
             "type": "string", "regex": r"[^:]+:[A-Za-z_][A-Za-z0-9_]*",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sendoff import Page, Source, SourceError, hookimpl, jsonlib
 from sendoff.records import PAGE_ROWS, from_mappings
-from sendoff_plugins.sources._common.process import COMMAND, running
+from sendoff_plugins.sources._common.process import COMMAND, run_program
 from sendoff_plugins.sources._files.files import MAX_RECORD
 
 
@@ -21,7 +21,7 @@ class Singer(Source):
     """
 
     name = "singer"
-    unbound = "runs programs"
+    privileged = "runs programs"
     options = {
         "command": COMMAND,
         "stream": {"type": "string", "required": False, "meta": {"help": "Whose records; needed if there are several."}},
@@ -38,14 +38,14 @@ class Singer(Source):
     catalog: str | None = None
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        self.reached = cursor
+        self.next_cursor = cursor
         with tempfile.TemporaryDirectory(prefix="sendoff-") as place:
             arguments = ["--config", _written(Path(place) / "config.json", self.config)]
             if self.catalog is not None:
                 arguments += ["--catalog", str(self.home / self.catalog)]
             if cursor is not None:
                 arguments += ["--state", _written(Path(place) / "state.json", cursor)]
-            with running([*self.command, *arguments], self.home) as output:
+            with run_program([*self.command, *arguments], self.home) as output:
                 yield from self._pages(output)
 
     def _pages(self, output: Any) -> Iterator[Page]:
@@ -55,7 +55,7 @@ class Singer(Source):
         for number, line in enumerate(iter(lambda: output.readline(MAX_RECORD + 1), b""), 1):
             message = self._message(line, number)
             if message.get("type") == "STATE":
-                self.reached = message.get("value")
+                self.next_cursor = message.get("value")
             elif message.get("type") == "RECORD" and (self.stream is None or message.get("stream") == self.stream):
                 streams.add(str(message.get("stream")))
                 if len(streams) > 1:
@@ -85,7 +85,7 @@ class Singer(Source):
     def _page(self, rows: list[dict[str, Any]], before: int) -> Page:
         page = from_mappings(rows)
         lines = range(before + 1, before + 1 + len(rows))
-        return Page(page.frame, self.stream or self._shown, lines, fixed=False, absent=page.absent)
+        return Page(page.frame, self.stream or self._shown, lines, uniform=False, missing_keys=page.missing_keys)
 
     @property
     def _shown(self) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 
 from sendoff import Page, Source, SourceError, hookimpl
 from sendoff.records import PAGE_ROWS, column
-from sendoff_plugins.sources._files.locations import library
+from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -42,7 +42,7 @@ class Sql(Source):
     """
 
     name = "sql"
-    unbound = "connects to databases"
+    privileged = "connects to databases"
     options = {
         "url": {"type": "string", "meta": {"help": "The database, as SQLAlchemy has it: `postgresql://user@host/db`, `mysql://…`, `sqlite:///file.db`.", "secret": True}},
         "table": {"type": "string", "required": False, "excludes": "query", "meta": {"help": "The table, or schema.table."}},
@@ -68,7 +68,7 @@ class Sql(Source):
     def read(self, cursor: Any) -> Iterator[Page]:
         if (self.table is None) == (self.query is None):
             raise SourceError("source: give `table` or `query`, one of them")
-        alchemy = library("sqlalchemy", "sql")
+        alchemy = import_extra("sqlalchemy", "sql")
         with self._connected(alchemy) as connection:
             if self.cursor is None:
                 yield from self._pages(connection.execute(alchemy.text(self._select)))
@@ -146,9 +146,7 @@ class Sql(Source):
         assert self.cursor is not None
         by, tie, lag = self.cursor["column"], self.cursor["tie_break"], self.cursor.get("lag")
         if kept is not None and kept["column"] != [by, tie]:
-            raise SourceError(
-                f"source.cursor was {kept['column'][0]}, {kept['column'][1]} so far; `sendoff reset` starts over"
-            )
+            raise SourceError(f"source.cursor was {kept['column'][0]}, {kept['column'][1]} so far; `sendoff reset` starts over")
         quote = connection.dialect.identifier_preparer.quote
         inner = f"({self._select}) AS sendoff_rows"
         c, k = quote(by), quote(tie)
@@ -190,10 +188,10 @@ class Sql(Source):
             # Rows come in the database's own order, so the last is the farthest; but of a window it may lie before the cursor.
             found = (last[c_at], last[k_at])
             at = max(at, found, key=lambda pair: pair[0]) if lag and at is not None else found
-        self.reached = {"column": [by, tie], "at": None if at is None else _written(at)}
+        self.next_cursor = {"column": [by, tie], "at": None if at is None else _written(at)}
         if lag and at is not None:
             least = _less(at[0], lag)
-            self.reached["recent"] = [[mark, _written(value)] for mark, value in recent.items() if value >= least]
+            self.next_cursor["recent"] = [[mark, _written(value)] for mark, value in recent.items() if value >= least]
 
 
 #: What makes a transaction read-only, and one state for all of it to see.

@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sendoff import Answer, Exchange, Request, Transport, Volley, Wait, Wire, hookimpl
-from sendoff.http.connect import Undialled, addresses, context
-from sendoff.transport.protocol import Landed
-from sendoff_plugins.transports._http1.connection import Line, Usual
-from sendoff_plugins.transports._http1.endpoint import Target
+from sendoff import ConnectionSettings, Request, RequestBurst, RequestQueue, Response, Transport, Wait, hookimpl
+from sendoff.http.connect import AddressRefused, resolve, ssl_context
+from sendoff.transport.protocol import Completion
+from sendoff_plugins.transports._http1.connection import Connection, RepeatedResponse
+from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, Poller
 from sendoff_plugins.transports.urllib3 import Urllib3
 
@@ -34,15 +34,15 @@ class Http1(Transport):
 
     name = "http1"
 
-    def carry(self, exchange: Exchange, wire: Wire) -> None:
+    def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Carry requests in this thread, over as many connections as may be under way.
 
         A proxy that is itself reached by TLS is left to `urllib3`.
         """
-        if (wire.proxy or "")[:6].lower() == "https:":
-            Urllib3(home=self.home).carry(exchange, wire)
+        if (settings.proxy or "")[:6].lower() == "https:":
+            Urllib3(home=self.home).run(queue, settings)
             return
-        loop = _Loop(exchange, wire)
+        loop = _Loop(queue, settings)
         try:
             loop.run()
         finally:
@@ -52,17 +52,19 @@ class Http1(Transport):
 class _Loop:
     """The connections of one carrying, and what they wait for."""
 
-    def __init__(self, exchange: Exchange, wire: Wire) -> None:
-        self._exchange, self._wire = exchange, wire
+    def __init__(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
+        self._queue, self._settings = queue, settings
         self._poller = Poller()
-        self._target = Target(wire.url, wire.proxy, context(wire.tls) if wire.url[:6].lower() == "https:" else None)
-        self._usual = Usual()
-        self._idle: list[Line] = []
-        self._busy: set[Line] = set()
+        self._endpoint = Endpoint(
+            settings.url, settings.proxy, ssl_context(settings.tls) if settings.url[:6].lower() == "https:" else None
+        )
+        self._repeated = RepeatedResponse()
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
         #: The volley that requests are taken from, what is left of it to send (backwards), and answers not told of yet.
-        self._volley: Volley | None = None
+        self._burst: RequestBurst | None = None
         self._messages: list[bytes] = []
-        self._landed: dict[Volley, list[Landed]] = {}
+        self._completions: dict[RequestBurst, list[Completion]] = {}
         self._soonest = self._resume = math.inf
         self._done = self._free = False
         self._thread = threading.get_ident()
@@ -72,8 +74,8 @@ class _Loop:
         self._bell.setblocking(False)
         self._poller.watch(self._waker.fileno(), READ, None)
         self._resolver = ThreadPoolExecutor(1, thread_name_prefix="sendoff-dns")
-        self._resolved: list[tuple[Line, Any]] = []
-        exchange.changed(self._wake)
+        self._resolved: list[tuple[Connection, Any]] = []
+        queue.on_change(self._wake)
 
     def run(self) -> None:
         """Pull, carry and push until the exchange says ``"done"``."""
@@ -92,7 +94,7 @@ class _Loop:
                     self._soonest = line.due
             if now >= self._soonest:
                 self._expire(now)
-            self._tell()
+            self._report_completions()
             if self._free or now >= self._resume:
                 self._pull(now)
 
@@ -110,48 +112,48 @@ class _Loop:
     def _pull(self, now: float) -> None:
         """Take requests while there are connections for them."""
         self._resume, self._free = math.inf, False
-        concurrency = self._wire.concurrency
+        concurrency = self._settings.concurrency
         while len(self._busy) < concurrency:
-            if self._volley:
-                self._fire(self._volley, self._free_line(now), now)
+            if self._burst:
+                self._start_burst(self._burst, self._free_connection(now), now)
                 continue
             if self._done:
                 return
-            found = self._exchange.next_many(AHEAD * concurrency)
+            found = self._queue.next_requests(AHEAD * concurrency)
             now = time.monotonic()  # a token may have been fetched for it
             if found == "done":
                 self._done = True
             elif isinstance(found, Wait):
                 self._resume = now + found.seconds
                 return
-            elif isinstance(found, Volley):
-                self._volley = found
-                self._messages = self._target.messages(found)
+            elif isinstance(found, RequestBurst):
+                self._burst = found
+                self._messages = self._endpoint.messages(found)
             else:
                 self._start(found, now)
 
     def _start(self, request: Request, now: float) -> None:
         try:
-            out = self._target.written(request)
+            out = self._endpoint.written(request)
         except (ValueError, UnicodeError) as error:
-            self._exchange.answer(request, Answer(error=str(error), sent=False, fatal=True))
+            self._queue.complete(request, Response(error=str(error), may_have_been_sent=False, permanent=True))
             return
-        line, deadline = self._free_line(now), now + request.deadline
+        line, deadline = self._free_connection(now), now + request.deadline
         self._soonest = min(self._soonest, deadline)
-        line.take(request, None, request.answer_bytes, deadline, now)
+        line.assign(request, None, request.max_response_bytes, deadline, now)
         line.send_all(out)
 
-    def _fire(self, volley: Volley, line: Line, now: float) -> None:
+    def _start_burst(self, volley: RequestBurst, line: Connection, now: float) -> None:
         """Send the next request of the volley."""
         message = self._messages.pop()
-        at = volley.at
-        volley.at = at + 1
-        deadline = now + volley.timeout + len(message) / volley.floor_rate
+        at = volley.next_ordinal
+        volley.next_ordinal = at + 1
+        deadline = now + volley.timeout + len(message) / volley.min_upload_rate
         self._soonest = min(self._soonest, deadline)
-        line.take(at, volley, volley.answer_bytes, deadline, now)
+        line.assign(at, volley, volley.max_response_bytes, deadline, now)
         line.send(message)
 
-    def _free_line(self, now: float) -> Line:
+    def _free_connection(self, now: float) -> Connection:
         """A line to carry a request, busy from now on; a new one is dialled meanwhile."""
         while self._idle:
             line = self._idle.pop()
@@ -159,15 +161,15 @@ class _Loop:
                 break
             line.close()
         else:
-            line = Line(self._target, self._poller, self._usual)
+            line = Connection(self._endpoint, self._poller, self._repeated)
             self._resolver.submit(self._resolve, line)
         self._busy.add(line)
         return line
 
-    def _resolve(self, line: Line) -> None:
+    def _resolve(self, line: Connection) -> None:
         """In the resolver's thread, as DNS may take long."""
         try:
-            found: Any = addresses(*self._target.dialled, self._wire.guard)
+            found: Any = resolve(*self._endpoint.address, self._settings.address_filter)
         except Exception as error:
             found = error
         self._resolved.append((line, found))
@@ -175,35 +177,35 @@ class _Loop:
 
     # Answers in.
 
-    def _settle(self, line: Line, now: float) -> None:
+    def _settle(self, line: Connection, now: float) -> None:
         """A line's request is over: take note of its answer, and send the volley's next if there is one."""
-        answer, volley = line.outcome, line.volley
+        answer, volley = line.outcome, line.burst
         assert answer is not None
         if volley is not None:
-            found = self._landed.get(volley)
+            found = self._completions.get(volley)
             if found is None:
-                found = self._landed[volley] = []
-            found.append((line.freight, answer, now - line.began))  # type: ignore[arg-type]  # of a volley it is an ordinal
+                found = self._completions[volley] = []
+            found.append((line.load, answer, now - line.began))  # type: ignore[arg-type]  # of a volley it is an ordinal
             if answer.status is None or answer.status >= 300:
-                volley.recalled = True
-            if self._volley and line.open:
-                self._fire(self._volley, line, now)
+                volley.cancelled = True
+            if self._burst and line.open:
+                self._start_burst(self._burst, line, now)
                 return
-        request, line.freight, line.outcome = line.freight, None, None
+        request, line.load, line.outcome = line.load, None, None
         self._busy.discard(line)
         self._free = True
         if line.open:
             line.freed = now
             self._idle.append(line)
         if isinstance(request, Request):
-            self._exchange.answer(request, replace(answer, seconds=now - line.began))
+            self._queue.complete(request, replace(answer, seconds=now - line.began))
 
-    def _tell(self) -> None:
+    def _report_completions(self) -> None:
         """Say what came back for volleys."""
-        if self._landed:
-            landed, self._landed = self._landed, {}
+        if self._completions:
+            landed, self._completions = self._completions, {}
             for volley, found in landed.items():
-                self._exchange.landed(volley, found)
+                self._queue.complete_many(volley, found)
 
     def _expire(self, now: float) -> None:
         for line in list(self._busy):
@@ -234,13 +236,17 @@ class _Loop:
             line, found = self._resolved.pop()
             if line not in self._busy or line.outcome is not None:
                 continue
-            if isinstance(found, Undialled):
-                line.fail(Answer(error=str(found), sent=False, fatal=True))
+            if isinstance(found, AddressRefused):
+                line.fail(Response(error=str(found), may_have_been_sent=False, permanent=True))
             elif isinstance(found, Exception):
-                where = f"the proxy {self._target.dialled[0]}" if self._target.proxied else self._target.name
-                line.fail(Answer(error=f"cannot connect to {where}: {found}", sent=False, fatal=self._target.proxied))
+                where = f"the proxy {self._endpoint.address[0]}" if self._endpoint.proxied else self._endpoint.name
+                line.fail(
+                    Response(
+                        error=f"cannot connect to {where}: {found}", may_have_been_sent=False, permanent=self._endpoint.proxied
+                    )
+                )
             else:
-                line.dial(found)
+                line.connect(found)
                 self._soonest = min(self._soonest, line.due)
             if line.outcome is not None:
                 self._settle(line, now)

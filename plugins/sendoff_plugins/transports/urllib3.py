@@ -20,10 +20,10 @@ from urllib3.exceptions import (
     ProtocolError,
 )
 
-from sendoff import Answer, Exchange, Request, Transport, Wait, Wire, hookimpl
-from sendoff.http.connect import CONNECT
-from sendoff.http.failures import lost
-from sendoff.http.pool import Whole, pooled
+from sendoff import ConnectionSettings, Request, RequestQueue, Response, Transport, Wait, hookimpl
+from sendoff.http.connect import CONNECT_TIMEOUT
+from sendoff.http.failures import response_from_error
+from sendoff.http.pool import StrictHTTPResponse, make_pool
 from sendoff.http.watchdog import Watchdog
 
 SLICE = 1 << 20
@@ -35,13 +35,13 @@ class Urllib3(Transport):
 
     name = "urllib3"
 
-    def carry(self, exchange: Exchange, wire: Wire) -> None:
+    def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Carry requests in as many threads as may be under way, which pull from the exchange."""
         watchdog = Watchdog()
-        pool = pooled(wire, watchdog)
+        pool = make_pool(settings, watchdog)
         threads = [
-            threading.Thread(target=self._work, args=(exchange, pool, watchdog), name=f"sendoff-urllib3-{number}", daemon=True)
-            for number in range(wire.concurrency)
+            threading.Thread(target=self._work, args=(queue, pool, watchdog), name=f"sendoff-urllib3-{number}", daemon=True)
+            for number in range(settings.concurrency)
         ]
         try:
             for thread in threads:
@@ -52,29 +52,29 @@ class Urllib3(Transport):
             watchdog.close()
             pool.clear()
 
-    def _work(self, exchange: Exchange, pool: Any, watchdog: Watchdog) -> None:
-        while (request := exchange.next()) != "done":
+    def _work(self, queue: RequestQueue, pool: Any, watchdog: Watchdog) -> None:
+        while (request := queue.next_request()) != "done":
             if isinstance(request, Wait):
-                exchange.wait(request.seconds)
+                queue.wait(request.seconds)
             else:
-                exchange.answer(request, self._attempt(request, pool, watchdog))
+                queue.complete(request, self._attempt(request, pool, watchdog))
 
-    def _attempt(self, request: Request, pool: Any, watchdog: Watchdog) -> Answer:
+    def _attempt(self, request: Request, pool: Any, watchdog: Watchdog) -> Response:
         started = time.monotonic()
         with watchdog.watch(request.deadline) as watch:
             try:
-                answer = self._exchange(request, pool)
+                answer = self._send(request, pool)
             except Exception as error:
-                answer = lost(error, request.url)
+                answer = response_from_error(error, request.url)
             # A socket's own time-out may come a moment before the watchdog: it is the same deadline.
-            early = answer.status is None and not answer.fatal and time.monotonic() - started >= request.deadline
+            early = answer.status is None and not answer.permanent and time.monotonic() - started >= request.deadline
             if watch.expired or early:
-                sent = watch.connected if watch.expired else answer.sent
+                sent = watch.connected if watch.expired else answer.may_have_been_sent
                 waiting = "no whole answer" if sent else "no connection and no answer"
-                answer = Answer(error=f"{waiting} within {request.deadline:.3g} seconds", sent=sent)
+                answer = Response(error=f"{waiting} within {request.deadline:.3g} seconds", may_have_been_sent=sent)
         return replace(answer, seconds=time.monotonic() - started)
 
-    def _exchange(self, request: Request, pool: Any) -> Answer:
+    def _send(self, request: Request, pool: Any) -> Response:
         origin, target = _target(request.url)
         # A proxy may want the whole URL and headers of its own, which the manager knows.
         to, target = (pool, request.url) if pool.proxy is not None else (pool.connection_from_url(origin), target)
@@ -82,18 +82,18 @@ class Urllib3(Transport):
             request.method,
             target,
             body=_body(request),
-            headers={**request.headers, "Content-Length": str(request.length)},
+            headers={**request.headers, "Content-Length": str(request.body_length)},
             retries=False,
             redirect=False,
             preload_content=False,
             # The watchdog comes first; urllib3's own timeout is there in case it does not.
-            timeout=urllib3.Timeout(connect=min(CONNECT, request.deadline), read=request.deadline + 1),
+            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, request.deadline), read=request.deadline + 1),
         )
-        head: Whole = response._fp
+        head: StrictHTTPResponse = response._fp
         try:
-            body = response.read(request.answer_bytes + 1, decode_content=True)
-            whole = len(body) <= request.answer_bytes and not response.read(1)
-            if head.cut:
+            body = response.read(request.max_response_bytes + 1, decode_content=True)
+            whole = len(body) <= request.max_response_bytes and not response.read(1)
+            if head.truncated:
                 raise ProtocolError("the connection was closed before the answer was whole")
         finally:
             # What was not read to its end must not be read by the next request.
@@ -102,7 +102,7 @@ class Urllib3(Transport):
             else:
                 response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, body if whole else body[: request.answer_bytes], truncated=not whole)
+        return Response(response.status, headers, body if whole else body[: request.max_response_bytes], truncated=not whole)
 
 
 @lru_cache(maxsize=1024)
@@ -113,7 +113,7 @@ def _target(url: str) -> tuple[str, str]:
 
 
 def _body(request: Request) -> bytes | Iterator[memoryview]:
-    if request.length <= JOINED:
+    if request.body_length <= JOINED:
         return b"".join(request.body)
     return (memoryview(part)[at : at + SLICE] for part in request.body for at in range(0, len(part), SLICE))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from sendoff.config.secrets import MIN_LENGTH, Resolved, Secrets, is_credential, resolve
+from sendoff.config.secrets import MIN_LENGTH, Secrets, SecretStr, is_credential, resolve
 
 SECRET = 'p/+ä"s w&%=d'
 
@@ -66,7 +66,7 @@ def test_with_nothing_to_hide_a_text_stays() -> None:
         ({"X-Api-Key": "key-of-mine"}, "key-of-mine", "***"),
         ({"Cookie": "session=0123456"}, "session=0123456", "***"),
         ({"X-Note": "nothing-secret"}, "nothing-secret", "nothing-secret"),
-        ({"Authorization": Resolved("from-outside", "${T}")}, "from-outside", "from-outside"),  # it is known by its own name
+        ({"Authorization": SecretStr("from-outside", "${T}")}, "from-outside", "from-outside"),  # it is known by its own name
         ({"X-Note": "n", "Api-Key": "second-header"}, "second-header", "***"),
     ],
 )
@@ -107,7 +107,7 @@ def test_options_that_are_declared_secret_go() -> None:
         rules, {"user": "somebody", "password": "pass-word", "plain": "plain-text", "more": "something", "none": None}
     )
     kept.add_options({"n": {"meta": {"secret": True}}}, {"n": 1234567})
-    kept.add_options({"o": {"meta": {"secret": True}}}, {"o": Resolved("outside-it", "${O}")})
+    kept.add_options({"o": {"meta": {"secret": True}}}, {"o": SecretStr("outside-it", "${O}")})
     kept.add_options({"p": {"meta": {"secret": True}}, "q": {"meta": {"secret": True}}}, {"p": 7, "q": "after-a-number"})
     assert kept.redact("somebody pass-word plain-text something 1234567 outside-it after-a-number") == (
         "somebody *** plain-text something 1234567 outside-it ***"
@@ -123,7 +123,7 @@ def test_what_is_nested_goes_and_logins_in_urls() -> None:
             "mail": "someone@example.com",
             "number": 1,
             "storage": {"secret_access_key": "deep-secret", "region": "somewhere", "deeper": {"token": "deepest-one"}},
-            "outside": Resolved("ftp://them:known-by-name@h/", "${U}"),
+            "outside": SecretStr("ftp://them:known-by-name@h/", "${U}"),
             "after": {"api_key": "the-last-one"},
         }
     )
@@ -147,7 +147,7 @@ def test_of_a_url_the_login_goes_and_nothing_else(url: str, text: str, left: str
 
 
 def test_a_resolved_value_is_shown_as_it_was_written_also_after_a_journey() -> None:
-    value = Resolved("the-value", "${X}")
+    value = SecretStr("the-value", "${X}")
     again = pickle.loads(pickle.dumps(value))
     for each in (value, again):
         assert (each, each.template, repr(each)) == ("the-value", "${X}", "'${X}'")
@@ -170,6 +170,6 @@ def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(tm
     assert found["a"] == ["token-value", "x-token-value-${b}"]
     assert [each.template for each in found["a"]] == ["${TOKEN}", "x-${env:TOKEN}-$${b}"]
     assert (found["b"]["c"], found["d"], found["e"], found["h"]) == ("file-value", 1, "plain", "or")
-    assert not isinstance(found["h"], Resolved)
+    assert not isinstance(found["h"], SecretStr)
     assert complaints == [(("f", 1, "g"), "the environment variable NOWHERE is not set; set it, or write ${NOWHERE:-default}")]
     assert kept.redact("token-value file-value x-token-value-${b} or") == "${TOKEN} ${file:f} x-${env:TOKEN}-$${b} or"

@@ -19,7 +19,7 @@ source: {{use: jsonl, path: in.jsonl}}
 destination:
   url: {url}
   headers: {{Authorization: "Bearer ${{env:TOKEN}}", X-Key: "${{file:key.txt}}"}}
-  retry: {{attempts: 2, base: 0}}
+  retry: {{max_attempts: 2, initial_backoff: 0}}
 """
 
 

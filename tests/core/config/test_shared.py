@@ -11,8 +11,8 @@ CRM = """
 url: {url}/v2
 auth: {{use: bearer, token: "${{env:CRM_TOKEN}}"}}
 headers: {{X-Team: data}}
-pace: 1000/s
-retry: {{attempts: 2}}
+rate_limit: 1000/s
+retry: {{max_attempts: 2}}
 """
 
 
@@ -28,8 +28,8 @@ def crm(project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -
 
 def test_connectors_take_up_what_they_share_and_say_what_is_their_own(crm: Project, receiver: Receiver) -> None:
     crm({
-        "connectors.d/people.yaml": connector("{like: crm, url: /people, headers: {X-Kind: person}}"),
-        "connectors.d/firms.yaml": connector("{like: crm, url: /firms, retry: {base: 0}, auth: {use: basic, user: a, password: b}}"),
+        "connectors.d/people.yaml": connector("{extends: crm, url: /people, headers: {X-Kind: person}}"),
+        "connectors.d/firms.yaml": connector("{extends: crm, url: /firms, retry: {initial_backoff: 0}, auth: {use: basic, user: a, password: b}}"),
     })  # fmt: skip
     for name in ("people", "firms"):
         assert crm.run(name).state == "complete"
@@ -39,26 +39,26 @@ def test_connectors_take_up_what_they_share_and_say_what_is_their_own(crm: Proje
     assert people.headers["authorization"] == "Bearer s3cret-token"
     assert firms.headers["authorization"].startswith("Basic ")
     loaded = crm.runner().connector("firms").destination
-    assert (loaded.retry["attempts"], loaded.retry["base"], loaded.pace) == (2, 0, {"requests": 1000.0})
+    assert (loaded.retry["max_attempts"], loaded.retry["initial_backoff"], loaded.rate_limit) == (2, 0, {"requests": 1000.0})
 
 
 def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
     from sendoff.transport import rate_limit
 
-    first = rate_limit.shared("https://api.example.com/a", {"requests": 10.0})
-    second = rate_limit.shared("https://API.example.com:443/b", {"requests": 5.0})
+    first = rate_limit.for_origin("https://api.example.com/a", {"requests": 10.0})
+    second = rate_limit.for_origin("https://API.example.com:443/b", {"requests": 5.0})
     assert first is second
     assert first.acquire(0.0, records=1, size=1) == 0
     assert second.acquire(0.0, records=1, size=1) == pytest.approx(0.2)
-    assert rate_limit.shared("https://api.example.com:8443/a", {}) is not first
+    assert rate_limit.for_origin("https://api.example.com:8443/a", {}) is not first
 
 
 def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
     from sendoff.transport import rate_limit
 
-    rate_limit.shared("https://rest.example.com/a", {"requests": 1.0}).rest(100.0)
-    after = rate_limit.shared("https://rest.example.com/b", {})
-    assert after.resting(40.0) == 60.0
+    rate_limit.for_origin("https://rest.example.com/a", {"requests": 1.0}).pause_until(100.0)
+    after = rate_limit.for_origin("https://rest.example.com/b", {})
+    assert after.pause_left(40.0) == 60.0
     # The rate was that run's own, and went with it.
     assert after.acquire(100.0, records=1, size=1) == after.acquire(100.0, records=1, size=1) == 0
 
@@ -66,14 +66,14 @@ def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
 @pytest.mark.parametrize(
     ("shared", "destination", "told"),
     [
-        (None, "{like: cmr, url: /x}", "connectors.d/c.yaml:2:21: destination.like: no file destinations.d/cmr.yaml; did you mean 'crm'?"),
-        ("url: http://x/\nmetod: PUT\n", "{like: crm}", "destinations.d/crm.yaml:2:1: metod: unknown key; did you mean 'method'?"),
-        ("url: http://x/\nauth: baerer\n", "{like: crm}", "destinations.d/crm.yaml:2:7: auth.use: no authenticator is named 'baerer'; did you mean 'bearer'?"),
-        ("url: [\n", "{like: crm}", "destinations.d/crm.yaml:2:1: not YAML"),
-        ("- a\n", "{like: crm}", "destinations.d/crm.yaml:1:1: is not a mapping"),
-        ("method: PUT\n", "{like: crm, url: /x}", "connectors.d/c.yaml:2:31: destination.url: a URL starts with http"),
-        ("url: http://x/\nheaders: {A: '${env:NOT_SET_ANYWHERE}'}\n", "{like: crm}", "destinations.d/crm.yaml:2:14: headers.A: the environment variable NOT_SET_ANYWHERE is not set"),
-        ("like: crm\n", "{like: crm, url: http://x/}", "destinations.d/crm.yaml:1:1: like: unknown key"),
+        (None, "{extends: cmr, url: /x}", "connectors.d/c.yaml:2:24: destination.extends: no file destinations.d/cmr.yaml; did you mean 'crm'?"),
+        ("url: http://x/\nmetod: PUT\n", "{extends: crm}", "destinations.d/crm.yaml:2:1: metod: unknown key; did you mean 'method'?"),
+        ("url: http://x/\nauth: baerer\n", "{extends: crm}", "destinations.d/crm.yaml:2:7: auth.use: no authenticator is named 'baerer'; did you mean 'bearer'?"),
+        ("url: [\n", "{extends: crm}", "destinations.d/crm.yaml:2:1: not YAML"),
+        ("- a\n", "{extends: crm}", "destinations.d/crm.yaml:1:1: is not a mapping"),
+        ("method: PUT\n", "{extends: crm, url: /x}", "connectors.d/c.yaml:2:34: destination.url: a URL starts with http"),
+        ("url: http://x/\nheaders: {A: '${env:NOT_SET_ANYWHERE}'}\n", "{extends: crm}", "destinations.d/crm.yaml:2:14: headers.A: the environment variable NOT_SET_ANYWHERE is not set"),
+        ("extends: crm\n", "{extends: crm, url: http://x/}", "destinations.d/crm.yaml:1:1: extends: unknown key"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_where_they_stand(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sendoff import ConfigError, jsonlib
 from sendoff.encode import templates as shape
-from sendoff.encode.encoder import Form, encode
+from sendoff.encode.encoder import RecordFormat, encode
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Received, Receiver, Reply
@@ -108,7 +108,7 @@ def test_a_line_before_each_record_as_bulk_apis_want_it(project: Project) -> Non
                  for action, doc in zip(lines[::2], lines[1::2], strict=True)]  # fmt: skip
         return Reply(200, json.dumps({"errors": True, "items": items}).encode())
 
-    answers = ", answers: {records: {at: $.items, status: '$.*.status', reason: '$.*.error.reason', id: '$.*._id', field: id}}"
+    answers = ", response: {records: {at: $.items, status: '$.*.status', reason: '$.*.error.reason', id: '$.*._id', field: id}}"
     with Receiver(bulk) as api:
         report = deliver(project, api, "{use: ndjson, before: {index: {_id: $id}}}", destination=answers)
     assert (report.delivered, report.rejected, report.requests) == (2, 1, 1)
@@ -186,7 +186,9 @@ def test_a_key_may_be_quoted(project: Project, receiver: Receiver) -> None:
 def test_a_key_may_stand_in_the_envelope_and_a_repeat_has_the_same(project: Project, form: str) -> None:
     with Receiver([Reply(503), Reply(503)]) as api:
         send = "{use: batch, max_records: 2, max_bytes: 170, envelope: {request: $key, rows: $records}}"
-        report = deliver(project, api, send, destination=f", idempotency: {{in: body, form: {form}}}, retry: {{base: 0}}")
+        report = deliver(
+            project, api, send, destination=f", idempotency: {{in: body, form: {form}}}, retry: {{initial_backoff: 0}}"
+        )
         assert report.state == "complete"
         bodies = api.bodies
         assert bodies[0] == bodies[1] == bodies[2]
@@ -327,17 +329,17 @@ def test_order_by_sends_what_shares_a_key_one_after_the_other(project: Project) 
         ("single", "", "/x/{id", "a brace belongs to a field"),
         ("batch", ", idempotency: {in: body}", "", "the body has no place for the key"),
         ("{use: batch, record: {k: $key}}", "", "", "say `destination.idempotency: {in: body}` as well"),
-        ("batch", ", pace: fast", "", "'fast' is no rate"),
+        ("batch", ", rate_limit: fast", "", "'fast' is no rate"),
         ("batch", ", timeout: soon", "", "must be of number type"),
         ("batch", ", tls: {ca: no.pem}", "", "cannot be read"),
         ("batch", ", tls: {key: no.pem}", "", "of no use without `cert`"),
-        ("batch", ", answers: {statuses: {600: retry}}", "", "'600' is no status"),
-        ("batch", ", answers: {statuses: {404: ignore}}", "", "must be one of delivered, retry, rejected, too_large, stop"),
-        ("batch", ", answers: {delivered_when: {path: ok}}", "", "a path begins with $"),
-        ("batch", ", answers: {records: {at: $.x}}", "", "does not say how a result that is bad looks"),
-        ("batch", ", answers: {records: {id: $.x}}", "", "go together"),
-        ("batch", ", answers: {culprit: {text: Row}}", "", "{row} in it once"),
-        ("batch", ", answers: {culprit: {first: 1}}", "", "needs `header`, `path`, `text` or `pointers`"),
+        ("batch", ", response: {statuses: {600: retry}}", "", "'600' is no status"),
+        ("batch", ", response: {statuses: {404: ignore}}", "", "must be one of delivered, retry, rejected, too_large, stop"),
+        ("batch", ", response: {delivered_when: {path: ok}}", "", "a path begins with $"),
+        ("batch", ", response: {records: {at: $.x}}", "", "does not say how a result that is bad looks"),
+        ("batch", ", response: {records: {id: $.x}}", "", "go together"),
+        ("batch", ", response: {bad_record: {text: Row}}", "", "{row} in it once"),
+        ("batch", ", response: {bad_record: {first: 1}}", "", "needs `header`, `path`, `text` or `pointers`"),
         ("batch", ", auth: {use: bearer, token: a, file: b}", "", "must not be present with"),
         ("batch", ", proxy: 'ftp://x'", "", "a proxy is `env`, or a URL"),
     ],
@@ -354,7 +356,7 @@ def test_mistakes_are_told_before_anything_is_sent(
 def test_what_does_not_fit_together_is_told_with_what_is_wrong_by_itself(project: Project, receiver: Receiver) -> None:
     with pytest.raises(ConfigError) as caught:
         deliver(
-            project, receiver, "{use: single, record: {a: $emial}}", destination=", pace: fast, tls: {ca: no.pem}", path="/x/{idd}",
+            project, receiver, "{use: single, record: {a: $emial}}", destination=", rate_limit: fast, tls: {ca: no.pem}", path="/x/{idd}",
             more="on_failure: split\norder_by: nota\n",
         )  # fmt: skip
     told = str(caught.value)
@@ -410,7 +412,7 @@ def test_a_template_is_filled_as_data(template: Any, rows: list[dict[str, Any]])
         [declare("a", {"type": "integer", "nullable": True}), declare("b", {"type": "string", "nullable": True})],
         unknown="drop",
     )
-    data, offsets = encode(schema.apply(from_mappings(rows)), Form(record=template))
+    data, offsets = encode(schema.apply(from_mappings(rows)), RecordFormat(record=template))
     found = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(rows))]
     assert found == [expected(template, row) for row in rows]
 
@@ -418,5 +420,5 @@ def test_a_template_is_filled_as_data(template: Any, rows: list[dict[str, Any]])
 @given(templates)
 def test_an_envelope_is_written_around_its_records(template: Any) -> None:
     envelope = {"x": json.loads(json.dumps(template).replace("$", "")), "rows": "$records"}
-    before, after = shape.around(envelope)
+    before, after = shape.split_envelope(envelope)
     assert json.loads(before + b"1,2" + after) == {**envelope, "rows": [1, 2]}

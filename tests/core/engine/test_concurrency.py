@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from sendoff.engine.concurrency import MOST, Adaptive, Fixed
+from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit, FixedLimit
 
 
 @dataclass
@@ -41,7 +41,9 @@ SERVERS = {
 }
 
 
-def speed(server: Server, limit: Adaptive | Fixed, *, seed: int = 0, seconds: float = 60.0, warm: float = 0.5) -> float:
+def speed(
+    server: Server, limit: AdaptiveLimit | FixedLimit, *, seed: int = 0, seconds: float = 60.0, warm: float = 0.5
+) -> float:
     """Successes a second, after a warm-up share of the time. What is refused is tried again after a moment."""
     random = Random(seed)
     now, busy, got = 0.0, 0, 0
@@ -62,7 +64,7 @@ def speed(server: Server, limit: Adaptive | Fixed, *, seed: int = 0, seconds: fl
             else:
                 heappush(events, (now + server.seconds(busy, random), number, True))
         now, _, well = heappop(events)
-        limit.answered(now, well=well, pressed=not well, busy=busy)
+        limit.on_response(now, succeeded=well, overloaded=not well, in_flight=busy)
         busy -= 1
         got += well and now > warm * seconds
     return got / (seconds * (1 - warm))
@@ -72,16 +74,17 @@ def speed(server: Server, limit: Adaptive | Fixed, *, seed: int = 0, seconds: fl
 def test_it_settles_within_a_fifth_of_the_best_fixed_number(name: str) -> None:
     server = SERVERS[name]
     best = max(
-        speed(server, Fixed(limit), seconds=20) for limit in (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 30, 40, 50, MOST)
+        speed(server, FixedLimit(limit), seconds=20)
+        for limit in (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 30, 40, 50, MAX_CONCURRENCY)
     )
     for seed in range(3):
-        assert speed(server, Adaptive(), seed=seed) >= 0.8 * best
+        assert speed(server, AdaptiveLimit(), seed=seed) >= 0.8 * best
 
 
 @pytest.mark.parametrize("name", ["8 workers", "one worker", "a hard limit of 12", "20 workers, jittered"])
 def test_it_does_not_pile_up_what_the_server_cannot_work_on(name: str) -> None:
     server = SERVERS[name]
-    limit = Adaptive()
+    limit = AdaptiveLimit()
     speed(server, limit)
     assert limit.limit <= 4 * (server.workers or server.limit or 1)
 
@@ -89,11 +92,11 @@ def test_it_does_not_pile_up_what_the_server_cannot_work_on(name: str) -> None:
 def test_what_a_server_refuses_for_being_too_much_stays_rare() -> None:
     refused = total = 0
 
-    class Watched(Adaptive):
-        def answered(self, now: float, *, well: bool, pressed: bool, busy: int) -> None:
+    class Watched(AdaptiveLimit):
+        def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
             nonlocal refused, total
-            refused, total = refused + pressed, total + 1
-            super().answered(now, well=well, pressed=pressed, busy=busy)
+            refused, total = refused + overloaded, total + 1
+            super().on_response(now, succeeded=succeeded, overloaded=overloaded, in_flight=in_flight)
 
     speed(SERVERS["a hard limit of 12"], Watched())
     assert refused < 0.05 * total

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sendoff import Answer
+from sendoff import Response
 from sendoff.records import Route
 from tests.simulation import OK, REFUSED, Simulation
 
@@ -34,9 +34,9 @@ def test_nothing_is_lost_or_applied_twice_over_any_crashes(world: dict, bad: set
             seen.add(tuple(records))
             applied.update(records)
         # Now and then the answer is lost although the records were applied.
-        return Answer(error="reset by peer") if run.random.random() < 0.05 else OK
+        return Response(error="reset by peer") if run.random.random() < 0.05 else OK
 
-    run = Simulation(**world, api=api, accept_refusals=True, retry={"attempts": 1_000, "give_up_after": 1e9})
+    run = Simulation(**world, api=api, early_stop=False, retry={"max_attempts": 1_000, "max_elapsed": 1e9})
     for steps in crashes:
         before = Counter(run.sent)
         settled = {at for at in range(run.n) if at in run.memory.delivered or at in run.memory.failed}
@@ -62,7 +62,7 @@ def test_at_most_a_window_of_requests_is_repeated(concurrency: int, seed: int, s
             run.random.choice(list(run.steps()))()
     first = {tuple(body) for body in run.bodies}
     before = len(run.bodies)
-    window = run.engine.plan.window
+    window = run.engine.planner.in_flight_window
     assert window <= 2 * concurrency
     run.start()
     run.run()
@@ -81,7 +81,7 @@ def test_of_single_records_at_most_a_window_is_repeated_however_far_it_has_grown
         if not run.over():
             run.random.choice(list(run.steps()))()
     sent = len(run.sent)
-    window = run.engine.plan.window
+    window = run.engine.planner.in_flight_window
     assert window <= 4_096
     run.start()
     run.run()
@@ -101,7 +101,7 @@ def test_what_may_have_been_taken_is_repeated_whole_though_another_request_was_f
         if tuple(records) in keys:
             return OK
         if len(records) > limit:
-            return Answer(413)
+            return Response(413)
         keys.add(tuple(records))
         applied.update(records)
         return OK

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sendoff import Answer
+from sendoff import Response
 from sendoff.records import Route
 from tests.simulation import OK, REFUSED, Simulation
 
 JSON = {"content-type": "application/json"}
-RESULTS = {"records": {"at": "$.results", "status": "$.s", "resend_when": {"path": "$.why", "equals": "stopped"}}}
+RESULTS = {"records": {"at": "$.results", "status": "$.s", "not_attempted_when": {"path": "$.why", "equals": "stopped"}}}
 
 
-def results(statuses: Sequence[int | str]) -> Answer:
+def results(statuses: Sequence[int | str]) -> Response:
     items = [{"s": 400, "why": "stopped"} if s == "stopped" else {"s": s, "why": f"because {s}"} for s in statuses]
-    return Answer(200, JSON, json.dumps({"results": items}).encode())
+    return Response(200, JSON, json.dumps({"results": items}).encode())
 
 
 class PerRecord:
@@ -30,9 +30,9 @@ class PerRecord:
     def __init__(self, bad: set[int], busy: set[int]) -> None:
         self.bad, self.busy = bad, set(busy)
         self.applied: Counter[int] = Counter()
-        self._answered: dict[tuple[int, ...], Answer] = {}
+        self._answered: dict[tuple[int, ...], Response] = {}
 
-    def __call__(self, records: Sequence[int]) -> Answer:
+    def __call__(self, records: Sequence[int]) -> Response:
         known = self._answered.get(tuple(records))
         if known is None:
             said = [400 if at in self.bad else 429 if at in self.busy else 201 for at in records]
@@ -62,12 +62,12 @@ def test_every_record_is_settled_by_its_own_verdict(
 ) -> None:
     api = PerRecord(bad, busy)
 
-    def answered(records: Sequence[int]) -> Answer:
+    def answered(records: Sequence[int]) -> Response:
         answer = api(records)
-        return Answer(error="reset by peer") if run.random.random() < 0.05 else answer
+        return Response(error="reset by peer") if run.random.random() < 0.05 else answer
 
     run = Simulation(
-        **world, api=answered, answers=RESULTS, retry={"attempts": 1_000, "give_up_after": 1e9},
+        **world, api=answered, response=RESULTS, retry={"max_attempts": 1_000, "max_elapsed": 1e9},
         routes=(lambda at: Route(f"http://x/{at % 3}")) if addresses > 1 else None,
         lanes=(lambda at: at % lanes) if lanes else None,
     )  # fmt: skip
@@ -94,10 +94,10 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
 ) -> None:
     arrived: list[int] = []
 
-    def api(records: Sequence[int]) -> Answer:
-        assert not {at % keys for at in records} & {at % keys for other in run.in_flight for at in under_way[other.number]}
+    def api(records: Sequence[int]) -> Response:
+        assert not {at % keys for at in records} & {at % keys for other in run.in_flight for at in under_way[other.request_id]}
         if run.random.random() < 0.2:
-            return Answer(503)
+            return Response(503)
         if split and batch > 1 and any(at % 50 == 7 for at in records):
             return REFUSED
         arrived.extend(records)
@@ -105,7 +105,7 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
 
     run = Simulation(
         n, api, batch=batch, concurrency=concurrency, split=split and batch > 1, seed=seed, lanes=lambda at: at % keys,
-        retry={"attempts": 1_000, "give_up_after": 1e9}, accept_refusals=True,
+        retry={"max_attempts": 1_000, "max_elapsed": 1e9}, early_stop=False,
     )  # fmt: skip
     under_way: dict[int, list[int]] = {}
     plain = run.dispatch
@@ -114,7 +114,7 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
         before = len(run.bodies)
         plain()
         for request, body in zip(run.in_flight[::-1], run.bodies[before:][::-1], strict=False):
-            under_way[request.number] = body
+            under_way[request.request_id] = body
 
     run.dispatch = dispatch  # type: ignore[method-assign]
     run.run()
@@ -127,9 +127,9 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
 def test_other_keys_go_on_while_one_waits() -> None:
     times: dict[int, float] = {}
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         times.setdefault(records[0], run.now)
-        return Answer(503) if records[0] == 30 and run.now < 5 else OK
+        return Response(503) if records[0] == 30 and run.now < 5 else OK
 
     run = Simulation(300, api, batch=1, concurrency=4, lanes=lambda at: at % 3, seed=1)
     run.run()
@@ -138,12 +138,12 @@ def test_other_keys_go_on_while_one_waits() -> None:
 
 
 def test_what_was_innocent_is_sent_again_at_once_and_counts_against_nobody() -> None:
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         if 5 not in records:
             return results([201] * len(records))
         return results([400 if at == 5 else "stopped" for at in records])
 
-    run = Simulation(10, api, batch=10, answers=RESULTS, retry={"attempts": 1}).run()
+    run = Simulation(10, api, batch=10, response=RESULTS, retry={"max_attempts": 1}).run()
     assert set(run.memory.failed) == {5}
     assert run.memory.delivered.total == 9
     assert len(run.sent) == 2
@@ -151,22 +151,22 @@ def test_what_was_innocent_is_sent_again_at_once_and_counts_against_nobody() -> 
 
 
 def test_k_bad_records_cost_two_requests_where_the_api_names_them() -> None:
-    answers = {"culprit": {"path": "$.rows"}}
+    answers = {"bad_record": {"path": "$.rows"}}
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         rows = [place for place, at in enumerate(records) if at in (3, 777, 901)]
-        return Answer(400, JSON, json.dumps({"detail": "no", "rows": rows}).encode()) if rows else OK
+        return Response(400, JSON, json.dumps({"detail": "no", "rows": rows}).encode()) if rows else OK
 
-    run = Simulation(1_000, api, split=True, answers=answers).run()
+    run = Simulation(1_000, api, split=True, response=answers).run()
     assert set(run.memory.failed) == {3, 777, 901}
     assert len(run.sent) == 2
 
 
 def test_without_split_a_named_culprit_fails_its_whole_request() -> None:
-    def api(records: Sequence[int]) -> Answer:
-        return Answer(400, {"x-row": "3"}, b"{}") if 13 in records else OK
+    def api(records: Sequence[int]) -> Response:
+        return Response(400, {"x-row": "3"}, b"{}") if 13 in records else OK
 
-    run = Simulation(100, api, batch=10, answers={"culprit": {"header": "X-Row"}}).run()
+    run = Simulation(100, api, batch=10, response={"bad_record": {"header": "X-Row"}}).run()
     assert set(run.memory.failed) == set(range(10, 20))
 
 
@@ -180,12 +180,12 @@ def test_routes_fill_requests_to_each_address() -> None:
 def test_a_retried_item_is_not_stormed() -> None:
     times: list[float] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         if 4 in records:
             times.append(run.now)
         return results([429 if at == 4 else 201 for at in records])
 
-    run = Simulation(1_000, api, batch=10, answers=RESULTS, concurrency=2)
+    run = Simulation(1_000, api, batch=10, response=RESULTS, concurrency=2)
     run.run()
     assert set(run.memory.failed) == {4}
     assert len(times) == 6
@@ -195,7 +195,7 @@ def test_a_retried_item_is_not_stormed() -> None:
 @pytest.mark.parametrize("split", [True, False])
 def test_an_api_that_refuses_every_record_by_itself_costs_4_requests_and_condemns_none(split: bool) -> None:
     run = Simulation(
-        1_000, lambda records: results([400] * len(records)), batch=10, split=split, answers=RESULTS, concurrency=4
+        1_000, lambda records: results([400] * len(records)), batch=10, split=split, response=RESULTS, concurrency=4
     )
     run.run()
     assert run.engine.stopped
@@ -205,7 +205,7 @@ def test_an_api_that_refuses_every_record_by_itself_costs_4_requests_and_condemn
 
 @pytest.mark.parametrize("split", [True, False])
 def test_if_the_only_request_is_refused_record_by_record_each_fails_for_its_own_reason(split: bool) -> None:
-    run = Simulation(10, lambda records: results([400 + at for at in range(len(records))][:10]), batch=10, split=split, answers={
+    run = Simulation(10, lambda records: results([400 + at for at in range(len(records))][:10]), batch=10, split=split, response={
         "statuses": {"4xx": "rejected"}, **RESULTS,
     }).run()  # fmt: skip
     assert set(run.memory.failed) == set(range(10))

@@ -5,19 +5,19 @@ from random import Random
 
 import pytest
 
-from sendoff import Answer
-from sendoff.engine.circuit_breaker import Health
+from sendoff import Response
+from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff_plugins.failure_strategies.split import SplitUp
 from tests.simulation import OK, REFUSED, Simulation, refusing
 
 
-def always(answer: Answer) -> Simulation:
+def always(answer: Response) -> Simulation:
     return Simulation(1_000, lambda records: answer, batch=10, concurrency=8)
 
 
 @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410, 415, 431, 501, 207])
 def test_what_cannot_get_better_stops_the_run_after_one_request(status: int) -> None:
-    run = always(Answer(status)).run()
+    run = always(Response(status)).run()
     assert len(run.sent) == 1
     assert run.engine.stopped
     assert run.engine.stopped.state == "stopped"
@@ -41,14 +41,14 @@ def test_everything_refused_costs_at_most_4_requests_and_condemns_no_record(spli
 
 
 def test_refusals_are_believed_when_told_to() -> None:
-    run = Simulation(20, lambda records: REFUSED, batch=1, accept_refusals=True).run()
+    run = Simulation(20, lambda records: REFUSED, batch=1, early_stop=False).run()
     assert len(run.memory.failed) == 20
 
 
 def test_nothing_travels_beside_the_first_request_until_one_got_through() -> None:
     in_flight_when: list[int] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         in_flight_when.append(len(run.in_flight) + 1)
         return OK
 
@@ -81,7 +81,9 @@ def test_with_fail_a_refused_batch_costs_one_request_and_fails_whole() -> None:
 
 
 def test_a_dead_endpoint_costs_a_handful_of_requests() -> None:
-    run = Simulation(250_000, lambda records: Answer(error="connection refused", sent=False), batch=1_000, concurrency=64)
+    run = Simulation(
+        250_000, lambda records: Response(error="connection refused", may_have_been_sent=False), batch=1_000, concurrency=64
+    )
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
     assert len(run.sent) == 6
@@ -90,7 +92,7 @@ def test_a_dead_endpoint_costs_a_handful_of_requests() -> None:
 
 
 def test_an_endpoint_that_only_fails_costs_one_request_more_as_it_might_be_the_first_records() -> None:
-    run = Simulation(1_000, lambda records: Answer(503), batch=10, concurrency=8).run()
+    run = Simulation(1_000, lambda records: Response(503), batch=10, concurrency=8).run()
     assert len(run.sent) == 7
     assert run.engine.stopped
     assert not run.memory.failed
@@ -99,10 +101,10 @@ def test_an_endpoint_that_only_fails_costs_one_request_more_as_it_might_be_the_f
 def test_an_outage_in_the_middle_of_a_run_is_waited_out_with_few_requests() -> None:
     down = (3.0, 20.0)
 
-    def api(records: Sequence[int]) -> Answer:
-        return Answer(503) if down[0] < run.now < down[1] else OK
+    def api(records: Sequence[int]) -> Response:
+        return Response(503) if down[0] < run.now < down[1] else OK
 
-    run = Simulation(20_000, api, batch=10, concurrency=4, retry={"attempts": 20})
+    run = Simulation(20_000, api, batch=10, concurrency=4, retry={"max_attempts": 20})
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
     assert run.memory.delivered.total == 20_000
@@ -110,14 +112,14 @@ def test_an_outage_in_the_middle_of_a_run_is_waited_out_with_few_requests() -> N
 
 
 def test_a_request_that_fails_while_others_get_through_is_given_up_alone() -> None:
-    run = Simulation(100, lambda records: Answer(500) if 42 in records else OK, batch=10, concurrency=2).run()
+    run = Simulation(100, lambda records: Response(500) if 42 in records else OK, batch=10, concurrency=2).run()
     assert set(run.memory.failed) == set(range(40, 50))
     assert run.memory.delivered.total == 90
     assert "given up after 6 attempts" in run.memory.failed[42]
 
 
-@pytest.mark.parametrize("answer", [Answer(500), Answer(504), Answer(error="reset by peer"), Answer(408)])
-def test_what_may_have_been_applied_is_never_split(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [Response(500), Response(504), Response(error="reset by peer"), Response(408)])
+def test_what_may_have_been_applied_is_never_split(answer: Response) -> None:
     run = Simulation(100, lambda records: answer if 42 in records else OK, batch=10, split=True).run()
     assert {tuple(span) for span in run.sent} == {(lo, lo + 10) for lo in range(0, 100, 10)}
 
@@ -125,9 +127,9 @@ def test_what_may_have_been_applied_is_never_split(answer: Answer) -> None:
 def test_a_retry_after_is_obeyed_by_every_request() -> None:
     times: list[float] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         times.append(run.now)
-        return Answer(429, {"retry-after": "30"}) if len(times) == 5 else OK
+        return Response(429, {"retry-after": "30"}) if len(times) == 5 else OK
 
     run = Simulation(1_000, api, batch=10, concurrency=4)
     run.run()
@@ -139,29 +141,29 @@ def test_a_retry_after_is_obeyed_by_every_request() -> None:
 
 @pytest.mark.parametrize("seconds", ["0", "-5", "0.01", "garbage", "1e309", "Thu, 01 Jan 1970 00:00:00 GMT"])
 def test_h14_an_api_that_always_asks_to_come_back_at_once_is_not_stormed(seconds: str) -> None:
-    run = Simulation(100, lambda records: Answer(429, {"retry-after": seconds}), batch=10).run()
+    run = Simulation(100, lambda records: Response(429, {"retry-after": seconds}), batch=10).run()
     assert run.engine.stopped
     assert len(run.sent) < 60
     assert run.now >= 0
 
 
 def test_a_retry_after_of_years_stops_the_run_instead_of_holding_it() -> None:
-    run = Simulation(100, lambda records: Answer(429, {"retry-after": "999999999"}), batch=10).run()
+    run = Simulation(100, lambda records: Response(429, {"retry-after": "999999999"}), batch=10).run()
     assert run.engine.stopped
-    assert "retry_after_max" in run.engine.stopped.reason
-    assert run.engine.rest == 86_400
+    assert "max_retry_after" in run.engine.stopped.reason
+    assert run.engine.requested_pause == 86_400
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 70])
 def test_an_unknown_size_limit_is_learned_once(limit: int) -> None:
-    run = Simulation(1_000, lambda records: Answer(413) if len(records) > limit else OK, batch=100, concurrency=3).run()
+    run = Simulation(1_000, lambda records: Response(413) if len(records) > limit else OK, batch=100, concurrency=3).run()
     assert run.memory.delivered.total == 1_000
     refused = [span for span in run.sent if span.size > limit]
     assert len(refused) <= 7  # log2(100)
 
 
 def test_a_record_too_large_alone_fails_alone() -> None:
-    run = Simulation(50, lambda records: Answer(413) if 7 in records else OK, batch=10).run()
+    run = Simulation(50, lambda records: Response(413) if 7 in records else OK, batch=10).run()
     assert set(run.memory.failed) == {7}
 
 
@@ -169,7 +171,7 @@ def test_a_record_too_large_alone_fails_alone() -> None:
 def test_max_bytes_is_exact_and_used_to_the_full(max_bytes: int) -> None:
     lengths: list[int] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         lengths.append(len(records) * 7 + 1)
         return OK
 
@@ -183,9 +185,9 @@ def test_h15_ten_minutes_of_outage_cost_a_tenth_of_a_request_a_piece_and_end_in_
     down, slow = (5.0, 605.0), 0.05
     at: list[float] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         at.append(run.now)
-        return Answer(503) if down[0] < run.now < down[1] else OK
+        return Response(503) if down[0] < run.now < down[1] else OK
 
     run = Simulation(10_000, api, batch=10, concurrency=4)
     run.memory.check = lambda: None  # type: ignore[method-assign]
@@ -210,18 +212,18 @@ def test_h15_ten_minutes_of_outage_cost_a_tenth_of_a_request_a_piece_and_end_in_
 
 
 def test_an_outage_that_lasts_longer_than_give_up_after_stops_the_run() -> None:
-    run = Simulation(10_000, lambda records: OK if run.now < 3 else Answer(503), batch=10, concurrency=4)
+    run = Simulation(10_000, lambda records: OK if run.now < 3 else Response(503), batch=10, concurrency=4)
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
     assert run.engine.stopped
     assert 900 <= run.now < 960
     assert not run.memory.failed
-    assert run.engine.health.down
+    assert run.engine.breaker.is_open
 
 
 def test_what_an_earlier_run_left_down_costs_one_request() -> None:
-    run = Simulation(1_000, lambda records: Answer(503), batch=10, concurrency=4)
-    run.engine.health.was_down = True
+    run = Simulation(1_000, lambda records: Response(503), batch=10, concurrency=4)
+    run.engine.breaker.was_down = True
     run.run()
     assert len(run.sent) == 1
     assert run.engine.stopped
@@ -229,8 +231,8 @@ def test_what_an_earlier_run_left_down_costs_one_request() -> None:
 
 
 def test_a_lost_request_is_split_only_where_a_repeat_does_no_harm() -> None:
-    def api(records: Sequence[int]) -> Answer:
-        return Answer(500) if 42 in records else OK
+    def api(records: Sequence[int]) -> Response:
+        return Response(500) if 42 in records else OK
 
     run = Simulation(100, api, batch=10, concurrency=2, split=True, idempotent=True).run()
     assert set(run.memory.failed) == {42}
@@ -243,7 +245,7 @@ def test_a_lost_request_is_split_only_where_a_repeat_does_no_harm() -> None:
 def test_no_rate_is_exceeded_and_none_is_wasted(rates: dict[str, float]) -> None:
     at: list[tuple[float, int]] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         at.append((run.now, len(records)))
         return OK
 
@@ -263,9 +265,9 @@ def test_no_rate_is_exceeded_and_none_is_wasted(rates: dict[str, float]) -> None
 def test_a_used_up_quota_is_rested_for_though_the_answer_was_a_success() -> None:
     times: list[float] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         times.append(run.now)
-        return Answer(200, {"ratelimit": '"hour";r=0;t=20'}) if len(times) % 5 == 0 else OK
+        return Response(200, {"ratelimit": '"hour";r=0;t=20'}) if len(times) % 5 == 0 else OK
 
     run = Simulation(200, api, batch=10)
     run.run()
@@ -290,7 +292,7 @@ def test_splitting_stops_where_its_budget_ends() -> None:
     bad = set(range(0, 20_000, 3))
     run = Simulation(20_000, refusing(bad), strategy=SplitUp(ways=2, max_requests=100), concurrency=2, batch=1_000)
     run.memory.check = lambda: None  # type: ignore[method-assign]
-    run.engine.health.proven = True
+    run.engine.breaker.is_closed = True
     run.run()
     assert run.engine.stopped
     assert "on_failure.max_requests" in run.engine.stopped.reason
@@ -300,7 +302,7 @@ def test_splitting_stops_where_its_budget_ends() -> None:
 def test_too_many_refused_records_stop_a_split() -> None:
     run = Simulation(5_000, refusing(set(range(5_000)) - {0, 1, 2}), split=True, concurrency=2, batch=1_000)
     run.memory.check = lambda: None  # type: ignore[method-assign]
-    run.engine.health.proven = True
+    run.engine.breaker.is_closed = True
     run.run()
     assert run.engine.stopped
     assert "on_failure.max_failed_ratio" in run.engine.stopped.reason
@@ -308,7 +310,7 @@ def test_too_many_refused_records_stop_a_split() -> None:
 
 
 def test_h20_one_record_that_breaks_the_server_ends_alone_and_the_others_arrive() -> None:
-    run = Simulation(1_000, lambda records: Answer(500) if 500 in records else OK, batch=1, concurrency=8, seed=3).run()
+    run = Simulation(1_000, lambda records: Response(500) if 500 in records else OK, batch=1, concurrency=8, seed=3).run()
     assert set(run.memory.failed) == {500}
     assert run.memory.delivered.total == 999
 
@@ -316,13 +318,13 @@ def test_h20_one_record_that_breaks_the_server_ends_alone_and_the_others_arrive(
 def test_h23_a_batch_applied_and_then_answered_500_is_repeated_with_its_key_and_never_split() -> None:
     applied: list[tuple[int, ...]] = []
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         if tuple(records) in applied:
             return OK  # the key is known
         applied.append(tuple(records))
-        return Answer(500)
+        return Response(500)
 
-    run = Simulation(500, api, batch=50, split=True, concurrency=3, retry={"attempts": 20}).run()
+    run = Simulation(500, api, batch=50, split=True, concurrency=3, retry={"max_attempts": 20}).run()
     assert run.memory.delivered.total == 500
     assert len(applied) == 10
     assert len(run.keys) == 10
@@ -331,11 +333,11 @@ def test_h23_a_batch_applied_and_then_answered_500_is_repeated_with_its_key_and_
 def test_renewed_credentials_cost_each_request_under_way_one_repeat() -> None:
     stale: set[int] = set()
 
-    def api(records: Sequence[int]) -> Answer:
+    def api(records: Sequence[int]) -> Response:
         first = records[0]
         if 300 <= first < 340 and first not in stale:
             stale.add(first)
-            return Answer(401, renewed=True)
+            return Response(401, credentials_renewed=True)
         return OK
 
     run = Simulation(1_000, api, batch=10, concurrency=4).run()
@@ -344,15 +346,15 @@ def test_renewed_credentials_cost_each_request_under_way_one_repeat() -> None:
 
 
 def test_credentials_that_do_not_help_even_when_new_stop_the_run() -> None:
-    run = Simulation(1_000, lambda records: Answer(401, renewed=True), batch=10, concurrency=4).run()
+    run = Simulation(1_000, lambda records: Response(401, credentials_renewed=True), batch=10, concurrency=4).run()
     assert len(run.sent) == 2
     assert run.engine.stopped
 
 
 def test_two_short_troubles_far_apart_are_not_one_long_outage() -> None:
-    health = Health(Random(0))
-    health.failure(0.0)
-    health.success()
-    health.failure(1_000.0)
-    assert health.down_for(1_000.5) == 0.5
-    assert not health.down
+    health = CircuitBreaker(Random(0))
+    health.on_failure(0.0)
+    health.on_success()
+    health.on_failure(1_000.0)
+    assert health.failing_for(1_000.5) == 0.5
+    assert not health.is_open

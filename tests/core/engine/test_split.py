@@ -16,7 +16,7 @@ def bound(n: int, k: int) -> int:
 def proven(n: int, bad: set[int], **settings: object) -> Simulation:
     """A run of one batch to an API that has taken something before, so that no probe is needed."""
     simulation = Simulation(n, refusing(bad), split=True, **settings)  # type: ignore[arg-type]
-    simulation.engine.health.proven = True
+    simulation.engine.breaker.is_closed = True
     return simulation.run()
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sendoff.engine.split_budget import Budget
+from sendoff.engine.split_budget import SplitBudget
 from sendoff_plugins.failure_strategies.split import SplitUp
 
 
-def splits(budget: Budget, planned: int) -> int:
+def splits(budget: SplitBudget, planned: int) -> int:
     """How often it lets a request be split."""
     return next(times for times in count() if budget.spent(planned))
 
@@ -28,24 +28,24 @@ def splits(budget: Budget, planned: int) -> int:
     ],
 )
 def test_a_split_counts_as_two_requests_of_as_many_as_are_allowed(options: dict[str, Any], planned: int, most: int) -> None:
-    assert splits(Budget(SplitUp(ways=2, **options)), planned) == most
+    assert splits(SplitBudget(SplitUp(ways=2, **options)), planned) == most
 
 
 def test_what_it_has_cost_is_told() -> None:
-    budget = Budget(SplitUp(ways=2, max_requests=2_000))
+    budget = SplitBudget(SplitUp(ways=2, max_requests=2_000))
     assert [budget.spent(0) for _ in range(1_000)] == [None] * 1_000
     assert budget.spent(0) == "splitting has cost 2,002 requests, more than on_failure.max_requests allows"
 
 
 def test_a_share_of_refused_records_is_looked_at_from_200_of_them_on_and_may_be_reached_but_not_passed() -> None:
-    budget = Budget(SplitUp(ways=2, max_failed_ratio=0.5))
-    budget.refused(199)
+    budget = SplitBudget(SplitUp(ways=2, max_failed_ratio=0.5))
+    budget.rejected(199)
     assert budget.spent(0) is None
-    budget.refused(1)
+    budget.rejected(1)
     assert budget.spent(0) == (
         "200 of 200 records were refused, more than on_failure.max_failed_ratio allows: it may not be the records"
     )
-    budget.passed(200)
+    budget.delivered(200)
     assert budget.spent(0) is None
-    budget.refused(1)
+    budget.rejected(1)
     assert (budget.spent(0) or "").startswith("201 of 401 records")

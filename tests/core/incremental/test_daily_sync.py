@@ -1,4 +1,4 @@
-"""`only_new`, over any mornings: whoever is new, changed or gone is told, and told once."""
+"""`incremental`, over any mornings: whoever is new, changed or gone is told, and told once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sendoff import ConfigError, SourceError
-from sendoff.incremental import settle
+from sendoff.incremental import remember_delivered
 from sendoff.testing import Project, Received, Receiver, Reply
 
 CONNECTOR = """
 source: {{use: csv, path: in.csv}}
 schema: {{id: integer, v: string}}
-only_new: {{key: [id], first_run: {first}, on_changed: {{method: PUT, url: "/{{id}}"}}, on_removed: {{url: "/{{id}}", most: 1}}}}
+incremental: {{key: [id], initial_load: {first}, on_changed: {{method: PUT, url: "/{{id}}"}}, on_removed: {{url: "/{{id}}", max_share: 1}}}}
 destination: {{url: "{url}/x", concurrency: 1}}
 send: single
 """
@@ -93,16 +93,21 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
         for morning in mornings:
             project({"in.csv": written(morning["rows"])})
             api.refused, api.left = morning["refused"], 10**9 if morning["cut"] is None else morning["cut"]
-            with mock.patch("sendoff.intake.preparer.settle", side_effect=Died if morning["crash"] else settle), suppress(Died):
-                project.run("c", accept_refusals=True)
+            with (
+                mock.patch(
+                    "sendoff.intake.preparer.remember_delivered", side_effect=Died if morning["crash"] else remember_delivered
+                ),
+                suppress(Died),
+            ):
+                project.run("c", early_stop=False)
             api.left = 10**9
-            project.run("c", accept_refusals=True)
+            project.run("c", early_stop=False)
         api.refused = set()
-        project.run("c", accept_refusals=True)
+        project.run("c", early_stop=False)
         report = project.run("c")
         assert api.twice == []
         assert api.rows == mornings[-1]["rows"]
-        assert (report.read, report.known) == (0, len(mornings[-1]["rows"]))
+        assert (report.read, report.unchanged) == (0, len(mornings[-1]["rows"]))
 
 
 @pytest.fixture
@@ -110,7 +115,7 @@ def people(project: Project, receiver: Receiver) -> Project:
     text = f"""
 source: {{use: csv, path: in.csv}}
 schema: {{id: integer, email: string}}
-only_new: {{key: [id], first_run: send}}
+incremental: {{key: [id], initial_load: send}}
 destination: {{url: "{receiver.url}"}}
 """
     return project({"connectors.d/c.yaml": text, "in.csv": "id,email\n1,a\n2,b\n"})
@@ -126,7 +131,7 @@ def test_of_equal_keys_the_first_counts(people: Project, receiver: Receiver) -> 
     people({"in.csv": "id,email\n1,a\n1,b\n2,c\n1,a\n"})
     report = people.run("c")
     assert told(receiver) == [{"id": 1, "email": "a"}, {"id": 2, "email": "c"}]
-    assert (report.read, report.known) == (2, 2)
+    assert (report.read, report.unchanged) == (2, 2)
 
 
 def test_a_row_without_its_key_is_invalid_every_time(people: Project, receiver: Receiver) -> None:
@@ -137,9 +142,9 @@ def test_a_row_without_its_key_is_invalid_every_time(people: Project, receiver: 
 
 def test_a_rejected_row_stays_new_until_it_is_delivered_retried_or_given_up(people: Project, receiver: Receiver) -> None:
     receiver.script = lambda request: Reply(400 if b'"b"' in request.body else 200)
-    first = people.run("c", accept_refusals=True)
+    first = people.run("c", early_stop=False)
     assert (first.rejected, first.delivered) == (2, 0)
-    second = people.run("c", accept_refusals=True)
+    second = people.run("c", early_stop=False)
     assert second.read == 2
     receiver.script = ()
     assert people.runner().retry(first.run).delivered == 2
@@ -148,8 +153,8 @@ def test_a_rejected_row_stays_new_until_it_is_delivered_retried_or_given_up(peop
 
     people({"in.csv": "id,email\n1,a\n2,b\n3,b\n"})
     receiver.script = lambda request: Reply(400)
-    third = people.run("c", accept_refusals=True)
-    assert people.runner().forgo(third.run) == 1
+    third = people.run("c", early_stop=False)
+    assert people.runner().dismiss(third.run) == 1
     receiver.requests.clear()
     assert people.run("c").read == 0
 
@@ -163,7 +168,7 @@ def test_what_it_knows_can_be_forgotten(people: Project, receiver: Receiver) -> 
 def test_half_the_rows_gone_at_once_is_taken_for_a_fault(project: Project) -> None:
     api = Subscribers()
     with Receiver(api) as server:
-        text = CONNECTOR.format(url=server.url, first="send").replace("most: 1", "most: 0.5")
+        text = CONNECTOR.format(url=server.url, first="send").replace("max_share: 1", "max_share: 0.5")
         project({"connectors.d/c.yaml": text, "in.csv": written(dict.fromkeys(range(40), "a"))})
         project.run("c")
         project({"in.csv": written({})})
@@ -200,7 +205,7 @@ def test_what_is_gone_at_the_api_already_is_as_good_as_taken_away(project: Proje
 def test_removed_rows_are_told_also_of_those_known_before_anybody_asked(people: Project, receiver: Receiver) -> None:
     people.run("c")
     file = people.home / "connectors.d/c.yaml"
-    file.write_text(file.read_text().replace("first_run: send", 'first_run: send, on_removed: {body: key, url: "/gone"}'))
+    file.write_text(file.read_text().replace("initial_load: send", 'initial_load: send, on_removed: {body: key, url: "/gone"}'))
     people.run("c")
     people({"in.csv": "id,email\n1,a\n"})
     people.run("c")
@@ -226,7 +231,7 @@ def test_another_key_is_refused_and_other_columns_are_where_there_is_no_key(peop
 
 def test_a_field_more_in_the_schema_resends_nothing(people: Project, receiver: Receiver) -> None:
     file = people.home / "connectors.d/c.yaml"
-    file.write_text(file.read_text().replace("first_run: send", "first_run: send, changed: resend"))
+    file.write_text(file.read_text().replace("initial_load: send", "initial_load: send, changed: resend"))
     people.run("c")
     file.write_text(file.read_text().replace("email: string", "email: string, more: {type: string, nullable: true}"))
     people({"in.csv": "id,email,more\n1,a,x\n2,b,y\n"})
@@ -240,7 +245,7 @@ def test_a_field_more_in_the_schema_resends_nothing(people: Project, receiver: R
 def test_to_ask_for_changes_later_resends_nothing_that_changed_before(people: Project, receiver: Receiver) -> None:
     people.run("c")
     file = people.home / "connectors.d/c.yaml"
-    file.write_text(file.read_text().replace("first_run: send", "first_run: send, changed: resend"))
+    file.write_text(file.read_text().replace("initial_load: send", "initial_load: send, changed: resend"))
     people({"in.csv": "id,email\n1,aa\n2,b\n"})
     assert people.run("c").read == 0
     people({"in.csv": "id,email\n1,aa\n2,bb\n"})
@@ -250,22 +255,22 @@ def test_to_ask_for_changes_later_resends_nothing_that_changed_before(people: Pr
 
 
 @pytest.mark.parametrize(
-    "only_new, sentence",
+    "incremental, sentence",
     [
-        ("{key: [id]}", "only_new.first_run: is missing"),
-        ("{key: [idd], first_run: skip}", "no field is named 'idd'; did you mean 'id'?"),
-        ("{first_run: skip, changed: resend}", "needs `key`"),
-        ("{first_run: skip, on_removed: {}}", "only_new.on_removed: needs `key`"),
-        ("{key: [id], first_run: skip, on_removed: {}}", "the URL must hold {id}, or `body: key`"),
-        ("{key: [id], first_run: skip, on_removed: {url: '/{email}'}}", "{email} is not in the key"),
-        ("{key: [id], first_run: skip, on_removed: {url: 'http://other/{id}'}}", "must be at the scheme, host and port"),
-        ("{key: [id], first_run: skip, changed: ignore, on_changed: {}}", "leave one of them out"),
-        ("{key: [id], first_run: skip, on_changed: {url: '/{mail}'}}", "no field is sent as 'mail'; did you mean 'email'?"),
+        ("{key: [id]}", "incremental.initial_load: is missing"),
+        ("{key: [idd], initial_load: skip}", "no field is named 'idd'; did you mean 'id'?"),
+        ("{initial_load: skip, changed: resend}", "needs `key`"),
+        ("{initial_load: skip, on_removed: {}}", "incremental.on_removed: needs `key`"),
+        ("{key: [id], initial_load: skip, on_removed: {}}", "the URL must hold {id}, or `body: key`"),
+        ("{key: [id], initial_load: skip, on_removed: {url: '/{email}'}}", "{email} is not in the key"),
+        ("{key: [id], initial_load: skip, on_removed: {url: 'http://other/{id}'}}", "must be at the scheme, host and port"),
+        ("{key: [id], initial_load: skip, changed: ignore, on_changed: {}}", "leave one of them out"),
+        ("{key: [id], initial_load: skip, on_changed: {url: '/{mail}'}}", "no field is sent as 'mail'; did you mean 'email'?"),
     ],
 )
-def test_what_does_not_fit_is_told(people: Project, only_new: str, sentence: str) -> None:
+def test_what_does_not_fit_is_told(people: Project, incremental: str, sentence: str) -> None:
     file = people.home / "connectors.d/c.yaml"
-    file.write_text(file.read_text().replace("{key: [id], first_run: send}", only_new))
+    file.write_text(file.read_text().replace("{key: [id], initial_load: send}", incremental))
     with pytest.raises(ConfigError) as caught:
         people.run("c")
     assert sentence in str(caught.value)

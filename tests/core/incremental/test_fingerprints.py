@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff import jsonlib
-from sendoff.incremental import Rule, prints_of
+from sendoff.incremental import IncrementalRule, fingerprint_rows
 from sendoff.records import Page, from_mappings
 
-RULE = Rule(("k",), "send", None, resend=True)
+RULE = IncrementalRule(("k",), "send", None, resend=True)
 VALUES = st.one_of(
     st.none(), st.text(max_size=5), st.integers(-(2**70), 2**70), st.booleans(), st.dates(), st.datetimes(),
     st.floats(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False),
@@ -20,8 +20,8 @@ VALUES = st.one_of(
 ROWS = st.lists(st.fixed_dictionaries({"k": st.integers(0, 9), "v": VALUES, "w": st.text(max_size=3)}), min_size=1, max_size=6)
 
 
-def of(rows: list[dict[str, Any]], rule: Rule = RULE) -> list[tuple[bytes | None, bytes]]:
-    prints = prints_of(from_mappings(rows), rule)
+def of(rows: list[dict[str, Any]], rule: IncrementalRule = RULE) -> list[tuple[bytes | None, bytes]]:
+    prints = fingerprint_rows(from_mappings(rows), rule)
     return list(zip(prints.keys, prints.states, strict=True))
 
 
@@ -46,8 +46,8 @@ def test_values_with_another_text_are_another_state(one: Any, other: Any) -> Non
 
 
 def test_text_numbers_and_spreadsheet_numbers_are_one() -> None:
-    text = Page(pl.DataFrame({"k": ["1"], "v": ["20"], "w": [""]}), text=True)
-    assert prints_of(text, RULE) == prints_of(from_mappings([{"k": 1, "v": 20.0, "w": None}]), RULE)
+    text = Page(pl.DataFrame({"k": ["1"], "v": ["20"], "w": [""]}), all_text=True)
+    assert fingerprint_rows(text, RULE) == fingerprint_rows(from_mappings([{"k": 1, "v": 20.0, "w": None}]), RULE)
 
 
 def test_a_column_more_that_is_empty_changes_nothing_and_one_with_a_value_does() -> None:
@@ -61,7 +61,7 @@ def test_values_do_not_run_into_each_other() -> None:
 
 
 def test_without_a_key_a_row_is_known_by_all_it_holds() -> None:
-    rule = Rule((), "send", ("v",))
+    rule = IncrementalRule((), "send", ("v",))
     same, other, third = (key for key, _ in of([{"v": 1, "w": 1}, {"v": 1, "w": 2}, {"v": 2, "w": 1}], rule))
     assert same == other != third
 

@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff.incremental.key_index import Known, frame
+from sendoff.incremental.key_index import KeyIndex, frame
 
 # Few first halves, so that keys meet in them.
 KEYS = st.tuples(st.integers(0, 5), st.integers(0, 200)).map(lambda pair: pair[0].to_bytes(8) + pair[1].to_bytes(8))
@@ -19,7 +19,7 @@ def test_it_finds_what_was_put_in_and_nothing_else(begun: list[dict[bytes, bytes
     mirror: dict[bytes, bytes] = {}
     for some in begun:
         mirror |= some
-    known = Known([sorted(mirror.items())] if mirror else [])
+    known = KeyIndex([sorted(mirror.items())] if mirror else [])
     for some in added:
         new = {key: state for key, state in some.items() if key not in mirror}
         known.add(frame([*new], [*new.values()]))
@@ -32,7 +32,7 @@ def test_it_finds_what_was_put_in_and_nothing_else(begun: list[dict[bytes, bytes
 
 
 def test_many_small_additions_stay_few_levels() -> None:
-    known = Known()
+    known = KeyIndex()
     for _ in range(300):
         keys = [os.urandom(16) for _ in range(10)]
         known.add(frame(keys, [bytes(8)] * 10))

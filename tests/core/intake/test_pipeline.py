@@ -8,26 +8,26 @@ import polars as pl
 import pytest
 
 from sendoff import Sender, SourceError
-from sendoff.intake.pipeline import Read, Reader
+from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.records import Page
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
 from sendoff_plugins.senders.single import Single
 
 
-def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[Read]:
+def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[EncodedPage]:
     to = SimpleNamespace(idempotency={"form": "text"})
     connector = SimpleNamespace(
         schema=schema, validators=validators, sender=sender, router=None, variants={}, order_by=None, destination=to
     )  # fmt: skip
-    return list(Reader(connector, lambda span, digest: "k").read(pages))  # type: ignore[arg-type]
+    return list(Pipeline(connector, lambda span, digest: "k").read(pages))  # type: ignore[arg-type]
 
 
 SCHEMA = Schema([declare("n", {"type": "integer"})], unknown="drop")
 
 
 def test_blocks_follow_each_other_without_holes_whatever_is_invalid() -> None:
-    pages = [Page(pl.DataFrame({"n": cells}), "f", text=True) for cells in (["1", "x", "2"], ["x"], ["3", "y", "4", "z"])]
+    pages = [Page(pl.DataFrame({"n": cells}), "f", all_text=True) for cells in (["1", "x", "2"], ["x"], ["3", "y", "4", "z"])]
     found = list(read(pages, SCHEMA, [], Batch(max_records=9, max_bytes=None)))
     assert [(each.block.lo, each.block.hi, each.block.data) for each in found] == [
         (0, 2, b'{"n":1},{"n":2}'),
@@ -41,12 +41,12 @@ def test_blocks_follow_each_other_without_holes_whatever_is_invalid() -> None:
 def test_a_column_that_a_template_names_must_be_there() -> None:
     sender = Batch(max_records=9, max_bytes=None, record={"a": "$m"})
     with pytest.raises(SourceError, match="f: no column 'm', which the connector makes requests of"):
-        read([Page(pl.DataFrame({"n": ["1"]}), "f", text=True)], SCHEMA, [], sender)
+        read([Page(pl.DataFrame({"n": ["1"]}), "f", all_text=True)], SCHEMA, [], sender)
 
 
 @pytest.mark.parametrize(("sender", "around"), [(Batch(max_records=9, max_bytes=11), 2), (Single(max_bytes=9), 0)])
 def test_a_record_that_alone_is_a_byte_too_large_is_set_aside_and_one_that_just_fits_is_not(sender, around) -> None:
-    page = Page(pl.DataFrame({"n": ["123", "1234", "12345"]}), "f", text=True)
+    page = Page(pl.DataFrame({"n": ["123", "1234", "12345"]}), "f", all_text=True)
     (found,) = read([page], SCHEMA, [], sender)
     assert found.block.data == b'{"n":123}'
     assert [failure.position for failure in found.invalid] == [1, 2]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sendoff.intake.prefetch import ahead
+from sendoff.intake.prefetch import prefetch
 
 
 def test_the_items_come_in_order_and_an_error_in_its_place() -> None:
@@ -15,11 +15,11 @@ def test_the_items_come_in_order_and_an_error_in_its_place() -> None:
         yield from range(5)
         raise LookupError("broken")
 
-    found = ahead(items())
+    found = prefetch(items())
     assert [next(found) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(LookupError, match="broken"):
         next(found)
-    assert list(ahead(range(100))) == list(range(100))
+    assert list(prefetch(range(100))) == list(range(100))
 
 
 def test_who_stops_asking_stops_the_making() -> None:
@@ -30,7 +30,7 @@ def test_who_stops_asking_stops_the_making() -> None:
             made.append(at)
             yield at
 
-    found = ahead(items())
+    found = prefetch(items())
     next(found)
     found.close()  # type: ignore[attr-defined]  # a generator's
     assert not [thread for thread in threading.enumerate() if thread.name == "sendoff-ahead"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.ledger.inbox import KEPT, Full, Inboxes, latest
+from sendoff.ledger.inbox import KEPT, Inboxes, InboxFull, last_post_id
 
 
 class Clock:
@@ -35,14 +35,14 @@ def test_posts_come_out_in_the_order_they_came(inboxes: Inboxes, tmp_path: Path)
     inboxes.put("b", "json", b"other", key=None, most_bytes=100)
     assert [post.body for post in inboxes.waiting("a", 0)] == [b"0", b"1", b"2", b"3", b"4"]
     assert [post.body for post in inboxes.waiting("a", 3)] == [b"3", b"4"]
-    assert latest(tmp_path, "b") == inboxes.latest("b") == 6
+    assert last_post_id(tmp_path, "b") == inboxes.last_post_id("b") == 6
 
 
 def test_a_post_is_known_by_its_key_also_after_it_was_taken_over_and_for_a_month(inboxes: Inboxes, clock: Clock) -> None:
     assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
     assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
     assert inboxes.put("b", "json", b"x", key="k", most_bytes=100)
-    inboxes.taken_over("a", 1)
+    inboxes.acknowledge("a", 1)
     assert not inboxes.put("a", "json", b"x", key="k", most_bytes=100)
     clock.now += KEPT + 1
     assert inboxes.put("a", "json", b"x", key="k", most_bytes=100)
@@ -50,9 +50,9 @@ def test_a_post_is_known_by_its_key_also_after_it_was_taken_over_and_for_a_month
 
 def test_more_than_there_is_room_for_is_refused_until_there_is_room(inboxes: Inboxes) -> None:
     inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
-    with pytest.raises(Full, match="60 bytes wait here already"):
+    with pytest.raises(InboxFull, match="60 bytes wait here already"):
         inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
     inboxes.put("b", "json", b"x" * 60, key=None, most_bytes=100)
-    inboxes.taken_over("a", inboxes.latest("a"))
+    inboxes.acknowledge("a", inboxes.last_post_id("a"))
     assert inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
     assert [post.id for post in inboxes.waiting("a", 0)] == [3], "numbers are not used twice"

@@ -42,9 +42,9 @@ def test_mappings_come_back_as_they_were(tmp_path: Path, rows: list[dict]) -> No
 
 
 def test_pages_keep_their_places_and_faults(tmp_path: Path) -> None:
-    page = Page(pl.DataFrame({"a": ["1", None]}), "f.csv", [2, 5], {1: "ragged"}, text=True)
+    page = Page(pl.DataFrame({"a": ["1", None]}), "f.csv", [2, 5], {1: "ragged"}, all_text=True)
     (found,) = spool.write(tmp_path / "x.pages", [page]).read(None)
-    assert (found.file, list(found.lines), found.faults, found.text, found.fixed) == (
+    assert (found.file, list(found.lines), found.row_errors, found.all_text, found.uniform) == (
         "f.csv",
         [2, 5],
         {1: "ragged"},

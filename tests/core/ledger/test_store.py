@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, SourceChanged
-from sendoff.ledger import Changes, Failure, Kept, Ledger, Piece, RunState, Sent
-from sendoff.ledger.delivered_rows import Sifted
-from sendoff.ledger.locks import held
+from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, Ledger, RequestRecord, RunState
+from sendoff.ledger.delivered_rows import FilterSummary
+from sendoff.ledger.locks import is_locked
 from sendoff.records import Span
 
 
@@ -37,7 +37,7 @@ def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
 
 
 def begun(ledger: Ledger, connector: str = "c", **more: Any) -> RunState:
-    return ledger.begin(connector, shape=b"s", fingerprint=b"f", **more)
+    return ledger.begin(connector, config_digest=b"s", fingerprint=b"f", **more)
 
 
 def rows(ledger: Ledger, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -54,7 +54,7 @@ def rejected(position: int, **more: Any) -> Failure:
 def test_a_run_begins_with_what_it_was_given(ledger: Ledger, clock: Clock) -> None:
     state = begun(ledger, source="spool", cursor='{"at": 3}')
     assert (state.id, state.connector, state.generation, state.source) == (1, "c", 1, "spool")
-    assert (state.resumed, state.retry_of, state.planned, state.known, state.pieces) == (False, None, 0, 0, [])
+    assert (state.resumed, state.retry_of, state.planned, state.unchanged, state.chunks) == (False, None, 0, 0, [])
     assert rows(
         ledger, "run", "id, connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor"
     ) == [(1, "c", 1, "running", None, "spool", b"f", b"s", 1_000.0, '{"at": 3}')]
@@ -66,12 +66,12 @@ def test_generations_are_counted_for_each_connector(ledger: Ledger) -> None:
 
 
 def test_how_rows_were_chosen_begins_with_the_run(ledger: Ledger) -> None:
-    sifted = Sifted('["id"]', '["id", "x"]', '{"by": "id"}', 7)
-    state = begun(ledger, sifted=sifted)
-    assert state.known == 7
+    sifted = FilterSummary('["id"]', '["id", "x"]', '{"by": "id"}', 7)
+    state = begun(ledger, filter_summary=sifted)
+    assert state.unchanged == 7
     assert rows(ledger, "run", "rule, known, settled") == [('{"by": "id"}', 7, 0)]
-    assert ledger.memory("c").begun == ('["id"]', '["id", "x"]')
-    assert begun(ledger, "d").known == 0
+    assert ledger.delivered_rows("c").known_by == ('["id"]', '["id", "x"]')
+    assert begun(ledger, "d").unchanged == 0
 
 
 def test_a_retry_claims_the_failed_records_nobody_else_has(ledger: Ledger) -> None:
@@ -86,9 +86,9 @@ def test_a_retry_claims_the_failed_records_nobody_else_has(ledger: Ledger) -> No
 
 def test_what_was_cut_short_is_read_back_whole(ledger: Ledger) -> None:
     state = begun(ledger, "other")
-    ledger.commit(state, Changes(opened=[Piece(0, 1, 1)], planned=1))
-    state = begun(ledger, retry_of=1, sifted=Sifted("k", "c", "r", 4))
-    pieces = [Piece(0, 9, 5, b"x", (Span(0, 3), Span(7, 9))), Piece(10, 20, 1, b"y")]
+    ledger.commit(state, Changes(opened=[Chunk(0, 1, 1)], planned=1))
+    state = begun(ledger, retry_of=1, filter_summary=FilterSummary("k", "c", "r", 4))
+    pieces = [Chunk(0, 9, 5, b"x", (Span(0, 3), Span(7, 9))), Chunk(10, 20, 1, b"y")]
     failed = [rejected(3), rejected(4), rejected(6), Failure("invalid", 2, "f.csv", 4, "id: must be", "{}")]
     ledger.commit(
         state,
@@ -100,9 +100,9 @@ def test_what_was_cut_short_is_read_back_whole(ledger: Ledger) -> None:
     found.delivered = found.failed = state.failed
     assert found == RunState(
         2, "c", 1, "connector", resumed=True, retry_of=1, planned=20, read=25, requests=3, retries=2, bytes=999, invalid=1,
-        rejected=3, pieces=pieces, delivered=state.failed, failed=state.failed, known=4,
+        rejected=3, chunks=pieces, delivered=state.failed, failed=state.failed, unchanged=4,
     )  # fmt: skip
-    assert [piece.spans for piece in found.pieces] == [(Span(0, 3), Span(7, 9)), (Span(10, 20),)]
+    assert [piece.spans for piece in found.chunks] == [(Span(0, 3), Span(7, 9)), (Span(10, 20),)]
 
 
 @pytest.mark.parametrize("outcome", ["running", "stopped", "interrupted"])
@@ -140,20 +140,20 @@ def test_a_run_that_is_gone_on_with_runs_again_and_is_counted(ledger: Ledger) ->
     state = begun(ledger)
     begun(ledger, "d")
     ledger.end(state, "stopped", read=0, seconds=0.0, because="no")
-    assert ledger.resume(state, shape=b"s", fingerprint=b"f", what="f.csv") is state
+    assert ledger.resume(state, config_digest=b"s", fingerprint=b"f", what="f.csv") is state
     assert rows(ledger, "run", "state, starts, stopped_because") == [("running", 2, None), ("running", 1, None)]
 
 
 def test_a_run_whose_connector_or_source_changed_is_not_gone_on_with(ledger: Ledger) -> None:
     state = begun(ledger)
     with pytest.raises(ConfigError) as changed:
-        ledger.resume(state, shape=b"other", fingerprint=b"f", what="f.csv")
+        ledger.resume(state, config_digest=b"other", fingerprint=b"f", what="f.csv")
     assert str(changed.value) == (
         "run 1 of c was cut short, and since then its source, schema, validators or sender changed in the file; "
         "change them back, or give up what is left of it with `sendoff run c --restart`"
     )
     with pytest.raises(SourceChanged) as source:
-        ledger.resume(state, shape=b"s", fingerprint=b"other", what="f.csv")
+        ledger.resume(state, config_digest=b"s", fingerprint=b"other", what="f.csv")
     assert str(source.value) == (
         "run 1 of c was cut short, and f.csv changed since then; put back what it read, "
         "or give up what is left of it with `sendoff run c --restart`"
@@ -190,11 +190,11 @@ def test_the_cursor_is_of_the_last_run_that_counts(ledger: Ledger) -> None:
 def test_a_group_is_written_down_as_it_is(ledger: Ledger, clock: Clock) -> None:
     state = begun(ledger)
     failure = Failure("rejected", 7, "f.csv", 9, "400: no", '{"a":1}', 400, 3, True, True, "changed")
-    sent = Sent(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, 200, "delivered", "", 0.25)
-    kept = Kept(0, 5, "f.csv", 2, {"job": "j"})
+    sent = RequestRecord(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, 200, "delivered", "", 0.25)
+    kept = CapturedResult(0, 5, "f.csv", 2, {"job": "j"})
     ledger.commit(
         state,
-        Changes([], [Piece(5, 6, 1, b"d"), Piece(8, 12, 2, b"e", (Span(8, 9), Span(11, 12)))], [Span(0, 5)], [failure], [sent],
+        Changes([], [Chunk(5, 6, 1, b"d"), Chunk(8, 12, 2, b"e", (Span(8, 9), Span(11, 12)))], [Span(0, 5)], [failure], [sent],
                 [kept], 1, 2, 77, 12, 20),
     )  # fmt: skip
     assert rows(ledger, "piece") == [(1, 5, 6, 1, b"d", None), (1, 8, 12, 2, b"e", "[[8,9],[11,12]]")]
@@ -210,7 +210,7 @@ def test_a_group_is_written_down_as_it_is(ledger: Ledger, clock: Clock) -> None:
 def test_groups_add_up(ledger: Ledger) -> None:
     state, other = begun(ledger), begun(ledger, "d")
     for run in (state, other):
-        ledger.commit(run, Changes(opened=[Piece(0, 10, 10)], planned=10, read=9, requests=1, retries=1, bytes=10))
+        ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10, read=9, requests=1, retries=1, bytes=10))
     ledger.commit(state, Changes(delivered=[Span(0, 2), Span(4, 6)], requests=2, retries=3, bytes=4, read=5))
     ledger.commit(
         state, Changes(closed=[0], delivered=[Span(6, 10), Span(2, 4)], failed=[rejected(1), rejected(1, attempts=9)])
@@ -224,8 +224,8 @@ def test_groups_add_up(ledger: Ledger) -> None:
 def test_a_request_and_what_was_captured_may_be_told_again(ledger: Ledger) -> None:
     state = begun(ledger)
     for status in (500, 200):
-        sent = Sent(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, status, "delivered", "", 0.25)
-        ledger.commit(state, Changes(sent=[sent], kept=[Kept(0, 5, "f.csv", 2, {"at": status})]))
+        sent = RequestRecord(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, status, "delivered", "", 0.25)
+        ledger.commit(state, Changes(sent=[sent], captured=[CapturedResult(0, 5, "f.csv", 2, {"at": status})]))
     assert rows(ledger, "request", "status") == [(200,)]
     assert [json.loads(row[0]) for row in rows(ledger, "result", "captured")] == [{"at": 200}]
 
@@ -236,9 +236,9 @@ def test_a_request_and_what_was_captured_may_be_told_again(ledger: Ledger) -> No
 def test_a_run_that_is_given_up_holds_nothing_any_more(ledger: Ledger, clock: Clock) -> None:
     state, other = begun(ledger), begun(ledger, "d")
     for run in (state, other):
-        ledger.commit(run, Changes(opened=[Piece(0, 10, 10)], planned=10))
+        ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10))
     clock.now = 3_000.0
-    ledger.abandon(state)
+    ledger.discard(state)
     assert rows(ledger, "run", "state, ended_at") == [("abandoned", 3_000.0), ("running", None)]
     assert rows(ledger, "piece", "run") == [(2,)]
 
@@ -251,7 +251,7 @@ def test_a_retry_that_is_given_up_lets_go_of_what_it_did_not_settle(ledger: Ledg
     # Its rows: the invalid one, then five. The third of them is invalid once more, so ordinal 2 is the row of record 3.
     again = Failure("invalid", 3, "run 1", 1, "id: must be", "{}")
     ledger.commit(retry, Changes(planned=5, delivered=[Span(0, 2)], failed=[again, rejected(2)]))
-    ledger.abandon(retry)
+    ledger.discard(retry)
     assert rows(ledger, "failed WHERE run = 1", "kind, position, retried_by") == [
         ("invalid", 9, 2), ("rejected", 0, 2), ("rejected", 1, None), ("rejected", 2, 2), ("rejected", 3, None),
         ("rejected", 4, None),
@@ -270,7 +270,7 @@ def test_of_a_corrected_file_all_or_none_is_let_go(ledger: Ledger, settled: str)
         ledger.commit(retry, Changes(failed=[rejected(0)]))
     found = ledger.unfinished("c")
     assert found
-    ledger.abandon(found)
+    ledger.discard(found)
     kept = 2 if settled else None
     assert rows(ledger, "failed WHERE run = 1", "retried_by") == [(kept,), (kept,)]
 
@@ -281,19 +281,19 @@ def test_of_a_corrected_file_all_or_none_is_let_go(ledger: Ledger, settled: str)
 def test_a_destination_is_remembered_as_down_since_its_first_failure_and_forgotten_when_well(
     ledger: Ledger, clock: Clock
 ) -> None:
-    assert ledger.remembered("http://x") == (False, 0.0)
-    ledger.remember("http://x", down=True, rest=None)
-    ledger.remember("http://y", down=False, rest=60.0)
-    assert (ledger.remembered("http://x"), ledger.remembered("http://y")) == ((True, 0.0), (False, 60.0))
+    assert ledger.destination_health("http://x") == (False, 0.0)
+    ledger.save_destination_health("http://x", down=True, rest=None)
+    ledger.save_destination_health("http://y", down=False, rest=60.0)
+    assert (ledger.destination_health("http://x"), ledger.destination_health("http://y")) == ((True, 0.0), (False, 60.0))
     clock.now += 10
-    ledger.remember("http://x", down=True, rest=5.0)
+    ledger.save_destination_health("http://x", down=True, rest=5.0)
     assert rows(ledger, "destination") == [("http://x", 1_000.0, 1_015.0), ("http://y", None, 1_060.0)]
-    assert (ledger.remembered("http://x"), ledger.remembered("http://y")) == ((True, 5.0), (False, 50.0))
+    assert (ledger.destination_health("http://x"), ledger.destination_health("http://y")) == ((True, 5.0), (False, 50.0))
     clock.now += 100
-    assert ledger.remembered("http://y") == (False, 0.0)
-    ledger.remember("http://x", down=False, rest=1.0)
-    assert ledger.remembered("http://x") == (False, 1.0)
-    ledger.remember("http://x", down=False, rest=None)
+    assert ledger.destination_health("http://y") == (False, 0.0)
+    ledger.save_destination_health("http://x", down=False, rest=1.0)
+    assert ledger.destination_health("http://x") == (False, 1.0)
+    ledger.save_destination_health("http://x", down=False, rest=None)
     assert rows(ledger, "destination", "origin") == [("http://y",)]
 
 
@@ -308,17 +308,17 @@ def test_files_are_their_owner_s_alone(ledger: Ledger) -> None:
 
 def test_a_lock_tells_who_has_it_and_is_free_afterwards(ledger: Ledger) -> None:
     directory = ledger.directory / "locks"
-    assert not held(directory, "c")
+    assert not is_locked(directory, "c")
     with ledger.lock("c"):
-        assert held(directory, "c")
-        assert not held(directory, "d")
+        assert is_locked(directory, "c")
+        assert not is_locked(directory, "d")
         with pytest.raises(
             Locked, match=r"^c is running already in process \d+, since \d{4}-[-0-9: ]+; try again when it is done$"
         ):
             ledger.lock("c").__enter__()
         with ledger.lock("d"):
             pass
-    assert not held(directory, "c")
+    assert not is_locked(directory, "c")
     (directory / "c.lock").write_text("[]")
     with ledger.lock("c"):
         assert json.loads((directory / "c.lock").read_text()).keys() == {"pid", "since"}
@@ -334,6 +334,6 @@ def test_a_holder_that_left_no_word_that_can_be_read_is_still_a_holder(ledger: L
 
 def test_an_error_inside_a_transaction_undoes_all_of_it_and_the_next_one_goes(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="^the ledger cannot be written: .*; nothing more is sent$"):
-        ledger.commit(begun(ledger), Changes(opened=[Piece(0, 1, 1), Piece(0, 1, 1)]))
+        ledger.commit(begun(ledger), Changes(opened=[Chunk(0, 1, 1), Chunk(0, 1, 1)]))
     assert rows(ledger, "piece") == []
     assert begun(ledger).id == 2

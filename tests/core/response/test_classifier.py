@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import Answer
+from sendoff import Response
 from sendoff.jsonlib import jsonpath
-from sendoff.response import Kind, Policy, Verdict, judge
+from sendoff.response import Policy, Verdict, VerdictKind, classify
 from sendoff.response.policy import statuses
-from sendoff.response.rate_headers import quota_rest, retry_after
+from sendoff.response.rate_headers import quota_reset_delay, retry_after
 
 JSON = {"content-type": "application/json"}
 
 
-def answered(status: int, body: Any = None, **headers: str) -> Answer:
+def answered(status: int, body: Any = None, **headers: str) -> Response:
     raw = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return Answer(status, {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}, raw)
+    return Response(status, {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}, raw)
 
 
-def verdict(answer: Answer, rules: dict[str, Any] | None = None, count: int = 3, **settings: Any) -> Verdict:
-    return judge(answer, Policy.of(rules or {}), count=count, **settings)
+def verdict(answer: Response, rules: dict[str, Any] | None = None, count: int = 3, **settings: Any) -> Verdict:
+    return classify(answer, Policy.of(rules or {}), count=count, **settings)
 
 
 # The table of statuses.
@@ -33,19 +33,19 @@ def verdict(answer: Answer, rules: dict[str, Any] | None = None, count: int = 3,
 @pytest.mark.parametrize(
     ("rules", "status", "kind"),
     [
-        ({"404": "rejected"}, 404, Kind.REJECTED),
-        ({"409": "delivered"}, 409, Kind.DELIVERED),
-        ({"4xx": "rejected", "404": "stop"}, 404, Kind.STOP),
-        ({"4xx": "rejected", "404": "stop"}, 418, Kind.REJECTED),
-        ({"500-599": "stop", "503": "retry"}, 503, Kind.RETRY),
-        ({"500-599": "stop", "503": "retry"}, 502, Kind.STOP),
-        ({"400": "too_large"}, 400, Kind.TOO_LARGE),
-        ({"202": "retry"}, 202, Kind.RETRY),
-        ({"207": "delivered"}, 207, Kind.DELIVERED),
-        ({"302": "delivered"}, 302, Kind.DELIVERED),
+        ({"404": "rejected"}, 404, VerdictKind.REJECTED),
+        ({"409": "delivered"}, 409, VerdictKind.DELIVERED),
+        ({"4xx": "rejected", "404": "stop"}, 404, VerdictKind.STOP),
+        ({"4xx": "rejected", "404": "stop"}, 418, VerdictKind.REJECTED),
+        ({"500-599": "stop", "503": "retry"}, 503, VerdictKind.RETRY),
+        ({"500-599": "stop", "503": "retry"}, 502, VerdictKind.STOP),
+        ({"400": "too_large"}, 400, VerdictKind.TOO_LARGE),
+        ({"202": "retry"}, 202, VerdictKind.RETRY),
+        ({"207": "delivered"}, 207, VerdictKind.DELIVERED),
+        ({"302": "delivered"}, 302, VerdictKind.DELIVERED),
     ],
 )
-def test_the_owner_of_a_destination_says_what_a_status_means(rules: dict[str, str], status: int, kind: Kind) -> None:
+def test_the_owner_of_a_destination_says_what_a_status_means(rules: dict[str, str], status: int, kind: VerdictKind) -> None:
     assert verdict(answered(status), {"statuses": rules}).kind is kind
 
 
@@ -65,9 +65,9 @@ def test_what_is_no_status_is_told(text: str) -> None:
 
 def test_a_200_that_says_no_is_a_refusal_with_its_reason() -> None:
     rules = {"delivered_when": {"path": "$.ok", "equals": True}, "reason": "$.why"}
-    assert verdict(answered(200, {"ok": True}), rules).kind is Kind.DELIVERED
+    assert verdict(answered(200, {"ok": True}), rules).kind is VerdictKind.DELIVERED
     found = verdict(answered(200, {"ok": False, "why": "no such list"}), rules)
-    assert (found.kind, found.reason) == (Kind.REJECTED, "200: no such list")
+    assert (found.kind, found.reason) == (VerdictKind.REJECTED, "200: no such list")
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,23 @@ def test_a_200_that_says_no_is_a_refusal_with_its_reason() -> None:
 )
 def test_a_success_that_cannot_be_read_as_declared_stops_the_run(body: Any, headers: dict[str, str]) -> None:
     found = verdict(answered(200, body, **headers), {"delivered_when": {"path": "$.ok", "equals": True}})
-    assert found.kind is Kind.STOP
+    assert found.kind is VerdictKind.STOP
     assert found.reason.startswith("200: ")
 
 
 def test_true_is_not_one() -> None:
     rules = {"delivered_when": {"path": "$.ok", "equals": 1}}
-    assert verdict(answered(200, {"ok": True}), rules).kind is Kind.REJECTED
+    assert verdict(answered(200, {"ok": True}), rules).kind is VerdictKind.REJECTED
 
 
 def test_h10_a_page_for_people_is_no_success_unless_it_is_said_to_be_one() -> None:
     page = answered(200, "<!DOCTYPE html><html><title>Sign in</title>", content_type="text/html")
     found = verdict(page)
-    assert found.kind is Kind.STOP
+    assert found.kind is VerdictKind.STOP
     assert "Sign in" in found.reason
-    assert "answers.content_type" in found.reason
-    assert verdict(page, {"content_type": "text/html"}).kind is Kind.DELIVERED
-    assert verdict(answered(200, "OK", content_type="text/html")).kind is Kind.DELIVERED
+    assert "response.content_type" in found.reason
+    assert verdict(page, {"content_type": "text/html"}).kind is VerdictKind.DELIVERED
+    assert verdict(answered(200, "OK", content_type="text/html")).kind is VerdictKind.DELIVERED
 
 
 def test_conditions_come_before_the_table_and_the_gravest_first() -> None:
@@ -112,11 +112,11 @@ def test_conditions_come_before_the_table_and_the_gravest_first() -> None:
         "stop_when": {"text": "suspended"},
         "rejected_when": {"path": "$.status", "equals": "error"},
     }
-    assert verdict(answered(400, {"detail": "Too many rows"}), rules).kind is Kind.TOO_LARGE
-    assert verdict(answered(422, {"detail": "Too many rows"}), rules).kind is Kind.REJECTED
-    assert verdict(answered(200, {"code": 17}), rules).kind is Kind.RETRY
-    assert verdict(answered(200, {"code": 19}), rules).kind is Kind.DELIVERED
-    assert verdict(answered(400, {"detail": "account suspended", "code": 17}), rules).kind is Kind.STOP
+    assert verdict(answered(400, {"detail": "Too many rows"}), rules).kind is VerdictKind.TOO_LARGE
+    assert verdict(answered(422, {"detail": "Too many rows"}), rules).kind is VerdictKind.REJECTED
+    assert verdict(answered(200, {"code": 17}), rules).kind is VerdictKind.RETRY
+    assert verdict(answered(200, {"code": 19}), rules).kind is VerdictKind.DELIVERED
+    assert verdict(answered(400, {"detail": "account suspended", "code": 17}), rules).kind is VerdictKind.STOP
     assert verdict(answered(200, {"status": "error", "message": "no"}), rules).reason == "200: no"
 
 
@@ -132,15 +132,15 @@ def ids(field: str) -> list[Any]:
 
 
 def kinds(found: Verdict, count: int = 3) -> list[str]:
-    return [found.apart[at].kind.value if at in found.apart else "delivered" for at in range(count)]
+    return [found.per_record[at].kind.value if at in found.per_record else "delivered" for at in range(count)]
 
 
 def test_results_in_order_with_a_status_each() -> None:
     body = {"results": [{"status": 201}, {"status": 400, "error": "no email"}, {"status": 429}]}
     found = verdict(answered(200, body), {"records": BY_ORDER})
-    assert found.kind is Kind.PARTIAL
+    assert found.kind is VerdictKind.PARTIAL
     assert kinds(found) == ["delivered", "rejected", "retry"]
-    assert found.apart[1].reason == "400: no email"
+    assert found.per_record[1].reason == "400: no email"
 
 
 def test_results_nested_one_level_under_any_one_key() -> None:
@@ -148,13 +148,13 @@ def test_results_nested_one_level_under_any_one_key() -> None:
     rules = {"at": "$.items", "status": "$.*.status", "reason": "$.*.error.reason"}
     found = verdict(answered(200, body), {"records": rules}, count=2)
     assert kinds(found, 2) == ["delivered", "rejected"]
-    assert found.apart[1].reason == "409: exists"
+    assert found.per_record[1].reason == "409: exists"
 
 
 def test_a_list_of_the_bad_ones_only() -> None:
     found = verdict(answered(200, {"errors": [{"row": 2, "text": "bad"}]}), {"records": {**BY_INDEX, "first": 1}})
     assert kinds(found) == ["delivered", "rejected", "delivered"]
-    assert found.apart[1].reason == "200: bad"
+    assert found.per_record[1].reason == "200: bad"
     assert kinds(verdict(answered(200, {"errors": []}), {"records": BY_INDEX})) == ["delivered"] * 3
     bare = {"at": "$.failed", "index": "$"}
     assert kinds(verdict(answered(207, {"failed": [0, 2]}), {"records": bare})) == ["rejected", "delivered", "rejected"]
@@ -163,7 +163,7 @@ def test_a_list_of_the_bad_ones_only() -> None:
 def test_results_by_id() -> None:
     found = verdict(answered(207, {"errors": [{"id": "c", "message": "no"}]}), {"records": BY_ID}, ids=ids)
     assert kinds(found) == ["delivered", "delivered", "rejected"]
-    assert found.apart[2].reason == "207: no"
+    assert found.per_record[2].reason == "207: no"
 
 
 def test_innocent_records_are_sent_again() -> None:
@@ -171,12 +171,12 @@ def test_innocent_records_are_sent_again() -> None:
         "at": "$.insertErrors",
         "index": "$.index",
         "reason": "$.reason",
-        "resend_when": {"path": "$.reason", "equals": "stopped"},
+        "not_attempted_when": {"path": "$.reason", "equals": "stopped"},
     }
     body = {"insertErrors": [{"index": 0, "reason": "stopped"}, {"index": 1, "reason": "invalid"}]}
     found = verdict(answered(200, body), {"records": rules})
     assert kinds(found) == ["retry", "rejected", "delivered"]
-    assert found.apart[0].innocent
+    assert found.per_record[0].collateral
 
 
 def test_results_inside_a_refusal_are_read_where_declared() -> None:
@@ -186,7 +186,7 @@ def test_results_inside_a_refusal_are_read_where_declared() -> None:
         "delivered",
         "delivered",
     ]
-    assert verdict(answered(400, body), {"records": BY_ORDER}).kind is Kind.REJECTED
+    assert verdict(answered(400, body), {"records": BY_ORDER}).kind is VerdictKind.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -214,29 +214,29 @@ def test_results_inside_a_refusal_are_read_where_declared() -> None:
 )  # fmt: skip
 def test_h12_results_that_do_not_add_up_stop_the_run(rules: dict[str, Any], body: Any) -> None:
     found = verdict(answered(200, body), {"records": rules}, ids=ids)
-    assert found.kind is Kind.STOP
+    assert found.kind is VerdictKind.STOP
     assert "does not say what became of each record" in found.reason
     assert found.maybe_applied
 
 
 def test_h12_two_records_with_one_id_cannot_be_told_apart() -> None:
     found = verdict(answered(200, {"errors": []}), {"records": BY_ID}, ids=lambda field: ["a", "a", "b"])
-    assert found.kind in (Kind.STOP, Kind.PARTIAL)
+    assert found.kind in (VerdictKind.STOP, VerdictKind.PARTIAL)
     found = verdict(answered(200, {"errors": [{"id": "a"}]}), {"records": BY_ID}, ids=lambda field: ["a", "a", "b"])
-    assert found.kind is Kind.STOP
+    assert found.kind is VerdictKind.STOP
 
 
 def test_h11_a_207_is_read_where_mapped_and_stops_the_run_where_not() -> None:
     body = {"results": [{"status": 200}] * 3}
-    assert verdict(answered(207, body)).kind is Kind.STOP
+    assert verdict(answered(207, body)).kind is VerdictKind.STOP
     assert kinds(verdict(answered(207, body), {"records": BY_ORDER})) == ["delivered"] * 3
 
 
 def test_m1_a_body_longer_than_what_is_read_is_not_believed_where_it_matters() -> None:
-    long = Answer(200, JSON, b'{"ok": true', truncated=True)
-    assert verdict(long).kind is Kind.DELIVERED
-    assert verdict(long, {"delivered_when": {"path": "$.ok", "equals": True}}).kind is Kind.STOP
-    assert verdict(long, {"records": BY_ORDER}).kind is Kind.STOP
+    long = Response(200, JSON, b'{"ok": true', truncated=True)
+    assert verdict(long).kind is VerdictKind.DELIVERED
+    assert verdict(long, {"delivered_when": {"path": "$.ok", "equals": True}}).kind is VerdictKind.STOP
+    assert verdict(long, {"records": BY_ORDER}).kind is VerdictKind.STOP
 
 
 # Culprits, reasons, captures.
@@ -258,10 +258,10 @@ def test_m1_a_body_longer_than_what_is_read_is_not_believed_where_it_matters() -
         ({"header": "X-Bad-Row"}, answered(400, {}, x_bad_row="all"), set()),
     ],
 )
-def test_a_refusal_may_name_its_culprits(rules: dict[str, Any], answer: Answer, places: set[int]) -> None:
-    found = verdict(answer, {"culprit": rules})
-    assert found.kind is Kind.REJECTED
-    assert set(found.apart) == places
+def test_a_refusal_may_name_its_culprits(rules: dict[str, Any], answer: Response, places: set[int]) -> None:
+    found = verdict(answer, {"bad_record": rules})
+    assert found.kind is VerdictKind.REJECTED
+    assert set(found.per_record) == places
 
 
 def test_problem_details_say_what_and_where() -> None:
@@ -279,13 +279,13 @@ def test_what_is_to_be_kept_is_captured() -> None:
 
 def test_h22_a_key_that_came_with_other_bytes_stops_the_run() -> None:
     found = verdict(answered(422, {"detail": "Idempotency-Key was used with a different payload"}))
-    assert found.kind is Kind.STOP
+    assert found.kind is VerdictKind.STOP
     assert "must never happen" in found.reason
 
 
 def test_h21_a_409_is_a_refusal_at_first_and_tried_again_after_a_repeat() -> None:
-    assert verdict(answered(409, {"detail": "in use"})).kind is Kind.REJECTED
-    assert verdict(answered(409, {"detail": "in use"}), repeated=True).kind is Kind.RETRY
+    assert verdict(answered(409, {"detail": "in use"})).kind is VerdictKind.REJECTED
+    assert verdict(answered(409, {"detail": "in use"}), repeated=True).kind is VerdictKind.RETRY
 
 
 def test_m6_the_words_of_an_api_are_bounded_and_neutral() -> None:
@@ -315,14 +315,14 @@ def test_m6_the_words_of_an_api_are_bounded_and_neutral() -> None:
     ],
 )
 def test_a_used_up_quota_says_when_it_is_filled_again(headers: dict[str, str], seconds: float | None) -> None:
-    assert quota_rest(headers) == seconds
+    assert quota_reset_delay(headers) == seconds
 
 
 @given(st.text(max_size=60))
 def test_h14_no_header_makes_a_wait_that_is_none(text: str) -> None:
     for found in (
         retry_after({"retry-after": text, "date": "Tue, 14 Nov 2023 22:13:20 GMT"}),
-        quota_rest({"ratelimit": text, "x-ratelimit-remaining": "0", "x-ratelimit-reset": text}),
+        quota_reset_delay({"ratelimit": text, "x-ratelimit-remaining": "0", "x-ratelimit-reset": text}),
     ):
         assert found is None or 0 <= found < 1e12
 
@@ -333,10 +333,10 @@ def test_h13_no_body_breaks_the_judge(body: bytes, status: int) -> None:
         {},
         {"records": BY_ORDER},
         {"delivered_when": {"path": "$.ok"}},
-        {"culprit": {"path": "$[0]"}, "reason": "$.a"},
+        {"bad_record": {"path": "$[0]"}, "reason": "$.a"},
     ):
-        found = verdict(Answer(status, JSON, body), rules)
-        assert found.kind is not Kind.PARTIAL
+        found = verdict(Response(status, JSON, body), rules)
+        assert found.kind is not VerdictKind.PARTIAL
         assert len(found.reason) < 500
 
 
@@ -346,9 +346,9 @@ json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(m
 @given(json_values)
 def test_h13_no_json_breaks_the_judge(body: Any) -> None:
     found = verdict(answered(200, json.dumps({"results": body, "errors": body})), {"records": BY_ORDER}, ids=ids)
-    assert found.kind in (Kind.STOP, Kind.PARTIAL)
+    assert found.kind in (VerdictKind.STOP, VerdictKind.PARTIAL)
     found = verdict(answered(200, json.dumps({"errors": body})), {"records": BY_INDEX})
-    assert found.kind in (Kind.STOP, Kind.PARTIAL)
+    assert found.kind in (VerdictKind.STOP, VerdictKind.PARTIAL)
 
 
 # Paths.

@@ -93,7 +93,7 @@ fields = st.sampled_from(list(TYPES)).flatmap(rules)
 @given(fields, st.lists(TEXTS, min_size=1, max_size=12))
 @settings(max_examples=600)
 def test_of_text_the_same_rows_are_refused(declared: dict[str, Any], cells: list[str]) -> None:
-    page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), text=True)
+    page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), all_text=True)
     refused = Schema([declare("f", declared)], unknown="drop").apply(page).refused
     assert set(refused) == refused_by_cerberus(declared, cells, text=True)
 
@@ -119,14 +119,14 @@ def test_of_native_columns_the_same_rows_are_refused(declared: dict[str, Any], d
 
 @given(st.lists(TEXTS, min_size=1, max_size=12), st.sampled_from(list(TYPES)))
 def test_a_refused_row_has_a_reason_that_names_the_field_and_shows_the_value(cells: list[str], type_name: str) -> None:
-    page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), text=True)
+    page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), all_text=True)
     for reason in Schema([declare("f", {"type": type_name})], unknown="drop").apply(page).refused.values():
         assert reason.startswith("f: ")
         assert len(reason) < 400
 
 
 def test_two_bad_rows_side_by_side_get_two_reasons() -> None:
-    page = Page(pl.DataFrame({"age": ["x", "200"]}), "a.csv", [2, 3], text=True)
+    page = Page(pl.DataFrame({"age": ["x", "200"]}), "a.csv", [2, 3], all_text=True)
     refused = Schema([declare("age", {"type": "integer", "max": 150})], unknown="drop").apply(page).refused
     assert refused == {0: "age: must be of integer type (got 'x')", 1: "age: max value is 150 (got 200)"}
 
@@ -141,13 +141,13 @@ def test_defaults_fill_what_may_not_be_null() -> None:
     schema = Schema(
         [declare("n", {"type": "integer", "default": 7}), declare("d", {"type": "decimal", "default": 1})], unknown="drop"
     )
-    frame = schema.apply(Page(pl.DataFrame({"n": ["", "3"]}), text=True)).frame
+    frame = schema.apply(Page(pl.DataFrame({"n": ["", "3"]}), all_text=True)).frame
     assert frame.rows() == [(7, "1"), (3, "1")]
 
 
 def test_dates_in_another_format_are_read_by_it() -> None:
     schema = Schema([declare("d", {"type": "date", "format": "%d.%m.%Y"})], unknown="drop")
-    typed = schema.apply(Page(pl.DataFrame({"d": ["28.02.2026", "2026-02-28", "29.02.2026"]}), text=True))
+    typed = schema.apply(Page(pl.DataFrame({"d": ["28.02.2026", "2026-02-28", "29.02.2026"]}), all_text=True))
     assert typed.frame["d"].to_list() == [dt.date(2026, 2, 28), None, None]
     assert set(typed.refused) == {1, 2}
 

@@ -54,7 +54,7 @@ def test_every_morning_the_right_people_are_told_and_once(project: Project, way:
             sheet.write_text(rows)
             for hour in (6, 7, 8, 23):
                 clock.now = datetime(2026, 3, day, hour, 0, 20, tzinfo=BERLIN).timestamp()
-                server.look()
+                server.tick()
                 settled(server)
             assert sorted(api._log[seen:]) == sorted(f"{line}\n" for line in told), said
             seen = len(api._log)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.serving.inbox_app import Door
+from sendoff.serving.inbox_app import InboxApp
 from sendoff.testing import Project, Receiver
 from sendoff_plugins.sources.inbox import Inbox
 
@@ -28,7 +28,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 class Knocker:
     """Posts to a door as a WSGI server would."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: InboxApp) -> None:
         self.door = door
         self.headers: dict[str, str] = {}
 
@@ -51,7 +51,7 @@ class Knocker:
 
 @pytest.fixture
 def knock(inbox: Inbox) -> Knocker:
-    return Knocker(Door({"orders": inbox}))
+    return Knocker(InboxApp({"orders": inbox}))
 
 
 def test_what_is_kept_is_answered_202_and_read_in_order(knock: Knocker, inbox: Inbox) -> None:
@@ -61,7 +61,7 @@ def test_what_is_kept_is_answered_202_and_read_in_order(knock: Knocker, inbox: I
     assert knock(b"id\n6\n", CONTENT_TYPE="text/csv")[0] == 202
     ids = [str(row["id"]) for page in inbox.read(None) for row in page.frame.iter_rows(named=True)]
     assert ids == ["1", "2", "3", "4", "5", "6"]
-    assert inbox.reached == 4
+    assert inbox.next_cursor == 4
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_without_the_token_nothing_is_told_not_even_which_inboxes_there_are(
     knock: Knocker, inbox: Inbox, more: dict[str, Any]
 ) -> None:
     assert knock(**more) == (401, {"error": "no such inbox, or not its token"})
-    assert inbox.landed() == 0
+    assert inbox.change_token() == 0
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_what_cannot_be_kept_is_refused_with_a_sentence(
     found, said = knock(body, **more)
     assert found == status, said
     assert said["error"]
-    assert inbox.landed() == 0
+    assert inbox.change_token() == 0
 
 
 def test_a_post_that_comes_again_is_answered_alike_and_kept_once(knock: Knocker, inbox: Inbox) -> None:
     assert knock(HTTP_IDEMPOTENCY_KEY="k")[1] == {"kept": True, "new": True}
     assert knock(HTTP_IDEMPOTENCY_KEY="k") == (202, {"kept": True, "new": False})
     assert knock(HTTP_WEBHOOK_ID="k") == (202, {"kept": True, "new": False})
-    assert inbox.landed() == 1
+    assert inbox.change_token() == 1
 
 
 def test_an_inbox_that_is_full_says_when_to_come_again(knock: Knocker) -> None:
@@ -137,7 +137,7 @@ def test_health_is_for_everybody(knock: Knocker) -> None:
 def test_a_run_takes_posts_over_and_the_next_lets_go_of_them(project: Project, receiver: Receiver) -> None:
     project({"connectors.d/orders.yaml": f"source: {{use: inbox, token: {TOKEN}}}\ndestination: {{url: '{receiver.url}'}}\n"})
     source: Any = project.runner().connector("orders").source
-    knock = Knocker(Door({"orders": source}))
+    knock = Knocker(InboxApp({"orders": source}))
     for at in range(3):
         knock(b'{"id": %d}' % at)
     assert project.run("orders").delivered == 3

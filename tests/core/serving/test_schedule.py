@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff.config import cron as cron_times
-from sendoff.serving.schedule import GRACE, QUIET, Due, Landing, Timetable, due
+from sendoff.serving.schedule import GRACE, QUIET, Debouncer, Due, Schedule, due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -26,7 +26,7 @@ def schedule(cron: str, missed: str = "run_once") -> dict[str, str]:
 def runs(cron: str, begin: str, end: str, step: int = 20) -> list[str]:
     """When runs begin if somebody looks every so many seconds."""
     now, found = at(begin), []
-    table = Timetable({"c": schedule(cron)}, {"c": now})
+    table = Schedule({"c": schedule(cron)}, {"c": now})
     while now < at(end):
         now += step
         if "c" in table.due(now):
@@ -53,7 +53,7 @@ def test_every_hour_is_every_hour_also_when_the_clock_changes() -> None:
 
 @pytest.mark.parametrize("missed, want", [("run_once", True), ("skip", False)])
 def test_what_was_missed_for_days_is_made_up_for_once_or_not_at_all(missed: str, want: bool) -> None:
-    table = Timetable({"c": schedule("0 7 * * *", missed)}, {"c": at("2026-11-20T08:00")})
+    table = Schedule({"c": schedule("0 7 * * *", missed)}, {"c": at("2026-11-20T08:00")})
     found = table.due(at("2026-11-24T12:00"))["c"]
     assert found == Due(want, at("2026-11-24T07:00"), "missed" if want else "skipped")
     assert table.due(at("2026-11-24T12:01")) == {}
@@ -68,7 +68,7 @@ def test_a_little_late_is_on_time_whatever_the_rule() -> None:
 
 
 def test_t1_a_clock_that_is_set_back_makes_nothing_due_twice() -> None:
-    table = Timetable({"c": schedule("0 7 * * *")}, {"c": at("2026-11-20T00:00")})
+    table = Schedule({"c": schedule("0 7 * * *")}, {"c": at("2026-11-20T00:00")})
     assert "c" in table.due(at("2026-11-20T07:00:01"))
     assert table.due(at("2026-11-20T06:00")) == {}
     assert table.due(at("2026-11-20T07:00:30")) == {}
@@ -76,7 +76,7 @@ def test_t1_a_clock_that_is_set_back_makes_nothing_due_twice() -> None:
 
 
 def test_t1_a_clock_set_years_forward_is_one_missed_run() -> None:
-    table = Timetable({"c": schedule("*/5 * * * *")}, {"c": at("2026-11-20T00:00")})
+    table = Schedule({"c": schedule("*/5 * * * *")}, {"c": at("2026-11-20T00:00")})
     assert table.due(at("2031-11-20T00:03"))["c"].run
     assert table.due(at("2031-11-20T00:04")) == {}
 
@@ -89,9 +89,9 @@ def test_t1_a_clock_set_years_forward_is_one_missed_run() -> None:
 def test_the_latest_is_the_last_of_those_that_follow(start: int, length: int, cron: str) -> None:
     after, until = at("2026-01-01T00:00") + start, at("2026-01-01T00:00") + start + length
     last, found = None, after
-    while (found := cron_times.following(cron, "Europe/Berlin", found)) <= until:
+    while (found := cron_times.next_due(cron, "Europe/Berlin", found)) <= until:
         last = found
-    assert cron_times.latest(cron, "Europe/Berlin", after, until) == last
+    assert cron_times.last_due(cron, "Europe/Berlin", after, until) == last
 
 
 @pytest.mark.parametrize("text", ["* * * *", "0 25 * * *", "x 7 * * *", "0 0 31 2 *", "@daily", "0 7 * * * *"])
@@ -107,12 +107,12 @@ def test_what_is_no_time_zone_is_told(text: str) -> None:
 
 
 def test_what_lands_is_taken_when_it_has_come_to_rest_and_only_once() -> None:
-    landing = Landing()
-    assert not landing.rests([], 0)
-    assert not landing.rests([("a", 1)], 1)
-    assert not landing.rests([("a", 2)], 2.5), "it still grows"
-    assert not landing.rests([("a", 2)], 2.5 + QUIET - 0.1)
-    assert landing.rests([("a", 2)], 2.5 + QUIET)
-    assert not landing.rests([("a", 2)], 100)
-    assert not landing.rests([("a", 2), ("b", 1)], 101)
-    assert landing.rests([("a", 2), ("b", 1)], 104)
+    landing = Debouncer()
+    assert not landing.settled([], 0)
+    assert not landing.settled([("a", 1)], 1)
+    assert not landing.settled([("a", 2)], 2.5), "it still grows"
+    assert not landing.settled([("a", 2)], 2.5 + QUIET - 0.1)
+    assert landing.settled([("a", 2)], 2.5 + QUIET)
+    assert not landing.settled([("a", 2)], 100)
+    assert not landing.settled([("a", 2), ("b", 1)], 101)
+    assert landing.settled([("a", 2), ("b", 1)], 104)

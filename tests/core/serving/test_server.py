@@ -54,22 +54,22 @@ def test_it_runs_what_is_due_and_remembers_that_it_did(project: Project, receive
     project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, EVERY_HOUR % "run_once")})
     clock, said = Clock(), list[str]()
     made = server(project, clock, said)
-    made.look()
+    made.tick()
     assert receiver.requests == []
     clock.now = (NOON // 3600 + 1) * 3600 + 5
-    made.look()
+    made.tick()
     settled(made)
-    made.look()
+    made.tick()
     settled(made)
     assert len(receiver.requests) == 1
     made.close()
     again = server(project, clock, said)
-    again.look()
+    again.tick()
     settled(again)
     assert len([line for line in said if line == "c: due"]) == 1
     clock.now += 5 * 3600 + 600
     late = server(project, clock, said)
-    late.look()
+    late.tick()
     settled(late)
     assert "c: missed, and made up for" in said
 
@@ -79,7 +79,7 @@ def test_what_is_to_be_skipped_is_skipped(project: Project, receiver: Receiver) 
     clock, said = Clock(), list[str]()
     made = server(project, clock, said)
     clock.now += 5 * 3600 - (NOON % 3600) + 600
-    made.look()
+    made.tick()
     settled(made)
     assert said == ["c: was due while nobody looked, and is skipped"]
     assert receiver.requests == []
@@ -92,7 +92,7 @@ def test_a_file_that_lands_is_delivered_when_it_is_whole_and_once(project: Proje
 
     def look(after: float) -> int:
         clock.now += after
-        made.look()
+        made.tick()
         settled(made)
         return len(receiver.requests)
 
@@ -119,16 +119,16 @@ def test_a_run_that_stopped_is_gone_on_with(project: Project, receiver: Receiver
     made = server(project, clock, said)
     for after in (0, 3, 30):
         clock.now += after
-        made.look()
+        made.tick()
         settled(made)
     assert len(receiver.requests) == 1
     clock.now += 61
-    made.look()
+    made.tick()
     settled(made)
     assert len(receiver.requests) == 2
     assert "c: goes on where it stopped" in said
     clock.now += 10_000
-    made.look()
+    made.tick()
     settled(made)
     assert len(receiver.requests) == 2
 
@@ -141,13 +141,13 @@ def test_what_landed_while_somebody_else_ran_the_connector_is_delivered_later(pr
     with ledger.lock("c"):
         for after in (0, 3):
             clock.now += after
-            made.look()
+            made.tick()
             settled(made)
     ledger.close()
     assert receiver.requests == []
     assert "is running already" in said[-1]
     clock.now += 61
-    made.look()
+    made.tick()
     settled(made)
     assert len(receiver.requests) == 1
 
@@ -158,10 +158,10 @@ def test_l4_what_is_still_running_is_not_started_twice(project: Project, receive
     clock, said = Clock(), list[str]()
     made = server(project, clock, said)
     clock.now += 61
-    made.look()
+    made.tick()
     until(lambda: receiver.requests)
     clock.now += 61
-    made.look()
+    made.tick()
     settled(made)
     assert "c: due, and still running; it is not started twice" in said
     assert len(receiver.requests) == 1

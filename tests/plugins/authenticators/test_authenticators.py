@@ -133,7 +133,7 @@ def test_h16_credentials_that_are_not_good_cost_two_requests(project: Project) -
     with Issuer() as api:
         api.script = lambda request: Reply(401) if request.path != "/token" else Issuer._reply_to(api, request)
         report = deliver(project, api.url, oauth2(api))
-    assert (report.state, report.requests, report.unsettled) == ("stopped", 2, 400)
+    assert (report.state, report.requests, report.pending) == ("stopped", 2, 400)
     assert len(api.fetched) == 2
 
 
@@ -200,7 +200,7 @@ def test_m7_a_secret_in_the_result_of_one_record_is_taken_out(project: Project) 
 
     with Receiver(answer) as api:
         text = CONNECTOR.format(url=api.url, auth="{use: bearer, token: s3cret-token}")
-        text = text.replace("  concurrency: 4", "  answers: {records: {status: $.s, reason: $.error}, capture: {id: $.id}}")
+        text = text.replace("  concurrency: 4", "  response: {records: {status: $.s, reason: $.error}, capture: {id: $.id}}")
         project({"in.jsonl": '{"n": 1}\n' * 10, "connectors.d/c.yaml": text})
         report = project.run("c")
     assert (report.delivered, report.rejected) == (1, 9)

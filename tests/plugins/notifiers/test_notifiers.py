@@ -19,7 +19,7 @@ from tests.servers import free_port
 
 CONNECTOR = """
 source: {{use: csv, path: in.csv}}
-destination: {{url: "{url}", retry: {{attempts: 1, give_up_after: 0}}}}
+destination: {{url: "{url}", retry: {{max_attempts: 1, max_elapsed: 0}}}}
 notify: {notify}
 """
 
@@ -44,8 +44,8 @@ def test_failures_are_told_each_and_the_first_good_run_after_them(project: Proje
     project.run("c")
     assert events(chat) == []
     receiver.script = lambda request: Reply(400, b'{"error": "no"}')
-    project.run("c", accept_refusals=True)
-    project.run("c", accept_refusals=True)
+    project.run("c", early_stop=False)
+    project.run("c", early_stop=False)
     receiver.script = ()
     project.run("c")
     project.run("c")
@@ -72,7 +72,7 @@ def test_secrets_are_not_told(project: Project, chat: Receiver, monkeypatch: pyt
         project(
             {"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=f"{api.url}/?key=${{API_KEY}}", notify=notify)}
         )
-        project.run("c", accept_refusals=True)
+        project.run("c", early_stop=False)
     assert b"hush-hush" not in chat.requests[0].body
 
 
@@ -82,7 +82,7 @@ def test_what_goes_wrong_in_telling_is_a_warning_and_no_more(project: Project, r
         project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
         receiver.script = lambda request: Reply(400)
         with caplog.at_level(logging.WARNING, "sendoff"):
-            report = project.run("c", accept_refusals=True)
+            report = project.run("c", early_stop=False)
     assert report.rejected == 1
     assert [record.message for record in caplog.records] == [
         "c: notify: webhook: ***: answered 403: go away",
@@ -95,7 +95,7 @@ def test_a_web_hook_that_is_busy_is_told_again(project: Project, receiver: Recei
         notify = f"[{{use: webhook, url: '{chat.url}'}}]"
         project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
         receiver.script = lambda request: Reply(400)
-        project.run("c", accept_refusals=True)
+        project.run("c", early_stop=False)
         assert len(chat.requests) == 2
 
 
@@ -103,7 +103,7 @@ def test_a_program_is_told_on_its_standard_input(project: Project, receiver: Rec
     notify = "[{use: command, command: [sh, -c, 'cat > told.json'], when: [failure]}]"
     project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
     receiver.script = lambda request: Reply(400)
-    project.run("c", accept_refusals=True)
+    project.run("c", early_stop=False)
     told = json.loads((project.home / "told.json").read_text())
     assert (told["event"], told["connector"], told["runs"][0]["rejected"]) == ("failure", "c", 1)
 
@@ -155,7 +155,7 @@ def test_people_are_told_by_e_mail(project: Project, receiver: Receiver, securit
         )
         project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
         receiver.script = lambda request: Reply(400)
-        project.run("c", accept_refusals=True)
+        project.run("c", early_stop=False)
     finally:
         controller.stop()
     (message,) = mailbox.messages

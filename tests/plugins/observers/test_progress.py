@@ -16,7 +16,7 @@ from sendoff.testing import Project
 CONNECTOR = """
 source: {{use: csv, path: in.csv}}
 schema: {{id: integer}}
-destination: {{url: "{url}", concurrency: 1, retry: {{base: 0}}}}
+destination: {{url: "{url}", concurrency: 1, retry: {{initial_backoff: 0}}}}
 send: {{use: batch, max_records: 100}}
 on_failure: split
 """

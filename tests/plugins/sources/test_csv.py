@@ -76,7 +76,7 @@ def test_r9_headers_are_plain_and_unique(header: str, told: str) -> None:
 
 def test_r10_ragged_rows_are_set_aside_and_the_rest_goes_on() -> None:
     (page,) = pages('a,b\n1,2\n3\n4,5,6\n"7","8"\n')
-    assert page.faults == {1: "ragged: 1 cells where the header has 2", 2: "ragged: 3 cells where the header has 2"}
+    assert page.row_errors == {1: "ragged: 1 cells where the header has 2", 2: "ragged: 3 cells where the header has 2"}
     assert page.frame.rows()[0] == ("1", "2")
     assert page.frame.rows()[3] == ("7", "8")
     assert list(page.lines) == [2, 3, 4, 5]
@@ -84,7 +84,7 @@ def test_r10_ragged_rows_are_set_aside_and_the_rest_goes_on() -> None:
 
 def test_r10_a_row_that_is_only_too_short_is_no_row_of_nulls() -> None:
     (page,) = pages("a,b\n1,2\n3\n")
-    assert page.faults == {1: "ragged: 1 cells where the header has 2"}
+    assert page.row_errors == {1: "ragged: 1 cells where the header has 2"}
 
 
 def test_r11_a_record_without_end_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

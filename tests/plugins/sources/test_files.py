@@ -27,7 +27,7 @@ from sendoff_plugins.sources.parquet import Parquet
 
 
 def rows(source: Source, cursor: Any = None) -> list[tuple[Any, ...]]:
-    return [row for page in source.read(cursor) for row in page.read().frame.rows()]
+    return [row for page in source.read(cursor) for row in page.materialize().frame.rows()]
 
 
 def csvs(home: Path, **named: str) -> None:
@@ -66,13 +66,13 @@ def test_a_file_is_delivered_once_by_what_is_in_it(tmp_path: Path) -> None:
     csvs(tmp_path, a="1", b="2")
     source = Csv(home=tmp_path, path=".", once=True)
     assert rows(source) == [("1",), ("2",)]
-    kept = source.reached
+    kept = source.next_cursor
     csvs(tmp_path, c="3", d="1")
     (tmp_path / "a.csv").rename(tmp_path / "z.csv")
     again = Csv(home=tmp_path, path=".", once=True)
     assert rows(again, kept) == [("3",)], "renamed, and copied, are the same file"
     (tmp_path / "b.csv").write_text("a\nnew\n")
-    assert rows(Csv(home=tmp_path, path=".", once=True), again.reached) == [("new",)]
+    assert rows(Csv(home=tmp_path, path=".", once=True), again.next_cursor) == [("new",)]
 
 
 def test_a_file_delivered_once_counts_when_its_run_counts(project: Project, receiver: Receiver) -> None:
@@ -97,12 +97,12 @@ def test_a_run_given_up_gives_its_files_back(project: Project, receiver: Receive
 
 def test_columns_that_are_missing_are_refused_or_null(project: Project, receiver: Receiver) -> None:
     text = (
-        "source: {{use: csv, path: '*.csv', drift: {drift}}}\nschema: {{id: integer, note: {{type: string, nullable: true}}}}\n"
+        "source: {{use: csv, path: '*.csv', schema_drift: {drift}}}\nschema: {{id: integer, note: {{type: string, nullable: true}}}}\n"
         f"destination: {{{{url: '{receiver.url}'}}}}\n"
     )
     project(
         {
-            "connectors.d/c.yaml": text.format(drift="refuse"),
+            "connectors.d/c.yaml": text.format(drift="fail"),
             "a.csv": "id,note\n1,x\n",
             "b.csv": "id\n2\n",
             "c.csv": "note\ny\n",
@@ -110,7 +110,7 @@ def test_columns_that_are_missing_are_refused_or_null(project: Project, receiver
     )
     with pytest.raises(SourceError, match="b.csv: no column 'note'"):
         project.run("c")
-    project({"connectors.d/c.yaml": text.format(drift="best_effort")})
+    project({"connectors.d/c.yaml": text.format(drift="allow")})
     report = project.run("c")
     assert (report.delivered, report.invalid) == (2, 1)
     assert [row for body in receiver.bodies for row in body] == [{"id": 1, "note": "x"}, {"id": 2, "note": None}]
@@ -142,7 +142,9 @@ def test_r6_bytes_that_are_not_of_the_encoding_are_told_with_their_place(tmp_pat
 WHOLE = ("a\n" + "".join(f"{at}\n" for at in range(200_000))).encode()
 
 
-@pytest.mark.parametrize("kind, packed", [("gzip", gzip.compress(WHOLE, mtime=0)), ("zstd", zstd.compress(WHOLE))], ids=["gzip", "zstd"])
+@pytest.mark.parametrize(
+    "kind, packed", [("gzip", gzip.compress(WHOLE, mtime=0)), ("zstd", zstd.compress(WHOLE))], ids=["gzip", "zstd"]
+)
 def test_r23_a_truncated_file_is_an_error_and_nothing_of_it_is_sent(
     project: Project, receiver: Receiver, kind: str, packed: bytes
 ) -> None:
@@ -357,7 +359,7 @@ def test_r19_a_file_that_is_written_to_while_it_is_read_stops_the_run(project: P
     report = project.run("c")
     assert report.state == "stopped"
     assert "in.jsonl: was changed while it was read" in (report.stopped_because or "")
-    assert report.read == report.delivered + report.unsettled
+    assert report.read == report.delivered + report.pending
     with pytest.raises(SourceChanged, match="--restart"):
         project.run("c")
 
@@ -434,7 +436,7 @@ def test_an_array_is_found_and_read_however_it_is_cut_into_chunks(
 def test_what_is_no_object_in_an_array_is_set_aside_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text('[{"a": 1},\n5,\n{"a": 2}]')
     (page,) = Json(home=tmp_path, path="in.json").read(None)
-    assert (dict(page.faults), list(page.lines)) == ({1: "not an object: 5"}, [1, 2, 3])
+    assert (dict(page.row_errors), list(page.lines)) == ({1: "not an object: 5"}, [1, 2, 3])
 
 
 def test_a_library_that_is_missing_is_named_with_what_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ from sendoff_plugins.sources import jsonl
 
 def page(data: bytes | str) -> Page:
     (only,) = jsonl.read_lines(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.jsonl")
-    return only.read()
+    return only.materialize()
 
 
 def test_objects_are_records_with_their_own_keys() -> None:
     found = page('{"a": 1}\n\n{"a": 2, "b": null}\n')
     assert found.frame["a"].to_list() == [1, 2]
     assert list(found.lines) == [1, 3]
-    assert found.absent["b"].to_list() == [True, False]
+    assert found.missing_keys["b"].to_list() == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,23 @@ def test_objects_are_records_with_their_own_keys() -> None:
 )
 def test_r13_a_line_that_is_no_record_is_set_aside_and_the_rest_goes_on(line: str, told: str) -> None:
     found = page(f'{{"a": 1}}\n{line}\n{{"a": 3}}\n')
-    assert list(found.faults) == [1]
-    assert told in found.faults[1]
+    assert list(found.row_errors) == [1]
+    assert told in found.row_errors[1]
     assert found.frame["a"].to_list() == [1, None, 3]
 
 
 def test_x6_what_a_bad_line_holds_cannot_forge_a_line_or_paint_a_terminal() -> None:
-    reason = page('{"a": 1}\n\x1b[31mRED\r{\n').faults[1]
+    reason = page('{"a": 1}\n\x1b[31mRED\r{\n').row_errors[1]
     assert reason.isprintable()
 
 
 def test_r6_a_line_that_is_no_utf8_is_set_aside() -> None:
-    assert "not UTF-8 at byte 8" in page(b'{"a": "\xff"}\n{"a": "x"}\n').faults[0]
+    assert "not UTF-8 at byte 8" in page(b'{"a": "\xff"}\n{"a": "x"}\n').row_errors[0]
 
 
 def test_r2_r3_numbers_keep_their_digits() -> None:
     found = page('{"a": 1.10, "b": 9007199254740993}\n{"a": 0.1, "b": 1}\n')
-    assert found.plain().frame["a"].to_list() == [Decimal("1.10"), Decimal("0.1")]
+    assert found.to_python().frame["a"].to_list() == [Decimal("1.10"), Decimal("0.1")]
     assert found.frame["b"].to_list() == [9007199254740993, 1]
 
 

@@ -27,14 +27,14 @@ SHEET = "https://docs.google.com/spreadsheets/d/1AbCdEfGhIjK/edit#gid=0"
 
 
 def rows(source: Source, cursor: Any = None) -> list[dict[str, Any]]:
-    return [row for page in source.read(cursor) for row in page.plain().frame.to_dicts()]
+    return [row for page in source.read(cursor) for row in page.to_python().frame.to_dicts()]
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it would have waited between attempts."""
     waited: list[float] = []
-    usual = client.Web.__init__.__kwdefaults__
+    usual = client.HttpClient.__init__.__kwdefaults__
     monkeypatch.setitem(usual, "sleep", waited.append)
     return waited
 
@@ -187,7 +187,7 @@ def test_r9_columns_that_share_a_name_or_have_none_are_refused(google: Sandbox, 
 def test_r10_a_row_with_more_cells_than_names_is_set_aside(google: Sandbox, key: str, tmp_path: Path) -> None:
     (tmp_path / "sheet.csv").write_text("a,b\n1,2,3\n4,5\n")
     (page, *_) = account(google, key).read(None)
-    assert dict(page.faults) == {0: "3 cells where the first row names 2 columns"}
+    assert dict(page.row_errors) == {0: "3 cells where the first row names 2 columns"}
 
 
 def test_a_sheet_that_is_not_shared_says_what_to_do() -> None:
@@ -298,7 +298,7 @@ def test_credentials_do_not_follow_a_redirect_to_another_server() -> None:
 def test_what_is_no_object_in_an_answer_is_set_aside() -> None:
     with Receiver(lambda request: Reply(200, b'[{"id": 1}, 5]')) as api:
         (page,) = Http(url=api.url).read(None)
-    assert dict(page.faults) == {1: "not an object: 5"}
+    assert dict(page.row_errors) == {1: "not an object: 5"}
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_a_program_that_is_not_there_is_told_and_one_not_read_to_its_end_is_ende
     with pytest.raises(SourceError, match="no-such-program: cannot be started: No such file"):
         rows(Command(home=tmp_path, command=["no-such-program"]))
     reading = iter(Command(home=tmp_path, command=["yes", '{"a": 1}']).read(None))
-    assert next(reading).read().frame.height > 0
+    assert next(reading).materialize().frame.height > 0
     reading.close()  # type: ignore[attr-defined]  # a generator
 
 

@@ -207,7 +207,7 @@ def test_r21_a_cursor_whose_column_has_another_type_now_is_told(project: Project
         list(source.read(None))
         db.execute("ALTER TABLE event ALTER COLUMN n TYPE text")
         with pytest.raises(SourceError, match="postgresql: .*operator does not exist"):
-            list(source.read(source.reached))
+            list(source.read(source.next_cursor))
 
 
 def test_a_query_may_hold_colons_and_percent_signs(project: Project, database: Database) -> None:
@@ -292,7 +292,7 @@ peaks, rows = [], 0
 for page in source.read(None):
     rows += page.frame.height
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-print(rows, peaks[len(peaks) // 10], peaks[-1], source.reached["at"][0])
+print(rows, peaks[len(peaks) // 10], peaks[-1], source.next_cursor["at"][0])
 """
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff import Page, jsonlib
-from sendoff.encode.encoder import Form, encode
+from sendoff.encode.encoder import RecordFormat, encode
 from sendoff.schema import Schema, declare
-from sendoff_plugins.sources._common.uniform_lines import Alike
+from sendoff_plugins.sources._common.uniform_lines import UniformLineReader
 from sendoff_plugins.sources.jsonl import one_by_one
 
 SCALARS: Any = st.one_of(
@@ -61,14 +61,14 @@ def files(draw: Any) -> list[str]:
 
 @given(files(), st.sampled_from(["keep", "drop"]))
 def test_what_is_read_all_at_once_is_what_is_read_one_by_one(lines: list[str], unknown: str) -> None:
-    found = Alike().read(pl.Series(lines))
+    found = UniformLineReader().read(pl.Series(lines))
     if found is None:
         return
     page, faults = found
     slow, slow_faults = one_by_one(lines)
     assert faults == slow_faults
     good = [at for at in range(len(lines)) if at not in faults]
-    assert rows(page.plain(), good) == rows(slow, good)
+    assert rows(page.to_python(), good) == rows(slow, good)
     assert records(page, good, unknown) == records(slow, good, unknown)
 
 
@@ -79,7 +79,7 @@ def rows(page: Page, good: list[int]) -> list[dict[str, Any]]:
 def records(page: Page, good: list[int], unknown: str) -> list[Any]:
     """What would be sent, read back."""
     typed = Schema([declare("a", {"nullable": True, "required": False})], unknown=unknown).apply(page).only(good)
-    data, offsets = encode(typed, Form())
+    data, offsets = encode(typed, RecordFormat())
     sent = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(good))]
     return [{key: value for key, value in record.items() if value is not None} for record in sent]
 
@@ -90,7 +90,7 @@ def records(page: Page, good: list[int], unknown: str) -> list[Any]:
 )
 def test_what_no_expression_knows_is_left_to_the_parser_or_known_exactly(line: str) -> None:
     lines = ['{"a": "x", "b": 1}'] * 40 + [line]
-    found = Alike().read(pl.Series(lines))
+    found = UniformLineReader().read(pl.Series(lines))
     if found is None:
         assert (
             jsonlib.loads(line).keys() != {"a", "b"} or list(jsonlib.loads(line)) != ["a", "b"] or "[" in line or "{}" in line
@@ -101,11 +101,11 @@ def test_what_no_expression_knows_is_left_to_the_parser_or_known_exactly(line: s
 
 def test_a_record_that_needs_no_change_is_sent_byte_for_byte() -> None:
     lines = ['{"b": 1.10, "a": "x"}', '{"b": 1e2,  "a": "\\u00e9"}']
-    found = Alike().read(pl.Series(lines))
+    found = UniformLineReader().read(pl.Series(lines))
     assert found is not None
     rules: dict[str, dict[str, Any]] = {"a": {"type": "string"}, "b": {"type": "decimal"}}
-    schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="refuse")
-    assert encode(schema.apply(found[0]), Form())[0].decode() == ",".join(lines)
+    schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="forbid")
+    assert encode(schema.apply(found[0]), RecordFormat())[0].decode() == ",".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -116,21 +116,21 @@ def test_a_record_that_needs_no_change_is_sent_byte_for_byte() -> None:
     ],
 )
 def test_a_record_that_is_to_be_changed_is_written_anew(rules: dict[str, Any], sent: str) -> None:
-    found = Alike().read(pl.Series(['{"a": "x"}']))
+    found = UniformLineReader().read(pl.Series(['{"a": "x"}']))
     assert found is not None
-    schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="refuse")
-    assert encode(schema.apply(found[0]), Form())[0].decode() == sent
+    schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="forbid")
+    assert encode(schema.apply(found[0]), RecordFormat())[0].decode() == sent
 
 
 def test_lines_that_differ_in_what_may_be_null_are_alike_all_the_same() -> None:
     lines = [json.dumps({"a": None if at % 3 == 0 else "é" * (at % 5), "b": [1, 2.5, None][at % 3]}) for at in range(1_000)]
-    found = Alike().read(pl.Series(lines))
+    found = UniformLineReader().read(pl.Series(lines))
     assert found is not None
-    assert found[0].plain().frame["b"].null_count() == 333
+    assert found[0].to_python().frame["b"].null_count() == 333
 
 
 @pytest.mark.parametrize("number", ["01", "-01", "1.", ".5", "+1", "1e", "0x1"])
 def test_what_only_looks_like_a_number_is_set_aside(number: str) -> None:
-    found = Alike().read(pl.Series(['{"a": 1}', '{"a": 1.5}'] * 10 + [f'{{"a": {number}}}']))
+    found = UniformLineReader().read(pl.Series(['{"a": 1}', '{"a": 1.5}'] * 10 + [f'{{"a": {number}}}']))
     assert found is not None
     assert list(found[1]) == [20]

@@ -18,7 +18,7 @@ from tests.crowd import Crowd
 def connector(url: str, send: str, more: str = "", *, concurrency: int = 16) -> str:
     return (
         "source: {use: jsonl, path: in.jsonl}\n"
-        f'destination: {{url: "{url}/x", transport: http1, concurrency: {concurrency}, retry: {{base: 0.01}}{more}}}\n'
+        f'destination: {{url: "{url}/x", transport: http1, concurrency: {concurrency}, retry: {{initial_backoff: 0.01}}{more}}}\n'
         f"send: {send}\n"
     )
 
@@ -67,7 +67,7 @@ def test_as_many_requests_travel_at_once_as_allowed_and_no_more(project: Project
 
 
 def test_a_pace_is_kept_and_waits_end(project: Project, receiver: Receiver) -> None:
-    text = connector(receiver.url, "single", ", pace: 200/s")
+    text = connector(receiver.url, "single", ", rate_limit: 200/s")
     began = time.monotonic()
     report = project({"in.jsonl": rows(100), "connectors.d/c.yaml": text}).run("c")
     assert report.delivered == 100
@@ -86,7 +86,7 @@ def test_an_interrupted_run_ends_after_the_requests_under_way_and_goes_on(projec
         project({"in.jsonl": rows(3_000), "connectors.d/c.yaml": connector(api.url, "single")})
         first = runner.run("c")
         assert first.state == "interrupted"
-        assert 0 < first.unsettled < 3_000
+        assert 0 < first.pending < 3_000
         report = project.runner().run("c")
     assert (report.state, report.delivered) == ("complete", 3_000)
     assert len(api.requests) == 3_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sendoff import SourceError
 
 
-def named(cells: Sequence[str], where: str) -> list[str]:
+def checked_header(cells: Sequence[str], where: str) -> list[str]:
     """The names of columns; raises `SourceError`, with the column, where they do not tell columns apart."""
     if not cells:
         raise SourceError(f"{where}: the row of names is empty")

@@ -14,7 +14,7 @@ from sendoff import SourceError
 
 
 @contextmanager
-def running(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
     """The standard output of a program that runs in the project's directory.
 
     Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line it complained with. A reader

@@ -31,14 +31,14 @@ _WIDER = {
     frozenset({"integer", "number"}): "number",
 }
 #: So many kinds of lines are learnt before a page is left to the parser, and so many such pages in a row before all are.
-_LESSONS, _PATIENCE = 8, 3
+_MAX_PATTERN_CHANGES, _MAX_FAILURES = 8, 3
 #: Numbers of more digits than this are the parser's.
 _LONG = 1_000
 _KEY = re.compile(r"[A-Za-z0-9_ .$@:/-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FieldPattern:
     """One key and what its values were: a kind of `_TOKENS`, and whether null is among them."""
 
     key: str
@@ -49,24 +49,24 @@ class Member:
         token = _TOKENS[self.kind]
         return key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
 
-    def with_(self, other: Member) -> Member | None:
+    def with_(self, other: FieldPattern) -> FieldPattern | None:
         """A member that takes both; None if there is none."""
         nullable = self.nullable or other.nullable or "null" in (self.kind, other.kind)
         kinds = frozenset({self.kind, other.kind} - {"null"})
         kind = next(iter(kinds)) if len(kinds) == 1 else _WIDER.get(kinds) if kinds else "null"
-        return None if kind is None else Member(self.key, kind, nullable)
+        return None if kind is None else FieldPattern(self.key, kind, nullable)
 
 
-class Alike:
+class UniformLineReader:
     """Reads pages of lines that are alike; what it learns from one page it knows for the next."""
 
     def __init__(self) -> None:
-        self._members: tuple[Member, ...] = ()
+        self._members: tuple[FieldPattern, ...] = ()
         self._failures = 0
 
     def read(self, lines: pl.Series) -> tuple[Page, dict[int, str]] | None:
         """The page of some lines, and why some of them are no records, by index; None if they are not alike."""
-        if self._failures == _PATIENCE:
+        if self._failures == _MAX_FAILURES:
             return None
         try:
             found = self._read(lines)
@@ -81,7 +81,7 @@ class Alike:
 
     def _read(self, lines: pl.Series) -> tuple[Page, dict[int, str]] | None:
         faults: dict[int, str] = {}
-        for _ in range(_LESSONS):
+        for _ in range(_MAX_PATTERN_CHANGES):
             tokens = self._tokens(lines)
             strange = tokens["1"].is_null().arg_true().to_list()
             for index in strange:
@@ -89,7 +89,7 @@ class Alike:
                     row = parsed(lines[index])
                 except ValueError as error:
                     faults[index] = str(error)
-                    if len(faults) > _LESSONS + len(lines) // 10:
+                    if len(faults) > _MAX_PATTERN_CHANGES + len(lines) // 10:
                         return None
                 else:
                     if not self._learn(row, lines[index]):
@@ -146,7 +146,7 @@ class Alike:
             columns.append(cells)
         if faults:
             lines = lines.clone().scatter(list(faults), None)  # in place
-        return Page(pl.DataFrame(columns), fixed=False, numbers=frozenset(numbers), json=lines)
+        return Page(pl.DataFrame(columns), uniform=False, numbers=frozenset(numbers), json=lines)
 
 
 def parsed(line: str) -> dict[str, Any]:
@@ -157,21 +157,21 @@ def parsed(line: str) -> dict[str, Any]:
     return row
 
 
-def _member(key: str, value: Any, line: str) -> Member | None:
+def _member(key: str, value: Any, line: str) -> FieldPattern | None:
     """What a member looks like, if it is one that an expression can be made of."""
     if not _KEY.fullmatch(key):
         return None
     match value:
         case bool():
-            return Member(key, "boolean")
+            return FieldPattern(key, "boolean")
         case str():
-            return Member(key, "escaped" if "\\" in line else "plain")
+            return FieldPattern(key, "escaped" if "\\" in line else "plain")
         case int():
-            return Member(key, "integer")
+            return FieldPattern(key, "integer")
         case Decimal():
-            return Member(key, "number")
+            return FieldPattern(key, "number")
         case None:
-            return Member(key, "null")
+            return FieldPattern(key, "null")
     return None
 
 

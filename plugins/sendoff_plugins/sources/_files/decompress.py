@@ -29,7 +29,7 @@ _BROKEN: tuple[type[Exception], ...] = (
 )  # type: ignore[assignment]  # fmt: skip  # isal's error has a hint that says instance
 
 
-class Guarded(io.RawIOBase):
+class BoundedStream(io.RawIOBase):
     """A decompressed stream; what is wrong with it becomes a sentence, with how far it was read."""
 
     def __init__(self, stream: Any, name: str, packed: int, kind: str) -> None:
@@ -58,11 +58,11 @@ class Guarded(io.RawIOBase):
         return data
 
 
-def unpacked(path: Path, name: str, compression: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
+def decompress(path: Path, name: str, compression: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
     """The streams in a file: itself, or what is in it, each with its name."""
     try:
         with path.open("rb") as raw:
-            kind = compression if compression != "auto" else recognised(raw)
+            kind = compression if compression != "auto" else detect_compression(raw)
             if kind == "none":
                 yield name, raw
             elif kind == "zip":
@@ -73,7 +73,7 @@ def unpacked(path: Path, name: str, compression: str, member: str) -> Iterator[t
         raise SourceError(f"{name}: cannot be read: {error.strerror or error}") from None
 
 
-def recognised(raw: BinaryIO) -> str:
+def detect_compression(raw: BinaryIO) -> str:
     """What a file is compressed with, by its first bytes."""
     head = raw.read(4)
     raw.seek(0)
@@ -82,14 +82,14 @@ def recognised(raw: BinaryIO) -> str:
 
 def _stream(kind: str, raw: BinaryIO, name: str, size: int) -> Any:
     if kind == "gzip":
-        return Guarded(igzip.IGzipFile(fileobj=raw), name, size, kind)  # type: ignore[no-untyped-call]  # isal has no hints for it
+        return BoundedStream(igzip.IGzipFile(fileobj=raw), name, size, kind)  # type: ignore[no-untyped-call]  # isal has no hints for it
     try:
         from backports import zstd  # noqa: PLC0415  # an extra
     except ImportError:
         raise SourceError(
             f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'"
         ) from None
-    return Guarded(zstd.ZstdFile(raw), name, size, kind)
+    return BoundedStream(zstd.ZstdFile(raw), name, size, kind)
 
 
 def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, BinaryIO]]:
@@ -108,4 +108,4 @@ def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, Bina
             stream: Any = archive.open(info)
         except _BROKEN as error:
             raise SourceError(f"{shown}: cannot be read: {error}") from None
-        yield shown, Guarded(stream, shown, info.compress_size, "zip")  # type: ignore[misc]  # a raw stream reads like a binary file
+        yield shown, BoundedStream(stream, shown, info.compress_size, "zip")  # type: ignore[misc]  # a raw stream reads like a binary file

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sendoff import Source, SourceChanged, SourceError
-from sendoff_plugins.sources._files.decompress import unpacked
-from sendoff_plugins.sources._files.locations import File, Place, place
+from sendoff_plugins.sources._files.decompress import decompress
+from sendoff_plugins.sources._files.locations import File, Location, open_location
 
 #: A record larger than this is a mistake in the file, most often a quote that is never closed.
 MAX_RECORD = 8 << 20
@@ -42,9 +42,9 @@ FILES = {
         "type": "boolean", "default": False,
         "meta": {"help": "Whether a file is delivered once only. It is known by what is in it, not by its name."},
     },
-    "drift": {
-        "type": "string", "allowed": ["refuse", "best_effort"], "default": "refuse",
-        "meta": {"help": "What becomes of a file that lacks columns of the schema: `refuse` it, or let its rows have nulls there (`best_effort`)."},
+    "schema_drift": {
+        "type": "string", "allowed": ["fail", "allow"], "default": "fail",
+        "meta": {"help": "What becomes of a file that lacks columns of the schema: `fail` the run, or let its rows have nulls there (`allow`)."},
     },
     "storage": {
         "type": "dict", "required": False, "valuesrules": {"type": ["string", "boolean"]},
@@ -66,7 +66,7 @@ class FileSource(Source):
     path: str | list[str]
     order: str
     once: bool
-    drift: str
+    schema_drift: str
     name_filter: dict[str, str]
     storage: dict[str, Any] | None = None
     compression: str = "none"
@@ -79,10 +79,10 @@ class FileSource(Source):
         self._given: set[str] = set()
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Location]:
         """Where `path` leads to."""
         paths = [self.path] if isinstance(self.path, str) else self.path
-        return [place(path, self.home, self.storage or {}, self.egress) for path in paths]
+        return [open_location(path, self.home, self.storage or {}, self.egress) for path in paths]
 
     def files(self) -> list[File]:
         """The files there are; raises `SourceError` if a path leads to none, or to no regular file."""
@@ -117,13 +117,13 @@ class FileSource(Source):
                 total.update(file.name.encode() + b"\0" + _digest(path, file.name))
         return total.digest()
 
-    def landed(self) -> Any:
+    def change_token(self) -> Any:
         return [(file.name, file.size, file.written) for file in self.files()] if self._local else None
 
     def begin(self, cursor: Any) -> None:
         """Note what an earlier run has given already."""
         self._given = set(cursor["given"]) if cursor and self.once else set()
-        self.reached = {"given": sorted(self._given)} if self.once else None
+        self.next_cursor = {"given": sorted(self._given)} if self.once else None
 
     def local(self) -> Iterator[tuple[str, Path]]:
         """Each file that is not given yet, as it lies on this machine. What changes while it is read is an error."""
@@ -136,17 +136,17 @@ class FileSource(Source):
                     yield file.name, path
                 if self.once:
                     self._given.add(known)
-                    self.reached = {"given": sorted(self._given)}
+                    self.next_cursor = {"given": sorted(self._given)}
 
     def streams(self) -> Iterator[tuple[str, BinaryIO]]:
         """Each file's bytes, decompressed; a zip archive's members one by one."""
         for name, path in self.local():
-            yield from unpacked(path, name, self.compression, self.member)
+            yield from decompress(path, name, self.compression, self.member)
 
-    def spread(self) -> Iterator[tuple[str, Path]]:
+    def decompressed_paths(self) -> Iterator[tuple[str, Path]]:
         """Each file, decompressed onto the disk where it is compressed: for readers that jump about in it."""
         for name, path in self.local():
-            for inside, stream in unpacked(path, name, self.compression, self.member):
+            for inside, stream in decompress(path, name, self.compression, self.member):
                 if stream.name == str(path):
                     yield inside, path
                     continue

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from sendoff import SourceError
-from sendoff.http.client import Refused, Web
+from sendoff.http.client import ErrorResponse, HttpClient
 from sendoff.transport import egress
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
@@ -46,7 +46,7 @@ class File:
             yield Path(copy.name)
 
 
-class Place(ABC):
+class Location(ABC):
     """What one `path` leads to."""
 
     local = False
@@ -62,7 +62,7 @@ class Place(ABC):
         """The files there are, by name in byte order."""
 
 
-class Disk(Place):
+class Disk(Location):
     """Files on this machine."""
 
     local = True
@@ -91,12 +91,12 @@ class Disk(Place):
         return File(name, state.st_size, state.st_mtime_ns, path=path)
 
 
-class Bucket(Place):
+class Bucket(Location):
     """Objects in S3, Google Cloud Storage or Azure."""
 
     def __init__(self, path: str, storage: Mapping[str, Any]) -> None:
         super().__init__(path)
-        obstore = library("obstore", "cloud")
+        obstore = import_extra("obstore", "cloud")
         parts = urlsplit(path)
         self._bucket, self._key = f"{parts.scheme}://{parts.netloc}", unquote(parts.path.lstrip("/"))
         known = {key: str(value) if not isinstance(value, bool) else value for key, value in storage.items()}
@@ -130,7 +130,7 @@ class Bucket(Place):
         return File(f"{self._bucket}/{meta['path']}", meta["size"], int(meta["last_modified"].timestamp() * 1e9), fetch=fetch)
 
 
-class Site(Place):
+class Site(Location):
     """One file on a web server."""
 
     def __init__(self, path: str, mode: egress.Mode, headers: Mapping[str, Any]) -> None:
@@ -141,20 +141,20 @@ class Site(Place):
     def files(self) -> list[File]:
         def fetch(into: BinaryIO) -> None:
             try:
-                with Web(self._url, self._mode, seconds=3600) as web:
+                with HttpClient(self._url, self._mode, seconds=3600) as web:
                     web.fetch(self._url, into, headers=self._headers)
-            except Refused as error:
+            except ErrorResponse as error:
                 raise SourceError(str(error)) from None
 
         return [File(self.shown, 0, 0, fetch=fetch)]
 
 
-class Sftp(Place):
+class Sftp(Location):
     """Files on an SFTP server, which must be one of the known hosts."""
 
     def __init__(self, path: str, storage: Mapping[str, Any]) -> None:
         super().__init__(path)
-        self._paramiko = library("paramiko", "sftp")
+        self._paramiko = import_extra("paramiko", "sftp")
         parts = urlsplit(path)
         self._login = {
             "hostname": parts.hostname or "", "port": parts.port or 22, "username": parts.username or storage.get("user"),
@@ -200,7 +200,7 @@ class Sftp(Place):
             client.close()
 
 
-def place(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) -> Place:
+def open_location(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) -> Location:
     """What a path leads to, by how it begins."""
     scheme, mark, _ = path.partition("://")
     if not mark:
@@ -216,7 +216,7 @@ def place(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) 
     raise SourceError(f"{path}: no way to read {scheme}:// is known; there are s3, gs, az, http, https, sftp, and plain paths")
 
 
-def library(name: str, extra: str) -> Any:
+def import_extra(name: str, extra: str) -> Any:
     """A library that is not always installed. Raises `SourceError` with what to install."""
     try:
         return importlib.import_module(name)

@@ -13,60 +13,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff import Answer, Request, Volley
-from sendoff.http.connect import CONNECT
-from sendoff_plugins.transports._http1.endpoint import Target
+from sendoff import Request, RequestBurst, Response
+from sendoff.http.connect import CONNECT_TIMEOUT
+from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
-from sendoff_plugins.transports._http1.response_parser import Malformed, Reply
+from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
 
 #: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
 PIECE, RECEIVE = 1 << 20, 64 << 10
 #: Only short answers are worth remembering.
-USUAL = 4 << 10
+REPEATED_LIMIT = 4 << 10
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 
 @dataclass(slots=True)
-class Usual:
+class RepeatedResponse:
     """The last whole answer that came in one piece, as its bytes and as it was read. Many APIs say the same each time."""
 
     data: bytes | None = None
-    answer: Answer | None = None
+    response: Response | None = None
     most: int = 0
 
 
-class Line:
+class Connection:
     """A connection that carries one request at a time. Its owner says when it is readable or writable."""
 
-    def __init__(self, target: Target, poller: Poller, usual: Usual) -> None:
+    def __init__(self, target: Endpoint, poller: Poller, usual: RepeatedResponse) -> None:
         self._target, self._poller, self._usual = target, poller, usual
         self._addresses: deque[Any] = deque()
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._events = 0
         self._out: deque[memoryview] = deque()
-        self._tunnel: Reply | None = None
+        self._tunnel: ResponseParser | None = None
         self._stage = self._connected
         #: What it carries, None while it is idle: a request, or a record's ordinal in a volley.
-        self.freight: Request | int | None = None
-        self.volley: Volley | None = None
-        self._reply: Reply | None = None
+        self.load: Request | int | None = None
+        self.burst: RequestBurst | None = None
+        self._reply: ResponseParser | None = None
         #: Whether an answer has begun, and whether the line does nothing but exchange requests for answers now.
         self._begun = self._exchanging = False
-        self.answer_bytes = 0
+        self.max_response_bytes = 0
         self.deadline = self.began = self.freed = 0.0
         #: When the address that is dialled now is given up for the next one.
-        self._dialled_until, self._share = math.inf, CONNECT
+        self._connect_deadline, self._share = math.inf, CONNECT_TIMEOUT
         #: Whether a byte of this request may have left.
         self.sent = False
         #: What came of the request, once it is over.
-        self.outcome: Answer | None = None
+        self.outcome: Response | None = None
         self.open = False
 
     # The owner's side.
 
-    def take(self, freight: Request | int, volley: Volley | None, answer_bytes: int, deadline: float, now: float) -> None:
+    def assign(self, load: Request | int, burst: RequestBurst | None, answer_bytes: int, deadline: float, now: float) -> None:
         """Carry a request, whose bytes are to be `send`ed next."""
-        self.freight, self.volley, self.answer_bytes = freight, volley, answer_bytes
+        self.load, self.burst, self.max_response_bytes = load, burst, answer_bytes
         self.began, self.deadline = now, deadline
         self.outcome, self.sent, self._begun = None, False, False
 
@@ -92,27 +92,31 @@ class Line:
             self._write()
             self._watch_on()
 
-    def dial(self, addresses: Sequence[Any]) -> None:
+    def connect(self, addresses: Sequence[Any]) -> None:
         """Connect to the first of these addresses that takes a connection."""
         self._addresses = deque(addresses)
-        self._share = CONNECT / max(1, len(self._addresses))
+        self._share = CONNECT_TIMEOUT / max(1, len(self._addresses))
         self._next_address("the name has no address")
 
     def ready(self, events: int) -> bool:
         """The socket can be read or written; answers whether that ended the request."""
         try:
-            if self._exchanging and events == READ and self.freight is not None:
+            if self._exchanging and events == READ and self.load is not None:
                 self._read()
             else:
                 self._stage(events)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except Malformed as error:
-            self._over(Answer(error=str(error), sent=self.sent))
+            self._over(Response(error=str(error), may_have_been_sent=self.sent))
         except ssl.SSLError as error:
-            self._over(Answer(error=f"TLS: {_tls(error)}", sent=self.sent, fatal=not self.sent and _distrusted(error)))
+            self._over(
+                Response(
+                    error=f"TLS: {_tls(error)}", may_have_been_sent=self.sent, permanent=not self.sent and _distrusted(error)
+                )
+            )
         except OSError as error:
-            self._over(Answer(error=(error.strerror or str(error)).lower(), sent=self.sent))
+            self._over(Response(error=(error.strerror or str(error)).lower(), may_have_been_sent=self.sent))
         return self.outcome is not None
 
     def stale(self) -> bool:
@@ -129,7 +133,7 @@ class Line:
     @property
     def due(self) -> float:
         """When `expire` is to be called."""
-        return min(self.deadline, self._dialled_until)
+        return min(self.deadline, self._connect_deadline)
 
     def expire(self, now: float) -> None:
         """The request's time is over, or that of the address being dialled."""
@@ -137,9 +141,9 @@ class Line:
             self._next_address("connection timed out")
             return
         waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
-        self._over(Answer(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", sent=self.sent))
+        self._over(Response(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", may_have_been_sent=self.sent))
 
-    def fail(self, answer: Answer) -> None:
+    def fail(self, answer: Response) -> None:
         self._over(answer)
 
     def close(self) -> None:
@@ -164,13 +168,15 @@ class Line:
                 trouble = (error.strerror or str(error)).lower()
                 continue
             if code == 0 or code in _IN_PROGRESS:
-                self._stage, self._dialled_until = self._connected, time.monotonic() + self._share
+                self._stage, self._connect_deadline = self._connected, time.monotonic() + self._share
                 self._watch(WRITE)
                 return
             trouble = os.strerror(code).lower()
-        host, port = self._target.dialled
+        host, port = self._target.address
         to = f"the proxy {host}:{port}" if self._target.proxied else self._target.name
-        self._over(Answer(error=f"cannot connect to {to}: {trouble}", sent=False, fatal=self._target.proxied))
+        self._over(
+            Response(error=f"cannot connect to {to}: {trouble}", may_have_been_sent=False, permanent=self._target.proxied)
+        )
 
     def _connected(self, events: int) -> None:
         assert self._sock is not None
@@ -178,9 +184,9 @@ class Line:
         if code:
             self._next_address(os.strerror(code).lower())
             return
-        self._dialled_until = math.inf
+        self._connect_deadline = math.inf
         if self._target.proxied and self._target.secure:
-            self._tunnel, self._stage = Reply(1 << 16), self._tunnelled
+            self._tunnel, self._stage = ResponseParser(1 << 16), self._tunnelled
             self._sock.sendall(self._target.connect())  # fits any socket's buffer
             self._watch(READ)
         else:
@@ -202,7 +208,11 @@ class Line:
         if self._tunnel.status is not None and 200 <= self._tunnel.status < 300 and not told:
             self._secure()
         elif told or not data or self._tunnel.status is not None:
-            self._over(Answer(error=f"the proxy: {told or f'it answered {self._tunnel.status}'}", sent=False, fatal=True))
+            self._over(
+                Response(
+                    error=f"the proxy: {told or f'it answered {self._tunnel.status}'}", may_have_been_sent=False, permanent=True
+                )
+            )
 
     def _secure(self) -> None:
         assert self._sock is not None
@@ -237,7 +247,7 @@ class Line:
 
     def _exchange(self, events: int) -> None:
         """Write what there is to write, and read what there is to read: an answer may come before all is sent."""
-        if self.freight is None:
+        if self.load is None:
             if self.stale():
                 self.close()  # an idle line that speaks is done with
             return
@@ -278,14 +288,14 @@ class Line:
             data = b""
         if not self._begun:
             usual = self._usual
-            if data == usual.data and not self._out and usual.most == self.answer_bytes:
-                self.outcome = usual.answer  # byte for byte an answer that was read before
+            if data == usual.data and not self._out and usual.most == self.max_response_bytes:
+                self.outcome = usual.response  # byte for byte an answer that was read before
                 return
             self._begun = True
             if self._reply is None:
-                self._reply = Reply(self.answer_bytes)
+                self._reply = ResponseParser(self.max_response_bytes)
             else:
-                self._reply.renew(self.answer_bytes)
+                self._reply.renew(self.max_response_bytes)
         reply = self._reply
         assert reply is not None
         if data:
@@ -294,15 +304,15 @@ class Line:
             reply.ended()
         if reply.done:
             keep = reply.reusable and not self._out and not reply.truncated and bool(data)
-            answer = reply.answer()
+            answer = reply.response()
             self._over(answer, keep=keep)
-            if keep and reply.fed == len(data) <= USUAL:
-                self._usual.data, self._usual.answer, self._usual.most = data, answer, self.answer_bytes
+            if keep and reply.fed == len(data) <= REPEATED_LIMIT:
+                self._usual.data, self._usual.response, self._usual.most = data, answer, self.max_response_bytes
 
-    def _over(self, answer: Answer, *, keep: bool = False) -> None:
+    def _over(self, answer: Response, *, keep: bool = False) -> None:
         self.outcome = answer
         self._out.clear()
-        self._dialled_until = math.inf
+        self._connect_deadline = math.inf
         if not keep:
             self.close()
 

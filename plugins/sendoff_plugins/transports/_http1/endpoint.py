@@ -7,13 +7,13 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-from sendoff import Request, Volley
+from sendoff import Request, RequestBurst
 
 #: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
 JOINED = 64 << 10
 
 
-class Target:
+class Endpoint:
     """Where lines lead: a host, perhaps by a proxy, perhaps under TLS."""
 
     def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None) -> None:
@@ -23,11 +23,11 @@ class Target:
         self.name = parts.netloc
         self.context = context
         self.proxied = proxy is not None
-        self.dialled = (self.host, self.port)
+        self.address = (self.host, self.port)
         self._login = b""
         if proxy is not None:
             way = urlsplit(proxy)
-            self.dialled = (way.hostname or "", way.port or 80)
+            self.address = (way.hostname or "", way.port or 80)
             if way.username is not None:
                 login = f"{unquote(way.username)}:{unquote(way.password or '')}"
                 self._login = b"Proxy-Authorization: Basic " + b64encode(login.encode()) + b"\r\n"
@@ -44,7 +44,7 @@ class Target:
                 raise ValueError("a header's value is one line")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"")
 
-    def messages(self, volley: Volley) -> list[bytes]:
+    def messages(self, volley: RequestBurst) -> list[bytes]:
         """The bytes of all that is left of a volley, the last first."""
         opening = self.opening(volley.method, volley.url, volley.headers).replace(b"%", b"%%")
         opening += b"%bContent-Length: %d\r\n\r\n%b"
@@ -52,8 +52,11 @@ class Target:
 
     def written(self, request: Request) -> Sequence[bytes | memoryview]:
         """A request's bytes. Raises ValueError for what no head can hold."""
-        head = b"%bContent-Length: %d\r\n\r\n" % (self.opening(request.method, request.url, request.headers), request.length)
-        return [b"".join((head, *request.body))] if request.length <= JOINED else [head, *request.body]
+        head = b"%bContent-Length: %d\r\n\r\n" % (
+            self.opening(request.method, request.url, request.headers),
+            request.body_length,
+        )
+        return [b"".join((head, *request.body))] if request.body_length <= JOINED else [head, *request.body]
 
     def connect(self) -> bytes:
         """What asks a proxy for a tunnel (RFC 9110 §9.3.6)."""

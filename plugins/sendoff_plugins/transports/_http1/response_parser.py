@@ -7,7 +7,7 @@ from typing import Any
 
 import httptools
 
-from sendoff import Answer
+from sendoff import Response
 
 #: A head has no more bytes than this, and no more fields; no more interim answers come before the real one.
 MAX_HEAD, MAX_FIELDS, MAX_INTERIM = 64 << 10, 200, 100
@@ -17,7 +17,7 @@ class Malformed(Exception):
     """The bytes are no answer; its text is the sentence to show."""
 
 
-class Reply:
+class ResponseParser:
     """The answer to one request: fed with bytes until it is `done`, and then `renew`ed for the next."""
 
     def __init__(self, body_bytes: int) -> None:
@@ -79,11 +79,11 @@ class Reply:
             raise Malformed("the connection was closed before the answer was whole")
         self.done = True  # delimited by its end (RFC 9112 §6.3)
 
-    def answer(self) -> Answer:
+    def response(self) -> Response:
         headers: dict[str, str] = {}
         for name, value in self._fields:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return Answer(self.status, headers, b"".join(self._body), truncated=self.truncated)
+        return Response(self.status, headers, b"".join(self._body), truncated=self.truncated)
 
     # What llhttp calls.
 
