@@ -50,14 +50,16 @@ if TYPE_CHECKING:
 #: Where the public names live.
 _HOMES = {
     "components": (
-        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier", "Observer",
-        "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
+        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier",
+        "Observer", "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
     ),
     "errors": (
         "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError", "SourceChanged",
         "SourceError",
     ),
-    "transport.protocol": ("TLS", "Response", "SendOne", "RequestQueue", "Request", "RequestBurst", "Wait", "ConnectionSettings"),
+    "transport.protocol": (
+        "TLS", "ConnectionSettings", "Request", "RequestBurst", "RequestQueue", "Response", "SendOne", "Wait",
+    ),
     "hookspecs": ("hookimpl",),
     "records": ("Page", "Span"),
     "run.report": ("Report",),

@@ -27,8 +27,9 @@ class RequestLog:
         if verdict.kind is VerdictKind.DELIVERED and request.request_id > self._all_until:
             return
         yield RequestRecord(
-            request.request_id, *request.span, request.record_count, request.attempt, request.method, self._builder.redact(request.url),
-            request.key, request.body_length, answer.status, verdict.kind.value, verdict.reason, round(answer.seconds, 6),
+            request.request_id, *request.span, request.record_count, request.attempt, request.method,
+            self._builder.redact(request.url), request.key, request.body_length, answer.status, verdict.kind.value,
+            verdict.reason, round(answer.seconds, 6),
         )  # fmt: skip
 
     def burst(

@@ -66,9 +66,10 @@ class RequestBuilder:
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         length = sum(map(len, body))
         return Request(
-            span, method, url, headers, body, length, self.destination.timeout + length / self.destination.min_upload_rate, attempt,
-            record_count=record_count, request_id=request_id, key=key, is_reauth=is_reauth, max_response_bytes=self.policy.max_bytes,
-            is_delete=route is not None and route.is_delete,
+            span, method, url, headers, body, length,
+            self.destination.timeout + length / self.destination.min_upload_rate, attempt,
+            record_count=record_count, request_id=request_id, key=key, is_reauth=is_reauth,
+            max_response_bytes=self.policy.max_bytes, is_delete=route is not None and route.is_delete,
         )  # fmt: skip
 
     def burst(self, block: Block, span: Span, sender: Sender) -> RequestBurst:
@@ -79,5 +80,6 @@ class RequestBuilder:
             around = (self.destination.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
         return RequestBurst(
             self.destination.method, self.destination.url, self.headers, around, self.key,
-            sender.prefix, sender.suffix, block, *span, self.destination.timeout, self.destination.min_upload_rate, self.policy.max_bytes,
+            sender.prefix, sender.suffix, block, *span,
+            self.destination.timeout, self.destination.min_upload_rate, self.policy.max_bytes,
         )  # fmt: skip

@@ -78,7 +78,11 @@ class OAuth2(Authenticator):
         answer = None
         for pause in (*PAUSES, None):
             answer = self._asked()
-            if pause is None or answer.permanent or (answer.status is not None and answer.status not in (429, 500, 502, 503, 504)):
+            if (
+                pause is None
+                or answer.permanent
+                or (answer.status is not None and answer.status not in (429, 500, 502, 503, 504))
+            ):
                 break
             self.sleep(pause)
         assert answer is not None

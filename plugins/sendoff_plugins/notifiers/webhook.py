@@ -27,8 +27,11 @@ class Webhook(Notifier):
     def notify(self, notification: Notification) -> None:
         said: dict[str, Any] = {
             "text": f"{notification.connector}: {notification.event}: {notification.sentence}",
-            "event": notification.event, "connector": notification.connector, "sentence": notification.sentence, "runs": [*notification.runs],
-        }  # fmt: skip
+            "event": notification.event,
+            "connector": notification.connector,
+            "sentence": notification.sentence,
+            "runs": [*notification.runs],
+        }
         headers = {"Content-Type": "application/json", **self.headers}
         with HttpClient(self.url, self.egress, seconds=30, attempts=4) as web:
             web.request("POST", self.url, headers=headers, body=jsonlib.dumps(said).encode())
