@@ -179,7 +179,7 @@ class Test(NamedTuple):
 def tests() -> dict[str, list[Test]]:
     """Every row's tests, as their names tell."""
     found: dict[str, list[Test]] = {row: [] for row in ROWS}
-    for file in sorted([*TESTS.rglob("test_*.py"), *TESTS.glob("torture/*.py")]):
+    for file in sorted([*TESTS.rglob("test_*.py"), *TESTS.glob("stress/*.py")]):
         own = file.name == "test_controls.py"  # faults of sendoff's own, and not of the world
         if own or any(part.startswith(".") for part in file.relative_to(TESTS).parts):
             continue

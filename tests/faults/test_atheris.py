@@ -18,7 +18,7 @@ SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
 @pytest.mark.skipif(fuzz.able() is not None, reason=str(fuzz.able()))
 @pytest.mark.parametrize(
     "target",
-    ["k1-yaml", "r8-csv", "r13-jsonl", "h13-answers", "h14-retry_after", "h4-http1"],
+    ["k1-yaml", "r8-csv", "r13-jsonl", "h13-responses", "h14-retry_after", "h4-http1"],
 )
 def test_any_bytes_are_read_or_refused_with_a_sentence(target: str) -> None:
     assert fuzz.fuzz(target.partition("-")[2], SECONDS) > 1_000

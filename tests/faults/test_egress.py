@@ -15,7 +15,7 @@ from sendoff import Response, Transport
 from sendoff.testing import Project, Receiver
 from sendoff.transport.egress import refusal
 
-from .test_transport import TRANSPORTS, Exchange
+from .test_transport import TRANSPORTS, Queue
 
 NEVER = [
     "169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::a9fe:a9fe", "febf::1", "fd00:ec2::254", "100.100.100.200",
@@ -88,9 +88,9 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def ask(transport: Transport, url: str) -> Response:
-    exchange = Exchange(url)
-    transport.run(exchange, sendoff.ConnectionSettings(url, address_filter=lambda address: refusal(address, "public")))
-    (answer,) = exchange.answers
+    queue = Queue(url)
+    transport.run(queue, sendoff.ConnectionSettings(url, address_filter=lambda address: refusal(address, "public")))
+    (answer,) = queue.responses
     return answer
 
 

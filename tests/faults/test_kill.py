@@ -136,14 +136,14 @@ def little_memory(tmp_path: Path) -> Iterator[Path]:
 LEAK = """
 import os
 open({group!r}, "w").write(str(os.getpid()))
-from sendoff.run.dispatcher import Desk
-answer, seen = Desk.answer, []
+from sendoff.run.dispatcher import Dispatcher
+complete, seen = Dispatcher.complete, []
 def hungry(*args):
     seen.append(1)
     while len(seen) >= 30:
         seen.append(b"x" * (1 << 24))
-    return answer(*args)
-Desk.answer = hungry
+    return complete(*args)
+Dispatcher.complete = hungry
 """
 
 

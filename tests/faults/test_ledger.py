@@ -211,7 +211,7 @@ def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.
     mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path}/far nfs4 rw 0 0\n")
     assert state_dir.filesystem_type(tmp_path / "far/away", mounts) == "nfs4"
     assert state_dir.filesystem_type(tmp_path / "near", mounts) == "ext4"
-    monkeypatch.setattr(state_dir, "kind", lambda path: "nfs4")
+    monkeypatch.setattr(state_dir, "filesystem_type", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="network filesystem"):
         Ledger(tmp_path / "s")
 

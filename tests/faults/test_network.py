@@ -168,7 +168,7 @@ def test_n12_a_partition_parks_the_run_and_the_next_one_goes_on(cable: Cable) ->
         timeout=1,
         retry={"max_attempts": 3, "initial_backoff": 0.01, "max_backoff": 0.1, "max_elapsed": 3},
         send="single",
-        pace={"requests": "60/s"},
+        rate_limit={"requests": "60/s"},
     )
     run = cable.start("run", "c", "--json")
     time.sleep(2.5)

@@ -54,7 +54,7 @@ def run(
     batch: int = 100,
     on_failure: str = "split",
     more: str = "",
-    retry: str = "base: 0.01, attempts: 3",
+    retry: str = "initial_backoff: 0.01, max_attempts: 3",
     **settings: Any,
 ) -> Report:
     text = (
@@ -244,7 +244,7 @@ def test_h21_a_409_after_a_repeat_is_waited_out(project: Project) -> None:
         said(200),
     ]
     with Receiver(answers) as api:
-        report = run(project, api, batch=300, retry="base: 0.01")
+        report = run(project, api, batch=300, retry="initial_backoff: 0.01")
     assert (report.state, report.delivered, report.requests) == ("complete", 300, 4)
     assert len({request.headers["idempotency-key"] for request in api.requests}) == 1
 
@@ -264,7 +264,7 @@ def test_h14_m9_a_rest_longer_than_allowed_parks_the_connector_until_then(projec
 
 def test_a_destination_left_down_costs_the_next_run_one_request(project: Project) -> None:
     with Receiver(lambda request: said(503) if len(api.requests) > 1 else said(200)) as api:
-        report = run(project, api, n=50, batch=10, retry="base: 0.01, max_elapsed: 0.2")
+        report = run(project, api, n=50, batch=10, retry="initial_backoff: 0.01, max_elapsed: 0.2")
         assert report.state == "stopped"
         before = len(api.requests)
         with (
@@ -320,7 +320,7 @@ def test_h23_what_was_applied_before_a_500_is_known_by_its_key(project: Project)
 
 def test_h15_503_for_ever_stops_the_run_resumably_after_seven_requests(project: Project) -> None:
     with Receiver(lambda request: said(503)) as api:
-        report = run(project, api, retry="base: 0.001")
+        report = run(project, api, retry="initial_backoff: 0.001")
         assert (report.state, report.requests, report.exit_code) == ("stopped", 7, 3)
         # It is remembered: as long as nothing changes, each further run costs one request.
         for more in (1, 2):
@@ -383,7 +383,7 @@ def test_requests_and_results_can_be_looked_up(project: Project) -> None:
 def test_of_very_many_requests_only_those_that_did_not_simply_deliver_are_noted(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sendoff.engine.request_log.NOTED", 20)
+    monkeypatch.setattr("sendoff.engine.request_log.LOGGED_REQUESTS", 20)
     with Api(lambda ns: (said(400, {"detail": "x"}), []) if ns == [77] else (said(200), ns)) as api:
         report = run(project, api, n=100, batch=1, on_failure="fail")
     noted = list(history.requests(project.home / ".sendoff", report.run))

@@ -1,7 +1,7 @@
 """N1 to N15, H1 to H14, M1 to M8: what a network and a server can do to one request.
 
 The suite is written against the transport's interface, so that every transport can be put through
-it: an exchange hands out one request and keeps its answer.
+it: an queue hands out one request and keeps its answer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def transport(request: pytest.FixtureRequest) -> Transport:
     return request.param()
 
 
-class Exchange:
+class Queue:
     """Hands out requests one by one and keeps the answers."""
 
     def __init__(self, url: str, count: int = 1, body: bytes = b'[{"a":1}]', deadline: float = 5.0) -> None:
@@ -44,30 +44,30 @@ class Exchange:
             Request(Span(at, at + 1), "POST", url, {"Content-Type": "application/json"}, [body], len(body), deadline)
             for at in range(count)
         ]
-        self.answers: list[Response] = []
+        self.responses: list[Response] = []
         self._lock = threading.Lock()
 
-    def next(self) -> Any:
+    def next_request(self) -> Any:
         with self._lock:
             return self.waiting.pop(0) if self.waiting else "done"
 
-    def next_many(self, most: int) -> Any:
-        return self.next()
+    def next_requests(self, limit: int) -> Any:
+        return self.next_request()
 
-    def answer(self, request: Request, answer: Response) -> None:
+    def complete(self, request: Request, response: Response) -> None:
         with self._lock:
-            self.answers.append(answer)
+            self.responses.append(response)
 
     def wait(self, seconds: float) -> None:
         raise AssertionError("nothing to wait for")
 
-    def changed(self, callback: Any) -> None: ...
+    def on_change(self, callback: Any) -> None: ...
 
 
 def ask(transport: Transport, url: str, **settings: Any) -> Response:
-    exchange = Exchange(url, **settings)
-    transport.run(exchange, sendoff.ConnectionSettings(url, 1))
-    (answer,) = exchange.answers
+    queue = Queue(url, **settings)
+    transport.run(queue, sendoff.ConnectionSettings(url, 1))
+    (answer,) = queue.responses
     return answer
 
 
@@ -102,9 +102,9 @@ def test_connections_are_kept_alive(transport: Transport) -> None:
         line.sendall(OK)
 
     with Wire(two) as server:
-        exchange = Exchange(server.url, count=2)
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
-    assert [answer.status for answer in exchange.answers] == [200, 200]
+        queue = Queue(server.url, count=2)
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
+    assert [answer.status for answer in queue.responses] == [200, 200]
     assert server.connections == 1
 
 
@@ -225,26 +225,26 @@ def test_h2_bytes_after_an_answer_never_become_the_next_one(transport: Transport
     poisoned = saying(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", hold=0.5)
     refusing = saying(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}")
     with Wire(poisoned, refusing) as server:
-        exchange = Exchange(server.url, count=2)
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
-    assert exchange.answers[0].status == 200
-    assert exchange.answers[1].status in (400, None)
+        queue = Queue(server.url, count=2)
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
+    assert queue.responses[0].status == 200
+    assert queue.responses[1].status in (400, None)
 
 
 def test_n13_a_connection_the_server_closed_while_idle_is_dialled_anew(transport: Transport) -> None:
     with Wire(saying(OK), saying(OK)) as server:
-        exchange = Exchange(server.url, count=2)
-        original = exchange.next
-        exchange.next = lambda: (time.sleep(0.1), original())[1]  # type: ignore[method-assign]
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
-    assert [answer.status for answer in exchange.answers] == [200, 200]
+        queue = Queue(server.url, count=2)
+        original = queue.next_request
+        queue.next_request = lambda: (time.sleep(0.1), original())[1]  # type: ignore[method-assign]
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
+    assert [answer.status for answer in queue.responses] == [200, 200]
     assert server.connections == 2
 
 
 def test_m8_cookies_are_not_kept(transport: Transport) -> None:
     with Wire(saying(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")) as server:
-        exchange = Exchange(server.url, count=2)
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
+        queue = Queue(server.url, count=2)
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
     assert b"cookie" not in server.requests[1].lower()
 
 
@@ -355,38 +355,38 @@ def test_n_requests_travel_at_once(transport: Transport) -> None:
         line.sendall(OK)
 
     with Wire(meeting) as server:
-        exchange = Exchange(server.url, count=4)
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 4))
-    assert [answer.status for answer in exchange.answers] == [200] * 4
+        queue = Queue(server.url, count=4)
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 4))
+    assert [answer.status for answer in queue.responses] == [200] * 4
 
 
 def test_a_wait_is_waited_before_the_next_is_asked_for(transport: Transport) -> None:
     waited: list[float] = []
     asked_at: list[float] = []
     with Wire(saying(OK)) as server:
-        exchange = Exchange(server.url)
-        script = [Wait(0.1), exchange.waiting[0], "done"]
+        queue = Queue(server.url)
+        script = [Wait(0.1), queue.waiting[0], "done"]
 
         def scripted() -> Any:
             asked_at.append(time.monotonic() + sum(waited))
             return script.pop(0)
 
-        exchange.next = scripted  # type: ignore[method-assign]
-        exchange.wait = waited.append  # type: ignore[method-assign]
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
+        queue.next_request = scripted  # type: ignore[method-assign]
+        queue.wait = waited.append  # type: ignore[method-assign]
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
     assert asked_at[1] - asked_at[0] >= 0.1
     assert len(asked_at) == 3
 
 
 def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> None:
     with Wire(saying(OK)) as server:
-        exchange = Exchange(server.url)
-        script = [Wait(60.0), exchange.waiting[0], "done"]
-        exchange.next = lambda: script.pop(0)  # type: ignore[method-assign]
+        queue = Queue(server.url)
+        script = [Wait(60.0), queue.waiting[0], "done"]
+        queue.next_request = lambda: script.pop(0)  # type: ignore[method-assign]
         told = threading.Event()
-        exchange.wait = told.wait  # type: ignore[method-assign, assignment]
+        queue.wait = told.wait  # type: ignore[method-assign, assignment]
         callbacks: list[Any] = []
-        exchange.changed = callbacks.append  # type: ignore[method-assign]
+        queue.on_change = callbacks.append  # type: ignore[method-assign]
 
         def tell() -> None:
             told.set()
@@ -395,9 +395,9 @@ def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> 
 
         threading.Timer(0.1, tell).start()
         began = time.monotonic()
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
     assert time.monotonic() - began < 10
-    assert exchange.answers[0].status == 200
+    assert queue.responses[0].status == 200
 
 
 @pytest.mark.parametrize(
@@ -415,11 +415,11 @@ def test_a_change_told_from_another_thread_ends_a_wait(transport: Transport) -> 
 )
 def test_a_malformed_answer_is_no_worse_than_unknown(transport: Transport, raw: bytes, statuses: set[int | None]) -> None:
     with Wire(saying(raw, hold=0.2), saying(b"HTTP/1.1 418 Next\r\nContent-Length: 0\r\n\r\n")) as server:
-        exchange = Exchange(server.url, count=2)
-        transport.run(exchange, sendoff.ConnectionSettings(server.url, 1))
-    assert exchange.answers[0].status in statuses
+        queue = Queue(server.url, count=2)
+        transport.run(queue, sendoff.ConnectionSettings(server.url, 1))
+    assert queue.responses[0].status in statuses
     # Whatever came after it was not taken for the next answer.
-    assert exchange.answers[1].status in (418, None)
+    assert queue.responses[1].status in (418, None)
 
 
 def test_m3_a_trickled_answer_ends_at_its_deadline_within_a_tenth(transport: Transport) -> None:
@@ -509,9 +509,9 @@ def test_h24_http_2_is_not_offered_so_no_server_speaks_it(transport: Transport, 
 
 
 def asked(transport: Transport, wire: sendoff.ConnectionSettings) -> Response:
-    exchange = Exchange(wire.url)
-    transport.run(exchange, wire)
-    (answer,) = exchange.answers
+    queue = Queue(wire.url)
+    transport.run(queue, wire)
+    (answer,) = queue.responses
     return answer
 
 
@@ -589,9 +589,9 @@ def test_n4_an_address_that_does_not_answer_is_given_up_for_the_next(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sendoff.http.connect", "sendoff.http.pool"):
-        monkeypatch.setattr(f"{module}.CONNECT", 0.4)
+        monkeypatch.setattr(f"{module}.CONNECT_TIMEOUT", 0.4)
     for module in ("_http1.connection", "urllib3"):
-        monkeypatch.setattr(f"sendoff_plugins.transports.{module}.CONNECT", 0.4)
+        monkeypatch.setattr(f"sendoff_plugins.transports.{module}.CONNECT_TIMEOUT", 0.4)
     # A listener whose queue is full lets nobody in: the kernel drops what asks, as a dead address does.
     with socket.socket() as alive, socket.socket() as full, contextlib.ExitStack() as held:
         alive.bind(("127.0.0.1", 0))

@@ -67,9 +67,9 @@ def jsonl(data: bytes) -> None:
 def _sound(page: Any) -> None:
     assert isinstance(page.frame, pl.DataFrame)
     assert len(page.lines) == page.frame.height
-    read = page.read()
+    read = page.materialize()
     assert read.frame.height == page.frame.height
-    assert all(0 <= row < read.frame.height for row in read.faults)
+    assert all(0 <= row < read.frame.height for row in read.row_errors)
     assert len(read.as_json(range(read.frame.height))) == read.frame.height
     read.to_python()
 
@@ -85,7 +85,7 @@ _POLICIES = [
 _TYPES = ["application/json", "application/problem+json", "text/html", "", "application/json; charset=latin-1", "text/plain"]
 
 
-def answers(data: bytes) -> None:
+def responses(data: bytes) -> None:
     """An answer's status, headers and body, read by every policy there is: a verdict, always."""
     if len(data) < 4:
         return
@@ -143,8 +143,8 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     ),
     "csv": (csv, [b"a,b\r\n1,2\r\n", b'a,b\n"x ""y""\n",2\n3\n', b"\xef\xbb\xbfa;b\n,\n"]),
     "jsonl": (jsonl, [b'{"a":1}\n{"a":"x","b":[1,{"c":null}]}\n', b'{"a":1,"a":2}\n[1]\n\n{"a":NaN}\n{"a":123456789012345678901234567890}\n']),
-    "response": (
-        answers,
+    "responses": (
+        responses,
         [
             b'\x32\x00\x01{"results":[{"status":201},{"status":400,"error":"no"}]}',
             b'\x96\x01\x00{"type":"x","errors":[{"pointer":"/0/a","detail":"d"}]}',

@@ -99,14 +99,14 @@ def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
     Ledger.commit = noting  # type: ignore[method-assign]
 
 
-def _desk(die: _Dying, *, verb: str) -> None:
+def _dispatch(die: _Dying, *, verb: str) -> None:
     from sendoff.run.dispatcher import Dispatcher
     from sendoff.transport.protocol import Request
 
     original = getattr(Dispatcher, verb)
 
     def dying(desk: Any, *args: Any) -> Any:
-        if verb == "answer":
+        if verb == "complete":
             die()
         found = original(desk, *args)
         if isinstance(found, Request):
@@ -142,8 +142,8 @@ def _end(die: _Dying) -> None:
 ARMS: dict[str, Callable[[_Dying], None]] = {
     "c1": lambda die: _commit(die, wanted=lambda changes: changes.opened, before=True),
     "c2": lambda die: _commit(die, wanted=lambda changes: changes.opened),
-    "c3": lambda die: _desk(die, verb="next"),
-    "c7": lambda die: _desk(die, verb="answer"),
+    "c3": lambda die: _dispatch(die, verb="next_request"),
+    "c7": lambda die: _dispatch(die, verb="complete"),
     "c8": lambda die: _inside(die, wanted=lambda changes: changes.delivered, at="COMMIT"),
     "c9": lambda die: _inside(die, wanted=lambda changes: changes.closed and len(changes.opened) > 1, at="INSERT INTO piece"),
     "c10": lambda die: _inside(die, wanted=lambda changes: changes.failed, at="INSERT OR IGNORE INTO failed"),
@@ -187,7 +187,7 @@ def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, 
         assert api.counts["conflicts"] == 0, f"{step}@{hit}: a key came with other bytes"
         held = account(home / ".sendoff")
         assert held is not None
-        taken = [(record["id"], record) for record in api.taken.get("/x", [])]
+        taken = [(record["id"], record) for record in api.received.get("/x", [])]
         judgement = judge(source, [valid[at] for at in held.delivered], taken, [valid[at] for at in held.rejected])
         assert ({valid[at] for at in held.rejected}, held.invalid) == (BAD, INVALID), f"{step}@{hit}: the wrong ones failed"
         return code == -9, api.counts["replays"] - before, judgement

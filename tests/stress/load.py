@@ -75,7 +75,7 @@ def together(home: Path, seed: int) -> Counter[str]:
             assert held is not None
             source = {at: {"id": number * 100_000 + at} for at in range(RECORDS)}
             total = total + judge(
-                source, held.delivered, [(r["id"] - number * 100_000, r) for r in api.taken.get(f"/{number}", [])]
+                source, held.delivered, [(r["id"] - number * 100_000, r) for r in api.received.get(f"/{number}", [])]
             )
         assert api.counts["conflicts"] == 0
     return Counter({"connectors at once": CONNECTORS, "records": CONNECTORS * RECORDS, **asdict(total)})

@@ -40,7 +40,7 @@ def a_judge_that_takes_a_503_for_a_yes() -> Any:
     def gullible(answer: Response, *args: Any, **named: Any) -> Any:
         return classify(Response(200) if answer.status == 503 else answer, *args, **named)
 
-    return mock.patch("sendoff.engine.engine.judge", gullible)
+    return mock.patch("sendoff.engine.engine.classify", gullible)
 
 
 def a_key_for_each_attempt() -> Any:
@@ -53,7 +53,7 @@ def a_key_for_each_attempt() -> Any:
 
         return key
 
-    return mock.patch("sendoff.run.run.keymaker", careless)
+    return mock.patch("sendoff.run.run.make_key_function", careless)
 
 
 def a_lock_that_lets_everyone_in() -> Any:
