@@ -208,9 +208,9 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
     def shown(value: Any) -> Any:
         try:
             jsonlib.dumps(value)
-            return value
         except ValueError:
             return repr(value)
+        return value
 
     return {name: shown(value) for name, value in row.items()}
 

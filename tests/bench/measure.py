@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Server:
         self._command = [program, str(delay * 1000), *([certificate, key] if tls else [])]
         self._scheme = "https" if tls else "http"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         self.url = f"{self._scheme}://127.0.0.1:{self._line()}/x"
         return self

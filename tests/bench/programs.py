@@ -145,7 +145,7 @@ DLT = Program(
 
 
 def _beside(file: Path) -> Path:
-    """node looks for packages beside the script."""
+    """Node looks for packages beside the script."""
     copy = PEERS / file.name
     copy.write_text(file.read_text())
     return copy

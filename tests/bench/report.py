@@ -67,7 +67,7 @@ def text(found: Sequence[Measured], made: Sequence[Bar], rounds: int) -> str:
         ]
         does: dict[str, Program] = {program.name: program for program in measured.case.programs}
         for name, rate in sorted(measured.rate.items(), key=lambda pair: -pair[1]):
-            times = "" if name == "sendoff" else f"{own / rate:.2f} ×"
+            times = "" if name == "sendoff" else f"{own / rate:.2f} ×"  # noqa: RUF001  # the sign is meant
             lines.append(
                 f"| {name} | {rate:,.0f} | {times} | {measured.cpu[name]:.2f} | {measured.peak[name]:,.0f} | {does[name].does} |"
             )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import sendoff
-from sendoff import ConfigError, Incomplete, Observer, Runner, Source, SourceError, Validator, hookimpl
+from sendoff import ConfigError, Incomplete, Observer, Report, Runner, Source, SourceError, Validator, hookimpl
 from sendoff.ledger import history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Receiver, Reply
@@ -142,13 +143,13 @@ def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
 
         name = "watcher"
 
-        def started(self, connector, run, facts):
+        def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
             seen.append(("started", run))
 
-        def progressed(self, connector, counts, seconds):
+        def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
             seen.append(("progressed", counts["delivered"]))
 
-        def ended(self, connector, report):
+        def ended(self, connector: str, report: Report) -> None:
             seen.append(("ended", report.delivered))
 
     project({"in.jsonl": '{"a":1}\n' * 500, "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url)})

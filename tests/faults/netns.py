@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 #: A public range, used in here only: `egress` treats it as the open internet.
 NEAR, FAR, ALSO_FAR = "11.7.0.1", "11.7.0.2", "11.7.0.3"
@@ -44,7 +44,7 @@ class Cable:
         self.near, self.far = f"near-{os.getpid()}", f"far-{os.getpid()}"
         self.url = f"http://{FAR}:{PORT}"
 
-    def __enter__(self) -> Cable:
+    def __enter__(self) -> Self:
         a, b = f"sn{os.getpid()}", f"sf{os.getpid()}"
         for name in (self.near, self.far):
             _do("ip", "netns", "add", name)
@@ -63,7 +63,7 @@ class Cable:
         assert self.api.stdout.readline().strip() == "ready"
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.taken()
         for name in (self.near, self.far):
             subprocess.run(["ip", "netns", "delete", name], capture_output=True)
@@ -121,7 +121,7 @@ def _serve_names(namespace: str, answers: Callable[[str, int], Sequence[str] | N
     """A name server in a thread that has moved into a namespace."""
     import ctypes  # os.setns comes with Python 3.12
 
-    with open(f"/run/netns/{namespace}") as handle:
+    with Path("/run/netns", namespace).open() as handle:
         assert ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0) == 0
     asked: dict[str, int] = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:

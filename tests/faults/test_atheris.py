@@ -8,6 +8,7 @@ import pytest
 
 from sendoff import Response
 from sendoff.response import VerdictKind, classify
+from sendoff.testing import Project, Receiver
 from tests.stress import fuzz
 
 SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
@@ -24,14 +25,16 @@ def test_any_bytes_are_read_or_refused_with_a_sentence(target: str) -> None:
     assert fuzz.fuzz(target.partition("-")[2], SECONDS) > 1_000
 
 
-def test_a_file_of_json_lines_without_one_good_line_is_counted(project) -> None:
+def test_a_file_of_json_lines_without_one_good_line_is_counted(project: Project) -> None:
     # Found by fuzzing: the page had no rows, and the run ended with a traceback.
     text = 'source: {use: jsonl, path: in.jsonl}\ndestination: {url: "http://127.0.0.1:1/x"}\n'
     report = project({"in.jsonl": 'no\n[1]\n{"a":NaN}\n', "connectors.d/c.yaml": text}).run("c")
     assert (report.read, report.invalid, report.state) == (3, 3, "incomplete")
 
 
-def test_a_number_with_an_exponent_beyond_all_bounds_is_one_bad_line_and_no_end_of_the_run(project, receiver) -> None:
+def test_a_number_with_an_exponent_beyond_all_bounds_is_one_bad_line_and_no_end_of_the_run(
+    project: Project, receiver: Receiver
+) -> None:
     # Found by fuzzing: Python's decimals have bounds of their own, and their error is no ValueError.
     text = f'source: {{use: jsonl, path: in.jsonl}}\nsend: {{use: batch}}\ndestination: {{url: "{receiver.url}"}}\n'
     lines = '{"a":1}\n{"a":[1e99999999999999999999, null]}\n'

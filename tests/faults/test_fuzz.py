@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
@@ -90,10 +91,8 @@ class Hostile:
 
     def _wait_for_reuse(self, line: socket.socket) -> None:
         line.settimeout(0.5)
-        try:
+        with contextlib.suppress(OSError):
             self.reused += bool(line.recv(1))
-        except OSError:
-            pass
 
     def _cut(self, line: socket.socket, random: Random) -> bool:
         """The beginning of an answer that says how long it is."""

@@ -7,7 +7,7 @@ it: an queue hands out one request and keeps its answer.
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import resource
 import socket
 import ssl
@@ -253,7 +253,7 @@ def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
     transport: Transport, fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
-    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     names = ["example.org"] if fault == "wrong host" else ["127.0.0.1"]
     certificate = authority.issue_cert(*names, **({"not_before": past, "not_after": past} if fault == "expired" else {}))
     if fault != "untrusted":

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Self
 
 Script = Callable[[socket.socket], None]
 
@@ -25,10 +25,10 @@ class Wire:
         self._closed = False
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closed = True
         self._listener.close()
 

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 ENDINGS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -66,10 +66,10 @@ class Zygote:
         threading.Thread(target=self._listen, daemon=True).start()
         self._number = 0
 
-    def __enter__(self) -> Zygote:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(30)

@@ -24,7 +24,7 @@ from sendoff.errors import ConfigError, Problem, SourceError
 )
 @json_option
 @click.pass_obj
-def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:
+def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:  # noqa: PLR0912  # one step for each thing that can be asked
     """Check connector files (all of them, or the given ones) and tell every mistake with its place."""
     found = Found(files={path.stem: path for path in paths}) if paths else project.runner.found()
     problems: list[Problem | str] = []

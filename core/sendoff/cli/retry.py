@@ -76,4 +76,4 @@ def file_source(project: Project, file: Path) -> Source:
     if found is None:
         raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(ENDINGS)}")
     options = {"delimiter": "\t" if ending == ".tsv" else ","} if "delimiter" in found.options else {}
-    return cast(Source, found(home=Path.cwd(), path=str(file), **options))
+    return cast("Source", found(home=Path.cwd(), path=str(file), **options))

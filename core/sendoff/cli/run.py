@@ -70,7 +70,7 @@ def add_progress(runner: Runner, quiet: bool) -> None:
     """Show progress, if there is such an observer and it is wanted."""
     progress = runner.registry.find("observers", "progress")
     if progress is not None and not quiet:
-        runner.observers = (*runner.observers, cast(Observer, progress()))
+        runner.observers = (*runner.observers, cast("Observer", progress()))
 
 
 def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:

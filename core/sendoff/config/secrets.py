@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, quote_plus, urlsplit
 
 #: Shorter values would redact ordinary words out of every message.
@@ -32,7 +32,7 @@ class SecretStr(str):
     template: str
     __slots__ = ("template",)
 
-    def __new__(cls, value: str, template: str) -> SecretStr:
+    def __new__(cls, value: str, template: str) -> Self:
         self = super().__new__(cls, value)
         self.template = template
         return self

@@ -33,10 +33,10 @@ class ConnectorValidator(explain.RecordValidator):
 
     @property
     def registry(self) -> Registry:
-        return cast(Registry, self._config["registry"])
+        return cast("Registry", self._config["registry"])
 
     def _validate_component(self, kind: str, field: Any, value: Any) -> None:
-        """{'type': 'string'}"""
+        """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if not isinstance(value, dict):
             self._error(field, f"is a word, or a mapping with `use:`; this is {value!r}")
             return
@@ -52,7 +52,7 @@ class ConnectorValidator(explain.RecordValidator):
             value.update(child.document)
 
     def _validate_offered(self, kind: str, field: Any, value: Any) -> None:
-        """{'type': 'string'}"""
+        """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if isinstance(value, str) and self.registry.find(kind, value) is None:
             close = self.registry.suggest(kind, value)
             known = ", ".join(self.registry.offers(kind))

@@ -52,7 +52,7 @@ class Engine:
     def __init__(
         self, terms: RequestBuilder, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
     ) -> None:
-        random = random or Random()
+        random = random or Random()  # noqa: S311  # jitter needs no cryptography
         self._auto = terms.destination.concurrency == "auto"
         self._builder = terms
         self._sender = sender

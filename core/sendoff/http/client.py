@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -56,13 +56,13 @@ class HttpClient:
         random: Random | None = None,
     ) -> None:
         self._seconds, self._attempts, self._longest, self._sleep = seconds, attempts, longest, sleep
-        self._random = random or Random()
+        self._random = random or Random()  # noqa: S311  # jitter needs no cryptography
         self._watchdog = Watchdog()
         self._pool = make_pool(
             ConnectionSettings(url, address_filter=lambda address: egress.refusal(address, mode)), self._watchdog
         )
 
-    def __enter__(self) -> HttpClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: object) -> None:

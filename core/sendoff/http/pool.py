@@ -20,10 +20,10 @@ _INTERIM = 100
 
 
 class StrictHTTPResponse(http.client.HTTPResponse):
-    """An answer whose lines must come to their end: `http.client` takes a connection cut inside its head, and urllib3
-    one cut inside the last lines of a chunked body, for a whole one.
+    """An answer whose lines must come to their end.
 
-    Nor is an interim answer the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
+    `http.client` takes a connection cut inside its head for a whole answer, and urllib3 one cut inside the last lines
+    of a chunked body. Nor is an interim answer the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -139,8 +139,9 @@ def _connect(connection: Any, settings: ConnectionSettings) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(budget / len(found))
             sock.connect(address)
-            return sock
         except OSError as error:
             sock.close()
             trouble = error
+        else:
+            return sock
     raise NewConnectionError(connection, str(trouble)) from trouble

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Watch:
@@ -42,10 +42,8 @@ class Watch:
 
     def _cut(self) -> None:
         if self._line is not None:
-            try:
+            with suppress(OSError):  # it may be gone already
                 self._line.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is gone already
 
 
 class Watchdog:

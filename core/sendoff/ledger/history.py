@@ -115,7 +115,7 @@ class Failed(Source):
         retried = "retried_by = ?" if self._retried_by else "retried_by IS NULL"
         values = (self._run, self._retried_by) if self._retried_by else (self._run,)
         with closing(_open(self._state)) as db:
-            yield from db.execute(f"SELECT {what} FROM failed WHERE run = ? AND {retried} ORDER BY kind, position", values)
+            yield from db.execute(f"SELECT {what} FROM failed WHERE run = ? AND {retried} ORDER BY kind, position", values)  # noqa: S608  # both parts are written in this file; values are bound
 
 
 def _open(state: Path) -> sqlite3.Connection:

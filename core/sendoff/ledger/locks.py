@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from sendoff.errors import LedgerError, Locked
 
@@ -22,7 +23,7 @@ class RunLock:
         self._connector = connector
         self._fd = -1
 
-    def __enter__(self) -> RunLock:
+    def __enter__(self) -> Self:
         while True:
             self._fd = _open(self._path)
             try:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -57,7 +58,7 @@ class LocalServer:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> Literal[False]:
+    def __exit__(self, *_: object) -> Literal[False]:
         self.close()
         return False
 
@@ -81,10 +82,8 @@ class _Server(ThreadingHTTPServer):
 
     def hang_up(self) -> None:
         for line in list(self._lines):
-            try:
+            with suppress(OSError):  # it may be gone already
                 line.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is gone already
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news."""
@@ -117,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  # so http.server spells them
 
     def log_message(self, format: str, *args: Any) -> None:
         """The server's owner tells what it wants told."""

@@ -39,7 +39,7 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
             super()._BareValidator__normalize_sequence_per_schema(field, mapping, schema)
 
     def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
-        """{'type': 'string'}"""
+        """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         matched = patterns.matches(pattern, value) if isinstance(value, str) else True
         if matched is None:
             super()._validate_regex(pattern, field, value)

@@ -78,9 +78,9 @@ class Schema:
         missing = self.missing(columns)
         if missing:
             raise SourceError(f"{where}no column {', '.join(map(repr, missing))}; its columns are {has}")
-        if self.unknown == "forbid" and self.extra(columns):
+        if self.unknown == "forbid" and self.extra(columns):  # noqa: S610  # the schema's own `extra`; there is no Django here
             raise SourceError(
-                f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "
+                f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "  # noqa: S610  # the schema's own `extra`; there is no Django here
                 "declare it in the schema, or write `unknown: drop`"
             )
 
@@ -102,7 +102,7 @@ class Schema:
         columns = self._columns(page, frame, refused) if self.fields else []
         if self._slow:
             self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, refused)
-        extra = self.extra(frame.columns)
+        extra = self.extra(frame.columns)  # noqa: S610  # the schema's own `extra`; there is no Django here
         raw = {f.output_name for f in self.fields if f.raw}
         optional = {f.output_name for f in self.fields if f.optional}
         if self.unknown == "keep":

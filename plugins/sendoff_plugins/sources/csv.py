@@ -227,8 +227,9 @@ class _Chunk:
         return self._starts() + self.line
 
     def _starts(self) -> pl.Series:
-        """How many lines stand before each record, where quoted cells have lines of their own: one begins where the
-        quotes before it are even in number.
+        """How many lines stand before each record, where quoted cells have lines of their own.
+
+        A record begins where the quotes before it are even in number.
         """
         quotes = pl.read_lines(self.data).to_series().str.count_matches('"', literal=True).cast(pl.Int64)
         return ((quotes.cum_sum() - quotes) % 2 == 0).arg_true().cast(pl.Int64)

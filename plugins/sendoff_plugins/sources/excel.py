@@ -166,7 +166,7 @@ def _column(name: str, cells: list[Any]) -> pl.Series:
     if timedelta in kinds:
         values = [str(value) if type(value) is timedelta else value for value in values]
     if {date, datetime} <= kinds:
-        values = [datetime(value.year, value.month, value.day) if type(value) is date else value for value in values]
+        values = [datetime(value.year, value.month, value.day) if type(value) is date else value for value in values]  # noqa: DTZ001  # a workbook knows no time zones
     return column(name, values)
 
 

@@ -1,4 +1,4 @@
-"""mq-bridge: a file to HTTP, line by line or in JSON arrays. python mq_bridge_route.py URL FILE RECORDS CONCURRENCY"""
+"""mq-bridge: a file to HTTP, line by line or in JSON arrays: python mq_bridge_route.py URL FILE RECORDS CONCURRENCY."""
 
 import sys
 

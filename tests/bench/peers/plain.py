@@ -4,14 +4,16 @@ python plain.py URL FILE RECORDS_PER_REQUEST THREADS
 """
 
 import sys
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 
 import urllib3
 
 url, file, size, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-pool = urllib3.HTTPConnectionPool(*url.removeprefix("http://").partition("/")[0].split(":"), maxsize=threads)
-queue: Queue = Queue(4 * threads)
+host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
+pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=threads)
+queue: Queue[bytes | None] = Queue(4 * threads)
 
 
 def work() -> None:
@@ -24,7 +26,7 @@ hands = [Thread(target=work) for _ in range(threads)]
 for hand in hands:
     hand.start()
 rows = []
-with open(file, "rb") as stream:
+with Path(file).open("rb") as stream:
     for line in stream:
         if size == 1:
             queue.put(line[:-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -153,7 +154,9 @@ def test_a_resolved_value_is_shown_as_it_was_written_also_after_a_journey() -> N
         assert (each, each.template, repr(each)) == ("the-value", "${X}", "'${X}'")
 
 
-def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(tmp_path, monkeypatch) -> None:
+def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOKEN", "token-value")
     (tmp_path / "f").write_text("file-value\r\n")
     data = {
@@ -164,7 +167,7 @@ def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(tm
         "f": ["ok", {"g": "${NOWHERE}"}],
         "h": "${NOWHERE:-or}",
     }
-    complaints: list[tuple[tuple, str]] = []
+    complaints: list[tuple[tuple[str | int, ...], str]] = []
     kept = Secrets()
     found = resolve(data, tmp_path, kept, lambda path, text: complaints.append((tuple(path), text)))
     assert found["a"] == ["token-value", "x-token-value-${b}"]

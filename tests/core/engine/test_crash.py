@@ -1,6 +1,8 @@
 """However often and whenever a run is killed, every record is accounted for, and repeats are bounded."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,12 +24,12 @@ worlds = st.fixed_dictionaries(
 
 @given(worlds, st.sets(st.integers(0, 899), max_size=6), st.lists(st.integers(0, 400), max_size=12))
 @settings(max_examples=150)
-def test_nothing_is_lost_or_applied_twice_over_any_crashes(world: dict, bad: set[int], crashes: list[int]) -> None:
+def test_nothing_is_lost_or_applied_twice_over_any_crashes(world: dict[str, Any], bad: set[int], crashes: list[int]) -> None:
     world["split"] = world["split"] and world["batch"] > 1
     applied: Counter[int] = Counter()
     seen: set[tuple[int, ...]] = set()
 
-    def api(records):
+    def api(records: Sequence[int]) -> Response:
         if bad.intersection(records):
             return REFUSED
         if tuple(records) not in seen:  # the key is made of the span: a repeat is told apart by it
@@ -97,7 +99,7 @@ def test_what_may_have_been_taken_is_repeated_whole_though_another_request_was_f
     keys: set[tuple[int, ...]] = set()
     limit = 10
 
-    def api(records):
+    def api(records: Sequence[int]) -> Response:
         if tuple(records) in keys:
             return OK
         if len(records) > limit:

@@ -255,7 +255,7 @@ def test_to_ask_for_changes_later_resends_nothing_that_changed_before(people: Pr
 
 
 @pytest.mark.parametrize(
-    "incremental, sentence",
+    ("incremental", "sentence"),
     [
         ("{key: [id]}", "incremental.initial_load: is missing"),
         ("{key: [idd], initial_load: skip}", "no field is named 'idd'; did you mean 'id'?"),

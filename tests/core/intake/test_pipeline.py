@@ -45,7 +45,9 @@ def test_a_column_that_a_template_names_must_be_there() -> None:
 
 
 @pytest.mark.parametrize(("sender", "around"), [(Batch(max_records=9, max_bytes=11), 2), (Single(max_bytes=9), 0)])
-def test_a_record_that_alone_is_a_byte_too_large_is_set_aside_and_one_that_just_fits_is_not(sender, around) -> None:
+def test_a_record_that_alone_is_a_byte_too_large_is_set_aside_and_one_that_just_fits_is_not(
+    sender: Sender, around: int
+) -> None:
     page = Page(pl.DataFrame({"n": ["123", "1234", "12345"]}), "f", all_text=True)
     (found,) = read([page], SCHEMA, [], sender)
     assert found.block.data == b'{"n":123}'

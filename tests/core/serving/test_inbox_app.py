@@ -82,7 +82,7 @@ def test_without_the_token_nothing_is_told_not_even_which_inboxes_there_are(
 
 
 @pytest.mark.parametrize(
-    "status, body, more",
+    ("status", "body", "more"),
     [
         (400, b'{"id": ', {}),
         (400, b"[1]", {}),

@@ -51,7 +51,7 @@ def test_every_hour_is_every_hour_also_when_the_clock_changes() -> None:
     assert len(runs("0 * * * *", "2026-03-29T00:00", "2026-03-29T06:00")) == 5
 
 
-@pytest.mark.parametrize("missed, want", [("run_once", True), ("skip", False)])
+@pytest.mark.parametrize(("missed", "want"), [("run_once", True), ("skip", False)])
 def test_what_was_missed_for_days_is_made_up_for_once_or_not_at_all(missed: str, want: bool) -> None:
     table = Schedule({"c": schedule("0 7 * * *", missed)}, {"c": at("2026-11-20T08:00")})
     found = table.due(at("2026-11-24T12:00"))["c"]

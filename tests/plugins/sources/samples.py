@@ -39,7 +39,7 @@ NAMES = ("Ann", "Zoë", "李雷", 'O\'Brien "Bob"', "naïve, café", "😀", "ta
 def records(count: int) -> list[dict[str, Any]]:
     """Records as Python's own values."""
     chance = Random(7)
-    first = datetime(2026, 1, 1, 8, 30, 1)
+    first = datetime(2026, 1, 1, 8, 30, 1)  # noqa: DTZ001  # spreadsheets know no time zones
     return [
         {
             "id": at,
@@ -105,7 +105,7 @@ def xlsx(rows: list[dict[str, Any]], path: Path) -> None:
                 if isinstance(value, datetime):
                     sheet.write_datetime(at, column, value, moment)
                 elif isinstance(value, date):
-                    sheet.write_datetime(at, column, datetime(value.year, value.month, value.day), day)
+                    sheet.write_datetime(at, column, datetime(value.year, value.month, value.day), day)  # noqa: DTZ001  # spreadsheets know no time zones
                 elif isinstance(value, str):
                     sheet.write_string(at, column, value)
                 elif value is not None:

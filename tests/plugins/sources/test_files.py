@@ -143,7 +143,7 @@ WHOLE = ("a\n" + "".join(f"{at}\n" for at in range(200_000))).encode()
 
 
 @pytest.mark.parametrize(
-    "kind, packed", [("gzip", gzip.compress(WHOLE, mtime=0)), ("zstd", zstd.compress(WHOLE))], ids=["gzip", "zstd"]
+    ("kind", "packed"), [("gzip", gzip.compress(WHOLE, mtime=0)), ("zstd", zstd.compress(WHOLE))], ids=["gzip", "zstd"]
 )
 def test_r23_a_truncated_file_is_an_error_and_nothing_of_it_is_sent(
     project: Project, receiver: Receiver, kind: str, packed: bytes
@@ -161,7 +161,7 @@ def test_r23_a_truncated_file_is_an_error_and_nothing_of_it_is_sent(
 
 
 @pytest.mark.parametrize(
-    "tail, sentence",
+    ("tail", "sentence"),
     [
         (b"junk", "broken gzip after"),
         (gzip.compress(b"3\n", mtime=0)[:-6], "broken gzip after"),
@@ -269,7 +269,7 @@ def test_an_open_document_is_read_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "cells, want",
+    ("cells", "want"),
     [
         ("B2:C3", [("x", 1)]),
         ("B2", [("x", 1), ("y", 2)]),
@@ -415,7 +415,7 @@ JSON: list[tuple[str, str, list[Any] | str]] = [
 ]
 
 
-@pytest.mark.parametrize("at, text, want", JSON, ids=range(len(JSON)))
+@pytest.mark.parametrize(("at", "text", "want"), JSON, ids=range(len(JSON)))
 def test_an_array_is_found_and_read_however_it_is_cut_into_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, text: str, want: Any
 ) -> None:

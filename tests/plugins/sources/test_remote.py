@@ -72,7 +72,7 @@ def test_a_sheet_shared_by_link_needs_no_credentials(google: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "range_, ids", [("Sheet1!A1:B3", [1, 2]), ("Sheet1!A:C", [1, 2, 3]), ("Sheet1", [1, 2, 3]), ("Sheet1!$A$1:C2", [1])]
+    ("range_", "ids"), [("Sheet1!A1:B3", [1, 2]), ("Sheet1!A:C", [1, 2, 3]), ("Sheet1", [1, 2, 3]), ("Sheet1!$A$1:C2", [1])]
 )
 def test_a_range_is_a_part_of_the_sheet(google: Sandbox, key: str, range_: str, ids: list[int]) -> None:
     assert [row["id"] for row in rows(account(google, key, range=range_))] == ids
@@ -154,7 +154,7 @@ def test_the_machines_own_account_will_do(google: Sandbox, key: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "options, sentence",
+    ("options", "sentence"),
     [
         ({"range": "Nope!A:B"}, "answered 400: .*Unable to parse range"),
         ({"range": "Sheet1!1A"}, "'1A' is no range"),
@@ -191,9 +191,12 @@ def test_r10_a_row_with_more_cells_than_names_is_set_aside(google: Sandbox, key:
 
 
 def test_a_sheet_that_is_not_shared_says_what_to_do() -> None:
-    with Receiver(lambda request: Reply(200, b"<!DOCTYPE html><html>Sign in", {"Content-Type": "text/html"})) as site:
-        with pytest.raises(SourceError, match="share it with everyone who has the link"):
-            rows(GoogleSheets(spreadsheet=SHEET, docs_root=site.url))
+    signing_in = Reply(200, b"<!DOCTYPE html><html>Sign in", {"Content-Type": "text/html"})
+    with (
+        Receiver(lambda request: signing_in) as site,
+        pytest.raises(SourceError, match="share it with everyone who has the link"),
+    ):
+        rows(GoogleSheets(spreadsheet=SHEET, docs_root=site.url))
     with Receiver(lambda request: Reply(404)) as site, pytest.raises(SourceError, match="is it shared with everyone"):
         rows(GoogleSheets(spreadsheet=SHEET, docs_root=site.url))
 
@@ -229,7 +232,7 @@ class Pages(Receiver):
 
 
 @pytest.mark.parametrize(
-    "path, paging",
+    ("path", "paging"),
     [
         ("page", {"by": "page"}),
         ("page", {"by": "page", "size": 10}),
@@ -271,7 +274,7 @@ ANSWERS: list[tuple[Callable[[Received], Reply] | list[Reply], dict[str, Any], s
 ]
 
 
-@pytest.mark.parametrize("script, options, sentence", ANSWERS, ids=range(len(ANSWERS)))
+@pytest.mark.parametrize(("script", "options", "sentence"), ANSWERS, ids=range(len(ANSWERS)))
 def test_what_is_wrong_with_an_api_is_told(script: Any, options: dict[str, Any], sentence: str) -> None:
     with Receiver(script) as api, pytest.raises(SourceError, match=sentence):
         rows(Http(url=api.url, **options))
@@ -302,7 +305,7 @@ def test_what_is_no_object_in_an_answer_is_set_aside() -> None:
 
 
 @pytest.mark.parametrize(
-    "script, sentence",
+    ("script", "sentence"),
     [
         ("import sys; print('{}'); sys.exit(3)", "ended with 3"),
         ("import sys; print('oh dear', file=sys.stderr); sys.exit(1)", "ended with 1: oh dear"),

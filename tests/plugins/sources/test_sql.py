@@ -217,7 +217,7 @@ def test_a_query_may_hold_colons_and_percent_signs(project: Project, database: D
 
 
 @pytest.mark.parametrize(
-    "options, sentence",
+    ("options", "sentence"),
     [
         ({"table": "nothing"}, "nothing"),
         ({"query": "SELEC 1"}, "postgresql: |mariadb: |mysql: |sqlite: "),
@@ -240,7 +240,7 @@ def test_what_is_wrong_with_a_query_is_told_in_the_databases_words(
 
 
 @pytest.mark.parametrize(
-    "url, sentence",
+    ("url", "sentence"),
     [
         ("postgresql://sendoff:hunter22@127.0.0.1:1/x", "connection failed|refused"),
         ("mysql://root@127.0.0.1:1/x", "Can't connect"),

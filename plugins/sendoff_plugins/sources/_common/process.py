@@ -22,7 +22,7 @@ def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | Non
     """
     with tempfile.TemporaryFile(prefix="sendoff-") as complaints:
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603  # the program is the connector's own word; no shell reads it
                 [*command], cwd=home, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=complaints, start_new_session=True,
             )  # fmt: skip

@@ -76,7 +76,7 @@ class Disk(Location):
 
     def files(self) -> list[File]:
         pattern = str(self._home / self.shown) + ("/*" if self._directory else "")
-        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=str.encode)]
+        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=str.encode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
         # In a directory, and where `**` leads through directories, only the files are meant.
         return [self._file(path) for path in found if not (self.many and path.is_dir())]
 
