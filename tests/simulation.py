@@ -141,7 +141,7 @@ class Simulation:
         self.engine = Engine(terms, self.sender, self.strategy, state, random=self.random)
         self.blocks = self._blocks()
         self.in_flight: list[Request | tuple[RequestBurst, int]] = []
-        self.volley: RequestBurst | None = None
+        self.burst: RequestBurst | None = None
         self.proposed: Changes | None = None
         self.exhausted = False
 
@@ -189,9 +189,13 @@ class Simulation:
         self.proposed = None
 
     def dispatch(self) -> None:
-        found = self.volley or self.engine.next_request(self.now, self.random.choice((0, 1, 5, 300)))
+        found = (
+            self.burst
+            if self.burst is not None and self.burst.has_more
+            else self.engine.next_request(self.now, self.random.choice((0, 1, 5, 300)))
+        )
         if isinstance(found, RequestBurst):
-            self.volley = found
+            self.burst = found
             line, body = next(found.requests())
             found.next_ordinal += 1
             self._left(

@@ -35,7 +35,8 @@ class RequestBurst:
     max_response_bytes: int
     cancelled: bool = False
 
-    def __bool__(self) -> bool:
+    @property
+    def has_more(self) -> bool:
         """Whether there is another request to send."""
         return self.next_ordinal < self.hi and not self.cancelled
 

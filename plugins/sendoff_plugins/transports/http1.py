@@ -114,7 +114,7 @@ class _Loop:
         self._resume, self._free = math.inf, False
         concurrency = self._settings.concurrency
         while len(self._busy) < concurrency:
-            if self._burst:
+            if self._burst is not None and self._burst.has_more:
                 self._start_burst(self._burst, self._free_connection(now), now)
                 continue
             if self._done:
@@ -188,7 +188,7 @@ class _Loop:
             found.append((line.load, answer, now - line.began))  # type: ignore[arg-type]  # of a volley it is an ordinal
             if answer.status is None or answer.status >= 300:
                 volley.cancelled = True
-            if self._burst and line.open:
+            if self._burst is not None and self._burst.has_more and line.open:
                 self._start_burst(self._burst, line, now)
                 return
         request, line.load, line.outcome = line.load, None, None
