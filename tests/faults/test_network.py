@@ -57,7 +57,7 @@ def test_n2_where_nothing_answers_a_connection_is_given_up_and_was_not_sent(cabl
     code, _, err = cable.run("run", "c")
     assert code == 3
     assert time.monotonic() - begun < 30
-    assert "no connection and no answer within 2 seconds" in err or "cannot connect to" in err, err
+    assert "no connection and no response within 2 seconds" in err or "cannot connect to" in err, err
     cable.firewall()
     assert cable.run("run", "c", "--no-early-stop")[0] == 0
     assert all_arrived(cable.home, cable.taken()["records"])

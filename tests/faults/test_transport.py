@@ -166,7 +166,7 @@ def test_the_deadline_is_total(transport: Transport, script: Any) -> None:
         answer = ask(transport, server.url, deadline=0.5)
         took = time.monotonic() - began
     assert answer.status is None
-    assert "no whole answer within 0.5 seconds" in answer.error
+    assert "no complete response within 0.5 seconds" in answer.error
     assert answer.may_have_been_sent
     assert 0.4 < took < 2.0
 
@@ -630,4 +630,4 @@ def test_n2_a_connection_that_was_never_made_sent_nothing(transport: Transport) 
         for line in held:
             line.close()
     assert (answer.status, answer.may_have_been_sent) == (None, False)
-    assert answer.error == "no connection and no answer within 0.5 seconds"
+    assert answer.error == "no connection and no response within 0.5 seconds"

@@ -1,4 +1,4 @@
-"""Reading from the web: GET, and little else, with patience for the answers that ask for it.
+"""Reading from the web: GET, and little else, with retries for transient errors.
 
 Addresses are guarded as those of destinations are. Redirects are followed, as published sheets and file stores
 need it; a credential goes no further than the origin it was meant for.
@@ -31,7 +31,7 @@ REDIRECTS = 5
 
 
 class ErrorResponse(SendoffError):
-    """An answer that is no success; its text is the sentence to show."""
+    """A response that is no success; its text is the sentence to show."""
 
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
@@ -41,7 +41,7 @@ class ErrorResponse(SendoffError):
 class HttpClient:
     """Gets what a source reads. Close it, or use it in a `with`.
 
-    `seconds` is how long one answer may take, to its last byte; `attempts`, how often one is asked for.
+    `seconds` is how long one response may take, to its last byte; `attempts`, how often one is asked for.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class HttpClient:
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[bytes, Any]:
-        """A whole answer's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
+        """A whole response's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
 
-        def read(answer: Any) -> tuple[bytes, Any]:
-            return answer.read(decode_content=True), answer.headers
+        def read(response: Any) -> tuple[bytes, Any]:
+            return response.read(decode_content=True), response.headers
 
         whole: tuple[bytes, Any] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
@@ -87,10 +87,10 @@ class HttpClient:
     def fetch(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> None:
         """What is at a URL, into a file."""
 
-        def read(answer: Any) -> None:
+        def read(response: Any) -> None:
             into.seek(0)
             into.truncate()
-            into.writelines(answer.stream(1 << 20, decode_content=True))
+            into.writelines(response.stream(1 << 20, decode_content=True))
 
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
@@ -100,12 +100,12 @@ class HttpClient:
         for left in reversed(range(self._attempts)):
             wait: float | None = None
             try:
-                with self._open(method, url, headers, body) as answer:
-                    if answer.status < 300:
-                        return read(answer)
-                    if left == 0 or answer.status not in TRANSIENT:
-                        raise ErrorResponse(_refusal(url, answer), answer.status)
-                    wait = retry_after({name.lower(): value for name, value in answer.headers.items()})
+                with self._open(method, url, headers, body) as response:
+                    if response.status < 300:
+                        return read(response)
+                    if left == 0 or response.status not in TRANSIENT:
+                        raise ErrorResponse(_refusal(url, response), response.status)
+                    wait = retry_after({name.lower(): value for name, value in response.headers.items()})
             except (HTTPError, AddressRefused, OSError, ValueError) as error:
                 found = response_from_error(error, url)
                 if left == 0 or found.permanent:
@@ -113,7 +113,7 @@ class HttpClient:
             tried = self._attempts - left
             usual = self._random.uniform(0, min(self._longest, 2.0**tried))
             self._sleep(min(self._longest, usual if wait is None else wait))
-        raise AssertionError("the last attempt answers or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
     def _open(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[Any]:
@@ -129,12 +129,12 @@ class HttpClient:
                     if method != "GET" or response.status not in (301, 302, 303, 307, 308):
                         yield response
                         if head.truncated:
-                            raise urllib3.exceptions.ProtocolError("the connection was closed before the answer was whole")
+                            raise urllib3.exceptions.ProtocolError("the connection was closed before the response was whole")
                         return
                     after = urljoin(url, response.headers.get("Location", ""))
                 except (HTTPError, OSError) as error:
                     if watch.expired:
-                        raise TimeoutError(0, f"no whole answer within {self._seconds:g} seconds") from error
+                        raise TimeoutError(0, f"no complete response within {self._seconds:g} seconds") from error
                     raise
                 finally:
                     response.close()
@@ -157,9 +157,9 @@ def _shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _refusal(url: str, answer: Any) -> str:
+def _refusal(url: str, response: Any) -> str:
     try:
-        said = " ".join(answer.read(300, decode_content=True).decode("utf-8", "replace").split())
+        said = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
     except (HTTPError, OSError):
         said = ""
-    return f"{_shown(url)}: answered {answer.status}" + (f": {said[:200]}" if said else "")
+    return f"{_shown(url)}: responded {response.status}" + (f": {said[:200]}" if said else "")

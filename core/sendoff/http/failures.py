@@ -1,4 +1,4 @@
-"""What urllib3 and the sockets raise, as answers."""
+"""What urllib3 and the sockets raise, as responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sendoff.transport.protocol import Response
 
 
 def response_from_error(error: Exception, url: str) -> Response:
-    """An exception as an answer: whether anything may have been sent, and whether a retry can help."""
+    """An exception as a response: whether anything may have been sent, and whether a retry can help."""
     undialled = _cause(error, AddressRefused)
     if undialled is not None:
         return Response(error=str(undialled), may_have_been_sent=False, permanent=True)

@@ -15,15 +15,15 @@ from sendoff.http.connect import CONNECT_TIMEOUT, resolve, ssl_context
 from sendoff.http.watchdog import Watchdog
 from sendoff.transport.protocol import TLS, ConnectionSettings
 
-#: No more interim answers come before the real one.
+#: No more interim responses come before the real one.
 _INTERIM = 100
 
 
 class StrictHTTPResponse(http.client.HTTPResponse):
-    """An answer whose lines must come to their end.
+    """A response whose lines must come to their end.
 
-    `http.client` takes a connection cut inside its head for a whole answer, and urllib3 one cut inside the last lines
-    of a chunked body. Nor is an interim answer the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
+    `http.client` takes a connection cut inside its head for a whole response, and urllib3 one cut inside the last lines
+    of a chunked body. Nor is an interim response the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -32,7 +32,7 @@ class StrictHTTPResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException(f"{_INTERIM} interim answers came")
+        raise http.client.HTTPException(f"{_INTERIM} interim responses came")
 
     def begin(self) -> None:
         raw = self.fp

@@ -1,6 +1,6 @@
 """A watchdog over attempts: a total deadline, which no socket's time-out can be.
 
-A time-out on a socket is for each read. An answer that trickles in resets it with every byte, so it
+A time-out on a socket is for each read. A response that trickles in resets it with every byte, so it
 would hold an attempt for ever. The watchdog shuts the line itself down when the time is over.
 """
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 on one loop: many keep-alive connections, no thread, task or future for any request.
 
 The loop waits on epoll; it pulls a request whenever a connection is free and pushes
-the answer as soon as it is whole. Nothing is ever pipelined.
+the response as soon as it is whole. Nothing is ever pipelined.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, Poller
 from sendoff_plugins.transports.urllib3 import Urllib3
 
-#: A line that was idle for longer is looked at before it is used.
+#: A connection that was idle for longer is looked at before it is used.
 _FRESH = 0.002
 #: Requests asked for at once, for each connection: few enough that a retry need not wait long for its turn.
 AHEAD = 4
@@ -61,7 +61,7 @@ class _Loop:
         self._repeated = RepeatedResponse()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        #: The volley that requests are taken from, what is left of it to send (backwards), and answers not told of yet.
+        #: The burst that requests are taken from, what is left of it to send (backwards), and responses not told of yet.
         self._burst: RequestBurst | None = None
         self._messages: list[bytes] = []
         self._completions: dict[RequestBurst, list[Completion]] = {}
@@ -85,13 +85,13 @@ class _Loop:
             wait = None if until == math.inf else max(0.0, until - time.monotonic())
             ready = self._poller.wait(wait)
             now = time.monotonic()
-            for line, events in ready:
-                if line is None:
+            for connection, events in ready:
+                if connection is None:
                     self._rung(now)
-                elif line.ready(events):
-                    self._settle(line, now)
-                elif line.due < self._soonest:
-                    self._soonest = line.due
+                elif connection.ready(events):
+                    self._settle(connection, now)
+                elif connection.due < self._soonest:
+                    self._soonest = connection.due
             if now >= self._soonest:
                 self._expire(now)
             self._report_completions()
@@ -100,8 +100,8 @@ class _Loop:
 
     def close(self) -> None:
         self._closed = True
-        for line in (*self._idle, *self._busy):
-            line.close()
+        for connection in (*self._idle, *self._busy):
+            connection.close()
         self._poller.close()
         self._resolver.shutdown(wait=False, cancel_futures=True)
         self._waker.close()
@@ -138,82 +138,82 @@ class _Loop:
         except (ValueError, UnicodeError) as error:
             self._queue.complete(request, Response(error=str(error), may_have_been_sent=False, permanent=True))
             return
-        line, deadline = self._free_connection(now), now + request.deadline
+        connection, deadline = self._free_connection(now), now + request.deadline
         self._soonest = min(self._soonest, deadline)
-        line.assign(request, None, request.max_response_bytes, deadline, now)
-        line.send_all(out)
+        connection.assign(request, None, request.max_response_bytes, deadline, now)
+        connection.send_all(out)
 
-    def _start_burst(self, volley: RequestBurst, line: Connection, now: float) -> None:
-        """Send the next request of the volley."""
+    def _start_burst(self, burst: RequestBurst, connection: Connection, now: float) -> None:
+        """Send the next request of the burst."""
         message = self._messages.pop()
-        at = volley.next_ordinal
-        volley.next_ordinal = at + 1
-        deadline = now + volley.timeout + len(message) / volley.min_upload_rate
+        at = burst.next_ordinal
+        burst.next_ordinal = at + 1
+        deadline = now + burst.timeout + len(message) / burst.min_upload_rate
         self._soonest = min(self._soonest, deadline)
-        line.assign(at, volley, volley.max_response_bytes, deadline, now)
-        line.send(message)
+        connection.assign(at, burst, burst.max_response_bytes, deadline, now)
+        connection.send(message)
 
     def _free_connection(self, now: float) -> Connection:
-        """A line to carry a request, busy from now on; a new one is dialled meanwhile."""
+        """A connection to carry a request, busy from now on; a new one is dialled meanwhile."""
         while self._idle:
-            line = self._idle.pop()
-            if line.open and not (now - line.freed > _FRESH and line.stale()):
+            connection = self._idle.pop()
+            if connection.open and not (now - connection.freed > _FRESH and connection.stale()):
                 break
-            line.close()
+            connection.close()
         else:
-            line = Connection(self._endpoint, self._poller, self._repeated)
-            self._resolver.submit(self._resolve, line)
-        self._busy.add(line)
-        return line
+            connection = Connection(self._endpoint, self._poller, self._repeated)
+            self._resolver.submit(self._resolve, connection)
+        self._busy.add(connection)
+        return connection
 
-    def _resolve(self, line: Connection) -> None:
+    def _resolve(self, connection: Connection) -> None:
         """In the resolver's thread, as DNS may take long."""
         try:
             found: Any = resolve(*self._endpoint.address, self._settings.address_filter)
         except Exception as error:
             found = error
-        self._resolved.append((line, found))
+        self._resolved.append((connection, found))
         self._ring()
 
     # Answers in.
 
-    def _settle(self, line: Connection, now: float) -> None:
-        """A line's request is over: take note of its answer, and send the volley's next if there is one."""
-        answer, volley = line.outcome, line.burst
-        assert answer is not None
-        if volley is not None:
-            found = self._completions.get(volley)
+    def _settle(self, connection: Connection, now: float) -> None:
+        """A connection's request is over: take note of its response, and send the burst's next if there is one."""
+        response, burst = connection.outcome, connection.burst
+        assert response is not None
+        if burst is not None:
+            found = self._completions.get(burst)
             if found is None:
-                found = self._completions[volley] = []
-            found.append((line.load, answer, now - line.began))  # type: ignore[arg-type]  # of a volley it is an ordinal
-            if answer.status is None or answer.status >= 300:
-                volley.cancelled = True
-            if self._burst is not None and self._burst.has_more and line.open:
-                self._start_burst(self._burst, line, now)
+                found = self._completions[burst] = []
+            found.append((connection.load, response, now - connection.began))  # type: ignore[arg-type]  # of a burst it is an ordinal
+            if response.status is None or response.status >= 300:
+                burst.cancelled = True
+            if self._burst is not None and self._burst.has_more and connection.open:
+                self._start_burst(self._burst, connection, now)
                 return
-        request, line.load, line.outcome = line.load, None, None
-        self._busy.discard(line)
+        request, connection.load, connection.outcome = connection.load, None, None
+        self._busy.discard(connection)
         self._free = True
-        if line.open:
-            line.freed = now
-            self._idle.append(line)
+        if connection.open:
+            connection.freed = now
+            self._idle.append(connection)
         if isinstance(request, Request):
-            self._queue.complete(request, replace(answer, seconds=now - line.began))
+            self._queue.complete(request, replace(response, seconds=now - connection.began))
 
     def _report_completions(self) -> None:
-        """Say what came back for volleys."""
+        """Say what came back for bursts."""
         if self._completions:
             landed, self._completions = self._completions, {}
-            for volley, found in landed.items():
-                self._queue.complete_many(volley, found)
+            for burst, found in landed.items():
+                self._queue.complete_many(burst, found)
 
     def _expire(self, now: float) -> None:
-        for line in list(self._busy):
-            if line.due <= now:
-                line.expire(now)
-                if line.outcome is not None:
-                    self._settle(line, now)
-        self._soonest = min((line.due for line in self._busy), default=math.inf)
+        for connection in list(self._busy):
+            if connection.due <= now:
+                connection.expire(now)
+                if connection.outcome is not None:
+                    self._settle(connection, now)
+        self._soonest = min((connection.due for connection in self._busy), default=math.inf)
 
     # Bells.
 
@@ -233,23 +233,23 @@ class _Loop:
             self._waker.recv(4096)
         self._woken = False
         while self._resolved:
-            line, found = self._resolved.pop()
-            if line not in self._busy or line.outcome is not None:
+            connection, found = self._resolved.pop()
+            if connection not in self._busy or connection.outcome is not None:
                 continue
             if isinstance(found, AddressRefused):
-                line.fail(Response(error=str(found), may_have_been_sent=False, permanent=True))
+                connection.fail(Response(error=str(found), may_have_been_sent=False, permanent=True))
             elif isinstance(found, Exception):
                 where = f"the proxy {self._endpoint.address[0]}" if self._endpoint.proxied else self._endpoint.name
-                line.fail(
+                connection.fail(
                     Response(
                         error=f"cannot connect to {where}: {found}", may_have_been_sent=False, permanent=self._endpoint.proxied
                     )
                 )
             else:
-                line.connect(found)
-                self._soonest = min(self._soonest, line.due)
-            if line.outcome is not None:
-                self._settle(line, now)
+                connection.connect(found)
+                self._soonest = min(self._soonest, connection.due)
+            if connection.outcome is not None:
+                self._settle(connection, now)
         self._free = True
 
 

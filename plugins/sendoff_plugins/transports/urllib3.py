@@ -1,7 +1,7 @@
 """Requests by urllib3: pooled keep-alive connections, one thread for each request under way.
 
 urllib3's own retries and redirects are off, as the engine owns both. Its timeouts are per read, so
-an answer that trickles in would outlive any of them (measured: 10.8 s with a timeout of 3): a
+a response that trickles in would outlive any of them (measured: 10.8 s with a timeout of 3): a
 watchdog shuts the connection down when the whole attempt's time is over. Large bodies go out in
 slices of 1 MiB with a Content-Length, uncopied.
 """
@@ -63,16 +63,16 @@ class Urllib3(Transport):
         started = time.monotonic()
         with watchdog.watch(request.deadline) as watch:
             try:
-                answer = self._send(request, pool)
+                response = self._send(request, pool)
             except Exception as error:
-                answer = response_from_error(error, request.url)
+                response = response_from_error(error, request.url)
             # A socket's own time-out may come a moment before the watchdog: it is the same deadline.
-            early = answer.status is None and not answer.permanent and time.monotonic() - started >= request.deadline
+            early = response.status is None and not response.permanent and time.monotonic() - started >= request.deadline
             if watch.expired or early:
-                sent = watch.connected if watch.expired else answer.may_have_been_sent
-                waiting = "no whole answer" if sent else "no connection and no answer"
-                answer = Response(error=f"{waiting} within {request.deadline:.3g} seconds", may_have_been_sent=sent)
-        return replace(answer, seconds=time.monotonic() - started)
+                sent = watch.connected if watch.expired else response.may_have_been_sent
+                waiting = "no complete response" if sent else "no connection and no response"
+                response = Response(error=f"{waiting} within {request.deadline:.3g} seconds", may_have_been_sent=sent)
+        return replace(response, seconds=time.monotonic() - started)
 
     def _send(self, request: Request, pool: Any) -> Response:
         origin, target = _target(request.url)
@@ -94,7 +94,7 @@ class Urllib3(Transport):
             body = response.read(request.max_response_bytes + 1, decode_content=True)
             whole = len(body) <= request.max_response_bytes and not response.read(1)
             if head.truncated:
-                raise ProtocolError("the connection was closed before the answer was whole")
+                raise ProtocolError("the connection was closed before the response was whole")
         finally:
             # What was not read to its end must not be read by the next request.
             if response.closed or response._fp is None or response._fp.closed:

@@ -131,7 +131,7 @@ def test_r22_a_used_up_quota_is_waited_for(google: Sandbox, key: str, waits: lis
     assert rows(account(google, key)) == ALL
     assert waits == [1, 1, 1]
     google.sheets.busy = 50
-    with pytest.raises(SourceError, match="answered 429: .*Quota exceeded"):
+    with pytest.raises(SourceError, match="responded 429: .*Quota exceeded"):
         rows(account(google, key))
 
 
@@ -140,7 +140,7 @@ def test_a_token_that_is_no_longer_good_is_renewed_once(google: Sandbox, key: st
     google.sheets.uses = 1
     assert rows(account(google, key)) == ALL
     google.sheets.uses = 0
-    with pytest.raises(SourceError, match="answered 401"):
+    with pytest.raises(SourceError, match="responded 401"):
         rows(account(google, key))
 
 
@@ -156,7 +156,7 @@ def test_the_machines_own_account_will_do(google: Sandbox, key: str, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"range": "Nope!A:B"}, "answered 400: .*Unable to parse range"),
+        ({"range": "Nope!A:B"}, "responded 400: .*Unable to parse range"),
         ({"range": "Sheet1!1A"}, "'1A' is no range"),
         ({"spreadsheet": SHEET.replace("gid=0", "gid=7")}, "there is no sheet with gid=7; there are Sheet1"),
         ({"range": "Sheet1!D1:E5"}, "is empty; its first row names the columns"),
@@ -255,7 +255,7 @@ def test_an_api_is_read_page_by_page_to_its_end(path: str, paging: dict[str, Any
 ANSWERS: list[tuple[Callable[[Received], Reply] | list[Reply], dict[str, Any], str]] = [
     (lambda request: Reply(200, b"<html>"), {}, "the answer is no JSON"),
     (lambda request: Reply(200, b'{"data": {}}'), {"records": "$.data"}, "there is no list of records at \\$.data"),
-    (lambda request: Reply(404, b"nothing here"), {}, "answered 404: nothing here"),
+    (lambda request: Reply(404, b"nothing here"), {}, "responded 404: nothing here"),
     (
         lambda request: Reply(200, b"[{}]", {"Link": "<http://elsewhere.example/x>; rel=next"}),
         {"paging": {"by": "link"}},
@@ -270,7 +270,7 @@ ANSWERS: list[tuple[Callable[[Received], Reply] | list[Reply], dict[str, Any], s
     (lambda request: Reply(302, b"", {"Location": "ftp://x/y"}), {}, "which is not followed"),
     (lambda request: Reply(302, b"", {"Location": "/again"}), {}, "redirects more than 5 times"),
     (lambda request: Reply(cut=True), {}, "closed|reset|aborted"),
-    (lambda request: Reply(503), {}, "answered 503"),
+    (lambda request: Reply(503), {}, "responded 503"),
 ]
 
 

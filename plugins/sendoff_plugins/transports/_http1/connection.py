@@ -21,14 +21,14 @@ from sendoff_plugins.transports._http1.response_parser import Malformed, Respons
 
 #: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
 PIECE, RECEIVE = 1 << 20, 64 << 10
-#: Only short answers are worth remembering.
+#: Only short responses are worth remembering.
 REPEATED_LIMIT = 4 << 10
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 
 @dataclass(slots=True)
 class RepeatedResponse:
-    """The last whole answer that came in one piece, as its bytes and as it was read. Many APIs say the same each time."""
+    """The last whole response that came in one piece, as its bytes and as it was read. Many APIs say the same each time."""
 
     data: bytes | None = None
     response: Response | None = None
@@ -46,11 +46,11 @@ class Connection:
         self._out: deque[memoryview] = deque()
         self._tunnel: ResponseParser | None = None
         self._stage = self._connected
-        #: What it carries, None while it is idle: a request, or a record's ordinal in a volley.
+        #: What it carries, None while it is idle: a request, or a record's ordinal in a burst.
         self.load: Request | int | None = None
         self.burst: RequestBurst | None = None
         self._reply: ResponseParser | None = None
-        #: Whether an answer has begun, and whether the line does nothing but exchange requests for answers now.
+        #: Whether a response has begun, and whether the connection does nothing but exchange requests for responses now.
         self._begun = self._exchanging = False
         self.max_response_bytes = 0
         self.deadline = self.began = self.freed = 0.0
@@ -71,15 +71,15 @@ class Connection:
         self.outcome, self.sent, self._begun = None, False, False
 
     def send(self, message: bytes) -> None:
-        """Send a request's only bytes; on a line that is open they leave at once."""
+        """Send a request's only bytes; on a connection that is open they leave at once."""
         if self._exchanging:
             self.sent = True
             try:
-                done = self._sock.send(message)  # type: ignore[union-attr]  # an open line has one
+                done = self._sock.send(message)  # type: ignore[union-attr]  # an open connection has one
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 done = 0
             except OSError:
-                return  # the other side may have answered already, and closed: read what it said
+                return  # the other side may have responded already, and closed: read what it said
             if done == len(message):
                 return
             message = message[done:]
@@ -99,7 +99,7 @@ class Connection:
         self._next_address("the name has no address")
 
     def ready(self, events: int) -> bool:
-        """The socket can be read or written; answers whether that ended the request."""
+        """The socket can be read or written; returns whether that ended the request."""
         try:
             if self._exchanging and events == READ and self.load is not None:
                 self._read()
@@ -120,7 +120,7 @@ class Connection:
         return self.outcome is not None
 
     def stale(self) -> bool:
-        """Whether an idle line was closed, or spoke out of turn."""
+        """Whether an idle connection was closed, or spoke out of turn."""
         assert self._sock is not None
         try:
             self._sock.recv(1)
@@ -140,11 +140,11 @@ class Connection:
         if now < self.deadline:
             self._next_address("connection timed out")
             return
-        waiting = "no whole answer" if self.open or self.sent else "no connection and no answer"
+        waiting = "no complete response" if self.open or self.sent else "no connection and no response"
         self._over(Response(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", may_have_been_sent=self.sent))
 
-    def fail(self, answer: Response) -> None:
-        self._over(answer)
+    def fail(self, response: Response) -> None:
+        self._over(response)
 
     def close(self) -> None:
         if self._sock is not None:
@@ -199,7 +199,7 @@ class Connection:
         told = ""
         try:
             if data:
-                # The answer to a CONNECT has no body, whatever its head says; TLS begins behind it.
+                # The response to a CONNECT has no body, whatever its head says; TLS begins behind it.
                 self._tunnel.feed(data)
             else:
                 self._tunnel.ended()
@@ -210,7 +210,9 @@ class Connection:
         elif told or not data or self._tunnel.status is not None:
             self._over(
                 Response(
-                    error=f"the proxy: {told or f'it answered {self._tunnel.status}'}", may_have_been_sent=False, permanent=True
+                    error=f"the proxy: {told or f'it responded with {self._tunnel.status}'}",
+                    may_have_been_sent=False,
+                    permanent=True,
                 )
             )
 
@@ -246,10 +248,10 @@ class Connection:
         self._exchange(WRITE)
 
     def _exchange(self, events: int) -> None:
-        """Write what there is to write, and read what there is to read: an answer may come before all is sent."""
+        """Write what there is to write, and read what there is to read: a response may come before all is sent."""
         if self.load is None:
             if self.stale():
-                self.close()  # an idle line that speaks is done with
+                self.close()  # an idle connection that speaks is done with
             return
         if self._out and events & WRITE:
             self._write()
@@ -258,7 +260,7 @@ class Connection:
         self._watch_on()
 
     def _watch_on(self) -> None:
-        """Watch for what is to be written, if anything, and for an answer."""
+        """Watch for what is to be written, if anything, and for a response."""
         self._watch(READ | WRITE if self._out else READ)
         self._exchanging = self.open and not self._out
 
@@ -276,7 +278,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError:
-            out.clear()  # the other side may have answered already, and closed: read what it said
+            out.clear()  # the other side may have responded already, and closed: read what it said
 
     def _read(self) -> None:
         assert self._sock is not None
@@ -289,7 +291,7 @@ class Connection:
         if not self._begun:
             usual = self._usual
             if data == usual.data and not self._out and usual.most == self.max_response_bytes:
-                self.outcome = usual.response  # byte for byte an answer that was read before
+                self.outcome = usual.response  # byte for byte a response that was read before
                 return
             self._begun = True
             if self._reply is None:
@@ -304,13 +306,13 @@ class Connection:
             reply.ended()
         if reply.done:
             keep = reply.reusable and not self._out and not reply.truncated and bool(data)
-            answer = reply.response()
-            self._over(answer, keep=keep)
+            response = reply.response()
+            self._over(response, keep=keep)
             if keep and reply.fed == len(data) <= REPEATED_LIMIT:
-                self._usual.data, self._usual.response, self._usual.most = data, answer, self.max_response_bytes
+                self._usual.data, self._usual.response, self._usual.most = data, response, self.max_response_bytes
 
-    def _over(self, answer: Response, *, keep: bool = False) -> None:
-        self.outcome = answer
+    def _over(self, response: Response, *, keep: bool = False) -> None:
+        self.outcome = response
         self._out.clear()
         self._connect_deadline = math.inf
         if not keep:
@@ -328,6 +330,6 @@ def _tls(error: ssl.SSLError) -> str:
 
 
 def _distrusted(error: ssl.SSLError) -> bool:
-    """Whether TLS failed on who the server is or on how it speaks, rather than on a line that broke."""
+    """Whether TLS failed on who the server is or on how it speaks, rather than on a connection that broke."""
     words = ("VERSION", "PROTOCOL", "CIPHER", "HANDSHAKE", "HTTP", "ALERT", "CERTIFICATE")
     return isinstance(error, ssl.SSLCertVerificationError) or any(word in (error.reason or "") for word in words)

@@ -1,4 +1,4 @@
-"""Where the lines of the `http1` transport lead, and what the head of a request to there looks like."""
+"""Where the connections of the `http1` transport lead, and what the head of a request to there looks like."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOINED = 64 << 10
 
 
 class Endpoint:
-    """Where lines lead: a host, perhaps by a proxy, perhaps under TLS."""
+    """Where connections lead: a host, perhaps by a proxy, perhaps under TLS."""
 
     def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None) -> None:
         parts = urlsplit(url)
@@ -44,11 +44,11 @@ class Endpoint:
                 raise ValueError("a header's value is one line")
         return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"")
 
-    def messages(self, volley: RequestBurst) -> list[bytes]:
-        """The bytes of all that is left of a volley, the last first."""
-        opening = self.opening(volley.method, volley.url, volley.headers).replace(b"%", b"%%")
+    def messages(self, burst: RequestBurst) -> list[bytes]:
+        """The bytes of all that is left of a burst, the last first."""
+        opening = self.opening(burst.method, burst.url, burst.headers).replace(b"%", b"%%")
         opening += b"%bContent-Length: %d\r\n\r\n%b"
-        return [opening % (key, len(body), body) for key, body in volley.requests()][::-1]
+        return [opening % (key, len(body), body) for key, body in burst.requests()][::-1]
 
     def written(self, request: Request) -> Sequence[bytes | memoryview]:
         """A request's bytes. Raises ValueError for what no head can hold."""

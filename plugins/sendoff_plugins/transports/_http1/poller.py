@@ -1,4 +1,4 @@
-"""Which lines can be read or written: epoll where there is one, else whatever the platform has."""
+"""Which connections can be read or written: epoll where there is one, else whatever the platform has."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Poller:
         """Who can do what; after so many seconds, nobody."""
         known = self._known
         if self._epoll is not None:
-            # A line that broke can be read and written: doing so tells how.
+            # A connection that broke can be read and written: doing so tells how.
             return [(known[fd], events if events <= 5 else READ | WRITE) for fd, events in self._epoll.poll(seconds)]
         assert self._selector is not None
         return [(key.data, _ours(events)) for key, events in self._selector.select(seconds)]

@@ -1,4 +1,4 @@
-"""One answer, read off the wire: framed by llhttp, strictly, and bounded in every direction."""
+"""One response, read off the wire: framed by llhttp, strictly, and bounded in every direction."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import httptools
 
 from sendoff import Response
 
-#: A head has no more bytes than this, and no more fields; no more interim answers come before the real one.
+#: A head has no more bytes than this, and no more fields; no more interim responses come before the real one.
 MAX_HEAD, MAX_FIELDS, MAX_INTERIM = 64 << 10, 200, 100
 
 
 class Malformed(Exception):
-    """The bytes are no answer; its text is the sentence to show."""
+    """The bytes are no response; its text is the sentence to show."""
 
 
 class ResponseParser:
-    """The answer to one request: fed with bytes until it is `done`, and then `renew`ed for the next."""
+    """The response to one request: fed with bytes until it is `done`, and then `renew`ed for the next."""
 
     def __init__(self, body_bytes: int) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.renew(body_bytes)
 
     def renew(self, body_bytes: int) -> None:
-        """Be ready for the next answer on the same connection."""
+        """Be ready for the next response on the same connection."""
         self._most = body_bytes
         self._fields: list[tuple[str, str]] = []
         self._body: list[bytes] = []
@@ -49,7 +49,7 @@ class ResponseParser:
             if self._head > MAX_HEAD and self.status is None:
                 self._feed(data)
                 if self.status is None:
-                    raise Malformed("the head of the answer is too long")
+                    raise Malformed("the head of the response is too long")
                 return
         self._feed(data)
 
@@ -60,23 +60,23 @@ class ResponseParser:
             raise Malformed("the server wants to speak another protocol") from None
         except httptools.HttpParserCallbackError as error:
             if self.done:
-                self.reusable = False  # what came after the answer is nobody's
+                self.reusable = False  # what came after the response is nobody's
                 return
             cause = error.__context__
             raise cause if isinstance(cause, Malformed) else Malformed(str(cause or error)) from None
         except httptools.HttpParserError as error:
             if not self.done:
-                raise Malformed(f"not an HTTP answer: {error}") from None
+                raise Malformed(f"not an HTTP response: {error}") from None
             self.reusable = False
 
     def ended(self) -> None:
-        """The connection was closed by the other side. Raises `Malformed` if that cuts the answer off."""
+        """The connection was closed by the other side. Raises `Malformed` if that cuts the response off."""
         if self.done:
             return
         if not self.begun:
-            raise Malformed("the connection was closed without an answer")
+            raise Malformed("the connection was closed without a response")
         if self.status is None or self._framed:
-            raise Malformed("the connection was closed before the answer was whole")
+            raise Malformed("the connection was closed before the response was whole")
         self.done = True  # delimited by its end (RFC 9112 §6.3)
 
     def response(self) -> Response:
@@ -90,12 +90,12 @@ class ResponseParser:
     def on_message_begin(self) -> None:
         if self.done:
             self.reusable = False
-            raise Malformed("more than one answer came")
+            raise Malformed("more than one response came")
         self._fields.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._fields) >= MAX_FIELDS:
-            raise Malformed("the answer has too many header fields")
+            raise Malformed("the response has too many header fields")
         self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -108,7 +108,7 @@ class ResponseParser:
             if status == 101:
                 raise Malformed("the server wants to speak another protocol")
             if self._interim > MAX_INTERIM:
-                raise Malformed(f"{self._interim} interim answers came")
+                raise Malformed(f"{self._interim} interim responses came")
             return
         self.status = status
         found = dict(self._fields)
@@ -124,7 +124,7 @@ class ResponseParser:
             try:
                 data = self._unpacker.decompress(data, room + 1)
             except zlib.error as error:
-                raise Malformed(f"the answer's gzip is broken: {error}") from None
+                raise Malformed(f"the response's gzip is broken: {error}") from None
         if len(data) > room:
             data, self.truncated, self.done = data[:room], True, True
         self._body.append(data)
