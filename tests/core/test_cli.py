@@ -226,7 +226,7 @@ def test_k14_a_connector_whose_records_would_look_different_is_refused(project: 
             {"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="").replace("id:    {", "id:    {rename: number, ")}
         )
         terminal("run", code=2)
-        assert "changed in the file; change them back" in terminal.err
+        assert "changed in the connector file" in terminal.err
 
 
 def test_l1_the_same_connector_started_twice_runs_once(project: Project, terminal: Terminal) -> None:

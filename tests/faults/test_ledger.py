@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from sendoff import LedgerError, Locked, Runner
+from sendoff import ConfigError, LedgerError, Locked, Runner
 from sendoff.ledger import Changes, Chunk, Failure, Ledger, locks, state_dir
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
-from sendoff.testing import Project, Receiver
+from sendoff.testing import Project, Receiver, Reply
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> Non
     ("damage", "told"),
     [
         (lambda file: file.unlink(), "is missing; restore it"),
-        (lambda file: file.write_bytes(b""), "is empty, and once was not"),
+        (lambda file: file.write_bytes(b""), "is empty, and was not before"),
         (lambda file: file.write_bytes(b"junk" * 5_000), "is not a ledger that can be used"),
         (lambda file: file.write_bytes(file.read_bytes()[:5_000]), "is not a ledger that can be used|malformed"),
     ],
@@ -201,7 +201,7 @@ def test_d3_a_state_directory_that_cannot_be_is_told_before_anything_is_sent(pro
             "connectors.d/c.yaml": f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\n',
         }
     )
-    with pytest.raises(LedgerError, match="cannot be made"):
+    with pytest.raises(LedgerError, match="cannot be created"):
         Runner(project.home / "connectors.d", state=project.home / "file/state").run("c")
     assert not receiver.requests
 
@@ -214,6 +214,26 @@ def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(state_dir, "filesystem_type", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="network filesystem"):
         Ledger(tmp_path / "s")
+
+
+def test_an_unfinished_run_of_another_version_is_refused_and_restart_starts_over(project: Project) -> None:
+    with Receiver([Reply(401)]) as receiver:
+        connector = f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\nsend: {{use: batch, max_records: 1}}\n'
+        project({"in.csv": "a\n1\n2\n", "connectors.d/c.yaml": connector})
+        assert project.run("c").state == "stopped"
+        sent_before = len(receiver.requests)
+        (file,) = project.home.rglob("ledger.db")
+        with closing(sqlite3.connect(file)) as db:
+            db.execute("UPDATE run SET shape = x'00'")
+            db.commit()
+        with pytest.raises(
+            ConfigError, match=r"begun by another version of sendoff.*finish the run with that version.*--restart"
+        ):
+            project.run("c")
+        assert len(receiver.requests) == sent_before
+        assert project.run("c", restart=True).delivered == 2
+        with closing(sqlite3.connect(file)) as db:
+            assert db.execute("SELECT state FROM run ORDER BY id").fetchall() == [("abandoned",), ("complete",)]
 
 
 def test_l1_of_1000_starts_at_once_exactly_one_of_each_round_runs(tmp_path: Path) -> None:

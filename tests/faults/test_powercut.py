@@ -27,5 +27,5 @@ def test_c16_the_control_a_ledger_whose_directory_is_not_synced_is_rolled_back_t
     from tests.stress.disk import Disk
 
     monkeypatch.setattr(Disk, "sync_directory", lambda disk, path=None: None)
-    with pytest.raises((AssertionError, LedgerError), match="is empty, and once was not|lost|is not a ledger"):
+    with pytest.raises((AssertionError, LedgerError), match="is empty, and was not before|lost|is not a ledger"):
         assert cuts.torture(Budget(300))["acknowledged commits lost"] == 0, "lost"

@@ -69,7 +69,7 @@ def test_a_ledger_that_does_more_than_keep_is_refused(tmp_path: Path, sql: str) 
     Ledger(tmp_path / "s").close()
     with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db:
         db.execute(sql)
-    with pytest.raises(LedgerError, match="which no sendoff made"):
+    with pytest.raises(LedgerError, match="not created by sendoff"):
         Ledger(tmp_path / "s")
 
 

@@ -109,7 +109,7 @@ def struck(blow: str, hit: int, home: Path) -> tuple[bool, Judgement]:
             )
             assert "Traceback" not in run.stderr, run.stderr
             assert run.returncode == 1 or any(
-                word in run.stderr for word in ("cannot be written", "cannot be opened or written", "cannot be made")
+                word in run.stderr for word in ("cannot be written", "cannot be opened or written", "cannot be created")
             ), run.stderr
         before = api.counts["replays"]
         if not ended(state):

@@ -1,4 +1,4 @@
-"""The durable memory: nothing is sent before its plan is durable, nothing forgotten before its verdict is."""
+"""The ledger: what each run planned, delivered and failed. A plan is durable before anything of it is sent."""
 
 from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord
 from sendoff.ledger.delivered_rows import DeliveredRow, DeliveredRows, FilterSummary

@@ -1,4 +1,4 @@
-"""What one transaction writes down."""
+"""The values that one ledger transaction writes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from sendoff.records import Span, Spans
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A planned span nobody has settled yet, sent in requests of `step` records each.
+    """A planned span of records that is not settled yet, sent in requests of `records_per_request` records each.
 
-    A batch is one request: its step is its size. A strip of single records is planned as one
-    piece of step 1, so that the ledger need not hear of each.
+    A batch is one request. Single records are planned many to a chunk, so that the ledger needs no row for each.
     """
 
     lo: int
     hi: int
     records_per_request: int
-    #: SHA-256 of the records' bytes: a resumed run proves with it that it sends the same.
+    #: SHA-256 of the records' bytes: a resumed run checks with it that it sends the same.
     digest: bytes = b""
-    #: Its records, where they do not stand side by side between `lo` and `hi`.
+    #: Its spans, where its records are not contiguous between `lo` and `hi`.
     scattered: Spans = ()
 
     @property
@@ -35,7 +34,7 @@ class Failure:
     """One record that was not delivered, and why.
 
     `position` is a rejected record's ordinal, or an invalid one's row number from 0. `record` is
-    the source row as JSON. `maybe_applied` says that the API may have taken it all the same.
+    the source row as JSON. `maybe_applied` says that the API may have applied it nevertheless.
     """
 
     kind: Literal["invalid", "rejected"]
@@ -54,7 +53,7 @@ class Failure:
 
 
 class RequestRecord(NamedTuple):
-    """One request as it went: what `sendoff runs ID --requests` shows."""
+    """A request and its outcome: what `sendoff runs ID --requests` shows."""
 
     number: int
     lo: int
@@ -73,7 +72,7 @@ class RequestRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CapturedResult:
-    """What was captured of an answer for the records ``[lo, hi)``: names to values."""
+    """What was captured from a response for the records ``[lo, hi)``: names to values."""
 
     lo: int
     hi: int
@@ -84,7 +83,7 @@ class CapturedResult:
 
 @dataclass(slots=True)
 class Changes:
-    """One group commit: pieces closed and opened, records delivered and failed, and the counts."""
+    """One group commit: chunks closed and opened, records delivered and failed, and counts."""
 
     closed: list[int] = field(default_factory=list)
     opened: list[Chunk] = field(default_factory=list)

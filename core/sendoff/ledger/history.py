@@ -1,4 +1,4 @@
-"""Reading the ledger: past runs, and the records they left."""
+"""Reading the ledger: past runs, their requests, and the records they did not deliver."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FROM run
 
 
 def runs(state: Path, connector: str | None = None) -> list[dict[str, Any]]:
-    """Every run in the ledger, the newest first, with the counts of `Report`."""
+    """All runs in the ledger, newest first, with the counts of `Report`."""
     with closing(_open(state)) as db:
         where, values = ("WHERE connector = ?", (connector,)) if connector else ("", ())
         return [_row(state, row) for row in db.execute(f"{_COUNTS} {where} ORDER BY id DESC", values)]
 
 
 def run(state: Path, number: int) -> dict[str, Any]:
-    """One run. Raises `ConfigError` if there is none of that number."""
+    """One run. Raises `ConfigError` if no run has that number."""
     with closing(_open(state)) as db:
         row = db.execute(f"{_COUNTS} WHERE id = ?", (number,)).fetchone()
     if row is None:
@@ -62,14 +62,14 @@ def reasons(state: Path, number: int, most: int = 5) -> list[dict[str, Any]]:
 
 
 def requests(state: Path, number: int) -> Iterator[dict[str, Any]]:
-    """The requests of a run that were noted, in order."""
+    """The logged requests of a run, in order."""
     run(state, number)
     with closing(_open(state)) as db:
         yield from map(dict, db.execute("SELECT * FROM request WHERE run = ? ORDER BY number", (number,)))
 
 
 def results(state: Path, number: int) -> Iterator[dict[str, Any]]:
-    """What was captured of a run's answers: rows with `file`, `line`, `records` and the captured values."""
+    """What was captured from a run's responses: rows with `file`, `line`, `records` and the captured values."""
     run(state, number)
     with closing(_open(state)) as db:
         for row in db.execute("SELECT * FROM result WHERE run = ? ORDER BY lo", (number,)):
@@ -89,7 +89,7 @@ class Failed(Source):
         self._state, self._run, self._retried_by = state, number, retried_by
 
     def fingerprint(self) -> bytes | None:
-        """The run and how many there are; what the ledger holds of them does not change."""
+        """The run's number and how many records there are: the ledger's copies of them do not change."""
         count = sum(1 for _ in self._rows("1"))
         return f"retry:{self._run}:{count}".encode() if count else None
 
@@ -97,13 +97,13 @@ class Failed(Source):
         for (text, change), rows in groupby(
             self._rows("file, line, record, text, change"), lambda row: (row["text"], row["change"])
         ):
-            while some := list(islice(rows, PAGE_ROWS)):
-                page = from_mappings([jsonlib.loads(row["record"]) for row in some])
+            while batch := list(islice(rows, PAGE_ROWS)):
+                page = from_mappings([jsonlib.loads(row["record"]) for row in batch])
                 frame = page.frame.cast(pl.String) if text else page.frame
-                lines = [row["line"] for row in some]
+                lines = [row["line"] for row in batch]
                 yield Page(
                     frame,
-                    some[0]["file"],
+                    batch[0]["file"],
                     lines,
                     all_text=bool(text),
                     uniform=False,

@@ -1,4 +1,4 @@
-"""What partners have posted: durable before they are told so, and there until a run has taken it over."""
+"""Received posts of the inbound webhook: durable before they are acknowledged, kept until a run has spooled them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CREATE TABLE IF NOT EXISTS post(
 CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id, bytes) WHERE body IS NOT NULL;
 """
 
-#: Keys of posts are known for so many seconds after they came.
+#: Seconds that the key of a post is kept, to recognise repeats.
 KEPT = 30 * 86_400.0
 
 
 class Post(NamedTuple):
-    """One post: its number, which only grows, what it is written in, and its bytes."""
+    """One post: its number, which only grows, its format, and its bytes."""
 
     id: int
     kind: str
@@ -40,11 +40,11 @@ class Post(NamedTuple):
 
 
 class InboxFull(Exception):
-    """There is no room for the post; its text is the sentence to show."""
+    """There is no room for the post. The text is shown to the user."""
 
 
 class Inboxes:
-    """The posts of all inboxes, in ``inbox.db`` of the state directory. Safe from several threads."""
+    """The posts of all inboxes, in ``inbox.db`` of the state directory. Thread-safe."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path = state_dir.create(directory) / "inbox.db"
@@ -64,9 +64,9 @@ class Inboxes:
             self._db.close()
 
     def put(self, inbox: str, kind: str, body: bytes, *, key: str | None, most_bytes: int) -> bool:
-        """Keep a post; when this returns it survives a power cut. False if a post with its key came before.
+        """Store a post; when this returns it survives a power cut. False if a post with its key came before.
 
-        Raises `Full` if more than `most_bytes` wait in the inbox, and `LedgerError`.
+        Raises `InboxFull` if more than `most_bytes` would wait in the inbox, and `LedgerError`.
         """
         with self._lock:
             try:
@@ -97,7 +97,7 @@ class Inboxes:
         return True
 
     def waiting(self, inbox: str, after: int) -> Iterator[Post]:
-        """The posts that came after one, in order."""
+        """The waiting posts with a number above `after`, in order."""
         while True:
             query = "SELECT id, kind, body FROM post WHERE inbox = ? AND id > ? AND body IS NOT NULL ORDER BY id LIMIT 1"
             with self._lock:
@@ -114,14 +114,14 @@ class Inboxes:
             return int(self._db.execute(query, (inbox,)).fetchone()[0])
 
     def acknowledge(self, inbox: str, upto: int) -> None:
-        """Let go of the posts that a run has taken over; that they came is remembered for a while."""
+        """Delete the bodies of posts that a run has spooled; their keys are kept for `KEPT` seconds."""
         with self._lock:
             self._db.execute("UPDATE post SET body = NULL WHERE inbox = ? AND id <= ? AND body IS NOT NULL", (inbox, upto))
             self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
 
 
 def last_post_id(directory: Path, inbox: str) -> int:
-    """The number of the last post that waits in a state directory's inbox, without making one."""
+    """The number of the last post that waits in a state directory's inbox; 0 if none does. Creates no file."""
     path = directory / "inbox.db"
     if not path.exists():
         return 0

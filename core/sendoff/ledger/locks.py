@@ -1,4 +1,4 @@
-"""Locks that the kernel releases, however a process ends."""
+"""File locks (`flock`), which the kernel releases however a process ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sendoff.errors import LedgerError, Locked
 
 
 class RunLock:
-    """One runner a connector: held for a run's life by `flock`, so a killed process leaves none behind."""
+    """Lets one process at a time run a connector. Entering it raises `Locked` if another one does."""
 
     def __init__(self, directory: Path, connector: str) -> None:
         self._path = directory / f"{connector}.lock"
@@ -34,9 +34,9 @@ class RunLock:
                 raise Locked(f"{self._connector} is running already{holder}; try again when it is done") from None
             if _same_file(self._fd, self._path):
                 break
-            os.close(self._fd)  # somebody deleted the file between opening and locking it
+            os.close(self._fd)  # the file was deleted between opening and locking it
         note = {"pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        with suppress(OSError):  # on a full disk the lock holds all the same, and only its holder stays unknown
+        with suppress(OSError):  # on a full disk the lock still holds; only its holder is not shown
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(note).encode(), 0)
         return self
@@ -53,7 +53,7 @@ class RunLock:
 
 
 def is_locked(directory: Path, connector: str) -> bool:
-    """Whether somebody is running the connector now."""
+    """Whether a process is running the connector now."""
     try:
         fd = os.open(directory / f"{connector}.lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -94,7 +94,7 @@ def _open(path: Path) -> int:
 
 def _same_file(fd: int, path: Path) -> bool:
     try:
-        there = path.stat()
+        on_disk = path.stat()
     except FileNotFoundError:
         return False
-    return os.fstat(fd).st_ino == there.st_ino
+    return os.fstat(fd).st_ino == on_disk.st_ino

@@ -1,4 +1,4 @@
-"""Opening the ledger's file: made durably once, recognised ever after, never begun anew in silence."""
+"""Opening the ledger's file: created durably, identified by a companion file, never silently recreated."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sendoff.ledger.tables import MIGRATIONS, TABLES, VERSION
 
 
 def open_ledger(directory: Path, write_fd: int) -> sqlite3.Connection:
-    """The ledger of a state directory, made if there was none.
+    """Open the ledger of a state directory, or create it.
 
-    A companion file remembers which ledger it was. Raises `LedgerError` for one that is missing, empty,
-    damaged, of a newer version, or another one.
+    A companion file, ``ledger.id``, holds the ledger's id. Raises `LedgerError` for a ledger that is missing,
+    empty, damaged, of a newer version, or has another id.
     """
     path, companion = directory / "ledger.db", directory / "ledger.id"
     if companion.exists() and not path.exists():
         raise LedgerError(
-            f"{path} is missing; restore it, or delete {companion} to begin a new ledger that knows nothing of the old runs"
+            f"{path} is missing; restore it, or delete {companion} to create a new ledger that knows nothing of the old runs"
         )
     try:
         with writing(write_fd):
@@ -47,7 +47,7 @@ def open_ledger(directory: Path, write_fd: int) -> sqlite3.Connection:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection with the ledger's settings; every one of them matters (see docs/guarantees.md)."""
+    """Connect with the settings that the guarantees depend on (see docs/guarantees.md)."""
     uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     db.row_factory = sqlite3.Row
@@ -66,15 +66,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _verify_identity(db: sqlite3.Connection, path: Path, companion: Path) -> None:
-    """Make the tables if there never were any; else see that the ledger is the one it should be."""
+    """Create the tables in a new file; else check version and id, and migrate an older version."""
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         if companion.exists():
-            raise LedgerError(f"{path} is empty, and once was not; restore it, or delete {companion} to begin a new one")
+            raise LedgerError(f"{path} is empty, and was not before; restore it, or delete {companion} to create a new one")
         _create(db)
         state_dir.sync_directory(path.parent)
     foreign = db.execute("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
     if foreign is not None:
-        raise LedgerError(f"{path} has a {foreign[0]} named {foreign[1]!r}, which no sendoff made; restore it from a backup")
+        raise LedgerError(f"{path} has a {foreign[0]} named {foreign[1]!r}, not created by sendoff; restore it from a backup")
     version, identity = (db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0] for key in ("version", "id"))
     if version > VERSION:
         raise LedgerError(
@@ -87,12 +87,12 @@ def _verify_identity(db: sqlite3.Connection, path: Path, companion: Path) -> Non
         _write_durably(companion, identity)
     if companion.read_text().strip() != identity:
         raise LedgerError(
-            f"{path} is not the ledger that {companion} names; put the right one back, or delete {companion} to trust this one"
+            f"{path} is not the ledger that {companion} names; restore the right one, or delete {companion} to trust this one"
         )
 
 
 def _migrate(db: sqlite3.Connection, version: int) -> None:
-    """Bring an older ledger to this version, in one transaction."""
+    """Migrate an older ledger to this version, in one transaction."""
     db.execute("BEGIN IMMEDIATE")
     for step in range(version + 1, VERSION + 1):
         _execute(db, MIGRATIONS[step])

@@ -1,4 +1,4 @@
-"""A set of ordinals as merged ranges: small however many records it holds."""
+"""A set of ordinals, kept as merged ranges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ranges:
             self.add(*span)
 
     def add(self, lo: int, hi: int) -> tuple[list[int], Span]:
-        """Add ``[lo, hi)``; answers with the lows of the spans it swallowed, and the merged one."""
+        """Add ``[lo, hi)``. Returns the `lo` of each span it was merged with, and the merged span."""
         first = bisect_left(self._highs, lo)
         last = bisect_right(self._lows, hi)
         swallowed = self._lows[first:last]

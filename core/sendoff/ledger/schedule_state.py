@@ -1,4 +1,4 @@
-"""What the ledger knows of time: schedules obeyed, failures told, digests told."""
+"""When schedules last fired, and which failures and digests were notified."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from contextlib import AbstractContextManager
 
 
 class ScheduleState:
-    """A part of the ledger."""
+    """The part of `Ledger` that keeps schedules and notifications."""
 
     _db: sqlite3.Connection
     _clock: Callable[[], float]
     _transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
 
     def last_fired(self, connector: str) -> float | None:
-        """Up to when a connector's schedule is obeyed; None if it never was looked at."""
+        """The last time of the connector's schedule that was dealt with; None if none was."""
         row = self._db.execute("SELECT due FROM schedule WHERE connector = ?", (connector,)).fetchone()
         return None if row is None else float(row[0])
 
     def mark_fired(self, connector: str, due: float) -> None:
-        """Note that a connector's schedule is obeyed up to this time."""
+        """Store that the connector's schedule is dealt with up to this time."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO schedule VALUES (?, ?)", (connector, due))
 
     def is_failing(self, connector: str) -> bool:
-        """Whether a failure of the connector was told, and no recovery since."""
+        """Whether a failure of the connector was notified, and no recovery since."""
         row = self._db.execute("SELECT failing_since FROM told WHERE connector = ?", (connector,)).fetchone()
         return row is not None and row[0] is not None
 
     def set_failing(self, connector: str, *, failing: bool) -> None:
-        """Note that a failure is told, or a recovery."""
+        """Store that a failure was notified, or a recovery."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO told(connector, failing_since) VALUES (?, ?) ON CONFLICT(connector) DO UPDATE SET failing_since ="
@@ -39,12 +39,12 @@ class ScheduleState:
             )
 
     def last_digest(self, connector: str) -> float:
-        """When the connector's last digest was told."""
+        """When the connector's last digest was sent; 0 if none was."""
         row = self._db.execute("SELECT digest_at FROM told WHERE connector = ?", (connector,)).fetchone()
         return float(row[0] or 0.0) if row is not None else 0.0
 
     def mark_digest(self, connector: str, at: float) -> None:
-        """Note that a digest is told."""
+        """Store when a digest was sent."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO told(connector, digest_at) VALUES (?, ?) ON CONFLICT(connector)"

@@ -1,7 +1,7 @@
-"""The spool: records that can be read only once, kept on disk before anything of them is sent.
+"""The spool: records that can be read only once, written to disk before any of them is sent.
 
-A file of pages, each with its length and CRC-32. It is complete and synced, and known by the
-digest of its contents, before a run begins that reads from it.
+A spool file holds pages, each with its length and CRC-32. It is complete, synced, and its digest is in the
+ledger, before a run reads from it.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ class Spool(Source):
         return ((page.file, page.frame.columns) for page in self.read(None) if page.uniform)
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        """The pages, as they were written. Raises `LedgerError` for a damaged file."""
+        """The pages in the file. Raises `LedgerError` if it is damaged."""
         with self.file.open("rb") as stream:
             while head := stream.read(_FRAME.size):
                 length, checksum = _FRAME.unpack(head)
                 raw = stream.read(length)
                 if zlib.crc32(raw) != checksum:
-                    raise LedgerError(f"{self.file} is damaged; what was not sent of it is lost")
+                    raise LedgerError(f"{self.file} is damaged; its records that were not sent yet are lost")
                 yield _unpacked(raw)
 
 
 def write(file: Path, pages: Iterable[Page]) -> Spool:
-    """Write pages to a spool file, durably, in one step."""
+    """Write pages to a spool file, durably and atomically. Raises `LedgerError`."""
     draft = file.with_suffix(f".{os.getpid()}.draft")
     try:
         fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -103,10 +103,10 @@ def _packed(page: Page) -> bytes:
         "absent": {name: mask.to_list() for name, mask in page.missing_keys.items()},
         "height": frame.height,
     }
-    written = jsonlib.dumps(head).encode()
+    encoded_head = jsonlib.dumps(head).encode()
     body = io.BytesIO()
     frame.write_ipc(body)
-    return struct.pack("<I", len(written)) + written + body.getvalue()
+    return struct.pack("<I", len(encoded_head)) + encoded_head + body.getvalue()
 
 
 def _unpacked(raw: bytes) -> Page:
@@ -142,11 +142,11 @@ _TAGS: dict[type, tuple[str, Any]] = {
     UUID: ("uuid", UUID),
     float: ("float", float),
 }
-_READ = dict(_TAGS.values())
+_PARSERS = dict(_TAGS.values())
 
 
 def _tagged(value: Any, field: str) -> Any:
-    """A value that JSON can hold and `_untagged` gives back with its type."""
+    """The value as JSON that `_untagged` turns back into a value of the same type."""
     tag = _TAGS.get(type(value))
     if tag is not None:
         return {
@@ -160,17 +160,17 @@ def _tagged(value: Any, field: str) -> Any:
         return {"dict": [[str(key), _tagged(item, field)] for key, item in value.items()]}
     if isinstance(value, list | tuple | set | frozenset):
         return [_tagged(item, field) for item in value]
-    raise SourceError(f"{field}: a {type(value).__name__} cannot be kept; give text, numbers, dates, lists or mappings")
+    raise SourceError(f"{field}: a {type(value).__name__} cannot be spooled; use text, numbers, dates, lists or mappings")
 
 
 def _untagged(value: Any) -> Any:
     if isinstance(value, list):
         return [_untagged(item) for item in value]
     if isinstance(value, dict):
-        ((tag, held),) = value.items()
+        ((tag, content),) = value.items()
         if tag == "dict":
-            return {key: _untagged(item) for key, item in held}
-        return bytes.fromhex(held).decode("utf-8", "surrogatepass") if tag == "str" else _READ[tag](held)
+            return {key: _untagged(item) for key, item in content}
+        return bytes.fromhex(content).decode("utf-8", "surrogatepass") if tag == "str" else _PARSERS[tag](content)
     return value
 
 

@@ -1,4 +1,4 @@
-"""What the ledger knows of a run when it starts or goes on."""
+"""The state of a run when it starts or is resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sendoff.ledger.ranges import Ranges
 
 @dataclass(slots=True)
 class RunState:
-    """What the ledger knows of a run when it starts or goes on."""
+    """The state of a run when it starts or is resumed: counts, open chunks, and what is settled."""
 
     id: int
     connector: str
@@ -30,5 +30,5 @@ class RunState:
     failed: Ranges = field(default_factory=Ranges)
     #: Rows that `incremental` left out of the run.
     unchanged: int = 0
-    #: An earlier process left the destination down.
+    #: The destination was down when it was last seen.
     was_down: bool = False

@@ -1,4 +1,4 @@
-"""The state directory: made once, private, durable before anything is planned in it."""
+"""The state directory: private (0700) and durable."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph"
 
 
 def create(directory: Path) -> Path:
-    """Make the state directory (0700), and let it survive a power cut, every new ancestor included."""
-    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    """Create the state directory (0700) and its subdirectories, so that they survive a power cut.
+
+    Raises `LedgerError` if that fails, or if it is on a network filesystem.
+    """
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory / "locks").mkdir(mode=0o700, exist_ok=True)
         (directory / "spool").mkdir(mode=0o700, exist_ok=True)
-        for path in {directory, *(path.parent for path in made)}:
+        for path in {directory, *(path.parent for path in missing)}:
             sync_directory(path)
     except OSError as error:
-        raise LedgerError(f"the state directory {directory} cannot be made: {error.strerror}") from None
+        raise LedgerError(f"the state directory {directory} cannot be created: {error.strerror}") from None
     if not os.access(directory, os.W_OK):
         raise LedgerError(f"the state directory {directory} cannot be written to")
     filesystem = filesystem_type(directory)
@@ -33,7 +36,7 @@ def create(directory: Path) -> Path:
 
 
 def sync_directory(path: Path) -> None:
-    """Make a directory's entries durable."""
+    """Make a directory's entries durable (fsync)."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -42,16 +45,16 @@ def sync_directory(path: Path) -> None:
 
 
 def filesystem_type(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """The type of filesystem a path is on, as far as the system tells."""
+    """The type of filesystem that a path is on, per /proc/mounts; "" where that cannot be read."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
         return ""
     resolved = path.resolve()
-    best, found = -1, ""
+    deepest, best_match = -1, ""
     for line in lines:
         _, mount, filesystem, *_ = line.split(" ")
         point = Path(mount.replace("\\040", " "))
-        if (resolved == point or point in resolved.parents) and len(point.parts) > best:
-            best, found = len(point.parts), filesystem
-    return found
+        if (resolved == point or point in resolved.parents) and len(point.parts) > deepest:
+            deepest, best_match = len(point.parts), filesystem
+    return best_match

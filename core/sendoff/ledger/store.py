@@ -1,4 +1,4 @@
-"""The ledger on SQLite: one writing connection, one transaction for everything that belongs together."""
+"""The ledger on SQLite: one connection that writes, one transaction for changes that belong together."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ UNFINISHED = ("running", "stopped", "interrupted")
 
 
 class Ledger(ScheduleState):
-    """The durable memory of every run, in ``ledger.db`` of the state directory.
+    """The durable record of every run: ``ledger.db`` in the state directory.
 
-    Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not where
-    its companion file says it was: a ledger never starts from empty silently.
+    Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not the one
+    its companion file names: a missing ledger is never silently replaced by an empty one.
     """
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -53,9 +53,9 @@ class Ledger(ScheduleState):
         os.close(self._write_fd)
 
     def unfinished(self, connector: str) -> RunState | None:
-        """The connector's run that was cut short, if there is one."""
+        """The connector's interrupted run, if there is one."""
         row = self._db.execute(
-            # A run that planned nothing sent nothing: there is nothing of it to go on with.
+            # A run that planned nothing sent nothing, so there is nothing to resume.
             f"SELECT * FROM run WHERE connector = ? AND planned > 0 AND state IN {UNFINISHED} ORDER BY id DESC",  # noqa: S608  # a constant; the value is bound
             (connector,),
         ).fetchone()
@@ -72,33 +72,37 @@ class Ledger(ScheduleState):
         cursor: str | None = None,
         filter_summary: FilterSummary | None = None,
     ) -> RunState:
-        """A new run, in one transaction with the claim on the records it retries, and with how its rows were chosen.
+        """Add a run. In the same transaction: the claim on the records it retries, and how its rows were chosen.
 
-        `cursor` is where its source will go on in the next run.
+        `cursor` is where the next run starts reading the source, as JSON.
         """
         with self._transaction() as db:
             generation = (
                 1 + db.execute("SELECT coalesce(max(generation), 0) FROM run WHERE connector = ?", (connector,)).fetchone()[0]
             )
-            made = db.execute(
+            inserted = db.execute(
                 "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor)"
                 " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?)",
                 (connector, generation, retry_of, source, fingerprint, config_digest, self._clock(), cursor),
             )
-            assert made.lastrowid is not None
+            assert inserted.lastrowid is not None
             if filter_summary is not None:
-                self.delivered_rows(connector).begin(made.lastrowid, filter_summary)
+                self.delivered_rows(connector).begin(inserted.lastrowid, filter_summary)
             if retry_of is not None:
-                db.execute("UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (made.lastrowid, retry_of))
-        known = filter_summary.unchanged if filter_summary else 0
-        return RunState(made.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, unchanged=known)
+                db.execute(
+                    "UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (inserted.lastrowid, retry_of)
+                )
+        unchanged = filter_summary.unchanged if filter_summary else 0
+        return RunState(
+            inserted.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, unchanged=unchanged
+        )
 
     def delivered_rows(self, connector: str) -> DeliveredRows:
-        """The rows a connector has delivered, as far as they are remembered."""
+        """The store of rows that a connector has delivered."""
         return DeliveredRows(self._db, self._transaction, connector, self._clock)
 
     def cursor(self, connector: str) -> str | None:
-        """Where the connector's source goes on: as far as the last run that counts has read it."""
+        """The cursor of the last run that ended or sent something; None to read the source from its start."""
         row = self._db.execute(
             "SELECT cursor FROM run WHERE connector = ? AND cursor IS NOT NULL AND retry_of IS NULL"
             " AND (state IN ('complete', 'incomplete') OR (state != 'abandoned' AND planned > 0)) ORDER BY id DESC",
@@ -107,25 +111,27 @@ class Ledger(ScheduleState):
         return row[0] if row else None
 
     def forget_cursor(self, connector: str) -> None:
-        """Let the connector's source be read from its beginning again."""
+        """Make the next run read the connector's source from its start."""
         with self._transaction() as db:
             db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
 
     def resume(self, state: RunState, *, config_digest: bytes, fingerprint: bytes, what: str) -> RunState:
-        """Go on with a run that was cut short, if what it delivers is still the same.
+        """Mark an interrupted run as running again, if it still sends the same bytes.
 
-        Raises `ConfigError` or `SourceChanged` if the connector or its source has changed since.
+        Raises `ConfigError` if what decides its records changed since it began, in the connector file or by another
+        version of sendoff, and `SourceChanged` if its source did.
         """
         row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
-        left = f"run {state.id} of {state.connector} was cut short"
-        way_out = f"or give up what is left of it with `sendoff run {state.connector} --restart`"
+        interrupted = f"run {state.id} of {state.connector} was interrupted"
+        way_out = f"or discard the rest of it and start over with `sendoff run {state.connector} --restart`"
         if row["shape"] != config_digest:
             raise ConfigError(
-                f"{left}, and since then its source, schema, validators or sender "
-                f"changed in the file; change them back, {way_out}"
+                f"{interrupted}, and since then its source, schema, validators or sender changed in the connector file, "
+                "or it was begun by another version of sendoff; undo the change, or finish the run with that version, "
+                f"{way_out}; nothing was sent"
             )
         if row["fingerprint"] != fingerprint:
-            raise SourceChanged(f"{left}, and {what} changed since then; put back what it read, {way_out}")
+            raise SourceChanged(f"{interrupted}, and {what} changed since then; restore what it read, {way_out}")
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET state = 'running', starts = starts + 1, stopped_because = NULL WHERE id = ?", (state.id,)
@@ -133,7 +139,7 @@ class Ledger(ScheduleState):
         return state
 
     def discard(self, state: RunState) -> None:
-        """Give up what is left of a run."""
+        """Discard the rest of a run, and release the failed records that it claimed and did not settle."""
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
@@ -143,10 +149,10 @@ class Ledger(ScheduleState):
             )
 
     def _release_pending_claims(self, state: RunState) -> list[tuple[int, str, int]]:
-        """The failed records that a retry took on and did not settle.
+        """The failed records that a retry claimed and did not settle, as (run, kind, position).
 
-        Its rows are those records in order, and its ordinals count the valid ones among them. Of a
-        corrected file nobody knows which row was which record: there all are free if it settled none.
+        The retry's rows are those records in order, and its ordinals count the valid ones among them. The rows of a
+        corrected file cannot be matched to records: there all are released if none was settled, else none.
         """
         claims = self._db.execute(
             "SELECT run, kind, position FROM failed WHERE retried_by = ? ORDER BY kind, position", (state.id,)
@@ -159,7 +165,7 @@ class Ledger(ScheduleState):
         return [tuple(claim) for at, claim in enumerate(valid) if at not in state.delivered and at not in state.failed]
 
     def commit(self, state: RunState, changes: Changes) -> None:
-        """Write one group of changes down. When this returns, they survive a power cut."""
+        """Write a group of changes in one transaction. When this returns, they survive a power cut."""
         run = state.id
         now = self._clock()
         with self._transaction() as db:
@@ -211,7 +217,7 @@ class Ledger(ScheduleState):
             )
 
     def save_destination_health(self, origin: str, *, down: bool, rest: float | None) -> None:
-        """Note that a destination is down, or well again, and for how many seconds it wants to be left alone."""
+        """Store whether a destination is down, and for how many seconds it asked not to be called (`rest`)."""
         now = self._clock()
         with self._transaction() as db:
             if not down and rest is None:
@@ -226,12 +232,12 @@ class Ledger(ScheduleState):
                 )
 
     def destination_health(self, origin: str) -> tuple[bool, float]:
-        """Whether a destination was left down, and the seconds it still wants to be left alone."""
+        """Whether a destination was down when last seen, and the seconds left of its pause."""
         row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()
         return (row[0] is not None, max(0.0, (row[1] or 0.0) - self._clock())) if row else (False, 0.0)
 
     def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
-        """Close a run for now: its state, and why it stopped if it did."""
+        """Store how a run ended: its state, counts, and why it stopped, if it did."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET state = ?, stopped_because = ?, ended_at = ?,"
@@ -241,7 +247,7 @@ class Ledger(ScheduleState):
 
     def _state(self, row: sqlite3.Row) -> RunState:
         def spans(query: str) -> Iterator[Span]:
-            return (Span(*found) for found in self._db.execute(query, (row["id"],)))
+            return (Span(*bounds) for bounds in self._db.execute(query, (row["id"],)))
 
         counts = dict(
             self._db.execute("SELECT kind, count(*) FROM failed WHERE run = ? GROUP BY kind", (row["id"],)).fetchall()
@@ -281,7 +287,7 @@ class Ledger(ScheduleState):
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         if os.getpid() != self._pid:
-            raise LedgerError("this ledger was opened before a fork; open it anew in the child")
+            raise LedgerError("this ledger was opened before a fork; open it again in the child")
         try:
             with writing(self._write_fd):
                 self._db.execute("BEGIN IMMEDIATE")

@@ -70,7 +70,7 @@ def test_a_damaged_spool_is_noticed(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_kept_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="a: a object cannot be kept"):
+    with pytest.raises(SourceError, match="a: a object cannot be spooled"):
         spool.write(tmp_path / "x.pages", [from_mappings([{"a": object()}])])
     assert not list(tmp_path.iterdir())
 

@@ -149,14 +149,15 @@ def test_a_run_whose_connector_or_source_changed_is_not_gone_on_with(ledger: Led
     with pytest.raises(ConfigError) as changed:
         ledger.resume(state, config_digest=b"other", fingerprint=b"f", what="f.csv")
     assert str(changed.value) == (
-        "run 1 of c was cut short, and since then its source, schema, validators or sender changed in the file; "
-        "change them back, or give up what is left of it with `sendoff run c --restart`"
+        "run 1 of c was interrupted, and since then its source, schema, validators or sender changed in the connector file, "
+        "or it was begun by another version of sendoff; undo the change, or finish the run with that version, "
+        "or discard the rest of it and start over with `sendoff run c --restart`; nothing was sent"
     )
     with pytest.raises(SourceChanged) as source:
         ledger.resume(state, config_digest=b"s", fingerprint=b"other", what="f.csv")
     assert str(source.value) == (
-        "run 1 of c was cut short, and f.csv changed since then; put back what it read, "
-        "or give up what is left of it with `sendoff run c --restart`"
+        "run 1 of c was interrupted, and f.csv changed since then; restore what it read, "
+        "or discard the rest of it and start over with `sendoff run c --restart`"
     )
     assert rows(ledger, "run", "starts") == [(1,)]
 
