@@ -1,4 +1,4 @@
-"""The blocks at hand, in order: where requests are cut from, and what failed records are found in."""
+"""The buffered blocks, in order: requests are cut from them, and failed records looked up in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sendoff.records import Block, Route, Span, Spans
 
 
 class BlockBuffer:
-    """Encoded blocks, kept as long as a piece or the plan still needs them."""
+    """Encoded blocks, kept while an open chunk or the planner needs them."""
 
     def __init__(self, separator: bytes) -> None:
         self._separator = separator
@@ -25,7 +25,7 @@ class BlockBuffer:
         self.has_ordering_keys = False
 
     def add(self, block: Block, refcount: int) -> None:
-        """Add the next block, which `holds` open pieces need already."""
+        """Add the next block, which `refcount` open chunks already need."""
         self._blocks.append(block)
         self._lows.append(block.lo)
         self._refcounts.append(refcount)
@@ -34,9 +34,9 @@ class BlockBuffer:
         self.has_ordering_keys = self.has_ordering_keys or bool(block.ordering_keys)
 
     def find_end(self, lo: int, max_records: int, max_bytes: int | None, *, ended: bool) -> int | None:
-        """Where a request from `lo` ends: after `most` records, or as many as fit `room` bytes.
+        """Where a request from `lo` ends: after `max_records` records, or as many as fit `max_bytes`.
 
-        None if the blocks at hand do not tell yet. At least one record is taken, however large.
+        None if more blocks are needed to know. At least one record is taken, however large.
         """
         limit, used = lo + max_records, 0
         for block in self._from(lo):
@@ -51,7 +51,7 @@ class BlockBuffer:
         return self.hi if ended and self.hi > lo else None
 
     def unplanned_bytes(self, planned: int) -> int:
-        """Bytes at hand that no request has been cut from yet."""
+        """Buffered bytes that are not planned yet."""
         return sum(block.size(max(planned, block.lo), block.hi) for block in self._from(planned))
 
     def slices(self, spans: Spans) -> list[memoryview | bytes]:
@@ -80,21 +80,21 @@ class BlockBuffer:
         return self._blocks[self._at(ordinal)]
 
     def route(self, ordinal: int) -> Route | None:
-        """Where a record's request goes, if that is made of the record."""
+        """A record's route, if records have routes of their own; else None."""
         if not self.has_routes:
             return None
         block = self.block(ordinal)
         return block.routes[ordinal - block.lo] if block.routes else None
 
     def routes(self, span: Span) -> list[Route] | None:
-        """The records' routes; None if they are all alike."""
+        """The records' routes; None if records have none of their own."""
         parts = list(self.slices_by_block((span,)))
         if not parts[0][0].routes:
             return None
         return [route for block, lo, hi in parts for route in block.routes[lo - block.lo : hi - block.lo]]
 
     def ordering_keys(self, spans: Spans) -> frozenset[Hashable]:
-        """What these records must keep their order with."""
+        """The ordering keys of these records."""
         if not self.has_ordering_keys:
             return frozenset()
         found: set[Hashable] = set()
@@ -107,7 +107,7 @@ class BlockBuffer:
         return frozenset(found)
 
     def failures(self, spans: Spans, reason: str, status: int | None, attempts: int, maybe_applied: bool) -> Iterator[Failure]:
-        """These records as the source had them, each as one the API did not take."""
+        """These records as the source had them, each as a rejected one."""
         for block, lo, hi in self.slices_by_block(spans):
             rows = block.rows[lo - block.lo : hi - block.lo]
             for ordinal, row, record in zip(range(lo, hi), rows, block.page.as_json(rows), strict=True):
@@ -117,7 +117,7 @@ class BlockBuffer:
                 )  # fmt: skip
 
     def retain(self, chunk: Chunk, by: int = 1) -> None:
-        """Count one more (or fewer) piece that needs its blocks."""
+        """Count one more chunk (or one fewer) that needs its blocks."""
         for at in range(self._at(chunk.lo), len(self._blocks)):
             if self._lows[at] >= chunk.hi:
                 break
@@ -125,7 +125,7 @@ class BlockBuffer:
                 self._refcounts[at] += by
 
     def release(self, planned: int) -> None:
-        """Let go of the blocks that are planned and that no piece needs."""
+        """Drop the blocks that are planned and that no chunk needs."""
         keep = [at for at, block in enumerate(self._blocks) if self._refcounts[at] or block.hi > planned]
         if len(keep) < len(self._blocks):
             self._blocks = [self._blocks[at] for at in keep]

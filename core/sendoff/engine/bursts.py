@@ -1,8 +1,8 @@
-"""Single records in numbers: taken from a strip together, and told of together.
+"""Bursts: many uniform requests of one record each, issued and completed together.
 
-Where requests differ in nothing but their record and its key, and all is well, none of them needs a
-task, a request or a verdict of its own. The first answer that is no plain success ends the volley: what had not
-left goes back to its strip, and what failed becomes a task like any other.
+Where requests differ only in their record and its key, none needs a task, a request or a verdict of its own.
+The first response that is not a plain success ends the burst: unsent records go back to their chunk, and each
+failed one becomes a task.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _BY_ORDINAL = itemgetter(0)
 
 @dataclass(slots=True)
 class _BurstInFlight:
-    """What is known of a volley that is out: its strip, and how many of its requests are not answered."""
+    """A burst that is being sent: its chunk, and how many of its requests have no response yet."""
 
     chunk: OpenChunk
     waiting: int
 
 
 class BurstIssuer:
-    """Hands out volleys, and takes in their answers."""
+    """Issues bursts and completes them."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class BurstIssuer:
         )
 
     def next_burst(self, limit: int) -> RequestBurst | None:
-        """A volley of at most so many requests, if the next ones are all alike."""
+        """A burst of at most `limit` requests, if the next ones are uniform; else None."""
         stock = self._planner.buffer
         if limit < 1 or not self._possible or stock.has_routes or stock.has_ordering_keys or self._builder.rate_limiter.limited:
             return None
@@ -80,12 +80,12 @@ class BurstIssuer:
         return volley
 
     def cancel(self) -> None:
-        """Nothing more is to be taken from any volley."""
+        """Send nothing more of any burst."""
         for volley in self._bursts:
             volley.cancelled = True
 
     def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
-        """Account for the successes among the answers; answers with the tasks that the others are of."""
+        """Settle the successes among the responses. Returns the others, each with a task for its record."""
         out, policy = self._bursts[burst], self._builder.policy
         out.waiting -= len(completions)
         self.in_flight -= len(completions)
@@ -130,7 +130,7 @@ class BurstIssuer:
         self._queue.return_unsent(out.chunk, unsent)
 
     def _task(self, strip: OpenChunk, at: int, seconds: float, now: float) -> Task:
-        # What got through while it was on its way is not known, so its first failure counts against it alone in no case.
+        # Its first failure is never counted as isolated: it is unknown what succeeded meanwhile.
         return Task(
             (Span(at, at + 1),), strip.chunk, attempts=1 + strip.repeats, first_tried=now - seconds,
             successes_seen=self._outcomes.successes,

@@ -1,9 +1,8 @@
-"""What the engine believes of a destination: unproven, well, or down; and how long to leave it alone.
+"""A circuit breaker: whether the destination is unproven, up, or down, and how often to probe it.
 
-It is a circuit breaker. Before anything has got through, requests travel alone. After ten transient
-failures in a row the destination is down: one request at a time probes it, at growing intervals
-of at most ten seconds, so that an outage costs few requests and its end is noticed soon. Failures
-during an outage count against no request.
+Before the first success requests are sent one at a time. After ten transient failures in a row the destination
+is down: one request at a time probes it, at growing intervals of at most ten seconds, so that an outage costs
+few requests and its end is noticed soon. Failures during an outage count against no request.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ FIRST_PROBE_DELAY, MAX_PROBE_DELAY = 1.0, 9.5
 
 
 class CircuitBreaker:
-    """Told of every answer; asked before every request."""
+    """Updated by every response, checked before every request."""
 
     def __init__(self, random: Random, *, was_down: bool = False) -> None:
         self._random = random
@@ -40,7 +39,7 @@ class CircuitBreaker:
         return self.consecutive_failures >= FAILURES_TO_OPEN or self.was_down
 
     def on_success(self) -> bool:
-        """Something got through; answers whether an outage is over by that."""
+        """A request succeeded. Returns whether that ends an outage."""
         over = self.is_open
         self.is_closed = self.has_succeeded = True
         self.successes += 1
@@ -57,7 +56,7 @@ class CircuitBreaker:
             self.is_closed, self.rejections = False, 0
 
     def on_rejection(self) -> None:
-        """A definite refusal: the destination is there, and speaks."""
+        """A definite rejection: the destination is up."""
         self.consecutive_failures, self.failing_since = 0, None
         if not self.is_closed:
             self.rejections += 1

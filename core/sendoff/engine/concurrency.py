@@ -1,9 +1,8 @@
-"""How many requests may be under way at once: a number, or whatever the destination turns out to bear.
+"""The limit of concurrent requests: fixed, or adapted to the destination's throughput.
 
-`Adaptive` climbs by throughput. It doubles while that pays, then adds one a round; a step that slows
-every answer down without getting more of them through is taken back, and what the destination
-refuses for being too much makes it back off at once. That an answer takes longer is no reason by
-itself: many APIs answer slower under load and still do more.
+`AdaptiveLimit` doubles while throughput grows, then rises by steps. A step that does not pay is taken back, and
+an overload response makes it back off at once. Slower responses alone do not lower it: many APIs respond more
+slowly under load and still do more.
 """
 
 from __future__ import annotations
@@ -29,10 +28,9 @@ class FixedLimit:
 
 
 class AdaptiveLimit:
-    """A limit that settles where more would not get more through.
+    """A limit that settles where a larger one would not raise throughput.
 
-    A round is a few answers at one limit; its throughput is compared with that of the last limit
-    that was smaller.
+    A round is a few responses at one limit; its throughput is compared with that of the last smaller limit.
     """
 
     def __init__(self, most: int = MAX_CONCURRENCY) -> None:
@@ -50,7 +48,7 @@ class AdaptiveLimit:
         self._succeeded = self._overloaded = self._full = 0
 
     def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
-        """An answer came while `busy` requests were under way: a success, or one that says it is too much."""
+        """A response came while `in_flight` requests were in flight: a success, or an overload."""
         if self._since is None:
             self._since = now  # the first answer of a round opens it, as it belongs to the last limit
             return
@@ -63,7 +61,7 @@ class AdaptiveLimit:
             self._finish(now)
 
     def _retreat(self) -> None:
-        """Too much: back off, and remember the height for a while."""
+        """Overloaded: back off, and keep below this limit for a while."""
         self._ceiling = max(1.0, self.limit - 1)
         self.limit = max(1, self.limit // 2 if self._doubling else int(self.limit * BACK_OFF))
         self._doubling, self._base, self._cooldown_rounds = False, None, _COOLDOWN_ROUNDS

@@ -1,16 +1,16 @@
-"""The engine: a state machine that decides what travels, and what an answer means.
+"""The engine: a state machine that decides which request is sent next, and what a response means.
 
-It does no I/O, has no threads and no clock: time is an argument. Its hands are
+It does no I/O, has no threads and no clock: time is an argument. Its callers are
 
-* a reader, which `offer`s blocks and says `end`;
-* a ledger, which asks what to commit (`propose`) and says when it is durable (`confirm`);
-* a transport, which asks what to send (`next`) and says what came back (`answer`).
+* a reader, which calls `offer` with blocks, and `end_of_input`;
+* a ledger, which asks what to commit (`propose`) and reports when it is durable (`confirm`);
+* a transport, which asks what to send (`next_request`) and reports the response (`complete`).
 
-Two rules hold the account together. Nothing travels before the commit that plans it is confirmed,
-and what takes a settled request's permit is planned by the commit that settles it. So however the process ends,
-no record is forgotten, and at most `window` requests are ever sent twice.
+Two rules make runs recoverable. Nothing is sent before the commit that plans it is confirmed, and the commit
+that settles a request also plans the requests that reuse its slot. So however the process ends, no record is
+lost, and at most `in_flight_window` requests are ever sent twice.
 
-What travels next is decided here; what becomes of its records when an answer comes, by `Outcomes`.
+This module decides what is sent next; `OutcomeHandler` decides what becomes of a response's records.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CHANGED = (
 
 
 class Engine:
-    """Decides everything and touches nothing. Not thread-safe: its owner holds a lock."""
+    """Decides what to send; does no I/O. Not thread-safe: its owner holds a lock."""
 
     def __init__(
         self, terms: RequestBuilder, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
@@ -87,17 +87,17 @@ class Engine:
 
     @property
     def requested_pause(self) -> float | None:
-        """The seconds the destination wants to be left alone, if that ended the run."""
+        """The seconds for which the destination asked not to be called, if that ended the run."""
         return self._outcomes.requested_pause
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        """What happened since this was last asked."""
+        """The events since the last call."""
         return self._changes.drain_events()
 
     # The reader's side.
 
     def offer(self, block: Block, invalid: Sequence[Failure], rows: int) -> None:
-        """Take in a block, the invalid rows of its page, and how many source rows were read so far."""
+        """Add a block, the invalid rows of its page, and how many source rows were read so far."""
         self._changes.rows_read([failure for failure in invalid if failure.position >= self._read_before], rows)
         if block.hi > block.lo:
             try:
@@ -106,7 +106,7 @@ class Engine:
                 self.stop(_CHANGED)
 
     def end_of_input(self) -> None:
-        """The source has no more."""
+        """The source has no more blocks."""
         try:
             self.planner.end_of_input()
         except SourceDiverged:
@@ -119,7 +119,7 @@ class Engine:
     # The ledger's side.
 
     def propose(self) -> Changes | None:
-        """What to commit now: verdicts since the last time, and new plans as far as permits go."""
+        """What to commit now: outcomes since the last commit, and new chunks while slots are free."""
         if self._changes.committing:
             return None
         if self.stopped is None:
@@ -130,7 +130,7 @@ class Engine:
         return self._changes.propose()
 
     def confirm(self, changes: Changes) -> None:
-        """The proposed changes are durable: what they plan may travel, what they settle is over."""
+        """The proposed changes are durable: the chunks they open may be sent."""
         self._changes.confirm(changes)
         self._queue.commit_children(changes.opened, self.planner.open_chunks)
         self.planner.buffer.release(self.planner.planned)
@@ -138,9 +138,9 @@ class Engine:
     # The transport's side.
 
     def next_request(self, now: float, burst_limit: int = 0) -> Request | RequestBurst | Wait | Literal["done"]:
-        """The request that should travel now, or how long to wait for one, or ``"done"``.
+        """The request to send now, or how long to wait for one, or ``"done"``.
 
-        With `many`, a volley of up to so many requests, where they are all alike and nothing else goes before them.
+        With `burst_limit`, a burst of up to so many requests, if they are uniform and nothing is due before them.
         """
         if self.stopped is not None or self.is_finished():
             return "done"
@@ -169,7 +169,7 @@ class Engine:
         return "done" if self.stopped else Wait(min(MAX_WAIT if until is None else until, self._deadline - now))
 
     def classify(self, request: Request, response: Response) -> Verdict:
-        """What an answer means. It changes nothing, and may be asked without holding the lock."""
+        """The verdict on a response. Changes nothing, and may be called without the lock."""
         verdict = classify(
             response,
             DELETE_POLICY if request.is_delete else self._builder.policy,
@@ -180,7 +180,7 @@ class Engine:
         return replace(verdict, reason=self._builder.redact(verdict.reason)) if verdict.reason else verdict
 
     def complete(self, request: Request, response: Response, now: float, verdict: Verdict | None = None) -> None:
-        """Act on an answer's verdict."""
+        """Apply the verdict on a response."""
         verdict = verdict or self.classify(request, response)
         task = self._in_flight.pop(request.request_id)
         pressed = verdict.kind is VerdictKind.RETRY
@@ -199,19 +199,19 @@ class Engine:
     def complete_many(
         self, burst: RequestBurst, completions: Sequence[Completion], now: float
     ) -> list[tuple[Request, Response]]:
-        """Act on the successes among a volley's answers; the others are for `answer`, with the requests they answer."""
+        """Apply the successes among a burst's responses. Returns the others, each with its request, for `complete`."""
         return [
             (self._request(task, self.planner.buffer.slices(task.spans)), answer)
             for task, answer in self._bursts.complete(burst, completions, now)
         ]
 
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
-        """Send nothing more. What is planned and not settled stays so, for the next run to go on with."""
+        """Send nothing more. What is planned and not settled is left for the next run to resume."""
         self._changes.stop(reason, interrupted=interrupted, instead=instead)
         self._bursts.cancel()
 
     def has_urgent_changes(self) -> bool:
-        """Whether something waits to be committed that others wait for; a mere count of requests does not press."""
+        """Whether pending changes hold more than counters."""
         return self._changes.has_urgent()
 
     def is_finished(self) -> bool:
@@ -219,7 +219,7 @@ class Engine:
         return self.planner.fully_planned() and not self.planner.open_requests and self.is_drained()
 
     def is_drained(self) -> bool:
-        """Whether nothing is left to commit, as far as answers have come."""
+        """Whether nothing is left to commit for the responses received so far."""
         return self._changes.is_drained()
 
     # What travels next.
@@ -250,7 +250,7 @@ class Engine:
         return len(self._in_flight) + self._bursts.in_flight
 
     def _next_burst(self, now: float, limit: int) -> RequestBurst | None:
-        """Only while all is well: nothing waits to be tried again, or for its turn."""
+        """A burst, if the circuit is closed, no retry is due, and no task waits for its ordering key."""
         retry = self._queue.seconds_until_retry(now)
         if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering:
             return None

@@ -1,4 +1,4 @@
-"""Order by a key: what shares a key with an earlier pending record waits for it; all else goes on."""
+"""Ordering keys: a task waits for earlier pending tasks that share a key with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sendoff.engine.tasks import Task
 
 
 class KeyOrdering:
-    """Holds back the tasks whose turn it is not. Where records have no lanes it holds nothing back."""
+    """Holds back tasks until earlier ones with a shared key are settled. Without keys it holds back none."""
 
     def __init__(self, lanes: Callable[[Task], frozenset[Hashable]]) -> None:
         self._keys_of = lanes
@@ -17,14 +17,14 @@ class KeyOrdering:
         self._held: list[Task] = []
 
     def register(self, task: Task) -> None:
-        """A task there is from now on, until it is settled."""
+        """Track a task until it is settled."""
         if not task.ordering_keys:
             task.ordering_keys = self._keys_of(task)
             if task.ordering_keys:
                 self._known.append(task)
 
     def release_or_hold(self, task: Task) -> Task | None:
-        """The task, if it is its turn; else it is held back, and None."""
+        """The task if it may be sent now; else hold it and return None."""
         self.register(task)
         if self._may_go(task):
             return task
@@ -32,14 +32,14 @@ class KeyOrdering:
         return None
 
     def next_released(self) -> Task | None:
-        """A task held back whose turn has come."""
+        """A held task that may be sent now; None if there is none."""
         for at, task in enumerate(self._held):
             if self._may_go(task):
                 return self._held.pop(at)
         return None
 
     def settle(self, task: Task) -> None:
-        """Those who waited for this task may go."""
+        """The task is settled: those that waited for it may be sent."""
         if task.ordering_keys:
             self._known.remove(task)
 

@@ -1,8 +1,8 @@
-"""What becomes of a request's records when its answer comes: delivered, tried again, split, failed.
+"""What becomes of a request's records when its response comes: delivered, retried, split, or failed.
 
-Every verdict acts on the same few things: the plan, the queue, the account, and what is believed of the
-destination. Nothing here decides what travels next. The file is long as verdicts lead to one another: a part
-that settles may send its family on, or condemn it; a success, or a failure, decides on those put aside.
+Every verdict updates the planner, the queue, the pending changes and the circuit breaker; what is sent next is
+decided in `engine`. The file is over 300 lines because the outcomes call one another: settling one part of a
+split request may send or split the next part, and any success or failure decides on the requests held back.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, with
 from sendoff.response import Verdict, VerdictKind
 from sendoff.transport.protocol import Request
 
-#: Refusals that end a run to which nothing has been delivered yet: then it is not the records.
+#: Rejections that stop a run that has delivered nothing yet: the cause is then probably not the records.
 MAX_UNPROVEN_REJECTIONS = 4
-#: A refused first request of fewer records is split at once: probes would cost more than they tell.
+#: A rejected first request of fewer records is split at once: probes would cost more requests than they save.
 MIN_PROBED_RECORDS = 8
-#: A destination is left alone for no longer than this, however long it asks for: someone should look.
+#: The maximum pause in seconds, however long the Retry-After.
 MAX_PAUSE = 86_400.0
 
 
 class OutcomeHandler:
-    """Acts on verdicts."""
+    """Applies verdicts."""
 
     def __init__(
         self, terms: RequestBuilder, strategy: FailureStrategy, account: PendingChanges, plan: Planner, queue: ReadyQueue,
@@ -47,20 +47,20 @@ class OutcomeHandler:
         self._planner, self._queue, self._ordering = plan, queue, order
         self._breaker, self._request_log, self._random = health, evidence, random
         self._budget = SplitBudget(strategy)
-        #: Refused before anything had got through: not believed yet.
+        #: Rejected before the first success: not yet treated as the records' fault.
         self._unproven_rejections: list[tuple[Task, Verdict]] = []
-        #: A request given up on before it is known whether others get through.
+        #: A request that used up its attempts before it is known whether others succeed.
         self._deferred: tuple[Task, Verdict] | None = None
-        #: The seconds the destination wants to be left alone, more than a run waits for.
+        #: The Retry-After of the destination, if longer than a run waits for.
         self.requested_pause: float | None = None
 
     @property
     def held(self) -> int:
-        """How many requests are put aside; their permits are free for others."""
+        """How many requests are held back until others succeed or fail; they use no slots."""
         return len(self._unproven_rejections) + (self._deferred is not None)
 
     def apply(self, task: Task, verdict: Verdict, request: Request, now: float) -> None:
-        """Act on a verdict."""
+        """Apply a verdict."""
         match verdict.kind:
             case VerdictKind.DELIVERED:
                 self._delivered(task, verdict, now)
@@ -76,22 +76,22 @@ class OutcomeHandler:
                 self._changes.stop(verdict.reason)
 
     def retry_with_new_credentials(self, task: Task, now: float) -> None:
-        """The credentials are new: once more, and it counts against nobody."""
+        """Send it again with renewed credentials. The attempt is not counted."""
         task.credentials_renewed = True
         task.uncounted_attempts += 1
         self._queue.schedule(now, task)
         self._changes.event("renewed")
 
     def accept_rejections(self) -> None:
-        """Believe the refusals that were put aside."""
+        """Treat the rejections held back so far as per-record."""
         suspended, self._unproven_rejections = self._unproven_rejections, []
         for task, verdict in suspended:
             self._decide(task, verdict)
 
     def resolve_deferred(self) -> None:
-        """Nothing else can show whether a request is at fault.
+        """No other request can show whether the deferred one is at fault: give up on it or stop the run.
 
-        If others got through while it failed, and the destination is not down, it is; else it is held.
+        It is given up on if others succeeded while it failed and the destination is not down; else the run stops.
         """
         if self._deferred is None:
             return
@@ -105,7 +105,7 @@ class OutcomeHandler:
     # Delivered.
 
     def burst_delivered(self, chunk: Chunk, spans: Spans, requests: int, now: float) -> None:
-        """So many requests of a piece were answered with success, one record each."""
+        """So many requests of a chunk, of one record each, were delivered."""
         self._changes.delivered(spans, ())
         self._budget.delivered(requests)
         self._changes.settled(self._planner.settle(chunk, requests), sent=requests)
@@ -114,7 +114,7 @@ class OutcomeHandler:
 
     @property
     def successes(self) -> int:
-        """How many requests have got through."""
+        """How many requests have succeeded."""
         return self._breaker.successes
 
     def _delivered(self, task: Task, verdict: Verdict, now: float) -> None:
@@ -125,7 +125,7 @@ class OutcomeHandler:
         self._succeeded(now)
 
     def _partial(self, task: Task, verdict: Verdict, now: float) -> None:
-        """Each record by its own verdict; those to be tried again travel on together."""
+        """Apply each record's own verdict; those to be retried are sent again together."""
         by = {at: verdict.per_record[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.per_record}
         rejected = {at: own for at, own in by.items() if own.kind is VerdictKind.REJECTED}
         again = {at: own for at, own in by.items() if own.kind is VerdictKind.RETRY}
@@ -161,7 +161,7 @@ class OutcomeHandler:
     # Tried again.
 
     def _retry_records(self, task: Task, verdict: Verdict, retried: Mapping[int, Verdict], alone: bool, now: float) -> None:
-        """Retry some of a request's records; at once, where all of them were refused only for the company they kept."""
+        """Retry some of a request's records; without delay if all were not attempted only because another one failed."""
         heir = self._open_task(spans_of(retried))
         if all(own.collateral for own in retried.values()):
             self._changes.event("retry", reason=verdict.reason, records=heir.size, seconds=0.0, attempt=0)
@@ -199,7 +199,7 @@ class OutcomeHandler:
         self._changes.stop(decision.reason)
 
     def _wait(self, task: Task, verdict: Verdict, now: float) -> float:
-        """How long until it is tried again; the destination may want to be left alone altogether meanwhile."""
+        """Seconds until it is retried. May also pause all requests to the destination."""
         wait = backoff(task.attempts, self._builder.destination.retry, self._random)
         if verdict.retry_after is not None:
             wait = max(wait, verdict.retry_after)
@@ -210,7 +210,7 @@ class OutcomeHandler:
         return wait
 
     def _give_up(self, task: Task, verdict: Verdict) -> None:
-        """What cannot succeed while others do fails; what may have been applied is split only where that does no harm."""
+        """Fail a request that cannot succeed while others do; split it first if resending does no harm."""
         if self._strategy.splits and self._builder.destination.idempotent and task.size > 1:
             self.split(task, halves(task.spans), None, at_fault=True)
         else:
@@ -219,7 +219,7 @@ class OutcomeHandler:
     # Refused.
 
     def _rejected(self, task: Task, verdict: Verdict) -> None:
-        """Let the strategy decide, but believe no refusal before something has got through."""
+        """Let the strategy decide; but before the first success, hold rejections back."""
         self._breaker.on_rejection()
         if self._breaker.is_closed or not self._builder.early_stop:
             self._decide(task, verdict)
@@ -252,7 +252,7 @@ class OutcomeHandler:
             self.split(task, [within(task.spans, part.lo - lo, part.hi - lo) for part in decision.spans], verdict)
 
     def _drop_bad_records(self, task: Task, verdict: Verdict) -> None:
-        """The API named the bad records: they fail, and the others travel on without them."""
+        """The API named the bad records: fail them, and send the others again without them."""
         bad = {at: verdict.per_record[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.per_record}
         rest = spans_of(at for at in ordinals(task.spans) if at not in bad)
         for at, own in bad.items():
@@ -275,9 +275,9 @@ class OutcomeHandler:
     # Parts.
 
     def split(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None, *, at_fault: bool = False) -> None:
-        """Put parts in a task's place. With a verdict they are a family: among them is a bad record.
+        """Replace a task by its parts. With a verdict they are a group: at least one part has a bad record.
 
-        The parts of a request that was at fault are under the same suspicion.
+        With `at_fault`, each part starts with the isolated failure of the whole.
         """
         family = SplitGroup(verdict) if verdict is not None else None
         self._settle(task)
@@ -288,7 +288,7 @@ class OutcomeHandler:
         self._advance_group(task.group, bad_record_found=True)
 
     def _open_task(self, spans: Spans, group: SplitGroup | None = None) -> Task:
-        """A task of its own for some records; it travels once its piece is durable."""
+        """A new task for some records; it is sent once its chunk is durable."""
         piece = self._planner.open_chunk(spans, total(spans))
         self._changes.chunk_opened(piece)
         heir = Task(spans, piece, group=group)
@@ -313,7 +313,7 @@ class OutcomeHandler:
         self._ordering.settle(task)
 
     def _advance_group(self, group: SplitGroup | None, *, bad_record_found: bool = False) -> None:
-        """A part of a family is settled: send the next, or split it at once if it must be the bad one."""
+        """A part of a group is settled: queue the next one, or split it at once if it must be the bad one."""
         if group is None:
             return
         group.bad_record_found = group.bad_record_found or bad_record_found
@@ -326,7 +326,7 @@ class OutcomeHandler:
 
 
 def _probes(spans: Spans) -> list[Spans]:
-    """The first, middle and last record alone, then what lies between them."""
+    """The first, middle and last record by themselves, then the spans between them."""
     hi = total(spans)
     middle = hi // 2
     alone = [within(spans, at, at + 1) for at in (0, middle, hi - 1)]

@@ -1,4 +1,4 @@
-"""What is to be committed, what is counted, and why a run stops: the engine's account."""
+"""Changes to be committed, counts, and why a run stops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RunStop:
 
 
 class PendingChanges:
-    """Gathers changes until the ledger takes them, and knows what is sent and not settled durably."""
+    """Collects changes until they are committed, and counts requests sent and not settled durably."""
 
     def __init__(self, state: RunState, redact: Callable[[str], str]) -> None:
         self._redact = redact
@@ -61,7 +61,7 @@ class PendingChanges:
         self._changes.failed += failures
 
     def settled(self, closed: int | None, *, sent: int) -> None:
-        """Requests are over, so many of them sent, and with them perhaps their piece."""
+        """Requests are settled, `sent` of them were sent; `closed` is the chunk they close, if any."""
         self._settled += sent
         if closed is not None:
             self._changes.closed.append(closed)
@@ -70,7 +70,7 @@ class PendingChanges:
         self._changes.sent += sent
 
     def count(self, name: Literal["requests", "retries", "bytes"], by: int) -> int:
-        """Count something; answers with how many there are now."""
+        """Add to a count. Returns the new total."""
         self.counts[name] += by
         setattr(self._changes, name, getattr(self._changes, name) + by)
         return self.counts[name]
@@ -79,12 +79,12 @@ class PendingChanges:
         self._events.append((name, facts))
 
     def drain_events(self) -> list[tuple[str, dict[str, Any]]]:
-        """The events since this was last asked."""
+        """The events since the last call."""
         events, self._events = self._events, []
         return events
 
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
-        """Nothing more is to be sent. The first reason counts, unless another is to stand `instead` of it."""
+        """Send nothing more. The first reason is kept, unless `instead` replaces it."""
         if self.stopped is None or instead:
             self.stopped = RunStop("interrupted" if interrupted else "stopped", self._redact(reason))
             self.event("stop", reason=self.stopped.reason)
@@ -104,7 +104,7 @@ class PendingChanges:
         return self._committing
 
     def confirm(self, changes: Changes) -> None:
-        """They are durable."""
+        """The proposed changes are durable."""
         self._committing = None
         self.unconfirmed -= self._settling
         self._settling = 0
@@ -116,6 +116,6 @@ class PendingChanges:
         return not self._changes and self._committing is None
 
     def has_urgent(self) -> bool:
-        """Whether there is something to commit that others wait for."""
+        """Whether pending changes hold more than counters."""
         changes = self._changes
         return bool(changes.delivered or changes.closed or changes.opened or changes.failed)

@@ -1,4 +1,4 @@
-"""The plan: which pieces are open, which ordinals are planned, and how many permits are out."""
+"""The planner: which chunks are open, which ordinals are planned, and how many slots are used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ROUTE_LOOKAHEAD_REQUESTS, ROUTE_LOOKAHEAD_RECORDS = 16, 250_000
 
 
 class Planner:
-    """Pieces from blocks, while there are permits.
+    """Cuts blocks into chunks while slots are free.
 
-    A permit is a request that is planned and not durably settled. There are `window` of them, so
+    A slot is used by a request that is planned and not durably settled. There are `in_flight_window` slots, so
     at most that many requests are ever sent twice.
     """
 
@@ -40,11 +40,11 @@ class Planner:
         self.max_bytes = sender.max_bytes
         self.planned = state.planned
         self.ended = False
-        #: Permits ran out while a commit was under way, so that nothing travelled.
+        #: Slots ran out while a commit was under way, so that nothing could be sent.
         self.window_exhausted = False
-        #: The bytes of the largest piece so far: what is planned is kept in memory.
+        #: The bytes of the largest chunk so far: planned records are kept in memory.
         self._largest = 0
-        #: Open pieces by their first ordinal.
+        #: Open chunks by their first ordinal.
         self.open_chunks: dict[int, OpenChunk] = {}
         #: The most records in a request, as declared or as learned.
         self.max_records = sender.max_records
@@ -53,16 +53,16 @@ class Planner:
         self.open_requests = sum(strip.open_requests for strip in self.open_chunks.values())
 
     def set_concurrency(self, concurrency: int) -> None:
-        """So many requests travel at once now: plan for them, and no further, as what is planned is kept in memory."""
+        """Plan for so many concurrent requests and no more, as planned records are kept in memory."""
         if not self.single:
             self.in_flight_window = min(self.concurrency, 2 * concurrency)
 
     # Blocks in.
 
     def add(self, block: Block) -> list[OpenChunk]:
-        """Take in a block; answers with the strips of an earlier process that it lets be sent again.
+        """Add a block. Returns the chunks of an earlier process that can be sent again now that their records are read.
 
-        Raises `Differs` if their bytes are not what was planned.
+        Raises `SourceDiverged` if their bytes are not what was planned.
         """
         holds = sum(strip.chunk.lo < block.hi and block.lo < strip.chunk.hi for strip in self.open_chunks.values())
         self.buffer.add(block, holds)
@@ -76,13 +76,13 @@ class Planner:
         return awake
 
     def end_of_input(self) -> None:
-        """There are no more blocks. Raises `Differs` if an earlier process had planned more."""
+        """There are no more blocks. Raises `SourceDiverged` if an earlier process had planned more."""
         self.ended = True
         if self._awaiting_input or self.buffer.hi < self.planned:
             raise SourceDiverged
 
     def wants_input(self) -> bool:
-        """Whether another block is wanted: for a whole request, or to have one in reserve."""
+        """Whether another block is needed: for a whole request, or to have one in reserve."""
         if self.ended:
             return False
         return (
@@ -94,13 +94,13 @@ class Planner:
     # Pieces out.
 
     def plan_chunks(self, held: int) -> Iterator[Chunk]:
-        """Open pieces while there are permits; suspended requests are not counted against them."""
+        """Open chunks while slots are free; the `held` requests use none."""
         if self.window_exhausted:
             self._grow_window()
         self.window_exhausted = False
         while True:
             free = self.in_flight_window - (self.open_requests - held)
-            # A strip is worth its row when half the window is free.
+            # A chunk of single records is opened only when half the window is free, to save ledger rows.
             if free < (max(1, self.in_flight_window // 2) if self.single else 1):
                 return
             hi = self._find_end(free) if self.buffer.hi > self.planned else None
@@ -112,7 +112,7 @@ class Planner:
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
 
     def _grow_window(self) -> None:
-        """Permits ran out because answers come faster than commits: twice as many, within reason."""
+        """Double the window, up to a limit: slots ran out because responses come faster than commits."""
         if self.single:
             self.in_flight_window = max(self.in_flight_window, min(2 * self.in_flight_window, MAX_SINGLE_CHUNK))
         elif 2 * self.in_flight_window * self._largest <= READ_AHEAD:
@@ -121,7 +121,7 @@ class Planner:
             )
 
     def _by_route(self, span: Span) -> Iterator[Spans]:
-        """The span, or its records parted by where they go, each part no larger than a request may be."""
+        """The span, or its records grouped by route, no group larger than a request may be."""
         routes = None if self.single else self.buffer.routes(span)
         if routes is None:
             yield (span,)
@@ -134,7 +134,7 @@ class Planner:
                 yield spans_of(ordinals[at : at + self.max_records])
 
     def preview_requests(self, hi: int) -> Iterator[Spans]:
-        """The requests that the records at hand up to `hi` would travel in; nothing is planned by it."""
+        """The requests that the buffered records up to `hi` would be sent in. Plans nothing."""
         lo = self.planned
         room = None if self.max_bytes is None else self.max_bytes - self._envelope
         while lo < hi:
@@ -144,7 +144,7 @@ class Planner:
             lo = end
 
     def open_chunk(self, spans: Spans, records_per_request: int) -> Chunk:
-        """A piece of these records, to be sent in requests of `step` records."""
+        """Open a chunk of these records, to be sent in requests of `records_per_request` records."""
         parts = self.buffer.slices(spans)
         self._largest = max(self._largest, sum(map(len, parts)))
         piece = Chunk(spans[0].lo, spans[-1].hi, records_per_request, digest(parts), spans if len(spans) > 1 else ())
@@ -154,10 +154,10 @@ class Planner:
         return piece
 
     def settle(self, chunk: Chunk, requests: int = 1) -> int | None:
-        """Some of a piece's requests are settled; answers with the piece's first ordinal if they were the last."""
+        """Settle some of a chunk's requests. Returns the chunk's first ordinal if they were the last, else None."""
         strip = self.open_chunks[chunk.lo]
         strip.open_requests -= requests
-        # The permits are free, but what takes them is planned by the same commit that settles these requests.
+        # Slots are released in memory; the next commit both settles these requests and plans those that reuse the slots.
         self.open_requests -= requests
         if strip.open_requests:
             return None
@@ -166,16 +166,16 @@ class Planner:
         return chunk.lo
 
     def exceeds_limit(self, task: Task) -> bool:
-        """Whether a request is larger than the API is known to take, and may be made smaller.
+        """Whether a request is larger than the API is known to accept, and may be made smaller.
 
-        One that an earlier process may have sent may not: it is known by its key, and its parts have other keys.
+        One that may have been sent before may not: its parts would have other idempotency keys.
         """
         if task.attempts or task.size == 1:
             return False
         return task.size > self.max_records or (self.max_bytes is not None and self.body_length(task.spans) > self.max_bytes)
 
     def lower_limit(self, parts: Sequence[Spans], *, in_bytes: bool) -> int:
-        """A request was too large, in bytes or in records: from now on none is larger than the largest of these parts of it."""
+        """A request was too large, in bytes or records: limit later ones to the largest of its parts. Returns the limit."""
         if in_bytes:
             largest = max(map(self.body_length, parts))
             self.max_bytes = largest if self.max_bytes is None else min(self.max_bytes, largest)
@@ -206,7 +206,7 @@ class Planner:
         return self.buffer.find_end(self.planned, most, None if self.buffer.has_routes else room, ended=self.ended)
 
     def _reopened(self, state: RunState) -> Iterator[OpenChunk]:
-        """The pieces an earlier process left, without what it settled of them."""
+        """The chunks an earlier process left open, without the records it settled."""
         for piece in sorted(state.chunks, key=lambda piece: piece.lo):
             left = tuple(
                 part for span in piece.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
@@ -216,7 +216,7 @@ class Planner:
 
 
 class SourceDiverged(Exception):
-    """The source no longer gives what was planned."""
+    """The source no longer yields the bytes that were planned."""
 
 
 def digest(parts: Sequence[memoryview | bytes]) -> bytes:

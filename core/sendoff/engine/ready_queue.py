@@ -1,4 +1,4 @@
-"""What waits to travel, in the order it should."""
+"""The queue of tasks and chunks that are ready to be sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sendoff.records import Span
 
 
 class ReadyQueue:
-    """Tasks in source order, the parts of a split request before what comes after it, and retries in their time."""
+    """Tasks in source order, the parts of a split request before later ones, and retries when due."""
 
     def __init__(self) -> None:
         self._ready: deque[Task] = deque()
@@ -23,23 +23,23 @@ class ReadyQueue:
         self._children: dict[int, Task] = {}
 
     def append(self, chunks: Iterable[OpenChunk]) -> None:
-        """Planned pieces whose requests may be made, at the end."""
+        """Add planned chunks at the end."""
         self._chunks.extend(chunks)
 
     def push_front(self, task: Task) -> None:
-        """A task that goes before all that is ready."""
+        """Add a task before all others."""
         self._ready.appendleft(task)
 
     def schedule(self, when: float, task: Task) -> None:
-        """A task to be tried again, not before a time."""
+        """Retry a task, not before `when`."""
         heappush(self._later, (when, next(self._sequence), task))
 
     def await_commit(self, heir: Task) -> None:
-        """A part of a split request, to be adopted when its piece is durable."""
+        """Hold a child task of a split request until its chunk is durable."""
         self._children[heir.chunk.lo] = heir
 
     def commit_children(self, opened: Iterable[Chunk], open_: dict[int, OpenChunk]) -> None:
-        """These pieces are durable now: parts go first, in order, and of each family only the first."""
+        """These chunks are durable: queue their child tasks first, in order; of each group only the first."""
         fresh: list[Task] = []
         for piece in opened:
             heir = self._children.pop(piece.lo, None)
@@ -55,20 +55,20 @@ class ReadyQueue:
         self._ready.extendleft(reversed(fresh))
 
     def pop_retry(self, now: float) -> Task | None:
-        """A task whose time to be tried again has come."""
+        """A task whose retry is due, or None."""
         return heappop(self._later)[2] if self._later and self._later[0][0] <= now else None
 
     def retry_now(self, now: float) -> None:
-        """Whatever waits to be tried again may be tried from now on."""
+        """Make all scheduled retries due now."""
         self._later = [(min(when, now), ticket, task) for when, ticket, task in self._later]
         heapify(self._later)
 
     def seconds_until_retry(self, now: float) -> float | None:
-        """Seconds until the next retry; None if there is none to come."""
+        """Seconds until the next retry; None if none is scheduled."""
         return self._later[0][0] - now if self._later else None
 
     def pop(self) -> Task | None:
-        """The next task that was not tried yet."""
+        """The next task that was not tried yet, or None."""
         if self._ready:
             return self._ready.popleft()
         while self._chunks:
@@ -79,13 +79,13 @@ class ReadyQueue:
         return None
 
     def peek_single(self) -> OpenChunk | None:
-        """The strip that `take` would take from, if nothing goes before it."""
+        """The chunk that `pop` would take from, if nothing goes before it."""
         while self._chunks and not self._chunks[0].remaining:
             self._chunks.popleft()
         return self._chunks[0] if self._chunks and not self._ready else None
 
     def return_unsent(self, chunk: OpenChunk, span: Span) -> None:
-        """Records taken from a strip and not sent: they are its next again."""
+        """Put records back that were taken from a chunk and not sent."""
         chunk.remaining.appendleft(span)
         if not self._chunks or self._chunks[0] is not chunk:
             self._chunks.appendleft(chunk)

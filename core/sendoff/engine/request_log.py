@@ -1,4 +1,4 @@
-"""What is kept of requests and answers, for whoever wants to see what happened."""
+"""The rows of the ledger that log requests and captured response values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LOGGED_REQUESTS = 10_000
 
 
 class RequestLog:
-    """Turns answers into rows of the ledger."""
+    """Turns responses into rows of the ledger."""
 
     def __init__(self, terms: RequestBuilder, stock: BlockBuffer, before: int) -> None:
         self._builder, self._buffer = terms, stock
         self._all_until = max(LOGGED_REQUESTS, before)
 
     def request(self, request: Request, answer: Response, verdict: Verdict) -> Iterator[RequestRecord]:
-        """A note of the request, if it is one of the first or did not simply deliver."""
+        """The row of a request, if it is one of the first or was not simply delivered."""
         if verdict.kind is VerdictKind.DELIVERED and request.request_id > self._all_until:
             return
         yield RequestRecord(
@@ -35,7 +35,7 @@ class RequestLog:
     def burst(
         self, burst: RequestBurst, completions: Sequence[Completion], first: int, attempt: int
     ) -> Iterator[RequestRecord]:
-        """Notes of successes that came in a volley, numbered from `first`, as far as they are of the first."""
+        """The rows of a burst's successes, numbered from `first`, while within the first `LOGGED_REQUESTS`."""
         url = self._builder.redact(burst.url)
         for number, (at, answer, seconds) in zip(range(first, self._all_until + 1), completions, strict=False):
             body = burst.record(at)
@@ -47,7 +47,7 @@ class RequestLog:
             )  # fmt: skip
 
     def captured(self, spans: Spans, verdict: Verdict) -> Iterator[CapturedResult]:
-        """What was captured, with the rows it belongs to."""
+        """The captured values, with the rows they belong to."""
         for place, values in verdict.captured.items():
             part = spans if place < 0 else within(spans, place, place + 1)
             if not part or not values:

@@ -1,4 +1,4 @@
-"""What the engine needs to know of a destination, and how a request to it looks."""
+"""Builds the requests to a destination."""
 
 from __future__ import annotations
 

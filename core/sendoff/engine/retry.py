@@ -1,6 +1,6 @@
-"""Whether what failed is tried again: told by whether others get through.
+"""The retry policy: whether a failed request is retried, given up on, deferred, or stops the run.
 
-A request that fails while others pass is at fault itself. When nothing passes, the destination is, and its
+A request that fails while others succeed is at fault itself. When none succeeds, the destination is, and its
 failures count against no request (docs/decisions/0012).
 """
 
@@ -23,23 +23,23 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """It cannot succeed while others do."""
+    """It fails while others succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """It has used up its tries, and it is not known whether others would get through: let another one show."""
+    """It has used up its attempts: wait until another request has succeeded or failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """The destination is at fault: the run ends."""
+    """The destination is at fault: stop the run."""
 
     reason: str
 
 
 def note_failure(task: Task, verdict: Verdict, breaker: CircuitBreaker, now: float) -> None:
-    """Note a transient failure: against the destination, and against the request if others got through meanwhile."""
+    """Count a transient failure: against the destination, and against the request if others succeeded meanwhile."""
     breaker.on_failure(now)
     if verdict.retry_after is not None:
         task.uncounted_attempts += 1  # the API said when to come back, so this counts against nobody
@@ -50,7 +50,7 @@ def note_failure(task: Task, verdict: Verdict, breaker: CircuitBreaker, now: flo
 
 
 def exceeds_retry_after(verdict: Verdict, retry: Mapping[str, Any]) -> StopRun | None:
-    """The end of a run that would have to wait longer than its owner allows."""
+    """`StopRun` if the Retry-After is longer than `max_retry_after` allows; else None."""
     if verdict.retry_after is None or verdict.retry_after <= retry["max_retry_after"]:
         return None
     return StopRun(
@@ -61,7 +61,7 @@ def exceeds_retry_after(verdict: Verdict, retry: Mapping[str, Any]) -> StopRun |
 def decide(
     task: Task, verdict: Verdict, breaker: CircuitBreaker, retry: Mapping[str, Any], now: float, *, another_deferred: bool
 ) -> Retry | GiveUp | Defer | StopRun:
-    """What becomes of a request that failed. Pure: it only looks."""
+    """What becomes of a request that failed. Pure."""
     attempts, patience = retry["max_attempts"], retry["max_elapsed"]
     if over := exceeds_retry_after(verdict, retry):
         return over

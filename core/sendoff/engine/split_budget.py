@@ -1,4 +1,4 @@
-"""What splitting may cost: a number of requests, and a share of records that fail."""
+"""Limits of splitting: a number of requests, and a share of records that fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MANY = 200
 
 
 class SplitBudget:
-    """Counts what one process splits; asked before every split."""
+    """Counts what one process splits; checked before every split."""
 
     def __init__(self, strategy: FailureStrategy) -> None:
         self._requests = strategy.max_requests
@@ -23,7 +23,7 @@ class SplitBudget:
         self._bad += records
 
     def spent(self, planned: int) -> str | None:
-        """Why nothing more is to be split, in a sentence; None while it may be. Counts one split."""
+        """Why nothing more may be split, in a sentence; None while it may. Counts one split."""
         self._splits += 1
         most = self._requests if self._requests is not None else 2_000 + 40 * (planned // 1_000)
         # A split makes two requests or more; which of them travel is known only later.

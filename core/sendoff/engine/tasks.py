@@ -1,4 +1,4 @@
-"""What the engine has in hand: pieces being sent, tasks of theirs, and families of split ones."""
+"""Chunks being sent, their tasks, and groups of split ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sendoff.response import Verdict
 
 @dataclass(slots=True, eq=False)
 class OpenChunk:
-    """An open piece: what of it is still to be sent, and how many of its requests are not settled."""
+    """An open chunk: its records still to be sent, and how many of its requests are not settled."""
 
     chunk: Chunk
     #: Its records that no request has been made of yet.
@@ -24,12 +24,12 @@ class OpenChunk:
 
     @classmethod
     def of(cls, piece: Chunk, left: Spans, *, repeats: bool = False) -> OpenChunk:
-        """A piece with these records to send: one by one, or all in one request."""
+        """A chunk with these records to send: one by one, or all in one request."""
         requests = total(left) if piece.records_per_request == 1 else int(bool(left))
         return cls(piece, deque(left), requests, repeats)
 
     def take(self, most: int = 1) -> Spans:
-        """The records of the next request; of a strip of single records, as many requests' as stand side by side."""
+        """The records of the next request; of a chunk of single records, up to `most` contiguous ones."""
         if self.chunk.records_per_request != 1:
             whole = tuple(self.remaining)
             self.remaining.clear()
@@ -43,15 +43,15 @@ class OpenChunk:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One request to be. A batch is its piece's only task; a strip has one for each record."""
+    """A request to be sent. A batch is its chunk's only task; a chunk of single records has one for each record."""
 
     spans: Spans
     chunk: Chunk
     #: How often it was tried, by an earlier process included as far as is known.
     attempts: int = 0
-    #: How many of the attempts count against nobody: the API itself asked to be asked later.
+    #: Attempts that do not use up `max_attempts`: the API sent a Retry-After, or credentials were renewed.
     uncounted_attempts: int = 0
-    #: How often it failed while others got through, between one failure and the next.
+    #: How often it failed although others succeeded since its last failure.
     isolated_failures: int = 0
     first_tried: float | None = None
     #: How many had got through when it last failed, or left; and when it first failed alone.
@@ -60,7 +60,7 @@ class Task:
     #: It is not to travel before this time.
     due: float | None = None
     credentials_renewed: bool = False
-    #: It was put aside once, to see whether others get through.
+    #: It was held back once, to see whether others succeed.
     deferred_once: bool = False
     group: SplitGroup | None = None
     ordering_keys: frozenset[Hashable] = frozenset()
@@ -77,17 +77,16 @@ class Task:
 
 @dataclass(slots=True, eq=False)
 class SplitGroup:
-    """The parts of a refused request, sent one after the other.
+    """The parts of a rejected request, sent one after the other.
 
-    Where among them is at least one bad record, the last need not be tried whole when all the others
-    got through: then it must hold the bad record, and is split at once. The inference saves about
-    a fifth of the requests.
+    At least one part has a bad record. So if all but the last succeed, the last must have it, and is split without
+    being tried whole. That saves about a fifth of the requests.
     """
 
     verdict: Verdict
     waiting: deque[Task] = field(default_factory=deque)
     started: bool = False
-    #: A part was refused, so nothing can be inferred of the rest.
+    #: A part was rejected, so nothing can be inferred about the others.
     bad_record_found: bool = False
 
     def last_must_be_bad(self) -> bool:

@@ -1,4 +1,4 @@
-"""The reader: pages in, invalid rows set aside, the good ones encoded, blocks out."""
+"""The reader: validates the rows of pages and encodes the valid ones into blocks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Pipeline:
             rows += page.frame.height
 
     def _with_passthrough(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
-        """Each page with which of its rows are sent as they stand; or read, where that is not told without reading it."""
+        """Yield (page, mask): the mask marks rows that can be sent byte for byte; None means parse them all."""
         for page in pages:
             certain = None
             if page.lazy is not None and page.json is not None and self._passthrough_allowed:

@@ -1,8 +1,8 @@
-"""The desk: the engine behind a lock, and the two threads that feed it and write for it.
+"""The dispatcher: the engine behind a lock, and the threads that read for it and commit for it.
 
-The reader thread offers blocks while the engine is hungry. The ledger thread commits what the
-engine proposes: while one commit is under way the next one gathers, so commits group themselves.
-The transport is whoever calls `next` and `answer`.
+The reader thread offers blocks while the engine wants input. The commit thread commits what the engine
+proposes: changes collect while a commit is under way, so commits are grouped. The transport's threads call
+`next_request` and `complete`.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Dispatcher:
             self._observers.progressed(counts, self._clock() - self._started)
 
     def _next_commit(self) -> Changes | None:
-        """What to commit now, or None after a wait: at once for who wants it, else what gathers in a while."""
+        """Commit now if a sender waits for it, else after GATHER seconds; None after a wait."""
         rest = self._committed_at + GATHER - self._clock()
         if rest > 0 and not (self._commit_requested or self._closing):
             self._can_commit.wait(rest)
@@ -227,7 +227,7 @@ class Dispatcher:
             self._can_read.notify()
 
     def _changed(self) -> None:
-        """Called under the lock after every step: who carries and who writes looks again."""
+        """Called under the lock after every step: wake senders and the committer."""
         self._version += 1
         self._can_send.notify_all()
         if self._committer_idle or self._commit_requested or self._closing:

@@ -1,4 +1,4 @@
-"""The last touch to a request, without the engine's lock: compressed, signed, and told when its proof is stale."""
+"""The last step before a request is sent, outside the engine's lock: compression and signing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = 1_000
 
 
 class RequestPreparer:
-    """Makes a request ready for the wire. Called from several threads at once."""
+    """Compresses and signs requests. Called from several threads at once."""
 
     def __init__(self, connector: Connector, ask: SendOne) -> None:
         self._auth = connector.auth
@@ -49,7 +49,7 @@ class RequestPreparer:
         return replace(request, headers=headers)
 
     def on_response(self, request: Request, response: Response) -> Response:
-        """The answer, with the word that it may pass next time if the credentials were stale."""
+        """Mark a 401 as retryable if the credentials were renewed."""
         if response.status == 401 and self._auth is not None and not request.is_reauth:
             try:
                 return replace(response, credentials_renewed=self._auth.renew(request))
