@@ -1,4 +1,4 @@
-"""Only the new: which rows of a source a connector has delivered before, known by digests of theirs."""
+"""Incremental delivery: which rows of a source are new, changed or removed, by digests of delivered rows."""
 
 from sendoff.incremental.filter import NewRowFilter
 from sendoff.incremental.fingerprints import RowFingerprints, fingerprint_rows

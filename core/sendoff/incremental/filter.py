@@ -1,4 +1,4 @@
-"""Pages in, and of their rows only those that are new, that changed, or that went away."""
+"""Filters pages down to the rows that are new, changed, or removed since they were delivered."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sendoff.records import PAGE_ROWS, Page, from_mappings
 
 
 class NewRowFilter:
-    """One walk over a source for one connector: `new` yields what is to be delivered.
+    """One pass over a source for one connector: `new` yields the rows to deliver.
 
-    Of rows with the same key the first one counts. A row without a key is set aside as invalid. While there is a row
-    that cannot be read (ragged, no JSON), none is taken for gone: it may be that one. When the walk is over, `known`
-    says how many rows were known already, and `sifted` has what is to be remembered at once.
+    Of rows with the same key the first one counts. A row without a key is invalid. While a row cannot be parsed
+    (ragged, not JSON), none is reported as removed: it may be that one. After the pass, `unchanged` is the number
+    of unchanged rows, and `summary` has the rows to remember at once.
     """
 
     def __init__(self, memory: DeliveredRows, rule: IncrementalRule) -> None:
@@ -42,18 +42,18 @@ class NewRowFilter:
 
     @property
     def summary(self) -> FilterSummary:
-        """What the ledger notes of the run, once the walk is over."""
+        """What the ledger stores of the run, once the pass is over."""
         return self._rule.summarize(self.unchanged, self._remembered())
 
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """The rows to deliver. What is no longer there comes last."""
+        """The rows to deliver; removed ones last."""
         for page in pages:
             yield from self._filter_page(page.materialize())
         if self._rule.removed and not (self._first or self._unread_rows):
             yield from self._removed()
 
     def not_yet_delivered(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Of rows that failed before, those that nobody has delivered since."""
+        """Of rows that failed before, those not delivered since."""
         for page in map(Page.materialize, pages):
             prints = fingerprint_rows(page.to_python(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
@@ -94,7 +94,7 @@ class NewRowFilter:
         yield from _only(replace(page, change="changed"), changed)
 
     def _first_of_each(self, sound: Sequence[int], prints: RowFingerprints) -> pl.DataFrame:
-        """The rows whose key has not been seen in this walk."""
+        """The rows whose key was not seen in this pass."""
         keys = [prints.keys[at] or b"" for at in sound]
         rows = frame(keys, [prints.states[at] for at in sound]).with_columns(at=pl.Series(sound, dtype=pl.Int64))
         rows = rows.unique(["a", "b"], keep="first", maintain_order=True)
@@ -109,7 +109,7 @@ class NewRowFilter:
         self._noted.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
 
     def _remembered(self) -> Iterator[DeliveredRow]:
-        """What is to be remembered at once: kept as few long strings, as it may be all rows of the source."""
+        """The rows to remember at once. Kept as a few long strings, as they may be all rows of the source."""
         for keys, states, texts in self._noted:
             for at in range(len(states) // STATE_BYTES):
                 key = keys[KEY_BYTES * at : KEY_BYTES * (at + 1)]

@@ -1,7 +1,7 @@
-"""Digests of rows: 16 bytes that tell the row, and 8 that tell its state.
+"""Digests of rows: 16 bytes that identify the row, and 8 that identify its state.
 
-They are made of the text that the values have, so that a row is the same in a CSV file, in a sheet and among
-a run's failed records. Nulls do not count: a column more that is empty changes nothing.
+They are made of the values' text, so that a row is the same in a CSV file, in a sheet and among a run's failed
+records. Nulls do not count: another column that is empty changes nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ KEY_BYTES, STATE_BYTES = 16, 8
 
 
 class RowFingerprints(NamedTuple):
-    """The prints of a page's rows: which row each is, None where a key cell is null; and, where it matters, its state."""
+    """The digests of a page's rows: of the key, None where a key cell is null; and of the state, if compared."""
 
     keys: list[bytes | None]
     states: list[bytes]
 
 
 def fingerprint_rows(page: Page, rule: IncrementalRule) -> RowFingerprints:
-    """The prints of all rows of a page, which must be plain. Raises `SourceError` if a key is no column of a table."""
+    """The fingerprints of a page of Python values. Raises `SourceError` if a table lacks a key column."""
     frame = page.frame
     missing = [name for name in rule.key if name not in frame.columns]
     if missing and page.uniform:
@@ -97,7 +97,7 @@ def _text(value: Any) -> str:
 
 
 def key_cells(page: Page, rule: IncrementalRule) -> list[str]:
-    """Each row's key as the source has it, as JSON: what can be told of a row when it is gone."""
+    """Each row's key cells as the source had them, as JSON: what can be reported of a removed row."""
     frame = page.frame.select(rule.key)
     rows = Page(frame, json=None).as_json(range(frame.height))
     mark = "text" if page.all_text else "typed"

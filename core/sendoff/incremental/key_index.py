@@ -1,8 +1,8 @@
-"""A set of keys that grows, asked for thousands at once.
+"""A growing set of keys with batched lookup.
 
 Ten million keys as Python objects would take a gigabyte. Here they are sorted columns of two 64-bit numbers,
-16 bytes a key: a few of them, each about twice as long as the next (a log-structured merge), so that both
-asking and adding cost a binary search in polars.
+16 bytes a key, in a few levels each about twice as long as the next (a log-structured merge), so that lookup
+and insertion cost a binary search in polars.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import polars as pl
 
 
 class KeyIndex:
-    """Keys, each with a state; `find` answers for many at once."""
+    """Keys, each with a state."""
 
     def __init__(self, rows: Iterable[Sequence[tuple[bytes, bytes]]] = ()) -> None:
         """`rows` are keys with their states, in the keys' order, some at a time."""

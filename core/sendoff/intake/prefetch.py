@@ -1,4 +1,4 @@
-"""Working ahead: an iterator whose next items are made in a thread of their own."""
+"""Prefetch: an iterator whose next items are produced in a thread of their own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _END = object()
 
 
 def prefetch(items: Iterable[T], limit: int = 1) -> Iterator[T]:
-    """The same items, up to so many of them made before they are asked for.
+    """The same items, up to `limit` of them produced ahead.
 
-    What making them raises is raised where it would have been. Who stops asking stops the making.
+    An exception of the iterable is raised where it would have been. Closing the generator stops the thread.
     """
     made: Queue[tuple[Any, BaseException | None]] = Queue(limit)
     stopped = threading.Event()

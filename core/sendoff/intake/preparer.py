@@ -1,4 +1,4 @@
-"""What a run reads: its connector's source, or what was spooled of it; and what is remembered when it is over."""
+"""Which source a run reads (the connector's, or its spool), and what is remembered when the run is over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sendoff.records import Page, pages
 
 
 class RunPreparer:
-    """Begins a connector's runs, and goes on with them, by the ledger of a state directory."""
+    """Starts and resumes a connector's runs, with the ledger of a state directory."""
 
     def __init__(self, ledger: Ledger, chosen: Connector, state: Path) -> None:
         self._ledger, self._chosen, self._state = ledger, chosen, state
@@ -81,7 +81,7 @@ class RunPreparer:
         return state, self._rename_spool(kept, state)
 
     def resume(self, left: RunState, records: Any) -> tuple[RunState, Source]:
-        """The run that was cut short, from the source it had."""
+        """The interrupted run, with the source it had."""
         source: Source = self._chosen.source
         if left.source == "retry" and left.retry_of is not None:
             source = history.Failed(self._state, left.retry_of, retried_by=left.id)
@@ -93,7 +93,7 @@ class RunPreparer:
         return self._ledger.resume(left, config_digest=shape, fingerprint=fingerprint, what="its source"), source
 
     def finish(self, run: int) -> None:
-        """A run is over, for now or for good: what it delivered is remembered, and what is not needed any more let go."""
+        """A run has ended: remember what it delivered, and delete its spool unless it can be resumed."""
         self.remember_finished_runs()
         left = self._ledger.unfinished(self._chosen.name)
         if left is None or left.id != run:
@@ -118,8 +118,8 @@ class RunPreparer:
         if not same:
             name = self._chosen.name
             raise ConfigError(
-                f"run {left.id} of {name} was cut short, and these are not its records; "
-                f"finish it with `sendoff run {name}`, or give up what is left of it with --restart"
+                f"run {left.id} of {name} was interrupted, and these are not its records; "
+                f"finish it with `sendoff run {name}`, or discard the rest of it and start over with --restart"
             )
 
     def _check_columns(self, source: Source) -> None:

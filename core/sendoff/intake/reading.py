@@ -1,4 +1,4 @@
-"""Reading a source: whatever goes wrong inside it becomes a `SourceError` that names it."""
+"""Reading a source: any exception inside it becomes a `SourceError` that names it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sendoff.errors import SendoffError, SourceError
 
 
 def read_source(source: Source, cursor: Any = None) -> Iterator[Any]:
-    """What a source yields from where it was; what goes wrong inside it becomes a `SourceError` that names it."""
+    """Yield what the source yields from `cursor` on. Any exception inside it becomes a `SourceError` that names it."""
     try:
         yield from source.read(cursor)
     except (SendoffError, KeyboardInterrupt, SystemExit):

@@ -1,4 +1,4 @@
-"""Who is told how runs went: of every failure, of the first good run after one, and in digests."""
+"""Notifications: of every failure, of the first complete run after one, and digests."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Event = Literal["failure", "recovery", "digest"]
 
 
 def notify_after(ledger: Ledger, chosen: Connector, came: Report | SendoffError) -> list[str]:
-    """Tell what a run came to, if it is to be told; answers with what went wrong in telling.
+    """Notify of a run's outcome, if it changes anything. Returns what went wrong in notifying.
 
-    A run that was interrupted, or that another process was running already, is no failure.
+    A run that was interrupted, or that another process was already running, is not a failure.
     """
     if not chosen.notifiers or isinstance(came, Locked) or (isinstance(came, Report) and came.state == "interrupted"):
         return []
@@ -34,7 +34,7 @@ def notify_after(ledger: Ledger, chosen: Connector, came: Report | SendoffError)
 
 
 def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell of all these runs at once; answers with what went wrong in telling."""
+    """Notify of all these runs at once. Returns what went wrong in notifying."""
     delivered, failed = sum(run["delivered"] for run in runs), sum(run["rejected"] + run["invalid"] for run in runs)
     well = sum(run["state"] == "complete" for run in runs)
     sentence = f"{len(runs):,} runs, {well:,} of them complete: {delivered:,} records delivered, {failed:,} not"
@@ -42,7 +42,7 @@ def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell everybody who wants to hear of such an event; answers with what went wrong."""
+    """Send a notification to every notifier that wants such an event. Returns what went wrong."""
     redacted = chosen.secrets.redact(sentence)
     notice = Notification(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
     troubles = []

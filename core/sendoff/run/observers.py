@@ -1,4 +1,4 @@
-"""The observers of a run, as one: an observer that fails is left out, and takes nothing down."""
+"""The observers of a run, as one: an observer that raises is removed, and the run continues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger("sendoff")
 
 
 class ObserverGroup:
-    """Tells every observer, in order. What one of them raises is logged, and it hears no more."""
+    """Calls every observer, in order. One that raises is logged and not called again."""
 
     def __init__(self, connector: str, observers: Iterable[Observer]) -> None:
         self._connector = connector

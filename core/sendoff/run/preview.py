@@ -1,4 +1,4 @@
-"""The first requests of a connector, made as the engine makes them, and sent nowhere."""
+"""The first requests of a connector, built as the engine builds them, and not sent."""
 
 from __future__ import annotations
 

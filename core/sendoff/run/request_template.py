@@ -1,4 +1,4 @@
-"""The requests of a connector: what all of them carry, and how the engine makes one."""
+"""The headers and settings that all requests of a connector share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASE_HEADERS = {
 def build_request_builder(
     chosen: Connector, key: Key, *, rate_limiter: RateLimiter | None = None, early_stop: bool = True
 ) -> RequestBuilder:
-    """The terms of a connector's destination."""
+    """The `RequestBuilder` of a connector's destination."""
     to = chosen.destination
     key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
     key_header = to.idempotency["name"].lower() if key_in == "header" else ""

@@ -1,4 +1,4 @@
-"""One run: a source delivered by an engine, from its first read to its report."""
+"""One run: delivers a source, from its first read to its report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sendoff.transport import rate_limit
 
 
 class Run:
-    """A run that is ready to begin, or to go on: the ledger knows it, and its lock is held."""
+    """A run ready to start or resume: the ledger knows it, and its lock is held."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Run:
             raise
 
     def _count_invalid(self) -> int:
-        """A first walk over the source that sends nothing: how many records are invalid."""
+        """A first pass over the source that sends nothing. Returns how many records are invalid."""
         invalid = rows = 0
         for found in self._encoded_pages():
             rows, invalid = found.rows, invalid + len(found.invalid)
@@ -115,7 +115,7 @@ class Run:
             self._ledger.save_destination_health(self._origin, down=down, rest=None)
 
     def _close(self) -> Report:
-        """Close the run in the ledger, and account for it."""
+        """Store the run's end in the ledger, and make its report."""
         counts, stopped = self._engine.counts, self._engine.stopped
         report = Report(
             connector=self._connector.name,
