@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MINUTES ?= 60
 
-.PHONY: run test servers lint bench bench-quick docs lock torture mutants clean
+.PHONY: run test servers lint bench bench-quick docs lock stress mutants clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
 	@$(BIN)/sendoff sandbox --sheet connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
@@ -36,7 +36,7 @@ lock: .venv/dev  ## choose the versions that development uses anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
 	  --extra dev pyproject.toml --output-file requirements-dev.lock
 
-torture: .venv/dev  ## every promise for MINUTES, and the table of what came of it; writes docs/guarantees.md and docs/faults.md
+stress: .venv/dev  ## every promise for MINUTES, and the table of what came of it; writes docs/guarantees.md and docs/faults.md
 	$(BIN)/python -m tests.stress --minutes $(MINUTES)
 
 mutants: .venv/dev  ## change the code in small ways, and see whether the tests notice

@@ -1,4 +1,4 @@
-"""The tortures themselves: each finds the fault that is planted for it, or its figures would prove nothing.
+"""The stress tests themselves: each finds the fault that is planted for it, or its figures would prove nothing.
 
 Those that bring their own are beside their tests: power cuts in `test_powercut`, canaries in `test_security`.
 """

@@ -17,7 +17,7 @@ def test_c15_c16_every_acknowledged_commit_survives_a_power_cut_from_a_ledger_s_
 
 
 def test_c15_the_control_a_laxer_setting_loses_acknowledged_commits() -> None:
-    figures = cuts.torture(Budget(100), {"synchronous": "PRAGMA synchronous = NORMAL"})
+    figures = cuts.stress(Budget(100), {"synchronous": "PRAGMA synchronous = NORMAL"})
     assert figures["acknowledged commits lost"] > 0
 
 
@@ -28,4 +28,4 @@ def test_c16_the_control_a_ledger_whose_directory_is_not_synced_is_rolled_back_t
 
     monkeypatch.setattr(Disk, "sync_directory", lambda disk, path=None: None)
     with pytest.raises((AssertionError, LedgerError), match="is empty, and was not before|lost|is not a ledger"):
-        assert cuts.torture(Budget(300))["acknowledged commits lost"] == 0, "lost"
+        assert cuts.stress(Budget(300))["acknowledged commits lost"] == 0, "lost"

@@ -97,5 +97,5 @@ def test_x3_secrets_of_every_kind_over_every_path_are_nowhere_to_be_found() -> N
 
 
 def test_x3_the_control_a_leak_on_purpose_is_found() -> None:
-    figures = canaries.torture(Budget(1), leaking=True)
+    figures = canaries.stress(Budget(1), leaking=True)
     assert figures["leaks"] > 0

@@ -1,4 +1,4 @@
-"""``make torture MINUTES=60``: every promise is put to its torture for its share of the time; ends 0 if all were kept.
+"""``make stress MINUTES=60``: every promise is put to its stress test for its share of the time; ends 0 if all were kept.
 
 Two promises at a time, each in a process of its own. What came of it is shown as a table, and written into
 docs/guarantees.md; docs/faults.md is made anew beside it.
@@ -24,7 +24,7 @@ from tests.stress.promise import Budget, Promise, told
 #: The order of the table. The longest goes first, so that none is left for the end.
 NAMES = ("kills", "storm", "model", "fuzz", "cuts", "starts", "syscalls", "failpoints", "canaries", "load")
 DOCS = Path(__file__).parents[2] / "docs"
-BEGIN, END = "<!-- figures: made by `make torture` -->\n", "<!-- end of figures -->\n"
+BEGIN, END = "<!-- figures: made by `make stress` -->\n", "<!-- end of figures -->\n"
 AT_ONCE = 2
 Outcome = dict[str, Any]
 
@@ -112,7 +112,7 @@ def write(outcomes: list[Outcome], minutes: float) -> None:
     page = DOCS / "guarantees.md"
     before, _, rest = page.read_text().partition(BEGIN)
     said = (
-        f"`make torture MINUTES={minutes:g}`, two promises at a time, on {time.strftime('%Y-%m-%d')}, "
+        f"`make stress MINUTES={minutes:g}`, two promises at a time, on {time.strftime('%Y-%m-%d')}, "
         f"Python {platform.python_version()}, {platform.system()}:\n"
     )
     page.write_text(before + BEGIN + f"\n{said}\n{table(outcomes)}\n\n" + END + rest.partition(END)[2])

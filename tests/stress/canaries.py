@@ -132,7 +132,7 @@ def leaks(home: Path, said: str, secrets: dict[str, str]) -> list[str]:
     ]
 
 
-def torture(budget: Budget, *, leaking: bool = False) -> Figures:
+def stress(budget: Budget, *, leaking: bool = False) -> Figures:
     """World after world: each a way to authenticate, a way to send, and every command after it."""
     chance = Random(budget.seed)
     scratch = Path(tempfile.mkdtemp(prefix="canaries-"))
@@ -195,7 +195,7 @@ PROMISE = Promise(
     name="canaries",
     says="Secrets stay secret",
     rests_on="values from outside are known, and taken out in all their forms of whatever leaves sendoff",
-    torture=torture,
+    stress=stress,
     ci=14,
     full=200,
     proof="canaries",

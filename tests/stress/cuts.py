@@ -99,7 +99,7 @@ def cut(scratch: Path, number: int, overrides: dict[str, str]) -> tuple[int, int
         shutil.rmtree(after)
 
 
-def torture(budget: Budget, overrides: dict[str, str] | None = None) -> Figures:
+def stress(budget: Budget, overrides: dict[str, str] | None = None) -> Figures:
     """Cut after cut, on both kinds of disk."""
     scratch = Path(tempfile.mkdtemp(prefix="cuts-", dir=SCRATCH))
     cuts = losses = middle = 0
@@ -124,7 +124,7 @@ PROMISE = Promise(
     name="cuts",
     says="What was committed is there after a power cut, on a disk that drops or tears whatever was not synced",
     rests_on="synchronous=FULL, a directory synced after the ledger's birth",
-    torture=torture,
+    stress=stress,
     ci=1_000,
     full=10_000,
     proof="cuts",

@@ -202,7 +202,7 @@ def ended(state: Path) -> bool:
     return row is not None and row[0] == "incomplete"
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """Every step at its first hits, over and over with later ones."""
     struck_at: Counter[str] = Counter()
     most, total, done = 0, NOTHING, 0
@@ -226,7 +226,7 @@ PROMISE = Promise(
     name="failpoints",
     says="A process that dies before, in or after any step of a delivery loses nothing",
     rests_on="one transaction for what belongs together",
-    torture=torture,
+    stress=stress,
     ci=55,
     full=220,
     proof="deaths",

@@ -37,7 +37,7 @@ def fuzz(target: str, seconds: float) -> int:
     return int(found[1])
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """Each target for its share."""
     share = min(budget.seconds / len(TARGETS), 3_600.0)
     inputs = sum(fuzz(target, share) for target in TARGETS)
@@ -48,7 +48,7 @@ PROMISE = Promise(
     name="fuzz",
     says="Bad input gets a sentence, and never a traceback",
     rests_on="one grammar each for YAML, CSV, JSON, answers and HTTP, and errors that are declared",
-    torture=torture,
+    stress=stress,
     ci=SECONDS * len(TARGETS),
     full=3_600 * len(TARGETS),
     proof="inputs",

@@ -67,7 +67,7 @@ class World:
             )
             yield api
 
-    def torture(self, most: int, budget: Budget, done: int) -> None:
+    def stress(self, most: int, budget: Budget, done: int) -> None:
         """Kill a run until it is through, or often enough; then let it end, and judge."""
         with self.api() as api:
             code: int | None = None
@@ -119,7 +119,7 @@ class World:
         return found
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """World after world, until the budget is spent."""
     kills = worlds = records = 0
     repeats = {"batches": 0, "one by one": 0}
@@ -131,7 +131,7 @@ def torture(budget: Budget) -> Figures:
                 home = scratch / f"world-{worlds}"
                 home.mkdir()
                 world = World(home, budget.seed * 1_000 + worlds, zygote)
-                world.torture(min(PER_WORLD, budget.rounds - kills), budget, kills)
+                world.stress(min(PER_WORLD, budget.rounds - kills), budget, kills)
                 shutil.rmtree(home)
                 kills, worlds, records = kills + world.kills, worlds + 1, records + len(world.valid)
                 total = total + world.judgement
@@ -147,7 +147,7 @@ PROMISE = Promise(
     name="kills",
     says="A process that is killed loses no record, and has none applied twice",
     rests_on="plan before sending, verdict before forgetting; keys made of the records' span and bytes",
-    torture=torture,
+    stress=stress,
     ci=200,
     full=2_000,
     proof="kills",

@@ -105,7 +105,7 @@ def crowded(home: Path, files: int, zygote: Zygote) -> float:
     return seconds
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """Crowd after crowd."""
     scratch = Path(tempfile.mkdtemp(prefix="load-"))
     figures: Counter[str] = Counter()
@@ -127,7 +127,7 @@ PROMISE = Promise(
     name="load",
     says="Sixty-four connectors at once in one process, with receivers that answer in any order, lose and repeat nothing",
     rests_on="a lock for each connector, one writer of the ledger at a time",
-    torture=torture,
+    stress=stress,
     ci=1,
     full=200,
     proof="records",

@@ -272,7 +272,7 @@ def _all(spans: Any) -> Any:
     return (at for lo, hi in map(tuple, spans) for at in range(lo, hi))
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """So many lives of fifty steps, in handfuls, until the budget is spent; the budget's seed repeats them."""
     COUNTS.clear()
     done = 0
@@ -294,7 +294,7 @@ PROMISE = Promise(
     name="model",
     says="At every moment each record is delivered, failed or still to be sent, and none is called delivered that is not",
     rests_on="the engine decides and touches nothing; the ledger changes in whole groups",
-    torture=torture,
+    stress=stress,
     ci=500,
     full=20_000,
     proof="lives",

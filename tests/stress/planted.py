@@ -1,4 +1,4 @@
-"""Faults of the house's own, planted on purpose: a torture that does not find them proves nothing.
+"""Faults of our own, planted on purpose: a stress test that does not find them proves nothing.
 
 Each puts in the place of a piece of sendoff one that breaks a promise.
 """

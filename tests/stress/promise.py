@@ -1,4 +1,4 @@
-"""A promise that can be held: what it says, what it rests on, and the torture that tries to break it."""
+"""A promise that can be held: what it says, what it rests on, and the stress test that tries to break it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Budget:
 class Promise:
     """One line of the table of promises.
 
-    `torture` tries to break it, within a budget, and returns what it counted; it raises `AssertionError` if
+    `stress` tries to break it, within a budget, and returns what it counted; it raises `AssertionError` if
     it succeeds. `zero` names the figures that must be 0, and `proof` the one that says how much was tried.
     """
 
     name: str
     says: str
     rests_on: str
-    torture: Callable[[Budget], Figures]
-    #: How much is tried in `make test`, and in `make torture`.
+    stress: Callable[[Budget], Figures]
+    #: How much is tried in `make test`, and in `make stress`.
     ci: int
     full: int
     proof: str
@@ -46,8 +46,8 @@ class Promise:
     needs: Callable[[], str | None] = lambda: None
 
     def hold(self, budget: Budget) -> Figures:
-        """Torture, and look at the figures. Raises `AssertionError` with them if the promise was broken."""
-        figures = self.torture(budget)
+        """Run the stress test, and look at the figures. Raises `AssertionError` with them if the promise was broken."""
+        figures = self.stress(budget)
         broken = {name: figures[name] for name in self.zero if figures[name]}
         assert not broken, f"{self.says}: broken, {told(broken)} ({told(figures)})"
         return figures

@@ -33,7 +33,7 @@ def race(number: int) -> None:
         sys.exit(LOCKED)
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """Race after race."""
     scratch = Path(tempfile.mkdtemp(prefix="starts-"))
     races = both = none = 0
@@ -59,7 +59,7 @@ PROMISE = Promise(
     name="starts",
     says="The same connector runs once at a time",
     rests_on="flock, which the kernel releases however a process ends",
-    torture=torture,
+    stress=stress,
     ci=1_000,
     full=10_000,
     proof="double starts",

@@ -56,7 +56,7 @@ class Counting(LocalServer):
         return Reply(cut=True) if mood.startswith("taken") else Reply(delay=0.2 if mood == "slow" else 0.0)
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """One delivery through a storm; as many records as there is time for, ten million at most."""
     records = min(budget.rounds, int(budget.seconds * 25_000) if budget.seconds < 1e6 else budget.rounds)
     chance, scratch, over = Random(budget.seed), Path(tempfile.mkdtemp(prefix="storm-")), threading.Event()
@@ -112,7 +112,7 @@ PROMISE = Promise(
     name="storm",
     says="Millions of records with a fault every second arrive once each",
     rests_on="all of the above",
-    torture=torture,
+    stress=stress,
     ci=1_000_000,
     full=10_000_000,
     proof="records",

@@ -31,7 +31,7 @@ EAGER = (
     "opening.connect = eager\n"
 )
 MAIN = "from sendoff.cli import main; main()"
-#: What is struck, how, and only on which file of the state directory: three hits of each in CI, all in `make torture`.
+#: What is struck, how, and only on which file of the state directory: three hits of each in CI, all in `make stress`.
 BLOWS: dict[str, tuple[str, str, str]] = {
     "c14-fdatasync": ("fdatasync", "signal=KILL", ""),
     "c14-fsync": ("fsync", "signal=KILL", ""),
@@ -130,7 +130,7 @@ def _run(home: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, "run", "c", "-q"], cwd=home, capture_output=True, text=True, timeout=100)
 
 
-def torture(budget: Budget) -> Figures:
+def stress(budget: Budget) -> Figures:
     """Every call that a run makes, one of each kind after the other."""
     hits: Counter[str] = Counter()
     total, done = NOTHING, 0
@@ -155,7 +155,7 @@ PROMISE = Promise(
     name="syscalls",
     says="Death at, or a refusal of, any write or sync of the ledger loses nothing, and nothing is sent without one",
     rests_on="SQLite's WAL with synchronous=FULL; no fsync is tried again",
-    torture=torture,
+    stress=stress,
     ci=24,
     full=500,
     proof="deaths",
