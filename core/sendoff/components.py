@@ -1,7 +1,7 @@
 """Components: what a plugin offers, one abstract base per kind.
 
 A component is a class with a `name`, an `options` schema (Cerberus rules, each with
-``meta.help``), a docstring, and one or two verbs. Its options arrive as attributes. The file is long as it has all
+``meta.help``), a docstring, and one or two methods. Its options arrive as attributes. The file is long as it has all
 eight kinds in it: what a plugin's author may write is read here from top to bottom.
 """
 
@@ -45,13 +45,13 @@ __all__ = [
 class Component:
     """The whole contract of a plugin's class: a name, options, a docstring."""
 
-    #: The word `use:` chooses it by.
+    #: The name that `use:` selects it by.
     name: ClassVar[str]
     #: Its options: Cerberus rules by name. A rule without ``default`` makes the option required.
     options: ClassVar[Mapping[str, Any]] = {}
     #: ``sources``, ``senders`` and so on; each kind sets its own.
     kind: ClassVar[str]
-    #: What it does that no rule of ours holds in bounds ("runs programs"): refused where others write connectors.
+    #: Why it cannot be restricted ("runs programs"), or "". Such a component is forbidden where egress is `public`.
     privileged: ClassVar[str] = ""
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
@@ -66,11 +66,11 @@ class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
-    #: Where the next run is to go on, once `read` has come to its end: any value that JSON can hold; None: at the beginning.
+    #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
     next_cursor: Any = None
-    #: Which addresses it may dial, if it dials any: `sendoff.transport.egress` has the rules.
+    #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
     egress: Mode = "configured"
-    #: Whose source it is, and where the ledger is that it may keep something beside.
+    #: The name of its connector, and the state directory, where it may keep files of its own.
     connector: str = ""
     state: Path | None = None
 
@@ -78,7 +78,7 @@ class Source(Component, ABC):
     def read(self, cursor: Any) -> Iterable[Any]:
         """Yield records: mappings, lists of mappings, polars frames, Arrow streams, or `Page`s.
 
-        `cursor` is what `reached` was at the end of the last run that counts, or None. It is asked only of
+        `cursor` is what `next_cursor` was at the end of the last run that counts, or None. It is used only for
         sources without a fingerprint. Raise `SourceError` for what cannot be read.
         """
 
@@ -86,14 +86,14 @@ class Source(Component, ABC):
         """What must be equal for the source to read the same again; None if it reads only once.
 
         A source without a fingerprint is spooled to disk before anything of it is sent, so that a
-        run cut short can be resumed.
+        interrupted run can be resumed.
         """
         return None
 
     def change_token(self) -> Any:
-        """A value that differs whenever there is something else to read; None if that cannot be told.
+        """A value that differs whenever there is something else to read; None if that is unknown.
 
-        Under ``watch: true`` it is asked every second, and must be quick.
+        Under ``watch: true`` it is called every second, and must be quick.
         """
         return None
 
@@ -105,7 +105,7 @@ class Source(Component, ABC):
 class InboxSource(Source):
     """A source whose records partners post to `sendoff serve`, at ``/inbox/NAME``."""
 
-    #: Who has it may post; and how many bytes at once.
+    #: The token that allows posting, and the maximum bytes of one post.
     token: str
     max_body: int
 
@@ -114,7 +114,7 @@ class InboxSource(Source):
         """Keep a post, durably; False if one with its key is kept already.
 
         Raises `LookupError` for a content type it does not know, `ValueError` for a body that is not what it says, and
-        `sendoff.ledger.inbox.Full`; each with a sentence for the sender.
+        `sendoff.ledger.inbox.InboxFull`; each with a sentence for the sender.
         """
 
     def close(self) -> None:
@@ -122,16 +122,16 @@ class InboxSource(Source):
 
 
 class Validator(Component, ABC):
-    """Refuses rows of a frame that the schema let through."""
+    """Marks rows of a frame invalid that passed the schema."""
 
     kind = "validators"
 
     def start(self) -> None:
-        """A walk over the source begins; forget what was seen on earlier ones."""
+        """A pass over the source begins; forget what earlier passes have seen."""
 
     @abstractmethod
     def validate(self, frame: pl.DataFrame) -> Iterable[tuple[int, str]]:
-        """Answer with the rows refused: index and reason. Frames come in order, each once."""
+        """Yield the invalid rows: index and reason. Frames come in order, each once."""
 
 
 class RecordValidator(Validator):
@@ -145,11 +145,11 @@ class RecordValidator(Validator):
 
     @abstractmethod
     def check(self, record: Mapping[str, Any]) -> str | None:
-        """Return None for a good record, else the reason it is refused."""
+        """Return None for a good record, else the reason it is invalid."""
 
 
 class Sender(Component, ABC):
-    """How records become requests: how many travel together, and what surrounds them."""
+    """How records become requests: how many are sent together, and what surrounds them."""
 
     kind = "senders"
     #: Bytes before the first record, between two, and after the last. `separator` is one byte.
@@ -157,12 +157,12 @@ class Sender(Component, ABC):
     separator: bytes = b","
     suffix: bytes = b""
     content_type: str = "application/json"
-    #: The most records one request may carry, and the most bytes its body may have (None: any).
+    #: The maximum records of one request, and the maximum bytes of its body (None: unlimited).
     max_records: int = 1
     max_bytes: int | None = None
     #: How a record is written: ``json``, or ``form`` (``application/x-www-form-urlencoded``).
     encoding: ClassVar[str] = "json"
-    #: What a record is made into (see `sendoff.encode.templates`), and what stands before each; None: itself, nothing.
+    #: The template of a record (see `sendoff.encode.templates`), and of a line before each; None: the record itself, no line.
     record: Any = None
     before: Any = None
     #: Whether members that are null are left out.
@@ -183,7 +183,7 @@ class Sender(Component, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refused request, as a failure strategy sees it: its span, and what the API said."""
+    """A rejected request, as a failure strategy sees it: its span, and what the API said."""
 
     span: Span
     status: int | None
@@ -206,71 +206,71 @@ Decision = Fail | Split
 
 
 class FailureStrategy(Component, ABC):
-    """What to do with a refused request. Pure: no clock, no I/O, no memory."""
+    """What to do with a rejected request. Pure: no clock, no I/O, no state."""
 
     kind = "failure_strategies"
     #: Whether it may send parts of a request by themselves.
     splits: ClassVar[bool] = False
     #: What splitting may cost: requests (None: 2,000, and 40 for every 1,000 records), and the share of
-    #: records refused above which it may not be the records.
+    #: records rejected above which the cause may not be the records.
     max_requests: int | None = None
     max_failed_ratio: float = 0.5
 
     @abstractmethod
     def decide(self, refusal: Refusal) -> Decision:
-        """Answer `Fail()`, or `Split(spans)` for a span of more than one record."""
+        """Return `Fail()`, or `Split(spans)` for a span of more than one record."""
 
 
 class Transport(Component, ABC):
-    """How requests' bytes travel: it pulls requests from an exchange and pushes answers to it."""
+    """How requests are sent: it pulls requests from a queue and returns their responses to it."""
 
     kind = "transports"
 
     @abstractmethod
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
-        """Carry requests, at most ``wire.concurrency`` at once, until the exchange says ``"done"``.
+        """Send requests, at most ``settings.concurrency`` at once, until the queue says ``"done"``.
 
-        Every request pulled must be answered, whatever happens to it. Redirects are not followed;
-        nothing is retried; no cookie is kept; the request's deadline is total; no more of an answer is
-        read than the request says; no address is dialled that ``wire.guard`` refuses.
+        Every request pulled must be completed, whatever happens to it. Redirects are not followed;
+        nothing is retried; no cookie is kept; the request's deadline is total; no more of a response is
+        read than the request says; no connection is made to an address that ``settings.address_filter`` forbids.
         """
 
     def send_one(self, request: Request, settings: ConnectionSettings) -> Response:
-        """One request by itself: what an authenticator fetches a token with."""
+        """Send one request by itself; authenticators fetch tokens with it."""
         exchange = SingleRequest(request)
         self.run(exchange, replace(settings, url=request.url, concurrency=1))
         return exchange.response
 
 
 class Authenticator(Component, ABC):
-    """How requests prove who sends them. Its verbs are called from several threads at once."""
+    """How requests are authenticated. Its methods are called from several threads at once."""
 
     kind = "authenticators"
     #: The headers it adds, for `sendoff preview`.
     headers: ClassVar[Sequence[str]] = ("Authorization",)
 
     def start(self, send: SendOne) -> None:
-        """A run begins; `ask` sends a request of the authenticator's own, by the destination's transport and guard."""
+        """A run begins; `send` sends a request of the authenticator's own, by the destination's transport and filter."""
 
     @abstractmethod
     def sign(self, request: Request) -> Mapping[str, str]:
-        """The headers to add to a request that is about to leave. Raises `AuthError` if there is no proof to be had."""
+        """The headers to add to a request that is about to leave. Raises `AuthError` if there are no credentials."""
 
     def renew(self, request: Request) -> bool:
-        """The API answered 401 to this request: whether it may pass with what `sign` would answer now."""
+        """The API answered 401 to this request: whether it may pass with what `sign` returns now."""
         return False
 
     def secrets(self) -> Iterable[str]:
-        """What must never be shown, as far as it is known now."""
+        """The secrets known so far, which must never be shown."""
         return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What somebody is told: of a failure, of a recovery, or a digest of all that ran since the last one."""
+    """A notification: of a failure, of a recovery, or a digest (summary) of all runs since the last one."""
 
     event: Literal["failure", "recovery", "digest"]
-    #: The connector, and the account in one sentence.
+    #: The connector, and the summary in one sentence.
     connector: str
     sentence: str
     #: The runs it is about, as ``sendoff run --json`` shows them.
@@ -278,14 +278,14 @@ class Notification:
 
 
 class Notifier(Component, ABC):
-    """Tells somebody how runs went. What goes wrong in telling changes nothing about the run."""
+    """Notifies somebody of how runs went. An error in notifying does not change the run."""
 
     kind = "notifiers"
     options = {
         "when": {
             "type": "list", "schema": {"type": "string", "allowed": ["failure", "recovery", "digest"]},
             "default": ["failure", "recovery"],
-            "meta": {"help": "Of what: `failure`, `recovery` (the first good run after one), `digest` (by `sendoff digest`)."},
+            "meta": {"help": "Of which: `failure`, `recovery` (the first good run after one), `digest` (by `sendoff digest`)."},
         }
     }  # fmt: skip
     when: Sequence[str]
@@ -294,22 +294,22 @@ class Notifier(Component, ABC):
 
     @abstractmethod
     def notify(self, notification: Notification) -> None:
-        """Tell it. Raise any exception if it could not be told: a warning is shown, and the run stays what it was."""
+        """Send it. Raise any exception if it could not be sent: a warning is shown, and the run is not affected."""
 
 
 class Observer(Component):
-    """Watches a run: progress, logs, metrics. Its verbs do nothing unless overridden."""
+    """Watches a run: progress, logs, metrics. Its methods do nothing unless overridden."""
 
     kind = "observers"
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
-        """A run begins, or goes on; `facts` say what it resumes, if anything."""
+        """A run begins or is resumed; `facts` say what it resumes, if anything."""
 
     def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
-        """The account changed: the counts of `Report`, as committed."""
+        """The counts of `Report` changed, as committed."""
 
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
-        """Something worth a line happened: a retry, a split, a pause, a stop."""
+        """An event worth logging: a retry, a split, a pause, a stop."""
 
     def ended(self, connector: str, report: Any) -> None:
         """The run is over; `report` is its `sendoff.Report`."""

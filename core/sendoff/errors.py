@@ -3,16 +3,16 @@
 ::
 
     SendoffError
-    ├── ConfigError       mend the connector file, the command or the plugin; nothing was sent
+    ├── ConfigError       fix the connector file, the command or the plugin; nothing was sent
     │   └── PluginError   a plugin cannot be loaded or breaks its kind's contract
-    ├── SourceError       mend the source; what was delivered stays delivered
-    │   └── SourceChanged the source is not what it was when the run began
-    ├── LedgerError       mend the state directory; nothing is sent without a ledger
+    ├── SourceError       fix the source; what was delivered stays delivered
+    │   └── SourceChanged the source differs from when the run began
+    ├── LedgerError       fix the state directory; nothing is sent without a ledger
     │   └── Locked        the same connector is running already; try again later
-    ├── AuthError         mend the credentials, or the server that gives them; nothing more is sent
+    ├── AuthError         fix the credentials, or the server that issues them; nothing more is sent
     └── Incomplete        the run ended, and some records were not delivered
 
-Each class carries the exit code its like ends the command with.
+Each class carries the exit code that the command ends with.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Locked(LedgerError):
 
 
 class AuthError(SendoffError):
-    """There are no credentials to send a request with: a token cannot be read, or is not given."""
+    """There are no credentials to send a request with: a token cannot be read or is missing."""
 
     def __init__(self, sentence: str, *, permanent: bool = True) -> None:
         super().__init__(sentence)

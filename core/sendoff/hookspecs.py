@@ -1,4 +1,4 @@
-"""What can be plugged in: one hook a kind, each answering with a list of classes.
+"""What can be plugged in: one hook per kind, each returning a list of classes.
 
 `use:` in a connector file chooses among them. The hooks run once, when a runner is made.
 """
@@ -23,7 +23,7 @@ def sendoff_sources() -> Iterable[type[Source]]:
 
 @hookspec
 def sendoff_validators() -> Iterable[type[Validator]]:
-    """Offer validators: what refuses a record before it is sent."""
+    """Offer validators: checks that make a record invalid before it is sent."""
     return ()
 
 
@@ -35,7 +35,7 @@ def sendoff_senders() -> Iterable[type[Sender]]:
 
 @hookspec
 def sendoff_failure_strategies() -> Iterable[type[FailureStrategy]]:
-    """Offer failure strategies: what to do with a refused request."""
+    """Offer failure strategies: what to do with a rejected request."""
     return ()
 
 
@@ -47,17 +47,17 @@ def sendoff_transports() -> Iterable[type[Transport]]:
 
 @hookspec
 def sendoff_observers() -> Iterable[type[Observer]]:
-    """Offer observers: what watches a run."""
+    """Offer observers: progress, logs and metrics of a run."""
     return ()
 
 
 @hookspec
 def sendoff_authenticators() -> Iterable[type[Authenticator]]:
-    """Offer authenticators: how requests prove who sends them."""
+    """Offer authenticators: how requests are authenticated."""
     return ()
 
 
 @hookspec
 def sendoff_notifiers() -> Iterable[type[Notifier]]:
-    """Offer notifiers: who is told how runs went."""
+    """Offer notifiers: who is notified of how runs went."""
     return ()

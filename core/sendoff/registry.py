@@ -36,12 +36,12 @@ class Offer:
 class Registry:
     """Every component that connector files may `use:`, by kind and name.
 
-    Plugins come in by three doors, all alike: installed distributions' ``sendoff`` entry points
+    Plugins are loaded from three places, all alike: installed distributions' ``sendoff`` entry points
     (the built-ins are such), files in ``plugins.d/``, and objects given from Python.
     With `allow`, only the distributions and files named there are loaded, as ``acme-sendoff`` or
-    ``plugins.d/acme.py``, and sendoff's own; of the others not a line is run.
+    ``plugins.d/acme.py``, and sendoff's own; the others are not executed.
     Raises `PluginError` for one that cannot be loaded, clashes, or breaks its kind's contract, and
-    for a name in `allow` that is nobody's.
+    for a name in `allow` that no plugin has.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Registry:
         self._providers: dict[int, str] = {}
         self._allow = None if allow is None else {_normal(name) for name in allow} - {"sendoff"}
         self._met: set[str] = set()
-        #: Plugins that are there and were not loaded, as `allow` does not name them.
+        #: Plugins that were found and not loaded, as `allow` does not name them.
         self.skipped: list[str] = []
         self._load_entry_points()
         for file in files:
@@ -113,7 +113,7 @@ class Registry:
         try:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"a plugin answers a hook that does not exist: {error}") from error
+            raise PluginError(f"a plugin implements a hook that does not exist: {error}") from error
 
     def _collect(self, kind: str) -> Iterator[tuple[str, Offer]]:
         seen: dict[str, str] = {}
@@ -143,7 +143,7 @@ def contract_violation(component: Any, kind: str) -> str | None:
         return f"{title} has no docstring; its first line is what `sendoff plugins` shows"
     for option, rules in component.options.items():
         if not (isinstance(rules, Mapping) and rules.get("meta", {}).get("help")):
-            return f"{title}: option {option!r} has no help; write {{'meta': {{'help': '…'}}}} into its rules"
+            return f"{title}: option {option!r} has no help; add {{'meta': {{'help': '…'}}}} to its rules"
     try:
         cerberus.Validator(dict(component.options))
     except cerberus.SchemaError as error:

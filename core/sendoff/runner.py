@@ -37,9 +37,9 @@ class Runner:
     modules or objects with sendoff hooks; files in ``plugins.d`` beside the directory are loaded
     too; `allow` names the distributions and files that may be, where not all may.
     With `egress="public"` no connector reaches anything but the open internet, whatever it says:
-    for those who let others write connectors. Nothing is printed, no signal handler is set, nothing
+    for connectors written by untrusted users. Nothing is printed, no signal handler is set, nothing
     global is changed.
-    Raises `ConfigError` for a directory or a plugin that will not do.
+    Raises `ConfigError` for a directory or a plugin that is not valid.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Runner:
         self.home = self.directory.absolute().parent
         self.state = Path(state) if state is not None else self.home / ".sendoff"
         self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins, allow=allow)
-        #: Who watches every run, besides the connector's own.
+        #: Observers of every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
         self._egress = egress
         self._clock = clock
@@ -68,7 +68,7 @@ class Runner:
         self._report: Report | None = None
 
     def found(self) -> Found:
-        """The connector files there are. Raises `ConfigError` for names that will not do."""
+        """The connector files there are. Raises `ConfigError` for names that are not valid."""
         return find(self.directory)
 
     def connector(self, name: str) -> Connector:
@@ -88,10 +88,10 @@ class Runner:
         return loaded
 
     def run(self, name: str | Connector, *, records: Any = None, restart: bool = False, early_stop: bool = True) -> Report:
-        """Run a connector, or go on with its run that was cut short, and say what it came to.
+        """Run a connector, or resume its interrupted run, and return the report.
 
         `records` stand in for its source: any iterable of mappings, or anything Arrow. `restart`
-        gives up what an earlier run left. `early_stop=False` accepts rejections as final even while nothing
+        discards what an earlier run left. `early_stop=False` accepts rejections as final even while nothing
         has been delivered yet. Raises `ConfigError`, `SourceError`, `LedgerError`, `Locked`;
         records that were not delivered are in the report, not in an exception.
         """
@@ -108,7 +108,7 @@ class Runner:
             return self._deliver(ledger, chosen, source, state, early_stop)
 
     def retry(self, run: int, *, records: Any = None, early_stop: bool = True) -> Report:
-        """Deliver the failed records of a run again, as a new run; `records` are their corrected selves.
+        """Deliver the failed records of a run again, as a new run; `records` are the corrected ones, if given.
 
         Raises `ConfigError` for a run that is not there or left nothing to retry.
         """
@@ -122,13 +122,13 @@ class Runner:
                 return self._deliver(ledger, chosen, source, state, early_stop)
 
     def interrupt(self, reason: str) -> None:
-        """End the run under way after the requests that have left. Safe from a signal handler."""
+        """End the run under way after the requests in flight. Safe from a signal handler."""
         self._interrupted = reason
         if self._run is not None:
             self._run.interrupt(reason)
 
     def preview(self, chosen: Connector, count: int) -> tuple[list[Request], list[Failure]]:
-        """The requests that the next run would begin with, for `count` records, and the rows before them that are invalid.
+        """The first requests of the next run, for `count` records, and the invalid rows before them.
 
         Nothing is sent. Raises `SourceError` for a source that cannot be read.
         """
@@ -139,9 +139,9 @@ class Runner:
             return previewed(chosen, count, RunPreparer(ledger, chosen, self.state).preview_pages())
 
     def reset(self, name: str) -> int:
-        """Forget what a connector has delivered and how far its source was read; answers with how many rows it knew.
+        """Forget what a connector has delivered and how far its source was read; returns how many rows it had remembered.
 
-        Its next run is as its first. Raises `ConfigError` if a run of it was cut short, and `Locked`.
+        Its next run is like its first. Raises `ConfigError` if a run of it was interrupted, and `Locked`.
         """
         chosen = self.connector(name)
         with self._ledger() as ledger, ledger.lock(chosen.name):
@@ -153,13 +153,13 @@ class Runner:
     def dismiss(self, run: int) -> int:
         """Take the failed records of a run for delivered, so that `incremental` does not send them again.
 
-        Answers with how many there were. Raises `ConfigError` for a connector without `incremental`.
+        Returns how many there were. Raises `ConfigError` for a connector without `incremental`.
         """
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
             if chosen.incremental is None:
                 raise ConfigError(
-                    f"{chosen.name} has no incremental: its records are not remembered, so there is nothing to forgo"
+                    f"{chosen.name} is not incremental: its records are not remembered, so there is nothing to dismiss"
                 )
             with ledger.lock(chosen.name):
                 rows = list(as_delivered(chosen.incremental, pages(history.Failed(self.state, run).read(None))))
@@ -167,7 +167,7 @@ class Runner:
         return len(rows)
 
     def digest(self) -> dict[str, int]:
-        """Tell everybody who wants a digest of the runs since the last one; answers with how many there were, by connector."""
+        """Send a digest of the runs since the last one to the notifiers that want it; return their number by connector."""
         told = {}
         with self._ledger() as ledger:
             for name, file in self.found().files.items():
@@ -196,7 +196,7 @@ class Runner:
 
     @contextmanager
     def _notifying(self, ledger: Ledger, chosen: Connector) -> Iterator[None]:
-        """Tell those who are to know what a run came to, also if it could not even begin."""
+        """Notify of how a run ended, also if it could not begin."""
         self._report = None
         try:
             yield
@@ -213,7 +213,7 @@ class Runner:
     def _refuse_interrupted(self, ledger: Ledger, chosen: Connector) -> None:
         left = ledger.unfinished(chosen.name)
         if left is not None:
-            raise ConfigError(f"run {left.id} of {chosen.name} was cut short; go on with it first: sendoff run {chosen.name}")
+            raise ConfigError(f"run {left.id} of {chosen.name} was interrupted; resume it first: sendoff run {chosen.name}")
 
     @contextmanager
     def _ledger(self) -> Iterator[Ledger]:

@@ -27,12 +27,12 @@ def send(
     state: str | Path | None = None,
     **settings: Any,
 ) -> Report:
-    """Send rows to a URL, one a request or `batch` together, and say what became of them.
+    """Send rows to a URL, one per request or `batch` together, and return the report.
 
     `rows` is any iterable of mappings, or anything Arrow. `settings` are the other keys of a
     connector file (``schema``, ``on_failure`` and so on). Without a `state` directory the ledger
-    lives only as long as the call; with one, a call that was cut short is resumed by the next call
-    with the same rows. Raises `ConfigError` for settings that are not right.
+    lives only as long as the call; with one, an interrupted call is resumed by the next call
+    with the same rows. Raises `ConfigError` for settings that are not valid.
     """
     sender: dict[str, Any] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
     destination = {"url": url, "method": method, "headers": dict(headers or {}), **settings.pop("destination", {})}

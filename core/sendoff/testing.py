@@ -1,7 +1,7 @@
 """The test kit, for sendoff's own tests and for those of plugins.
 
-`Receiver` is a real HTTP server that answers as scripted and remembers what it got. `Project` is a
-directory with connector files to run. `check_component` holds a component to its contract. In
+`Receiver` is a real HTTP server that responds as scripted and records what it received. `Project` is a
+directory with connector files to run. `check_component` checks a component against its contract. In
 pytest, ``from sendoff.testing import project, receiver`` gives fixtures.
 """
 
@@ -25,7 +25,7 @@ Script = Sequence[Reply] | Callable[[Received], Reply]
 
 
 class Receiver(LocalServer):
-    """A real HTTP server on 127.0.0.1 that answers as scripted.
+    """A real HTTP server on 127.0.0.1 that responds as scripted.
 
     `script` is a function of the request, called from several threads at once, or a list of replies to
     give in turn; after the last one everything is answered 200. `requests` are those received, in order.
@@ -73,7 +73,7 @@ class Project:
 
 
 def check_component(component: type[Component]) -> None:
-    """Assert that a class keeps its kind's contract: a name, a docstring, options with help."""
+    """Assert that a class fulfils its kind's contract: a name, a docstring, options with help."""
     kind = next((name for name, base in KINDS.items() if isinstance(component, type) and issubclass(component, base)), None)
     assert kind is not None, f"{component!r} is of no kind sendoff knows"
     problem = contract_violation(component, kind)
@@ -88,7 +88,7 @@ else:
 
     @pytest.fixture
     def receiver() -> Iterator[Receiver]:
-        """A real HTTP server that remembers what it got."""
+        """A real HTTP server that records the requests it received."""
         with Receiver() as server:
             yield server
 

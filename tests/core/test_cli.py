@@ -383,7 +383,7 @@ def test_a_connector_is_made_from_a_sample_checked_and_run(project: Project, ter
     terminal("run")
     assert receiver.bodies[0][1] == {"id": 2, "zip": None, "born": "1999-12-31", "score": 2, "ok": False}
     terminal("new", "people", code=2)
-    assert "is there already" in terminal.err
+    assert "exists already" in terminal.err
     assert ".sendoff/" in (project.home / ".gitignore").read_text()
 
 
@@ -446,7 +446,7 @@ def test_x7_the_ledger_is_private(people: Sandbox, project: Project, terminal: T
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_doctor_finds_nothing_amiss_here_and_says_what_is(terminal: Terminal, project: Project) -> None:
+def test_doctor_finds_nothing_wrong_here_and_reports_what_is(terminal: Terminal, project: Project) -> None:
     assert "ok  ledger" in terminal("doctor")
     ledger = project.home / ".sendoff/ledger.db"
     ledger.write_bytes(b"not a database, and quite long enough to be one" * 100)
@@ -494,7 +494,7 @@ def test_what_runs_when_and_for_whom(project: Project, terminal: Terminal, recei
     project({"people.csv": CSV, "connectors.d/people.yaml": text})
     terminal("schedule", code=2)
     assert "no connector has a schedule" in terminal.err
-    assert "nobody wants a digest" in terminal("digest")
+    assert "no digest sent" in terminal("digest")
     project({"connectors.d/people.yaml": text + "schedule: {cron: '0 7 * * *', timezone: Asia/Tokyo}\n"})
     (row,) = json.loads(terminal("schedule", "--json"))
     assert (row["connector"], row["timezone"], row["last"]) == ("people", "Asia/Tokyo", None)
@@ -510,6 +510,6 @@ def test_failed_records_are_given_up_and_rows_forgotten(project: Project, termin
     project({"people.csv": CSV, "connectors.d/people.yaml": text + "incremental: {key: [id], initial_load: send}\n"})
     terminal("run", "-q", code=1)
     terminal("run", "-q", "--no-early-stop", code=1)
-    assert terminal("failed", "2", "--dismiss") == "1 records given up; they are not sent again\n"
-    assert "people: 4 rows known already, and not sent" in terminal("run", "-q")
-    assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is as its first\n"
+    assert terminal("failed", "2", "--dismiss") == "1 records dismissed; they are not sent again\n"
+    assert "people: 4 rows unchanged, not sent" in terminal("run", "-q")
+    assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is like its first\n"

@@ -86,7 +86,7 @@ def test_k15_a_file_of_secrets_that_others_can_read_is_told_by_doctor(project: P
             (project.home / "token").chmod(mode)
             run = zygote.run("doctor", cwd=project.home)
             told.append((run.wait(30), "token: others can read it" in run.output().replace("        ", "")))
-            assert ("others can read it; chmod 600" in run.output()) == (mode == 0o644)
+            assert ("other users can read it; chmod 600" in run.output()) == (mode == 0o644)
     assert [code for code, _ in told] == [2, 0]
 
 

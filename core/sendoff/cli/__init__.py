@@ -1,4 +1,4 @@
-"""The command line: one small file a command, found by name when it is asked for."""
+"""The command line: one small file per command, loaded by name when it is needed."""
 
 from sendoff.cli.group import main
 

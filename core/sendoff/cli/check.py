@@ -1,4 +1,4 @@
-"""`sendoff check`: every mistake, each with its place, nothing sent."""
+"""`sendoff check`: report every mistake with its place; nothing is sent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sendoff.errors import ConfigError, Problem, SourceError
     "-v",
     "--verbose",
     is_flag=True,
-    help="Also say what was skipped, which transport is used, and which rules run row by row.",
+    help="Also show what was skipped, which transport is used, and which rules run row by row.",
 )
 @json_option
 @click.pass_obj
 def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:  # noqa: PLR0912  # one step for each thing that can be asked
-    """Check connector files (all of them, or the given ones) and tell every mistake with its place."""
+    """Check connector files (all of them, or the given ones) and report every mistake with its place."""
     found = Found(files={path.stem: path for path in paths}) if paths else project.runner.found()
     problems: list[Problem | str] = []
     warned: list[str] = []

@@ -1,4 +1,4 @@
-"""`sendoff delete`: a connector's file, not its history."""
+"""`sendoff delete`: delete a connector's file, not its history."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sendoff.cli.group import Project
 
 @click.command("delete")
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def command(project: Project, name: str, yes: bool) -> None:
-    """Delete a connector's file. What the ledger knows of its runs stays."""
+    """Delete a connector's file. Its history stays in the ledger."""
     file = project.file(name)
     if not yes:
         click.confirm(f"Delete {file}? Its history stays in the ledger", abort=True)

@@ -1,4 +1,4 @@
-"""`sendoff digest`: tell how runs went since the last digest."""
+"""`sendoff digest`: send a summary of the runs since the last digest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sendoff.cli.group import Project
 @click.command("digest")
 @click.pass_obj
 def command(project: Project) -> None:
-    """Tell those who want a digest how runs went since the last one."""
-    told = project.runner.digest()
-    for name, count in told.items():
-        click.echo(f"{name}: {count:,} runs told")
-    if not told:
-        click.echo("nobody wants a digest: no connector has a notifier with `when: [digest]`")
+    """Send a digest (a summary of the runs since the last one) to the notifiers that want it."""
+    sent = project.runner.digest()
+    for name, count in sent.items():
+        click.echo(f"{name}: {count:,} runs reported")
+    if not sent:
+        click.echo("no digest sent: no connector has a notifier with `when: [digest]`")

@@ -1,4 +1,4 @@
-"""`sendoff doctor`: what is here, and what is amiss."""
+"""`sendoff doctor`: check versions, the ledger and the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sendoff.ledger import Ledger, state_dir
 @json_option
 @click.pass_obj
 def command(project: Project, to_json: bool) -> None:
-    """Look at versions, the ledger, the clock and the surroundings; ends with 2 if something is amiss."""
+    """Check versions, the ledger, the clock and the environment; ends with 2 if something is wrong."""
     findings = list(_findings(project))
     if to_json:
         as_json([dict(zip(("what", "found", "trouble"), finding, strict=True)) for finding in findings])
@@ -51,7 +51,7 @@ def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
     year = time.gmtime().tm_year
     yield "clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"), "" if 2026 <= year < 2100 else "the clock is wrong"
     proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if os.environ.get(name)]
-    yield "proxy", f"{', '.join(proxies)} set, and not used" if proxies else "none in the environment", ""
+    yield "proxy", f"{', '.join(proxies)} set, but not used" if proxies else "none in the environment", ""
 
 
 def _state(project: Project) -> Iterator[tuple[str, str, str]]:
@@ -66,7 +66,7 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
     yield (
         "ledger",
         f"{runner.state}, {state_dir.filesystem_type(runner.state) or 'unknown filesystem'}, {free >> 20:,} MiB free",
-        ("" if not mode & 0o077 else "others can read it; chmod 700"),
+        ("" if not mode & 0o077 else "other users can read it; chmod 700"),
     )
     yield (
         "plugins",
@@ -76,10 +76,10 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
 
 
 def _open_secrets(project: Project) -> Iterator[tuple[str, str, str]]:
-    """Files that connectors take secrets from, and others can read."""
+    """Files with secrets of connectors that other users can read."""
     here = project.directory.absolute().parent
     texts = [file.read_text(errors="replace") for file in project.directory.glob("*.y*ml")]
     for name in sorted({name for text in texts for name in re.findall(r"\$\{file:([^}]+)\}", text)}):
         file = here / name
         if file.exists() and file.stat().st_mode & 0o077:
-            yield "secret", name, "others can read it; chmod 600"
+            yield "secret", name, "other users can read it; chmod 600"

@@ -1,4 +1,4 @@
-"""`sendoff duplicate`: a copy of a connector, comments and all."""
+"""`sendoff duplicate`: copy a connector's file, with its comments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sendoff.cli.new import new_connector_path
 @click.argument("copy", required=False)
 @click.pass_obj
 def command(project: Project, name: str, copy: str | None) -> None:
-    """Copy a connector's file under a new name, which is asked for if it is not given."""
+    """Copy a connector's file under a new name; asks for the name if it is not given."""
     file = project.file(name)
     target = new_connector_path(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
     target = target.with_suffix(file.suffix)

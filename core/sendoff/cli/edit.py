@@ -1,4 +1,4 @@
-"""`sendoff edit`: a connector in your editor, checked on the way out."""
+"""`sendoff edit`: open a connector in your editor, and check it afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sendoff.cli.group import Project
 @click.argument("name")
 @click.pass_obj
 def command(project: Project, name: str) -> None:
-    """Open a connector's file in $EDITOR, and check it when the editor ends."""
+    """Open a connector's file in $EDITOR, and check it when the editor closes."""
     file = project.file(name)
     click.edit(filename=str(file))
     project.runner.load(file)

@@ -21,15 +21,15 @@ EXTRA = ("_reason", "_status", "_row")
 @click.command("failed")
 @click.argument("run", type=int)
 @click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _reason, _status, _row.")
-@click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same fields.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
-@click.option("--dismiss", is_flag=True, help="Give them up: incremental takes them for delivered, and sends them no more.")
+@click.option("--dismiss", is_flag=True, help="Dismiss them: incremental counts them as delivered and sends them no more.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None, dismiss: bool) -> None:
-    """Show the records of a run that were not delivered, as the source had them, with the reason."""
+    """Show the records of a run that were not delivered (its dead-letter queue), as in the source, with the reason."""
     if dismiss:
         count = project.runner.dismiss(run)
-        click.echo(f"{count:,} records given up; they are not sent again")
+        click.echo(f"{count:,} records dismissed; they are not sent again")
         return
     rows = (_flat(row) for row in history.failures(project.runner.state, run))
     {"csv": _csv, "jsonl": _jsonl, "json": _json, None: _table}[form](rows)
@@ -66,7 +66,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A record's own value, exactly: it is to come back through `sendoff retry`."""
+    """A record's exact value, so that `sendoff retry` can read it back."""
     if value is None or isinstance(value, str):
         return value
     return jsonlib.dumps(value)

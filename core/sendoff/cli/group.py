@@ -19,28 +19,28 @@ from sendoff.errors import ConfigError, SendoffError
 if TYPE_CHECKING:
     from sendoff.runner import Runner
 
-#: The commands, and what each does, so that help need not load them.
+#: The commands and what each does, so that help does not load them.
 COMMANDS = {
     "init": "Make a project here, or in DIRECTORY: connectors.d, and a .gitignore for the ledger.",
-    "new": "Write a connector file with every default in it and a word on each.",
-    "check": "Check connector files (all of them, or the given ones) and tell every mistake with its place.",
-    "preview": "Show the first request of a connector, exactly, and send nothing. Secrets go by their names.",
+    "new": "Write a connector file with every default in it and a comment on each.",
+    "check": "Check connector files (all of them, or the given ones) and report every mistake with its place.",
+    "preview": "Show the first request of a connector, exactly, and send nothing. Secrets are shown by their names.",
     "run": "Deliver the records of some connectors, or of all.",
     "runs": "List the runs in the ledger, or show one.",
-    "failed": "Show the records of a run that were not delivered, as the source had them, with the reason.",
-    "results": "Show what `destination.response.capture` kept of a run's answers, with the rows it belongs to.",
-    "retry": "Deliver the failed records of a run again, as they were or corrected, as a run of its own.",
-    "reset": "Forget what a connector has delivered and how far its source was read: its next run is as its first.",
+    "failed": "Show the records of a run that were not delivered (its dead-letter queue), as in the source, with the reason.",
+    "results": "Show what `destination.response.capture` kept of a run's responses, with the rows they belong to.",
+    "retry": "Deliver the failed records of a run again, as they were or corrected, as a new run.",
+    "reset": "Forget what a connector has delivered and how far its source was read: its next run is like its first.",
     "schedule": "Show when connectors run next, and how they went last.",
-    "serve": "Run connectors when they are due, when files have landed and when partners have posted, until stopped.",
-    "digest": "Tell those who want a digest how runs went since the last one.",
+    "serve": "Run connectors when they are due, when files arrive and when partners post, until stopped.",
+    "digest": "Send a digest (a summary of the runs since the last one) to the notifiers that want it.",
     "plugins": "List the components that connectors may use, or explain one.",
-    "schema": "Make schemas.",
-    "duplicate": "Copy a connector's file under a new name, which is asked for if it is not given.",
-    "edit": "Open a connector's file in $EDITOR, and check it when the editor ends.",
-    "delete": "Delete a connector's file. What the ledger knows of its runs stays.",
-    "sandbox": "Serve a local API that takes any records and shows what it took.",
-    "doctor": "Look at versions, the ledger, the clock and the surroundings; ends with 2 if something is amiss.",
+    "schema": "Infer schemas.",
+    "duplicate": "Copy a connector's file under a new name; asks for the name if it is not given.",
+    "edit": "Open a connector's file in $EDITOR, and check it when the editor closes.",
+    "delete": "Delete a connector's file. Its history stays in the ledger.",
+    "sandbox": "Serve a local API that accepts any records and shows what it received.",
+    "doctor": "Check versions, the ledger, the clock and the environment; ends with 2 if something is wrong.",
 }
 
 
@@ -54,7 +54,7 @@ class Project:
 
     @cached_property
     def runner(self) -> Runner:
-        from sendoff.runner import Runner  # noqa: PLC0415  # with it comes all there is
+        from sendoff.runner import Runner  # noqa: PLC0415  # it imports nearly everything
 
         return Runner(self.directory, state=self.state, allow=self.allow)
 
@@ -88,7 +88,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # whoever read has gone; click would call it 1, which here says that records failed
+        except BrokenPipeError:  # the reader is gone; click would exit with 1, which here means that records failed
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
 
@@ -126,13 +126,13 @@ class Commands(click.Group):
 )
 @click.pass_context
 def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None) -> None:
-    """Deliver records to somebody else's HTTP API, and account for every one of them."""
+    """Deliver records to a third-party HTTP API, and account for every one of them."""
     named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
     ctx.obj = Project(directory, state, named)
 
 
 def main() -> None:
-    """The console script: errors become sentences on standard error, and the exit code says their kind."""
+    """The console script: errors become sentences on standard error, and the exit code shows their kind."""
     try:
         sendoff(standalone_mode=False)
     except click.exceptions.Exit as error:

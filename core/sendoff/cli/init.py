@@ -1,4 +1,4 @@
-"""`sendoff init`: a project."""
+"""`sendoff init`: create a project."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from sendoff.records import pages
 from sendoff.schema.infer import infer
 
 TEMPLATE = """\
-# {name}: what it delivers, to whom, and whom to ask.
+# {name}: describe here what it delivers, to which API, and who maintains it.
 
 source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
 # incremental: {{key: [id], initial_load: skip}}          # deliver only rows that were not delivered before
@@ -25,7 +25,7 @@ source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
 
 # The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
 # date, datetime, time, dict, list. A field is not nullable unless it says so.
-{schema}unknown: drop                # columns not named above: drop, keep or refuse
+{schema}unknown: drop                # columns not named above: drop, keep or forbid
 on_invalid: skip        # or stop: send nothing if any record is invalid
 
 destination:
@@ -33,14 +33,14 @@ destination:
   method: POST
   # headers: {{Authorization: "Bearer ${{env:API_TOKEN}}"}}
   # auth: {{use: bearer, file: secrets/token}}    # or basic, oauth2, standard_webhooks
-  # rate_limit: 10/s                            # at most; Retry-After is obeyed anyhow
-  # response: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean no; see docs/how-to
-  # atomic: true             # a refused request leaves nothing behind, so it may be split
+  # rate_limit: 10/s                            # maximum; Retry-After is obeyed in any case
+  # response: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean an error; see docs/how-to
+  # atomic: true             # a rejected request leaves nothing behind, so it may be split
   concurrency: 4             # requests under way at once, or auto
-  timeout: 60                # seconds for a whole attempt
+  timeout: 60                # seconds for one attempt
 
 send: {{use: batch, max_records: 250000}}   # or: single, ndjson, form; `envelope` and `record` shape it
-on_failure: fail             # or split: send a refused batch again in smaller and smaller parts
+on_failure: fail             # or split: send a rejected batch again in smaller and smaller parts
 """
 
 SCHEMA = """\
@@ -61,7 +61,7 @@ schema:
 @click.option("--url", default="https://api.example.com/v1/records", help="Where records go.")
 @click.pass_obj
 def command(project: Project, name: str, sample: Path | None, url: str) -> None:
-    """Write a connector file with every default in it and a word on each."""
+    """Write a connector file with every default in it and a comment on each."""
     file = new_connector_path(project, name)
     schema, use, path = SCHEMA, "csv", "inbox/*.csv"
     if sample is not None:
@@ -74,10 +74,10 @@ def command(project: Project, name: str, sample: Path | None, url: str) -> None:
 
 
 def new_connector_path(project: Project, name: str) -> Path:
-    """The file of a connector that is not there yet."""
+    """The path of a new connector; raises `ConfigError` if it exists."""
     problem = check_name(name)
     if problem:
         raise ConfigError(problem)
     if name in project.runner.found().files:
-        raise ConfigError(f"{project.runner.found().files[name]} is there already; choose another name")
+        raise ConfigError(f"{project.runner.found().files[name]} exists already; choose another name")
     return project.directory / f"{name}.yaml"

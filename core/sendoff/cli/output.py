@@ -1,4 +1,4 @@
-"""Results on standard output: tables for people, JSON for machines."""
+"""Results on standard output: tables, or JSON."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def as_json(data: Any) -> None:
-    """Data as JSON, for machines."""
+    """Print data as JSON."""
     click.echo(json.dumps(data, indent=2, default=str))
 
 
 def colour() -> bool:
-    """Whether standard output is a terminal that wants colour (https://no-color.org)."""
+    """Whether standard output is a terminal that shows colour (https://no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -51,5 +51,5 @@ json_option = click.option("--json", "to_json", is_flag=True, help="Print JSON."
 
 
 def escape_formula(text: str) -> str:
-    """An API's words, so that no spreadsheet takes them for a formula (OWASP, CSV injection)."""
+    """Escape an API's text, so that no spreadsheet reads it as a formula (OWASP, CSV injection)."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

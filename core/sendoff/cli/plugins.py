@@ -1,4 +1,4 @@
-"""`sendoff plugins`: what can be used, and how."""
+"""`sendoff plugins`: list and explain components."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(project: Project, name: str | None, to_json: bool) -> None:
     elif name is None:
         table(["kind", "name", "what it does", "from"], [[kind, o.component.name, o.summary, o.provider] for kind, o in offers])
         if passed_over := project.runner.registry.skipped:
-            click.echo(f"\nnot loaded, as they are not among those allowed: {', '.join(passed_over)}")
+            click.echo(f"\nnot loaded, as they are not allowed: {', '.join(passed_over)}")
     else:
         for kind, offer in offers:
             _explain(kind, offer)

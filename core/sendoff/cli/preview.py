@@ -1,4 +1,4 @@
-"""`sendoff preview`: the request as it would be, and nothing sent."""
+"""`sendoff preview`: show the first request, and send nothing."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from sendoff.transport.protocol import Request
 @click.argument("name")
 @click.option("-n", "count", type=click.IntRange(1), default=2, show_default=True, help="How many records.")
 @click.option(
-    "--as", "form", type=click.Choice(["http", "curl", "json"]), default="http", show_default=True, help="In what form."
+    "--as", "form", type=click.Choice(["http", "curl", "json"]), default="http", show_default=True, help="The output format."
 )
 @click.pass_obj
 def command(project: Project, name: str, count: int, form: str) -> None:
-    """Show the first request of a connector, exactly, and send nothing. Secrets go by their names."""
+    """Show the first request of a connector, exactly, and send nothing. Secrets are shown by their names."""
     connector = project.runner.load(project.file(name))
     requests, invalid = project.runner.preview(connector, count)
     for request in requests:
         {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
     for failure in invalid:
-        click.echo(f"set aside: {location(failure.file, failure.line)}: {failure.reason}", err=True)
+        click.echo(f"skipped: {location(failure.file, failure.line)}: {failure.reason}", err=True)
     if not requests:
         click.echo("no valid record to show", err=True)
         raise SystemExit(1)
@@ -71,7 +71,7 @@ def _shown_url(connector: Connector, request: Request) -> str:
 
 
 def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
-    """The headers, with secrets by the names the file gives them, and literal credentials hidden."""
+    """The headers, with secrets shown by their names in the file, and literal credentials hidden."""
     shown = {
         name: value.template
         if isinstance(value, SecretStr)
@@ -81,7 +81,7 @@ def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
         for name, value in request.headers.items()
     }
     if connector.destination.compress != "none" and request.body_length >= SMALL:
-        shown["Content-Encoding"] = f"{connector.destination.compress} (the body and its length are shown as they are before)"
+        shown["Content-Encoding"] = f"{connector.destination.compress} (the body and its length are shown uncompressed)"
     if connector.auth is not None:
         shown |= dict.fromkeys(connector.auth.headers, f"(made by {connector.auth.name})")
     return shown
@@ -92,7 +92,7 @@ def _body(request: Request) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quoted for a shell, with ``${env:NAME}`` as a variable that the shell fills in."""
+    """Quoted for a shell, with ``${env:NAME}`` as a shell variable."""
     if "${" not in text:
         return shlex.quote(text)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")

@@ -11,9 +11,9 @@ from sendoff.cli.group import Project
 @click.argument("name")
 @click.pass_obj
 def command(project: Project, name: str) -> None:
-    """Forget what a connector has delivered and how far its source was read: its next run is as its first.
+    """Forget what a connector has delivered and how far its source was read: its next run is like its first.
 
-    For `incremental`, for a cursor, and for files that are delivered once. What the ledger knows of its runs stays.
+    For `incremental`, for a cursor, and for files that are delivered once. Its history stays in the ledger.
     """
     count = project.runner.reset(name)
-    click.echo(f"{name}: {count:,} rows forgotten; its next run is as its first")
+    click.echo(f"{name}: {count:,} rows forgotten; its next run is like its first")

@@ -1,4 +1,4 @@
-"""`sendoff results`: what was kept of the API's answers."""
+"""`sendoff results`: show what was kept of the API's responses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from sendoff.records import location
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None) -> None:
-    """Show what `destination.response.capture` kept of a run's answers, with the rows it belongs to.
+    """Show what `destination.response.capture` kept of a run's responses, with the rows they belong to.
 
-    Where an answer is for several records, the row is the first one's.
+    Where a response is for several records, the row is that of the first.
     """
     rows = [
         {"_row": location(row["file"], row["line"]), "_records": row["records"], **row["captured"]}

@@ -26,14 +26,14 @@ from sendoff.run.report import Report
     "--from",
     "fixed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A corrected file of them, CSV or JSON Lines.",
+    help="A file with the corrected records, CSV or JSON Lines.",
 )
 @click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
 def command(project: Project, run: int, fixed: Path | None, early_stop: bool, quiet: bool, to_json: bool) -> None:
-    """Deliver the failed records of a run again, as they were or corrected, as a run of its own."""
+    """Deliver the failed records of a run again, as they were or corrected, as a new run."""
     runner = project.runner
     chosen = load(project, [history.run(runner.state, run)["connector"]])
     records = _corrected(project, fixed) if fixed else None
@@ -60,7 +60,7 @@ def _corrected(project: Project, file: Path) -> Iterator[Page]:
         )
 
 
-#: Which source reads files of an ending, and which endings only say that a file is compressed.
+#: The source for each file extension, and the extensions of compressed files.
 ENDINGS = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet",
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
@@ -70,10 +70,10 @@ COMPRESSED = (".gz", ".zst")
 
 
 def file_source(project: Project, file: Path) -> Source:
-    """A source for a file, by its ending."""
+    """A source for a file, by its extension."""
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
     found = project.runner.registry.find("sources", ENDINGS.get(ending, ""))
     if found is None:
-        raise ConfigError(f"{file}: not a file sendoff can tell the kind of; it ends in none of {', '.join(ENDINGS)}")
+        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(ENDINGS)}")
     options = {"delimiter": "\t" if ending == ".tsv" else ","} if "delimiter" in found.options else {}
     return cast("Source", found(home=Path.cwd(), path=str(file), **options))

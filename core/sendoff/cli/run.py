@@ -1,4 +1,4 @@
-"""`sendoff run`: deliver."""
+"""`sendoff run`: deliver records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sendoff.runner import Runner
 
 @click.command("run")
 @click.argument("names", nargs=-1)
-@click.option("--restart", is_flag=True, help="Give up what a run that was cut short left, and begin anew.")
+@click.option("--restart", is_flag=True, help="Discard the rest of an interrupted run, and start over.")
 @click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
@@ -35,14 +35,14 @@ from sendoff.runner import Runner
 def command(project: Project, names: Sequence[str], restart: bool, early_stop: bool, quiet: bool, to_json: bool) -> None:
     """Deliver the records of some connectors, or of all.
 
-    A run that was cut short is gone on with. Ends with 0 if every record was delivered, 1 if some
-    were not, 2 if something is to be mended first and nothing was sent, 3 if it stopped early and
-    the next run goes on, 130 or 143 if it was interrupted.
+    An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
+    2 if something must be fixed first and nothing was sent, 3 if it stopped early and the next run
+    resumes it, 130 or 143 if it was interrupted.
     """
     runner = project.runner
     chosen = load(project, names)
     if not chosen:
-        raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` makes one")
+        raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` creates one")
     add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
@@ -52,7 +52,7 @@ def command(project: Project, names: Sequence[str], restart: bool, early_stop: b
 
 
 def load(project: Project, names: Sequence[str]) -> list[Connector]:
-    """The connectors by name, or all; every mistake in any of them is told before anything is sent."""
+    """The connectors by name, or all; every mistake in any of them is reported before anything is sent."""
     files = [project.file(name) for name in names] if names else list(project.runner.found().files.values())
     loaded: list[Connector] = []
     problems: list[Any] = []
@@ -67,14 +67,14 @@ def load(project: Project, names: Sequence[str]) -> list[Connector]:
 
 
 def add_progress(runner: Runner, quiet: bool) -> None:
-    """Show progress, if there is such an observer and it is wanted."""
+    """Add the progress observer, unless it is missing or not wanted."""
     progress = runner.registry.find("observers", "progress")
     if progress is not None and not quiet:
         runner.observers = (*runner.observers, cast("Observer", progress()))
 
 
 def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:
-    """Run one after the other, show the account, and end with the exit code of the worst."""
+    """Run one after the other, show the summary, and end with the worst exit code."""
     reports: list[Report] = []
     codes = [0]
     with interruptible(project.runner) as caught:
@@ -102,7 +102,7 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
 
 
 def show(project: Project, reports: Sequence[Report]) -> None:
-    """The account of some runs, and the next command to try."""
+    """Print the summary of some runs, and the next command to try."""
     heads = ["connector", "run", "read", "delivered", "rejected", "invalid", "pending", "requests", "seconds", "state"]
     table(
         heads,
@@ -124,7 +124,7 @@ def show(project: Project, reports: Sequence[Report]) -> None:
     )
     for report in reports:
         if report.unchanged:
-            click.echo(f"\n{report.connector}: {report.unchanged:,} rows known already, and not sent")
+            click.echo(f"\n{report.connector}: {report.unchanged:,} rows unchanged, not sent")
         if report.stopped_because:
             click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid
@@ -145,9 +145,9 @@ def _next_steps(reports: Sequence[Report]) -> None:
             steps.append((f"{me} failed {report.run} --csv > fix.csv", "the records to correct"))
             steps.append((f"{me} retry {report.run} --from fixed.csv", "and deliver them again"))
             break
-    cut_short = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
-    if cut_short is not None:
-        steps.append((f"{me} run {cut_short.connector}", "go on where it stopped"))
+    interrupted = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
+    if interrupted is not None:
+        steps.append((f"{me} run {interrupted.connector}", "resume it"))
     if steps:
         width = max(len(step) for step, _ in steps)
         click.echo("\nNext:")
@@ -156,7 +156,7 @@ def _next_steps(reports: Sequence[Report]) -> None:
 
 
 def program_name() -> str:
-    """How the user can call this program again: by its name if that is found, else by its path."""
+    """How to call this program again: its name if it is on the PATH, else its path."""
     name = Path(sys.argv[0])
     if shutil.which(name.name) or not name.exists():
         return name.name
@@ -165,14 +165,14 @@ def program_name() -> str:
 
 @contextmanager
 def interruptible(runner: Runner) -> Iterator[list[int]]:
-    """The first signal lets the requests under way end; a second one is a crash, which is safe."""
+    """The first signal ends the run after the requests in flight; a second one exits at once, which is safe."""
     caught: list[int] = []
 
     def handle(number: int, frame: Any) -> None:
         if caught:
             os._exit(128 + number)
         caught.append(number)
-        os.write(2, b"\nending after the requests under way; once more ends at once\n")
+        os.write(2, b"\nending after the requests in flight; press again to end at once\n")
         runner.interrupt(f"by {signal.Signals(number).name}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

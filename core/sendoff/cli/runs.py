@@ -1,4 +1,4 @@
-"""`sendoff runs`: what was run, and what it came to."""
+"""`sendoff runs`: list runs, or show one."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _SHOWN = (
 def command(project: Project, run: int | None, requests: bool, to_json: bool) -> None:
     """List the runs in the ledger, or show one.
 
-    Of a run's requests the first 10,000 are noted, and after that those that did not simply deliver.
+    The first 10,000 requests of a run are logged, and after that those that did not simply deliver.
     """
     state = project.runner.state
     if requests:
         if run is None:
-            raise ConfigError("--requests is of one run: sendoff runs ID --requests")
+            raise ConfigError("--requests needs the ID of a run: sendoff runs ID --requests")
         _requests(state, run, to_json)
         return
     found = [history.run(state, run)] if run is not None else history.runs(state)
@@ -73,7 +73,7 @@ def _requests(state: Path, run: int, to_json: bool) -> None:
     table(heads, [[row["number" if head == "request" else head] for head in heads] for row in found])
     total = history.run(state, run)["requests"]
     if total > len(found):
-        click.echo(f"{len(found):,} of {total:,} requests were noted: the first, and those that did not simply deliver")
+        click.echo(f"{len(found):,} of {total:,} requests were logged: the first, and those that did not simply deliver")
 
 
 def _shown(value: object) -> str:

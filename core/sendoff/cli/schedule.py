@@ -1,4 +1,4 @@
-"""`sendoff schedule`: what runs when, and the same for other schedulers."""
+"""`sendoff schedule`: show what runs when, and export it to other schedulers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def command(ctx: click.Context, to_json: bool) -> None:
 @click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the files there.")
 @click.pass_obj
 def export(project: Project, form: str, names: Sequence[str], directory: Path | None) -> None:
-    """Write what makes another scheduler run the connectors: systemd, cron, k8s, github or airflow."""
+    """Write the files that make another scheduler run the connectors: systemd, cron, k8s, github or airflow."""
     program = program_name() if not Path(program_name()).exists() else str(Path(program_name()).absolute())
     for chosen in _scheduled(project, names):
         for name, text in exported(form, chosen, project.runner.home, program).items():
@@ -73,5 +73,5 @@ def export(project: Project, form: str, names: Sequence[str], directory: Path | 
 def _scheduled(project: Project, names: Sequence[str]) -> list[Connector]:
     found = [chosen for chosen in load(project, names) if chosen.schedule]
     if not found:
-        raise ConfigError("no connector has a schedule; write `schedule: {cron: 0 7 * * *, timezone: Europe/Berlin}` into one")
+        raise ConfigError("no connector has a schedule; add `schedule: {cron: 0 7 * * *, timezone: Europe/Berlin}` to one")
     return sorted(found, key=lambda chosen: chosen.name)

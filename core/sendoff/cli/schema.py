@@ -16,7 +16,7 @@ from sendoff.schema.infer import infer
 
 @click.group("schema")
 def command() -> None:
-    """Make schemas."""
+    """Infer schemas."""
 
 
 @command.command("infer")
@@ -24,7 +24,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def infer_command(project: Project, file: Path, to_json: bool) -> None:
-    """Print a schema for a file: types from its headers and one row or more, to paste into a connector."""
+    """Print a schema for a file: types inferred from its header and rows, to paste into a connector."""
     schema = infer(islice(pages(file_source(project, file).read(None)), 50))
     if to_json:
         as_json(schema)
@@ -33,7 +33,7 @@ def infer_command(project: Project, file: Path, to_json: bool) -> None:
 
 
 def as_yaml(schema: dict[str, dict[str, object]]) -> str:
-    """The schema as a block of a connector file, one line a field."""
+    """The schema as a block of a connector file, one line per field."""
     width = max(map(len, map(_key, schema)), default=0) + 1
     lines = [
         f"  {_key(name) + ':':{width}} {{{', '.join(f'{rule}: {_value(value)}' for rule, value in rules.items())}}}"
