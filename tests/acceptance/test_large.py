@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from sendoff import Report
 from sendoff.ledger import history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
@@ -24,7 +25,7 @@ on_failure: {strategy}
 """
 
 
-def deliver(project: Project, bad: set[int], batch: int, strategy: str) -> tuple[object, Sandbox]:
+def deliver(project: Project, bad: set[int], batch: int, strategy: str) -> tuple[Report, Sandbox]:
     rows = (f"{at},{'bad' if at in bad else 'p'}{at}@example.com,{at}.10,2026-01-01\n" for at in range(RECORDS))
     with Sandbox(["400 if email ~ ^bad"]) as api:
         project({"in.csv": "id,email,amount,day\n" + "".join(rows)})

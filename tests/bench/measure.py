@@ -24,6 +24,8 @@ class Result:
 class Server:
     """The C server: it costs next to nothing, and counts requests and records."""
 
+    _process: subprocess.Popen[str]
+
     def __init__(self, home: Path, *, delay: float = 0, tls: bool = False) -> None:
         program = home / "server"
         if not program.exists():
@@ -36,7 +38,7 @@ class Server:
                  "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
                 check=True, capture_output=True,
             )  # fmt: skip
-        self._command = [program, str(delay * 1000), *([certificate, key] if tls else [])]
+        self._command: list[str | Path] = [program, str(delay * 1000), *([certificate, key] if tls else [])]
         self._scheme = "https" if tls else "http"
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def terminal(project: Project) -> Terminal:
 
 
 @pytest.fixture
-def people(project: Project) -> Sandbox:
+def people(project: Project) -> Iterator[Sandbox]:
     with Sandbox(["400 if email ~ ^bad"]) as api:
         project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
         yield api
@@ -340,7 +341,7 @@ def test_previewed_curl_sends_what_a_run_sends(project: Project, terminal: Termi
     terminal("run", TOKEN="a-secret-token")
     by_curl, by_run = receiver.requests
     assert by_curl.body == by_run.body
-    differing = {name for name in by_curl.headers | by_run.headers if by_curl.headers.get(name) != by_run.headers.get(name)}
+    differing = {name for name in {*by_curl.headers, *by_run.headers} if by_curl.headers.get(name) != by_run.headers.get(name)}
     assert differing == {"idempotency-key"}
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,21 +123,21 @@ class Named(Source):
 
     name = "named"
 
-    def read(self, cursor: object) -> list:
+    def read(self, cursor: object) -> list[Any]:
         return []
 
 
 class Nameless(Source):
     """Has no name."""
 
-    def read(self, cursor: object) -> list:
+    def read(self, cursor: object) -> list[Any]:
         return []
 
 
 class Undocumented(Source):
     name = "undocumented"
 
-    def read(self, cursor: object) -> list:
+    def read(self, cursor: object) -> list[Any]:
         return []
 
 

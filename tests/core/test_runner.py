@@ -107,7 +107,7 @@ def test_an_error_inside_a_plugin_source_names_it_and_keeps_what_was_delivered(p
         def fingerprint(self) -> bytes:
             return b"always the same"
 
-        def read(self, cursor: object) -> Iterator[dict]:
+        def read(self, cursor: object) -> Iterator[dict[str, Any]]:
             yield from ({"a": at} for at in range(20_000))
             raise RuntimeError("the tape tore")
 
@@ -126,7 +126,7 @@ def test_an_error_inside_a_validator_is_raised_and_the_run_is_resumable(project:
 
         name = "broken"
 
-        def validate(self, frame: pl.DataFrame) -> list:
+        def validate(self, frame: pl.DataFrame) -> list[Any]:
             raise ZeroDivisionError("oops")
 
     project({"in.jsonl": '{"a":1}\n', "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url) + "validators: [broken]\n"})
@@ -136,7 +136,7 @@ def test_an_error_inside_a_validator_is_raised_and_the_run_is_resumable(project:
 
 
 def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
-    seen: list[tuple] = []
+    seen: list[tuple[Any, ...]] = []
 
     class Watcher(Observer):
         """Notes everything."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.stress import failpoints, fuzz, kills, load, model, starts, storm, syscalls
+from tests.stress import cuts, failpoints, fuzz, kills, load, model, starts, storm, syscalls
 from tests.stress.planted import (
     Fault,
     a_header_that_is_believed,
@@ -58,7 +58,7 @@ def test_a_storm_finds_what_is_applied_twice_and_what_is_lost(fault: Fault, mood
         storm.PROMISE.hold(Budget(600_000))
 
 
-@pytest.mark.skipif(model.able() is not None, reason=str(model.able()))
+@pytest.mark.skipif(cuts.able() is not None, reason=str(cuts.able()))
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a connection that lost its disk
 @pytest.mark.parametrize("fault", [a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes])
 def test_the_model_finds_what_is_forgotten_and_what_is_falsely_called_delivered(fault: Fault) -> None:

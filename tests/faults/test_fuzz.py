@@ -215,6 +215,6 @@ def test_what_is_read_of_an_answer_another_parser_reads_too(raw: bytes) -> None:
 
 
 def read(raw: bytes) -> http.client.HTTPResponse:
-    other = http.client.HTTPResponse(type("Line", (), {"makefile": lambda self, *_: io.BytesIO(raw)})())  # type: ignore[arg-type]
+    other = http.client.HTTPResponse(type("Line", (), {"makefile": lambda self, *_: io.BytesIO(raw)})())
     other.begin()
     return other

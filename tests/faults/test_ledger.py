@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, Runner
 from sendoff.ledger import Changes, Chunk, Failure, Ledger, locks, state_dir
+from sendoff.ledger.state import RunState
 from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver, Reply
@@ -37,7 +38,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ledger._db.close()
 
 
-def begun(directory: Path) -> tuple[Ledger, object]:
+def begun(directory: Path) -> tuple[Ledger, RunState]:
     ledger = Ledger(directory)
     return ledger, ledger.begin("c", config_digest=b"s", fingerprint=b"f")
 
@@ -157,7 +158,7 @@ def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> Non
     ],
     ids=["deleted", "emptied", "overwritten", "truncated"],
 )
-def test_c22_a_damaged_ledger_is_never_begun_anew_silently(tmp_path: Path, damage: object, told: str) -> None:
+def test_c22_a_damaged_ledger_is_never_begun_anew_silently(tmp_path: Path, damage: Callable[[Path], object], told: str) -> None:
     ledger, _ = begun(tmp_path / "s")
     ledger.close()
     damage(tmp_path / "s/ledger.db")
@@ -296,7 +297,7 @@ def test_l3_two_connectors_share_a_ledger(tmp_path: Path) -> None:
     ledgers = [Ledger(tmp_path / "s") for _ in range(2)]
     states = [ledger.begin(f"c{number}", config_digest=b"", fingerprint=b"") for number, ledger in enumerate(ledgers)]
 
-    def write(ledger: Ledger, state: object) -> None:
+    def write(ledger: Ledger, state: RunState) -> None:
         for at in range(60):
             ledger.commit(state, Changes(delivered=[Span(at, at + 1)], planned=at + 1))
 

@@ -18,7 +18,7 @@ from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Receiver
 
 
-def sent(receiver: Receiver, rows: list[dict], **settings: Any) -> str:
+def sent(receiver: Receiver, rows: list[dict[str, Any]], **settings: Any) -> str:
     report = send(rows, url=receiver.url, batch=1_000, **settings)
     assert report.state == "complete", report
     return receiver.requests[-1].body.decode()
@@ -27,7 +27,7 @@ def sent(receiver: Receiver, rows: list[dict], **settings: Any) -> str:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), Decimal("NaN"), Decimal("Infinity")])
 @pytest.mark.parametrize("type_name", ["float", "number", "decimal", None])
 def test_r1_what_is_no_finite_number_is_set_aside_never_null(receiver: Receiver, value: Any, type_name: str | None) -> None:
-    schema = {"schema": {"x": {"type": type_name}}} if type_name else {}
+    schema: dict[str, Any] = {"schema": {"x": {"type": type_name}}} if type_name else {}
     report = send([{"x": value}, {"x": 1.5}], url=receiver.url, batch=10, **schema)
     assert (report.invalid, report.delivered) == (1, 1)
     assert receiver.bodies == [[{"x": 1.5}]]
@@ -117,7 +117,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 
 @given(st.lists(st.dictionaries(names, json_values, min_size=1, max_size=4), min_size=1, max_size=6))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_without_a_schema_records_arrive_as_they_are(rows: list[dict]) -> None:
+def test_without_a_schema_records_arrive_as_they_are(rows: list[dict[str, Any]]) -> None:
     typed = Schema([], unknown="keep").apply(from_mappings(rows))
     data, offsets = encode(typed, RecordFormat())
     assert json.loads(b"[" + data + b"]") == rows

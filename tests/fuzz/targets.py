@@ -14,6 +14,7 @@ import polars as pl
 
 from sendoff import ConfigError, Response, SourceError
 from sendoff.config import connector
+from sendoff.errors import Problem
 from sendoff.registry import Registry
 from sendoff.response import Policy, classify
 from sendoff.response.rate_headers import quota_reset_delay, retry_after
@@ -43,7 +44,7 @@ def yaml(data: bytes) -> None:
     try:
         connector.load(file, _registry(), home=_home(), shown="c.yaml")
     except ConfigError as error:
-        assert all(problem.file == "c.yaml" and str(problem) for problem in error.problems)  # noqa: PT017  # most input raises nothing
+        assert all(isinstance(each, Problem) and each.file == "c.yaml" and str(each) for each in error.problems)  # noqa: PT017  # most input raises nothing
 
 
 def csv(data: bytes) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from sendoff.ledger import Changes, Chunk, Failure, Ledger, opening, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, Ledger, state_dir
 from sendoff.records import Span
 from tests.stress.promise import Budget, Figures, Promise
 
@@ -38,7 +39,7 @@ def powered_by(disk: Any, overrides: dict[str, str]) -> Iterator[None]:
         return Database(name[5:].partition("?")[0], disk, overrides)
 
     with (
-        mock.patch.object(opening.sqlite3, "connect", connect),
+        mock.patch.object(sqlite3, "connect", connect),
         mock.patch.object(state_dir, "sync_directory", disk.sync_directory),
     ):
         yield

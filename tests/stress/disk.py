@@ -109,7 +109,7 @@ class _File(apsw.VFSFile):
             self.disk.undead.clear()
 
 
-class Row(tuple):  # noqa: SLOT001  # a name for each column, set by who makes it
+class Row(tuple[Any, ...]):  # noqa: SLOT001  # a name for each column, set by who makes it
     """A row that can be asked by name too, like `sqlite3.Row`."""
 
     names: tuple[str, ...]

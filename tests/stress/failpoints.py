@@ -40,7 +40,8 @@ STEPS = {
 
 def armed(step: str, hit: int) -> None:
     """In the child: die at a step's n-th time, else run the connector."""
-    ARMS.get(step, lambda die: None)(_Dying(hit))
+    if step in ARMS:
+        ARMS[step](_Dying(hit))
     sendoff(["run", "c", "--json"])
 
 
@@ -68,12 +69,12 @@ def _commit(die: _Dying, *, wanted: Callable[[Any], Any], before: bool = False) 
         if not before and wanted(changes):
             die()
 
-    Ledger.commit = dying  # type: ignore[method-assign]
+    Ledger.commit = dying  # type: ignore[method-assign, assignment]
 
 
 def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
     """Die after a statement of a commit, when its transaction is open and not yet durable."""
-    from sendoff.ledger import Ledger, opening
+    from sendoff.ledger import Ledger
 
     commit, waiting = Ledger.commit, [False]
 
@@ -95,8 +96,8 @@ def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
         waiting[0] = False
 
     connect = sqlite3.connect
-    opening.sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
-    Ledger.commit = noting  # type: ignore[method-assign]
+    sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
+    Ledger.commit = noting  # type: ignore[method-assign, assignment]
 
 
 def _dispatch(die: _Dying, *, verb: str) -> None:
@@ -118,7 +119,7 @@ def _dispatch(die: _Dying, *, verb: str) -> None:
 
 def _end(die: _Dying) -> None:
     """Hits 1 to 4: before the run is closed, inside, at its COMMIT, and after."""
-    from sendoff.ledger import Ledger, opening
+    from sendoff.ledger import Ledger
 
     end, inside, connect = Ledger.end, [False], sqlite3.connect
 
@@ -135,7 +136,7 @@ def _end(die: _Dying) -> None:
         inside[0] = False
         die()
 
-    opening.sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
+    sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
     Ledger.end = dying  # type: ignore[method-assign]
 
 
@@ -167,7 +168,8 @@ def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, 
         if step not in WIRE or number > 0:
             return FINE
         way, first = WIRE[step]
-        return Weather(**{way: (first + 500 * (hit - 1), slay)})
+        at: dict[str, Any] = {way: (first + 500 * (hit - 1), slay)}
+        return Weather(**at)
 
     (home / "connectors.d").mkdir(parents=True)
     rows = (f"{at if at in source else 'x'},{email}\n" for at, email in emails.items())

@@ -16,7 +16,7 @@ url, file, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 session = requests.Session()
 
 
-@dlt.destination(batch_size=size, name="api", loader_file_format="typed-jsonl", max_parallel_load_jobs=16)
+@dlt.destination(batch_size=size, name="api", loader_file_format="typed-jsonl", max_parallel_load_jobs=16)  # type: ignore[untyped-decorator]  # dlt is not installed here
 def api(items: Any, table: Any) -> None:
     body = json.dumps(items[0] if size == 1 and isinstance(items, list) else items, default=str)
     session.post(url, data=body, headers={"Content-Type": "application/json"}).raise_for_status()

@@ -11,8 +11,8 @@ from threading import Thread
 import urllib3
 
 url, file, size, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-host, _, port = url.removeprefix("http://").partition("/")[0].partition(":")
-pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=threads)
+address, port = url.removeprefix("http://").partition("/")[0].split(":")
+pool = urllib3.HTTPConnectionPool(address, int(port), maxsize=threads)
 queue: Queue[bytes | None] = Queue(4 * threads)
 
 
@@ -23,8 +23,8 @@ def work() -> None:
 
 
 hands = [Thread(target=work) for _ in range(threads)]
-for hand in hands:
-    hand.start()
+for thread in hands:
+    thread.start()
 rows = []
 with Path(file).open("rb") as stream:
     for line in stream:
@@ -39,5 +39,5 @@ if rows:
     queue.put(b"[" + b",".join(rows) + b"]")
 for _ in hands:
     queue.put(None)
-for hand in hands:
-    hand.join()
+for thread in hands:
+    thread.join()

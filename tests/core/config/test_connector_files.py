@@ -176,4 +176,5 @@ def test_bare_words_are_spelt_out(project: Project) -> None:
     text = GOOD.replace("{type: integer}", "integer") + "send: single\n"
     connector = project({"connectors.d/c.yaml": text}).runner().connector("c")
     assert connector.sender.name == "single"
+    assert connector.schema.fields[0].type is not None
     assert connector.schema.fields[0].type.name == "integer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -36,7 +37,7 @@ def test_they_travel_and_are_shown_by_their_names(
 @pytest.mark.parametrize("status", [400, 401, 500])
 @pytest.mark.parametrize("form", [str, lambda s: base64.b64encode(b"user:" + s.encode()).decode(), lambda s: quote(s, safe="")])
 def test_m7_x3_an_api_that_echoes_a_secret_does_not_get_it_into_the_report_or_the_ledger(
-    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int, form: object
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int, form: Callable[[str], str]
 ) -> None:
     monkeypatch.setenv("TOKEN", CANARY)
     echoed = form(CANARY)

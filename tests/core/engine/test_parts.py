@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sendoff import Response
+from sendoff import Request, Response
 from sendoff.records import Route
 from tests.simulation import OK, REFUSED, Simulation
 
@@ -94,8 +94,12 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
 ) -> None:
     arrived: list[int] = []
 
+    def number(request: object) -> int:
+        assert isinstance(request, Request)
+        return request.request_id
+
     def api(records: Sequence[int]) -> Response:
-        assert not {at % keys for at in records} & {at % keys for other in run.in_flight for at in under_way[other.request_id]}
+        assert not {at % keys for at in records} & {at % keys for other in run.in_flight for at in under_way[number(other)]}
         if run.random.random() < 0.2:
             return Response(503)
         if split and batch > 1 and any(at % 50 == 7 for at in records):
@@ -114,7 +118,7 @@ def test_what_shares_a_key_is_never_under_way_at_once_and_keeps_its_order(
         before = len(run.bodies)
         plain()
         for request, body in zip(run.in_flight[::-1], run.bodies[before:][::-1], strict=False):
-            under_way[request.request_id] = body
+            under_way[number(request)] = body
 
     run.dispatch = dispatch  # type: ignore[method-assign]
     run.run()

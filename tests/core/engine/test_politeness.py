@@ -1,6 +1,6 @@
 """How a run treats a destination: alone at first, few requests for a hopeless case, patience with trouble."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import pytest
@@ -252,7 +252,7 @@ def test_no_rate_is_exceeded_and_none_is_wasted(rates: dict[str, float]) -> None
     run = Simulation(2_000, api, batch=7, concurrency=8, pace=rates)
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
-    weights = {"requests": lambda n: 1, "records": lambda n: n, "bytes": lambda n: n * 7 - 1}
+    weights: dict[str, Callable[[int], int]] = {"requests": lambda n: 1, "records": lambda n: n, "bytes": lambda n: n * 7 - 1}
     took = at[-1][0]
     for name, rate in rates.items():
         spent = sum(weights[name](n) for _, n in at)

@@ -34,7 +34,7 @@ class Subscribers:
     """An API whose state is what it was told; it refuses some ids, and stops all after so many requests."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, str] = {}
+        self.rows: dict[int, Any] = {}
         self.refused: set[int] = set()
         self.left = 10**9
         self.twice: list[str] = []
@@ -44,7 +44,7 @@ class Subscribers:
         if self.left < 0:
             return Reply(401)
         sent = json.loads(request.body) if request.body else {"id": int(request.path.rpartition("/")[2])}
-        at = sent["id"]
+        at: Any = sent["id"]
         if at in self.refused:
             return Reply(400, b'{"error": "no"}')
         match request.method:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -20,7 +21,8 @@ def read(pages: list[Page], schema: Schema, validators: list[object], sender: Se
     connector = SimpleNamespace(
         schema=schema, validators=validators, sender=sender, router=None, variants={}, order_by=None, destination=to
     )  # fmt: skip
-    return list(Pipeline(connector, lambda span, digest: "k").read(pages))  # type: ignore[arg-type]
+
+    return list(Pipeline(cast("Any", connector), lambda lo, hi, digest: "k").read(pages))
 
 
 SCHEMA = Schema([declare("n", {"type": "integer"})], unknown="drop")

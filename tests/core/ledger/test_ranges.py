@@ -35,7 +35,8 @@ def test_the_gaps_are_what_is_missing(added: list[Span], lo: int, hi: int) -> No
 
 @given(spans)
 def test_adding_tells_what_it_swallowed(added: list[Span]) -> None:
-    ranges, mirror = Ranges(), {}
+    ranges = Ranges()
+    mirror: dict[int, int] = {}
     for span in added:
         swallowed, merged = ranges.add(*span)
         for lo in swallowed:

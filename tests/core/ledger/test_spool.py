@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import polars as pl
@@ -33,7 +34,7 @@ values = st.recursive(
     )
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_mappings_come_back_as_they_were(tmp_path: Path, rows: list[dict]) -> None:
+def test_mappings_come_back_as_they_were(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     kept = spool.write(tmp_path / "x.pages", pages(rows))
     found = [row for page in kept.read(None) for row in page.frame.iter_rows(named=True)]
     want = [row for page in pages(rows) for row in page.frame.iter_rows(named=True)]

@@ -100,7 +100,7 @@ def test_a_token_file_is_read_again_when_it_has_changed(project: Project) -> Non
 
 @pytest.mark.parametrize("content", [None, "", "two\nlines", "bl ank\x00"])
 def test_a_token_file_that_holds_none_stops_the_run_unsent(project: Project, receiver: Receiver, content: str | None) -> None:
-    files = {} if content is None else {"token": content}
+    files: dict[str, Any] = {} if content is None else {"token": content}
     report = deliver(project, receiver.url, "{use: bearer, file: token}", **files)
     assert (report.state, receiver.requests) == ("stopped", [])
     assert "token" in (report.stopped_because or "")
@@ -184,7 +184,7 @@ def test_m7_a_token_that_an_api_sends_back_is_taken_out(project: Project) -> Non
         plain = api.script
         api.script = lambda r: (
             plain(r) if r.path == "/token" else Reply(400, json.dumps({"detail": r.headers["authorization"]}).encode())
-        )  # type: ignore[operator]
+        )
         report = deliver(project, api.url, oauth2(api))
     raw = (project.home / ".sendoff/ledger.db").read_bytes() + str(report).encode()
     raw += b"".join(path.read_bytes() for path in (project.home / ".sendoff").glob("ledger.db-*"))
@@ -225,7 +225,7 @@ def test_signatures_are_what_the_specification_s_own_library_checks(project: Pro
 def test_a_signature_is_of_the_body_as_it_travels() -> None:
     signer = StandardWebhooks(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     signer.clock = lambda: 1_700_000_000.0
-    parts = [b"[", memoryview(b'{"a":1}'), b"]"]
+    parts: list[bytes | memoryview] = [b"[", memoryview(b'{"a":1}'), b"]"]
     one = signer.sign(Request(Span(0, 1), "POST", "http://x/", {}, parts, 9, 1, key="k"))
     two = signer.sign(Request(Span(0, 1), "POST", "http://x/", {}, [b'[{"a":1}]'], 9, 1, key="k"))
     assert one == two

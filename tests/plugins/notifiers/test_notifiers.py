@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import ssl
@@ -148,6 +149,7 @@ def test_people_are_told_by_e_mail(project: Project, receiver: Receiver, securit
     controller = Controller(mailbox, hostname="localhost", port=free_port(), **how)
     controller.start()
     try:
+        assert isinstance(controller.server, asyncio.Server)
         port = controller.server.sockets[0].getsockname()[1]
         notify = (
             f"[{{use: email, host: localhost, port: {port}, security: {security}, ca: ca.pem, user: me, password: a password, "

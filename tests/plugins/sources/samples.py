@@ -90,7 +90,7 @@ def csv_text(rows: list[dict[str, Any]]) -> str:
 
 
 def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    types = [pl.Int64, pl.String, pl.String, pl.Decimal(18, 4), pl.Float64, pl.Boolean, pl.Date, pl.Datetime("us")]
+    types: list[Any] = [pl.Int64, pl.String, pl.String, pl.Decimal(18, 4), pl.Float64, pl.Boolean, pl.Date, pl.Datetime("us")]
     return pl.DataFrame({name: [row[name] for row in rows] for name in FIELDS}, schema=dict(zip(FIELDS, types, strict=True)))
 
 

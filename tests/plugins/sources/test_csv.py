@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:
     return list(source.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", delimiter))
 
 
-def rows(data: bytes | str) -> list[tuple]:
+def rows(data: bytes | str) -> list[tuple[Any, ...]]:
     return [row for page in pages(data) for row in empty_as_null(page.frame).rows()]
 
 
@@ -125,7 +126,9 @@ cells = st.text(st.sampled_from('ab ,";\n\r1é\x00'), max_size=6)
 
 @given(st.lists(st.tuples(cells, cells, cells), max_size=30), st.sampled_from(["\n", "\r\n"]), st.integers(1, 40))
 @settings(max_examples=400)
-def test_what_pythons_csv_writes_is_read_back_whatever_the_chunks(table: list[tuple], newline: str, chunk: int) -> None:
+def test_what_pythons_csv_writes_is_read_back_whatever_the_chunks(
+    table: list[tuple[Any, ...]], newline: str, chunk: int
+) -> None:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=newline, quoting=csv.QUOTE_ALL)
     writer.writerow(["x", "y", "z"])

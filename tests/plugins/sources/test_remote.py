@@ -35,6 +35,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it would have waited between attempts."""
     waited: list[float] = []
     usual = client.HttpClient.__init__.__kwdefaults__
+    assert usual is not None
     monkeypatch.setitem(usual, "sleep", waited.append)
     return waited
 

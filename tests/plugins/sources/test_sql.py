@@ -310,9 +310,9 @@ def test_r21_ten_million_rows_take_no_more_memory_than_one(project: Project, kin
             )
     else:
         url = f"sqlite:///{project.home / 'many.db'}"
-        with closing(sqlite3.connect(project.home / "many.db")) as db, db:
-            db.execute("CREATE TABLE many(id integer PRIMARY KEY, name text)")
-            db.executemany("INSERT INTO many VALUES (?, ?)", ((at, f"name {at}") for at in range(1, ROWS + 1)))
+        with closing(sqlite3.connect(project.home / "many.db")) as file, file:
+            file.execute("CREATE TABLE many(id integer PRIMARY KEY, name text)")
+            file.executemany("INSERT INTO many VALUES (?, ?)", ((at, f"name {at}") for at in range(1, ROWS + 1)))
     done = subprocess.run([sys.executable, "-c", READ, url], capture_output=True, text=True, check=True)
     rows, early, late, reached = map(int, done.stdout.split())
     assert (rows, reached) == (ROWS, ROWS)
