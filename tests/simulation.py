@@ -14,15 +14,16 @@ import polars as pl
 
 from sendoff import Request, Response, Wait
 from sendoff.config.spec import RETRY
-from sendoff.encode.idempotency import make_key_function
+from sendoff.encode.idempotency import IdempotencyPolicy, make_key_function
+from sendoff.engine.destination import Destination
 from sendoff.engine.engine import MAX_WAIT, Engine
 from sendoff.engine.requests import RequestBuilder
+from sendoff.engine.retry import RetryPolicy
 from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, Ranges, RunState
 from sendoff.records import Block, Page, Route, Span
 from sendoff.response import Policy
-from sendoff.transport.destination import Destination
 from sendoff.transport.protocol import RequestBurst
-from sendoff.transport.rate_limit import RateLimiter
+from sendoff.transport.rate_limit import RateLimiter, RateLimits
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from sendoff_plugins.senders.batch import Batch
@@ -104,9 +105,9 @@ class Simulation:
         self.n, self.api, self.random, self.width = n, api, Random(seed), width
         self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
         self.strategy = strategy or (SplitUp(ways=ways) if split else FailAll())
-        self.response, self.idempotent, self.lanes, self.routes = response or {}, idempotent, lanes, routes
-        self.pace, self.deadline = pace or {}, deadline
-        self.retry = {name: rule["default"] for name, rule in RETRY.items()} | (retry or {})
+        self.response, self.idempotent, self.lanes, self.routes = Policy.of(response or {}), idempotent, lanes, routes
+        self.pace, self.deadline = RateLimits(**(pace or {})), deadline
+        self.retry = RetryPolicy(**{name: rule["default"] for name, rule in RETRY.items()} | (retry or {}))
         self.concurrency = concurrency
         self.early_stop = early_stop
         self.memory = memory or Memory()
@@ -122,8 +123,7 @@ class Simulation:
     def start(self) -> None:
         """A process begins: it knows what the memory holds, and reads the source from its start."""
         to = Destination(
-            "http://x/", "POST", {}, self.concurrency, 60, self.retry,
-            {"enabled": True, "in": "header", "name": "Idempotency-Key", "form": "text", "quoted": False},
+            "http://x/", "POST", {}, self.concurrency, 60, self.retry, IdempotencyPolicy(),
             response=self.response, idempotent=self.idempotent, deadline=self.deadline,
         )  # fmt: skip
         pace = RateLimiter()
@@ -134,7 +134,6 @@ class Simulation:
             {},
             "header",
             make_key_function(b"s", "c", state.generation),
-            Policy.of(self.response),
             pace,
             early_stop=self.early_stop,
         )

@@ -32,16 +32,16 @@ def command(ctx: click.Context, to_json: bool) -> None:
     found = []
     for chosen in _scheduled(project, ()):
         assert chosen.schedule is not None
-        at = cron.next_due(chosen.schedule["cron"], chosen.schedule["timezone"], now)
-        local = datetime.fromtimestamp(at, cron.zone(chosen.schedule["timezone"]))
+        at = cron.next_due(chosen.schedule.cron, chosen.schedule.timezone, now)
+        local = datetime.fromtimestamp(at, cron.zone(chosen.schedule.timezone))
         last = history.runs(project.runner.state, chosen.name)[:1] if (project.runner.state / "ledger.db").exists() else []
         found.append(
             {
                 "connector": chosen.name,
                 "next": local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                "cron": chosen.schedule["cron"],
-                "timezone": chosen.schedule["timezone"],
-                "missed": chosen.schedule["missed"],
+                "cron": chosen.schedule.cron,
+                "timezone": chosen.schedule.timezone,
+                "missed": chosen.schedule.missed,
                 "last": last[0]["state"] if last else None,
             }
         )

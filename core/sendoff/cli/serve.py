@@ -41,7 +41,7 @@ def command(project: Project, host: str, port: int) -> None:
             at = stack.enter_context(_listen(server.inbox_app, host, port))
             say(f"inboxes accept posts at http://{host}:{at}/inbox/NAME")
         for name, chosen in server.connectors.items():
-            how = [f"at {chosen.schedule['cron']} {chosen.schedule['timezone']}"] if chosen.schedule else []
+            how = [f"at {chosen.schedule.cron} {chosen.schedule.timezone}"] if chosen.schedule else []
             say(f"{name}: {', '.join([*how, *(['when something arrives'] if chosen.watch else [])]) or 'accepts posts'}")
 
         def handle(number: int, frame: Any) -> None:

@@ -17,17 +17,22 @@ from sendoff import jsonlib
 from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
 from sendoff.config import cross_checks, documents, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
+from sendoff.config.schedule import ScheduleRule
 from sendoff.config.variants import RowVariant
 from sendoff.encode import routing
 from sendoff.encode import templates as shape
+from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.encode.routing import Router
+from sendoff.engine.destination import Destination
+from sendoff.engine.retry import RetryPolicy
 from sendoff.errors import ConfigError
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
+from sendoff.response import Policy
 from sendoff.schema import Field, InvalidRule, Schema, declare
 from sendoff.transport import egress, rate_limit
-from sendoff.transport.destination import Destination
 from sendoff.transport.protocol import TLS
+from sendoff.transport.rate_limit import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class Connector:
     #: What rows are known by, where only new ones are delivered; and how those are sent that changed or are gone.
     incremental: IncrementalRule | None
     variants: Mapping[str, RowVariant]
-    #: When it runs: `cron`, `timezone` and `missed`; and whether it runs when a file has landed.
-    schedule: Mapping[str, str] | None
+    #: When it runs, and whether it runs when a file has landed.
+    schedule: ScheduleRule | None
     watch: bool
     notifiers: tuple[Notifier, ...]
     secrets: secrets.Secrets
@@ -165,7 +170,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         observers=tuple(made("observers", chosen) for chosen in checked["observers"]),
         incremental=variants.rule(checked.get("incremental"), fields, unknown),
         variants=variants.variants(checked.get("incremental"), to, fields),
-        schedule=checked.get("schedule"),
+        schedule=ScheduleRule(**checked["schedule"]) if "schedule" in checked else None,
         watch=checked["watch"],
         notifiers=notifiers,
         secrets=kept,
@@ -208,17 +213,18 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         proxy = None if proxy_bypass(kind.hostname or "") else getproxies().get(kind.scheme)
     if proxy is not None:
         kept.add_url(proxy)
+    key = dict(to["idempotency"])
     return Destination(
         url=to["url"],
         method=to["method"],
         headers=to["headers"],
         concurrency=to["concurrency"],
         timeout=float(to["timeout"]),
-        retry=to["retry"],
-        idempotency=to["idempotency"],
-        response=to["response"],
+        retry=RetryPolicy(**to["retry"]),
+        idempotency=IdempotencyPolicy(location=key.pop("in"), **key),
+        response=Policy.of(to["response"]),
         min_upload_rate=float(to["min_upload_rate"]),
-        rate_limit={name: rate_limit.parse_rate(text) for name, text in to["rate_limit"].items()},
+        rate_limit=RateLimits(**{name: rate_limit.parse_rate(text) for name, text in to["rate_limit"].items()}),
         atomic=bool(to.get("atomic")),
         idempotent=bool(to.get("idempotent")),
         compress=to["compress"],

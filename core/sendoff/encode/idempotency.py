@@ -9,10 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 Key = Callable[[int, int, bytes], str]
 """From the span of some records, as two ordinals, and what proves their bytes, to their key."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyPolicy:
+    """Whether requests carry a key, and how, as `destination.idempotency` says it."""
+
+    enabled: bool = True
+    location: Literal["header", "query", "body"] = "header"
+    #: The name of the header or parameter.
+    name: str = "Idempotency-Key"
+    #: What a key looks like: one of `KEY_FORMATS`.
+    form: str = "text"
+    #: Whether a header's value stands in double quotes.
+    quoted: bool = False
 
 
 def _text(raw: bytes) -> str:

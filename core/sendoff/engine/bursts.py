@@ -57,7 +57,7 @@ class BurstIssuer:
         to = terms.destination
         self._possible = (
             plan.single
-            and terms.policy.trusts_any_2xx
+            and terms.destination.response.trusts_any_2xx
             and terms.key_location in ("", "header")
             and to.concurrency != "auto"
             and to.deadline == float("inf")
@@ -86,7 +86,7 @@ class BurstIssuer:
 
     def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
         """Settle the successes among the responses. Returns the others, each with a task for its record."""
-        out, policy = self._bursts[burst], self._builder.policy
+        out, policy = self._bursts[burst], self._builder.destination.response
         out.waiting -= len(completions)
         self.in_flight -= len(completions)
         known = self._known

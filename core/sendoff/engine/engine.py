@@ -172,7 +172,7 @@ class Engine:
         """The verdict on a response. Changes nothing, and may be called without the lock."""
         verdict = classify(
             response,
-            DELETE_POLICY if request.is_delete else self._builder.policy,
+            DELETE_POLICY if request.is_delete else self._builder.destination.response,
             count=request.record_count,
             ids=lambda field: self._sender.values(request, field),
             repeated=self._in_flight[request.request_id].attempts > 1,
@@ -190,7 +190,7 @@ class Engine:
         self._changes.log_requests(self._request_log.request(request, response, verdict))
         quota = quota_reset_delay(response.headers) if response.headers else None
         if quota and verdict.kind is not VerdictKind.STOP:
-            self._builder.rate_limiter.pause_until(now + min(quota, self._builder.destination.retry["max_retry_after"]))
+            self._builder.rate_limiter.pause_until(now + min(quota, self._builder.destination.retry.max_retry_after))
         if response.credentials_renewed and not task.credentials_renewed:
             self._outcomes.retry_with_new_credentials(task, now)
         else:

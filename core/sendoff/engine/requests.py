@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from sendoff.components import Sender
 from sendoff.encode import templates as shape
 from sendoff.encode.idempotency import Key
+from sendoff.engine.destination import Destination
 from sendoff.records import Block, Route, Span
-from sendoff.response import DEFAULT, Policy
 from sendoff.transport.burst import RequestBurst
-from sendoff.transport.destination import Destination
 from sendoff.transport.protocol import Request
 from sendoff.transport.rate_limit import RateLimiter
 
@@ -26,7 +25,6 @@ class RequestBuilder:
     #: ``header``, ``query`` or ``body``; "" where requests carry no key.
     key_location: str
     key: Key
-    policy: Policy = DEFAULT
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     redact: Callable[[str], str] = str
     early_stop: bool = True
@@ -52,34 +50,31 @@ class RequestBuilder:
         prefix, suffix, key = sender.prefix, sender.suffix, ""
         if self.key_location:
             key = self.key(*span, content_digest())
-            name = self.destination.idempotency["name"]
+            name = self.destination.idempotency.name
             if self.key_location == "header":
-                headers = {**headers, name: f'"{key}"' if self.destination.idempotency["quoted"] else key}
+                headers = {**headers, name: f'"{key}"' if self.destination.idempotency.quoted else key}
             elif self.key_location == "query":
                 url += f"{'&' if '?' in url else '?'}{name}={key}"
             else:
-                prefix, suffix = (
-                    shape.insert_key(part, key, self.destination.idempotency["form"]) for part in (prefix, suffix)
-                )
+                prefix, suffix = (shape.insert_key(part, key, self.destination.idempotency.form) for part in (prefix, suffix))
         body = [part for part in (prefix, *parts, suffix) if part] if route is None or not route.without_body else []
         if not body:
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         length = sum(map(len, body))
+        to = self.destination
         return Request(
-            span, method, url, headers, body, length,
-            self.destination.timeout + length / self.destination.min_upload_rate, attempt,
+            span, method, url, headers, body, length, to.timeout + length / to.min_upload_rate, attempt,
             record_count=record_count, request_id=request_id, key=key, is_reauth=is_reauth,
-            max_response_bytes=self.policy.max_bytes, is_delete=route is not None and route.is_delete,
+            max_response_bytes=to.response.max_bytes, is_delete=route is not None and route.is_delete,
         )  # fmt: skip
 
     def burst(self, block: Block, span: Span, sender: Sender) -> RequestBurst:
         """The requests for single records of a block, which stand side by side and carry their keys in a header, if any."""
-        around = (b"", b"")
+        to, around = self.destination, (b"", b"")
         if self.key_location:
-            quote = b'"' if self.destination.idempotency["quoted"] else b""
-            around = (self.destination.idempotency["name"].encode() + b": " + quote, quote + b"\r\n")
+            quote = b'"' if to.idempotency.quoted else b""
+            around = (to.idempotency.name.encode() + b": " + quote, quote + b"\r\n")
         return RequestBurst(
-            self.destination.method, self.destination.url, self.headers, around, self.key,
-            sender.prefix, sender.suffix, block, *span,
-            self.destination.timeout, self.destination.min_upload_rate, self.policy.max_bytes,
+            to.method, to.url, self.headers, around, self.key, sender.prefix, sender.suffix, block, *span,
+            to.timeout, to.min_upload_rate, to.response.max_bytes,
         )  # fmt: skip

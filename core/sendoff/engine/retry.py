@@ -6,14 +6,28 @@ failures count against no request (docs/decisions/0012).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.tasks import Task
 from sendoff.response import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How transient failures are retried, as `destination.retry` says it; times are in seconds."""
+
+    #: How often one request is tried while others get through.
+    max_attempts: int
+    #: The most before the first retry; doubled for each next.
+    initial_backoff: float
+    #: The most between two tries.
+    max_backoff: float
+    #: The longest Retry-After that is obeyed.
+    max_retry_after: float
+    #: How long a request, or an API that is down, may fail before it is given up.
+    max_elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +63,9 @@ def note_failure(task: Task, verdict: Verdict, breaker: CircuitBreaker, now: flo
     task.successes_seen = breaker.successes
 
 
-def exceeds_retry_after(verdict: Verdict, retry: Mapping[str, Any]) -> StopRun | None:
+def exceeds_retry_after(verdict: Verdict, retry: RetryPolicy) -> StopRun | None:
     """`StopRun` if the Retry-After is longer than `max_retry_after` allows; else None."""
-    if verdict.retry_after is None or verdict.retry_after <= retry["max_retry_after"]:
+    if verdict.retry_after is None or verdict.retry_after <= retry.max_retry_after:
         return None
     return StopRun(
         f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds of rest, more than max_retry_after allows"
@@ -59,10 +73,10 @@ def exceeds_retry_after(verdict: Verdict, retry: Mapping[str, Any]) -> StopRun |
 
 
 def decide(
-    task: Task, verdict: Verdict, breaker: CircuitBreaker, retry: Mapping[str, Any], now: float, *, another_deferred: bool
+    task: Task, verdict: Verdict, breaker: CircuitBreaker, retry: RetryPolicy, now: float, *, another_deferred: bool
 ) -> Retry | GiveUp | Defer | StopRun:
     """What becomes of a request that failed. Pure."""
-    attempts, patience = retry["max_attempts"], retry["max_elapsed"]
+    attempts, patience = retry.max_attempts, retry.max_elapsed
     if over := exceeds_retry_after(verdict, retry):
         return over
     if task.isolated_failures and (task.isolated_failures >= attempts or now - (task.isolated_since or now) >= patience):
@@ -83,11 +97,11 @@ def decide(
     return Retry() if task.deferred_once else Defer()
 
 
-def backoff(attempt: int, retry: Mapping[str, float], random: Random) -> float:
+def backoff(attempt: int, retry: RetryPolicy, random: Random) -> float:
     """Seconds to wait after the attempt-th failure, counted from 1.
 
     Full jitter, ``uniform(0, min(cap, base * 2**n))``, measured best in the AWS builders' library, "Timeouts, retries
     and backoff with jitter".
     """
-    ceiling = min(retry["max_backoff"], retry["initial_backoff"] * 2.0 ** min(attempt, 60))
+    ceiling = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(attempt, 60))
     return random.uniform(0, ceiling)

@@ -36,7 +36,7 @@ class Pipeline:
     def __init__(self, connector: Connector, key: Key) -> None:
         self._schema, self._validators, self._sender = connector.schema, connector.validators, connector.sender
         self._router, self._order_by, self._variants = connector.router, connector.order_by, connector.variants
-        self._key, self._key_form = key, connector.destination.idempotency.get("form", "text")
+        self._key, self._key_form = key, connector.destination.idempotency.form
         sender = self._sender
         self._keyed = shape.KEY in (*shape.placeholders(sender.record), *shape.placeholders(sender.before))
         size = shape.KEY_SIZES[self._key_form]

@@ -19,10 +19,10 @@ _KEY = "(made for each run)"
 def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[list[Request], list[Failure]]:
     """The requests that the first `count` good records of these pages would travel in, and the invalid rows before them."""
     invalid: list[Failure] = []
-    form = connector.destination.idempotency["form"]
+    form = connector.destination.idempotency.form
     size = shape.KEY_SIZES[form] - (0 if form == "int64" else 2)
     # In a body a key must have its length; elsewhere a word will do.
-    in_body = connector.destination.idempotency["in"] == "body"
+    in_body = connector.destination.idempotency.location == "body"
 
     def key(lo: int, hi: int, proof: bytes) -> str:
         return "0" * size if in_body else _KEY

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from sendoff.config.connector import Connector
 from sendoff.encode.idempotency import Key
 from sendoff.engine.requests import RequestBuilder
-from sendoff.response import Policy
 from sendoff.transport.rate_limit import RateLimiter
 
 #: What every request carries unless the connector says otherwise. Compressed answers are not asked
@@ -24,8 +23,8 @@ def build_request_builder(
 ) -> RequestBuilder:
     """The `RequestBuilder` of a connector's destination."""
     to = chosen.destination
-    key_in = to.idempotency["in"] if to.idempotency["enabled"] else ""
-    key_header = to.idempotency["name"].lower() if key_in == "header" else ""
+    key_in = to.idempotency.location if to.idempotency.enabled else ""
+    key_header = to.idempotency.name.lower() if key_in == "header" else ""
     templated = {name.lower() for name in chosen.router.headers} if chosen.router else set()
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
@@ -35,7 +34,6 @@ def build_request_builder(
         {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
         key_in,
         key,
-        policy=Policy.of(to.response),
         rate_limiter=rate_limiter or RateLimiter(),
         redact=chosen.secrets.redact,
         early_stop=early_stop,

@@ -25,9 +25,9 @@ def systemd(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     """A service and a timer. A timer that is `Persistent` makes up for what was missed, once."""
     assert chosen.schedule is not None
     name = f"sendoff-{chosen.name}"
-    zone = chosen.schedule["timezone"]
-    times = "".join(f"OnCalendar={when} {zone}\n" for when in on_calendar(chosen.schedule["cron"]))
-    persistent = "true" if chosen.schedule["missed"] == "run_once" else "false"
+    zone = chosen.schedule.timezone
+    times = "".join(f"OnCalendar={when} {zone}\n" for when in on_calendar(chosen.schedule.cron))
+    persistent = "true" if chosen.schedule.missed == "run_once" else "false"
     service = (
         f"[Unit]\nDescription=sendoff delivers {chosen.name}\nAfter=network-online.target\nWants=network-online.target\n\n"
         f"[Service]\nType=oneshot\nWorkingDirectory={str(home).replace('%', '%%')}\n"
@@ -43,11 +43,11 @@ def cron(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     """Lines for a crontab. `CRON_TZ` is known to cronie, and to no other cron; what was missed is not made up for."""
     assert chosen.schedule is not None
     command = f"cd {shlex.quote(str(home))} && {program} run {chosen.name} --quiet".replace("%", "\\%")
-    zone = chosen.schedule["timezone"]
+    zone = chosen.schedule.timezone
     return {
         f"sendoff-{chosen.name}.cron": (
             f"# cronie knows CRON_TZ; with another cron the machine's time zone must be {zone}.\n"
-            f"CRON_TZ={zone}\n{chosen.schedule['cron']} {command}\n"
+            f"CRON_TZ={zone}\n{chosen.schedule.cron} {command}\n"
         )
     }
 
@@ -56,13 +56,13 @@ def k8s(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     """A CronJob. Its volume must outlive the pods: the ledger is in it, and it must be no network file system."""
     assert chosen.schedule is not None
     name = f"sendoff-{chosen.name}".replace("_", "-")[:52].rstrip("-")
-    deadline = "" if chosen.schedule["missed"] == "run_once" else "  startingDeadlineSeconds: 90\n"
+    deadline = "" if chosen.schedule.missed == "run_once" else "  startingDeadlineSeconds: 90\n"
     return {
         f"{name}.yaml": (
             "apiVersion: batch/v1\nkind: CronJob\n"
             f"metadata: {{name: {name}}}\nspec:\n"
-            f"  schedule: {json.dumps(chosen.schedule['cron'])}\n"
-            f"  timeZone: {chosen.schedule['timezone']}\n"
+            f"  schedule: {json.dumps(chosen.schedule.cron)}\n"
+            f"  timeZone: {chosen.schedule.timezone}\n"
             "  concurrencyPolicy: Forbid\n"
             + deadline
             + "  jobTemplate:\n    spec:\n      backoffLimit: 0\n      template:\n        spec:\n"
@@ -83,9 +83,9 @@ def github(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     return {
         f"sendoff-{chosen.name}.yml": (
             f"name: sendoff {chosen.name}\non:\n  schedule:\n"
-            f"    # {chosen.schedule['cron']} in {chosen.schedule['timezone']}, in UTC as the clock stands today:\n"
+            f"    # {chosen.schedule.cron} in {chosen.schedule.timezone}, in UTC as the clock stands today:\n"
             "    # GitHub knows no other zone, so this is an hour off after the next change of the clock.\n"
-            f"    - cron: {json.dumps(in_utc(chosen.schedule['cron'], chosen.schedule['timezone']))}\n"
+            f"    - cron: {json.dumps(in_utc(chosen.schedule.cron, chosen.schedule.timezone))}\n"
             "  workflow_dispatch:\nconcurrency: {group: sendoff-" + chosen.name + ", cancel-in-progress: false}\n"
             "jobs:\n  deliver:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n"
             "      - uses: actions/setup-python@v5\n        with: {python-version: '3.13'}\n"
@@ -106,8 +106,8 @@ def airflow(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     return {
         f"{identity}.py": (
             "import pendulum\nfrom airflow import DAG\nfrom airflow.providers.standard.operators.bash import BashOperator\n\n"
-            f"{catchup}\nwith DAG(\n    {json.dumps(identity)},\n    schedule={json.dumps(chosen.schedule['cron'])},\n"
-            f"    start_date=pendulum.datetime(2026, 1, 1, tz={json.dumps(chosen.schedule['timezone'])}),\n"
+            f"{catchup}\nwith DAG(\n    {json.dumps(identity)},\n    schedule={json.dumps(chosen.schedule.cron)},\n"
+            f"    start_date=pendulum.datetime(2026, 1, 1, tz={json.dumps(chosen.schedule.timezone)}),\n"
             "    catchup=False,\n    max_active_runs=1,\n):\n"
             f'    BashOperator(task_id="deliver", bash_command={json.dumps(f"{program} run {chosen.name} --quiet")}, cwd={json.dumps(str(home))})\n'
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from sendoff.config import cron
+from sendoff.config.schedule import ScheduleRule
 
 #: A run that starts so many seconds late is not late.
 GRACE = 90.0
@@ -26,14 +27,14 @@ class Due(NamedTuple):
     why: Literal["on time", "missed", "skipped"]
 
 
-def due(schedule: Mapping[str, str], fired: float, now: float) -> Due | None:
+def due(schedule: ScheduleRule, fired: float, now: float) -> Due | None:
     """What is due of a schedule that was obeyed up to a time; None if nothing is."""
-    last = cron.last_due(schedule["cron"], schedule["timezone"], fired, now)
+    last = cron.last_due(schedule.cron, schedule.timezone, fired, now)
     if last is None:
         return None
     if now - last <= GRACE:
         return Due(True, last, "on time")
-    if schedule["missed"] == "run_once":
+    if schedule.missed == "run_once":
         return Due(True, last, "missed")
     return Due(False, last, "skipped")
 
@@ -59,7 +60,7 @@ class Debouncer:
 class Schedule:
     """The schedules of some connectors."""
 
-    def __init__(self, schedules: Mapping[str, Mapping[str, str]], fired: Mapping[str, float]) -> None:
+    def __init__(self, schedules: Mapping[str, ScheduleRule], fired: Mapping[str, float]) -> None:
         self._schedules = schedules
         self._fired = dict(fired)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -23,6 +24,21 @@ def parse_rate(text: str) -> float:
     if match is None or match[2].lower() not in _TIMES or match[3] not in _PER or float(match[1]) <= 0:
         raise ValueError(f"{text!r} is no rate; write 10/s, 600/minute or 5MB/s")
     return float(match[1]) * _TIMES[match[2].lower()] / _PER[match[3]]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Requests, records and bytes a second, at most; None where there is no limit."""
+
+    requests: float | None = None
+    records: float | None = None
+    bytes: float | None = None
+
+    def declared(self) -> Iterator[tuple[str, float]]:
+        """The name and rate of each limit there is."""
+        for name, rate in (("requests", self.requests), ("records", self.records), ("bytes", self.bytes)):
+            if rate is not None:
+                yield name, rate
 
 
 class TokenBucket:
@@ -67,10 +83,10 @@ class RateLimiter:
         """Whether there are rates to keep to."""
         return bool(self._buckets)
 
-    def limit(self, rates: Mapping[str, float]) -> None:
-        """Keep to these rates (`requests`, `records`, `bytes` a second) as well; the lowest of each counts."""
+    def limit(self, rates: RateLimits) -> None:
+        """Keep to these rates as well; the lowest of each counts."""
         with self._lock:
-            for name, per_second in rates.items():
+            for name, per_second in rates.declared():
                 if name in self._buckets:
                     self._buckets[name].tighten(per_second)
                 else:
@@ -103,7 +119,7 @@ _PAUSES: dict[str, list[float]] = {}
 _MAKING = threading.Lock()
 
 
-def for_origin(url: str, rates: Mapping[str, float]) -> RateLimiter:
+def for_origin(url: str, rates: RateLimits) -> RateLimiter:
     """The pace of the URL's origin: one for all runs of this process that write to it."""
     where = origin(url)
     with _MAKING:

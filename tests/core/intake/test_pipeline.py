@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from sendoff import Sender, SourceError
+from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.records import Page
 from sendoff.schema import Schema, declare
@@ -17,7 +18,7 @@ from sendoff_plugins.senders.single import Single
 
 
 def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[EncodedPage]:
-    to = SimpleNamespace(idempotency={"form": "text"})
+    to = SimpleNamespace(idempotency=IdempotencyPolicy())
     connector = SimpleNamespace(
         schema=schema, validators=validators, sender=sender, router=None, variants={}, order_by=None, destination=to
     )  # fmt: skip

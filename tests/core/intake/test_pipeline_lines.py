@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff import jsonlib
+from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.intake.pipeline import Pipeline
 from sendoff.records import pages
 from sendoff.schema import Schema, declare
@@ -72,7 +73,7 @@ def outcome(fields: dict[str, Any], unknown: str, lines: list[str], *, unread: b
     schema = Schema([declare(name, rules) for name, rules in fields.items()], unknown=unknown)
     connector: Any = SimpleNamespace(
         schema=schema, validators=(), sender=Batch(max_records=5, max_bytes=most), router=None, variants={}, order_by=None,
-        destination=SimpleNamespace(idempotency={}),
+        destination=SimpleNamespace(idempotency=IdempotencyPolicy()),
     )  # fmt: skip
     stream = io.BytesIO(("\n".join(lines) + "\n").encode())
     (read,) = Pipeline(connector, lambda lo, hi, proof: "").read(pages(read_lines(stream, "f"), lazy=unread))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff.config import cron as cron_times
+from sendoff.config.schedule import ScheduleRule
 from sendoff.serving.schedule import GRACE, QUIET, Debouncer, Due, Schedule, due
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -19,8 +20,8 @@ def at(text: str, fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN, fold=fold).timestamp()
 
 
-def schedule(cron: str, missed: str = "run_once") -> dict[str, str]:
-    return {"cron": cron, "timezone": "Europe/Berlin", "missed": missed}
+def schedule(cron: str, missed: str = "run_once") -> ScheduleRule:
+    return ScheduleRule(cron, "Europe/Berlin", missed)
 
 
 def runs(cron: str, begin: str, end: str, step: int = 20) -> list[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from sendoff.encode.idempotency import IdempotencyPolicy
+from sendoff.engine.retry import RetryPolicy
+from sendoff.response import DEFAULT, Policy
 from sendoff.transport import egress
 from sendoff.transport.protocol import TLS
+from sendoff.transport.rate_limit import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +25,13 @@ class Destination:
     #: A number, or ``auto``.
     concurrency: int | Literal["auto"]
     timeout: float
-    retry: Mapping[str, Any]
-    idempotency: Mapping[str, Any]
-    response: Mapping[str, Any] = field(default_factory=dict)
+    retry: RetryPolicy
+    idempotency: IdempotencyPolicy
+    #: How its answers are read.
+    response: Policy = DEFAULT
     #: Bytes a second that a body may be sent at, at least.
     min_upload_rate: float = 100_000.0
-    #: Requests, records and bytes a second, at most.
-    rate_limit: Mapping[str, float] = field(default_factory=dict)
+    rate_limit: RateLimits = field(default_factory=RateLimits)
     atomic: bool = False
     idempotent: bool = False
     compress: str = "none"

@@ -1,0 +1,16 @@
+"""What `schedule` in a connector file says; when that is due, `sendoff.config.cron` tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRule:
+    """When a connector runs, and what becomes of times that passed while nobody ran it."""
+
+    #: Minute, hour, day, month and weekday.
+    cron: str
+    timezone: str
+    missed: Literal["run_once", "skip"] = "run_once"
