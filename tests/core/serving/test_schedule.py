@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,7 @@ def at(text: str, fold: int = 0) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN, fold=fold).timestamp()
 
 
-def schedule(cron: str, missed: str = "run_once") -> ScheduleRule:
+def schedule(cron: str, missed: Any = "run_once") -> ScheduleRule:
     return ScheduleRule(cron, "Europe/Berlin", missed)
 
 
