@@ -40,67 +40,75 @@ class BurstIssuer:
 
     def __init__(
         self,
-        terms: RequestBuilder,
+        builder: RequestBuilder,
         sender: Sender,
-        plan: Planner,
+        planner: Planner,
         queue: ReadyQueue,
-        account: PendingChanges,
+        changes: PendingChanges,
         outcomes: OutcomeHandler,
-        evidence: RequestLog,
+        request_log: RequestLog,
     ) -> None:
-        self._builder, self._sender, self._planner, self._queue = terms, sender, plan, queue
-        self._changes, self._outcomes, self._request_log = account, outcomes, evidence
+        self._builder, self._sender, self._planner, self._queue = builder, sender, planner, queue
+        self._changes, self._outcomes, self._request_log = changes, outcomes, request_log
         self._bursts: dict[RequestBurst, _BurstInFlight] = {}
         #: Requests handed out that are neither answered nor taken back.
         self.in_flight = 0
         self._known: Response | None = None
-        to = terms.destination
+        to = builder.destination
         self._possible = (
-            plan.single
-            and terms.destination.response.trusts_any_2xx
-            and terms.key_location in ("", "header")
+            planner.single
+            and builder.destination.response.trusts_any_2xx
+            and builder.key_location in ("", "header")
             and to.concurrency != "auto"
             and to.deadline == float("inf")
         )
 
     def next_burst(self, limit: int) -> RequestBurst | None:
         """A burst of at most `limit` requests, if the next ones are uniform; else None."""
-        stock = self._planner.buffer
-        if limit < 1 or not self._possible or stock.has_routes or stock.has_ordering_keys or self._builder.rate_limiter.limited:
+        buffer = self._planner.buffer
+        if (
+            limit < 1
+            or not self._possible
+            or buffer.has_routes
+            or buffer.has_ordering_keys
+            or self._builder.rate_limiter.limited
+        ):
             return None
-        strip = self._queue.peek_single()
-        if strip is None or strip.chunk.records_per_request != 1:
+        open_chunk = self._queue.peek_single()
+        if open_chunk is None or open_chunk.chunk.records_per_request != 1:
             return None
-        block = stock.block(strip.remaining[0].lo)
-        (span,) = strip.take(min(limit, block.hi - strip.remaining[0].lo))
-        volley = self._builder.burst(block, span, self._sender)
-        self._bursts[volley] = _BurstInFlight(strip, span.size)
+        block = buffer.block(open_chunk.remaining[0].lo)
+        (span,) = open_chunk.take(min(limit, block.hi - open_chunk.remaining[0].lo))
+        burst = self._builder.burst(block, span, self._sender)
+        self._bursts[burst] = _BurstInFlight(open_chunk, span.size)
         self.in_flight += span.size
         self._changes.unconfirmed += span.size
-        return volley
+        return burst
 
     def cancel(self) -> None:
         """Send nothing more of any burst."""
-        for volley in self._bursts:
-            volley.cancelled = True
+        for burst in self._bursts:
+            burst.cancelled = True
 
     def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
         """Settle the successes among the responses. Returns the others, each with a task for its record."""
         out, policy = self._bursts[burst], self._builder.destination.response
         out.waiting -= len(completions)
         self.in_flight -= len(completions)
-        known = self._known
+        last_plain = self._known
         good: list[Completion] = []
         others: list[Completion] = []
-        for landing in completions:
-            answer = landing[1]
+        for completion in completions:
+            response = completion[1]
             # A transport gives equal answers as one object: what it means is found out once.
-            if answer is known or (plain(answer, policy) and not (answer.headers and quota_reset_delay(answer.headers))):
-                known = answer
-                good.append(landing)
+            if response is last_plain or (
+                plain(response, policy) and not (response.headers and quota_reset_delay(response.headers))
+            ):
+                last_plain = response
+                good.append(completion)
             else:
-                others.append(landing)
-        self._known = known
+                others.append(completion)
+        self._known = last_plain
         if good:
             self._delivered(burst, out.chunk, good, now)
         if others:
@@ -109,17 +117,19 @@ class BurstIssuer:
             self._return_unsent(burst, out)
         if not out.waiting:
             del self._bursts[burst]
-        return [(self._task(out.chunk, at, seconds, now), replace(answer, seconds=seconds)) for at, answer, seconds in others]
+        return [
+            (self._task(out.chunk, at, seconds, now), replace(response, seconds=seconds)) for at, response, seconds in others
+        ]
 
-    def _delivered(self, burst: RequestBurst, strip: OpenChunk, good: list[Completion], now: float) -> None:
+    def _delivered(self, burst: RequestBurst, open_chunk: OpenChunk, good: list[Completion], now: float) -> None:
         good.sort(key=_BY_ORDINAL)
         first, last, requests = good[0][0], good[-1][0], len(good)
         spans = (Span(first, last + 1),) if last - first + 1 == requests else spans_of(map(_BY_ORDINAL, good))
         number = self._changes.count("requests", requests) - requests + 1
-        around = len(burst.prefix) + len(burst.suffix) - 1
-        self._changes.count("bytes", sum(burst.block.size(*span) for span in spans) + requests * around)
-        self._changes.log_requests(self._request_log.burst(burst, good, number, 1 + strip.repeats))
-        self._outcomes.burst_delivered(strip.chunk, spans, requests, now)
+        overhead = len(burst.prefix) + len(burst.suffix) - 1
+        self._changes.count("bytes", sum(burst.block.size(*span) for span in spans) + requests * overhead)
+        self._changes.log_requests(self._request_log.burst(burst, good, number, 1 + open_chunk.repeats))
+        self._outcomes.burst_delivered(open_chunk.chunk, spans, requests, now)
 
     def _return_unsent(self, burst: RequestBurst, out: _BurstInFlight) -> None:
         unsent = Span(burst.next_ordinal, burst.hi)
@@ -129,9 +139,9 @@ class BurstIssuer:
         self._changes.unconfirmed -= unsent.size
         self._queue.return_unsent(out.chunk, unsent)
 
-    def _task(self, strip: OpenChunk, at: int, seconds: float, now: float) -> Task:
+    def _task(self, open_chunk: OpenChunk, at: int, seconds: float, now: float) -> Task:
         # Its first failure is never counted as isolated: it is unknown what succeeded meanwhile.
         return Task(
-            (Span(at, at + 1),), strip.chunk, attempts=1 + strip.repeats, first_tried=now - seconds,
+            (Span(at, at + 1),), open_chunk.chunk, attempts=1 + open_chunk.repeats, first_tried=now - seconds,
             successes_seen=self._outcomes.successes,
         )  # fmt: skip

@@ -50,14 +50,20 @@ class Engine:
     """Decides what to send; does no I/O. Not thread-safe: its owner holds a lock."""
 
     def __init__(
-        self, terms: RequestBuilder, sender: Sender, strategy: FailureStrategy, state: RunState, *, random: Random | None = None
+        self,
+        builder: RequestBuilder,
+        sender: Sender,
+        strategy: FailureStrategy,
+        state: RunState,
+        *,
+        random: Random | None = None,
     ) -> None:
         random = random or Random()  # noqa: S311  # jitter needs no cryptography
-        self._auto = terms.destination.concurrency == "auto"
-        self._builder = terms
+        self._auto = builder.destination.concurrency == "auto"
+        self._builder = builder
         self._sender = sender
         self.planner = Planner(
-            sender, MAX_CONCURRENCY if terms.destination.concurrency == "auto" else terms.destination.concurrency, state
+            sender, MAX_CONCURRENCY if builder.destination.concurrency == "auto" else builder.destination.concurrency, state
         )
         self.breaker = CircuitBreaker(random, was_down=state.was_down)
         self._limit = AdaptiveLimit() if self._auto else FixedLimit(self.planner.concurrency)
@@ -66,12 +72,12 @@ class Engine:
         self._queue = ReadyQueue()
         self._ordering = KeyOrdering(lambda task: self.planner.buffer.ordering_keys(task.spans))
         self._in_flight: dict[int, Task] = {}
-        self._request_log = RequestLog(terms, self.planner.buffer, state.requests)
-        self._changes = PendingChanges(state, terms.redact)
+        self._request_log = RequestLog(builder, self.planner.buffer, state.requests)
+        self._changes = PendingChanges(state, builder.redact)
         self._outcomes = OutcomeHandler(
-            terms, strategy, self._changes, self.planner, self._queue, self._ordering, self.breaker, self._request_log, random
+            builder, strategy, self._changes, self.planner, self._queue, self._ordering, self.breaker, self._request_log, random
         )
-        self._bursts = BurstIssuer(terms, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log)
+        self._bursts = BurstIssuer(builder, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log)
         self._deadline: float | None = None
         self._read_before = state.read
 
@@ -125,8 +131,8 @@ class Engine:
         if self.stopped is None:
             if self._nothing_else_to_try():
                 self._outcomes.accept_rejections()
-            for piece in self.planner.plan_chunks(self._outcomes.held):
-                self._changes.chunk_opened(piece, planned=self.planner.planned)
+            for chunk in self.planner.plan_chunks(self._outcomes.held):
+                self._changes.chunk_opened(chunk, planned=self.planner.planned)
         return self._changes.propose()
 
     def confirm(self, changes: Changes) -> None:
@@ -152,16 +158,16 @@ class Engine:
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
             return Wait(min(rest, self._deadline - now))
-        flying = self._requests_in_flight
-        if flying and (not self.breaker.is_closed or flying >= self._limit.limit):
+        in_flight = self._requests_in_flight
+        if in_flight and (not self.breaker.is_closed or in_flight >= self._limit.limit):
             return Wait(MAX_WAIT)
-        if burst_limit and (volley := self._next_burst(now, burst_limit)) is not None:
-            return volley
+        if burst_limit and (burst := self._next_burst(now, burst_limit)) is not None:
+            return burst
         task = self._next_task(now)
         if task is not None:
             return self._send(task, now)
         self.planner.window_exhausted = (
-            self.planner.window_exhausted or self._changes.unconfirmed - flying > self.planner.in_flight_window // 4
+            self.planner.window_exhausted or self._changes.unconfirmed - in_flight > self.planner.in_flight_window // 4
         )
         if self._nothing_else_to_try():
             self._outcomes.resolve_deferred()
@@ -183,8 +189,8 @@ class Engine:
         """Apply the verdict on a response."""
         verdict = verdict or self.classify(request, response)
         task = self._in_flight.pop(request.request_id)
-        pressed = verdict.kind is VerdictKind.RETRY
-        self._limit.on_response(now, succeeded=not pressed, overloaded=pressed, in_flight=len(self._in_flight) + 1)
+        overloaded = verdict.kind is VerdictKind.RETRY
+        self._limit.on_response(now, succeeded=not overloaded, overloaded=overloaded, in_flight=len(self._in_flight) + 1)
         if self._auto:
             self.planner.set_concurrency(self._limit.limit)
         self._changes.log_requests(self._request_log.request(request, response, verdict))
@@ -201,8 +207,8 @@ class Engine:
     ) -> list[tuple[Request, Response]]:
         """Apply the successes among a burst's responses. Returns the others, each with its request, for `complete`."""
         return [
-            (self._request(task, self.planner.buffer.slices(task.spans)), answer)
-            for task, answer in self._bursts.complete(burst, completions, now)
+            (self._request(task, self.planner.buffer.slices(task.spans)), response)
+            for task, response in self._bursts.complete(burst, completions, now)
         ]
 
     def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:

@@ -10,8 +10,8 @@ from sendoff.engine.tasks import Task
 class KeyOrdering:
     """Holds back tasks until earlier ones with a shared key are settled. Without keys it holds back none."""
 
-    def __init__(self, lanes: Callable[[Task], frozenset[Hashable]]) -> None:
-        self._keys_of = lanes
+    def __init__(self, keys: Callable[[Task], frozenset[Hashable]]) -> None:
+        self._keys_of = keys
         #: Every pending task that has lanes, and those of them whose turn it was not.
         self._known: list[Task] = []
         self._held: list[Task] = []

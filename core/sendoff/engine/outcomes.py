@@ -40,12 +40,12 @@ class OutcomeHandler:
     """Applies verdicts."""
 
     def __init__(
-        self, terms: RequestBuilder, strategy: FailureStrategy, account: PendingChanges, plan: Planner, queue: ReadyQueue,
-        order: KeyOrdering, health: CircuitBreaker, evidence: RequestLog, random: Random,
+        self, builder: RequestBuilder, strategy: FailureStrategy, changes: PendingChanges, planner: Planner, queue: ReadyQueue,
+        ordering: KeyOrdering, breaker: CircuitBreaker, request_log: RequestLog, random: Random,
     ) -> None:  # fmt: skip
-        self._builder, self._strategy, self._changes = terms, strategy, account
-        self._planner, self._queue, self._ordering = plan, queue, order
-        self._breaker, self._request_log, self._random = health, evidence, random
+        self._builder, self._strategy, self._changes = builder, strategy, changes
+        self._planner, self._queue, self._ordering = planner, queue, ordering
+        self._breaker, self._request_log, self._random = breaker, request_log, random
         self._budget = SplitBudget(strategy)
         #: Rejected before the first success: not yet treated as the records' fault.
         self._unproven_rejections: list[tuple[Task, Verdict]] = []
@@ -162,15 +162,15 @@ class OutcomeHandler:
 
     def _retry_records(self, task: Task, verdict: Verdict, retried: Mapping[int, Verdict], alone: bool, now: float) -> None:
         """Retry some of a request's records; without delay if all were not attempted only because another one failed."""
-        heir = self._open_task(spans_of(retried))
+        child = self._open_task(spans_of(retried))
         if all(own.collateral for own in retried.values()):
-            self._changes.event("retry", reason=verdict.reason, records=heir.size, seconds=0.0, attempt=0)
+            self._changes.event("retry", reason=verdict.reason, records=child.size, seconds=0.0, attempt=0)
         elif over := patience.exceeds_retry_after(verdict, self._builder.destination.retry):
             self._stop_run(verdict, over)
         else:
-            heir.attempts, heir.uncounted_attempts = task.attempts, task.uncounted_attempts
-            heir.isolated_failures, heir.isolated_since = task.isolated_failures + alone, task.isolated_since or now
-            heir.due = now + self._wait(heir, verdict, now)
+            child.attempts, child.uncounted_attempts = task.attempts, task.uncounted_attempts
+            child.isolated_failures, child.isolated_since = task.isolated_failures + alone, task.isolated_since or now
+            child.due = now + self._wait(child, verdict, now)
 
     def _retry(self, task: Task, verdict: Verdict, now: float) -> None:
         """Retry a transient failure, within bounds."""
@@ -234,8 +234,8 @@ class OutcomeHandler:
             self._decide(task, verdict)
         else:
             self._unproven_rejections.append((task, verdict))
-            family, task.group = task.group, None
-            self._advance_group(family, bad_record_found=True)
+            group, task.group = task.group, None
+            self._advance_group(group, bad_record_found=True)
 
     def _decide(self, task: Task, verdict: Verdict) -> None:
         if verdict.per_record and (self._strategy.splits or verdict.kind is VerdictKind.PARTIAL):
@@ -279,24 +279,24 @@ class OutcomeHandler:
 
         With `at_fault`, each part starts with the isolated failure of the whole.
         """
-        family = SplitGroup(verdict) if verdict is not None else None
+        group = SplitGroup(verdict) if verdict is not None else None
         self._settle(task)
         for part in parts:
-            self._open_task(part, family).isolated_failures = int(at_fault)
+            self._open_task(part, group).isolated_failures = int(at_fault)
         if verdict is not None:
             self._changes.event("split", records=task.size, parts=len(parts), reason=verdict.reason)
         self._advance_group(task.group, bad_record_found=True)
 
     def _open_task(self, spans: Spans, group: SplitGroup | None = None) -> Task:
         """A new task for some records; it is sent once its chunk is durable."""
-        piece = self._planner.open_chunk(spans, total(spans))
-        self._changes.chunk_opened(piece)
-        heir = Task(spans, piece, group=group)
-        self._ordering.register(heir)
-        self._queue.await_commit(heir)
+        chunk = self._planner.open_chunk(spans, total(spans))
+        self._changes.chunk_opened(chunk)
+        child = Task(spans, chunk, group=group)
+        self._ordering.register(child)
+        self._queue.await_commit(child)
         if group is not None:
-            group.waiting.append(heir)
-        return heir
+            group.waiting.append(child)
+        return child
 
     def _fail(self, task: Task, verdict: Verdict) -> None:
         self._fail_records(task.spans, verdict, task.attempts)

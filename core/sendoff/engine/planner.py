@@ -50,7 +50,7 @@ class Planner:
         self.max_records = sender.max_records
         self._envelope = len(sender.prefix) + len(sender.suffix)
         self._awaiting_input = deque(self._reopened(state))
-        self.open_requests = sum(strip.open_requests for strip in self.open_chunks.values())
+        self.open_requests = sum(open_chunk.open_requests for open_chunk in self.open_chunks.values())
 
     def set_concurrency(self, concurrency: int) -> None:
         """Plan for so many concurrent requests and no more, as planned records are kept in memory."""
@@ -64,14 +64,16 @@ class Planner:
 
         Raises `SourceDiverged` if their bytes are not what was planned.
         """
-        holds = sum(strip.chunk.lo < block.hi and block.lo < strip.chunk.hi for strip in self.open_chunks.values())
+        holds = sum(
+            open_chunk.chunk.lo < block.hi and block.lo < open_chunk.chunk.hi for open_chunk in self.open_chunks.values()
+        )
         self.buffer.add(block, holds)
         awake = []
         while self._awaiting_input and self._awaiting_input[0].chunk.hi <= self.buffer.hi:
-            strip = self._awaiting_input.popleft()
-            if self.digest(strip.chunk.spans) != strip.chunk.digest:
+            open_chunk = self._awaiting_input.popleft()
+            if self.digest(open_chunk.chunk.spans) != open_chunk.chunk.digest:
                 raise SourceDiverged
-            awake.append(strip)
+            awake.append(open_chunk)
         self.buffer.release(self.planned)
         return awake
 
@@ -147,19 +149,19 @@ class Planner:
         """Open a chunk of these records, to be sent in requests of `records_per_request` records."""
         parts = self.buffer.slices(spans)
         self._largest = max(self._largest, sum(map(len, parts)))
-        piece = Chunk(spans[0].lo, spans[-1].hi, records_per_request, digest(parts), spans if len(spans) > 1 else ())
-        self.open_chunks[piece.lo] = strip = OpenChunk.of(piece, spans)
-        self.open_requests += strip.open_requests
-        self.buffer.retain(piece)
-        return piece
+        chunk = Chunk(spans[0].lo, spans[-1].hi, records_per_request, digest(parts), spans if len(spans) > 1 else ())
+        self.open_chunks[chunk.lo] = open_chunk = OpenChunk.of(chunk, spans)
+        self.open_requests += open_chunk.open_requests
+        self.buffer.retain(chunk)
+        return chunk
 
     def settle(self, chunk: Chunk, requests: int = 1) -> int | None:
         """Settle some of a chunk's requests. Returns the chunk's first ordinal if they were the last, else None."""
-        strip = self.open_chunks[chunk.lo]
-        strip.open_requests -= requests
+        open_chunk = self.open_chunks[chunk.lo]
+        open_chunk.open_requests -= requests
         # Slots are released in memory; the next commit both settles these requests and plans those that reuse the slots.
         self.open_requests -= requests
-        if strip.open_requests:
+        if open_chunk.open_requests:
             return None
         del self.open_chunks[chunk.lo]
         self.buffer.retain(chunk, -1)
@@ -207,12 +209,12 @@ class Planner:
 
     def _reopened(self, state: RunState) -> Iterator[OpenChunk]:
         """The chunks an earlier process left open, without the records it settled."""
-        for piece in sorted(state.chunks, key=lambda piece: piece.lo):
+        for chunk in sorted(state.chunks, key=lambda chunk: chunk.lo):
             left = tuple(
-                part for span in piece.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
+                part for span in chunk.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
             )
-            self.open_chunks[piece.lo] = strip = OpenChunk.of(piece, left, repeats=True)
-            yield strip
+            self.open_chunks[chunk.lo] = open_chunk = OpenChunk.of(chunk, left, repeats=True)
+            yield open_chunk
 
 
 class SourceDiverged(Exception):

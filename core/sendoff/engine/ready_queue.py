@@ -34,24 +34,24 @@ class ReadyQueue:
         """Retry a task, not before `when`."""
         heappush(self._later, (when, next(self._sequence), task))
 
-    def await_commit(self, heir: Task) -> None:
+    def await_commit(self, child: Task) -> None:
         """Hold a child task of a split request until its chunk is durable."""
-        self._children[heir.chunk.lo] = heir
+        self._children[child.chunk.lo] = child
 
     def commit_children(self, opened: Iterable[Chunk], open_: dict[int, OpenChunk]) -> None:
         """These chunks are durable: queue their child tasks first, in order; of each group only the first."""
         fresh: list[Task] = []
-        for piece in opened:
-            heir = self._children.pop(piece.lo, None)
-            if heir is None:
-                self._chunks.append(open_[piece.lo])
-            elif heir.due is not None:
-                self.schedule(heir.due, heir)
-            elif heir.group is None:
-                fresh.append(heir)
-            elif not heir.group.started:
-                heir.group.started = True
-                fresh.append(heir.group.waiting.popleft())
+        for chunk in opened:
+            child = self._children.pop(chunk.lo, None)
+            if child is None:
+                self._chunks.append(open_[chunk.lo])
+            elif child.due is not None:
+                self.schedule(child.due, child)
+            elif child.group is None:
+                fresh.append(child)
+            elif not child.group.started:
+                child.group.started = True
+                fresh.append(child.group.waiting.popleft())
         self._ready.extendleft(reversed(fresh))
 
     def pop_retry(self, now: float) -> Task | None:
@@ -72,9 +72,9 @@ class ReadyQueue:
         if self._ready:
             return self._ready.popleft()
         while self._chunks:
-            strip = self._chunks[0]
-            if strip.remaining:
-                return Task(strip.take(), strip.chunk, attempts=int(strip.repeats))
+            open_chunk = self._chunks[0]
+            if open_chunk.remaining:
+                return Task(open_chunk.take(), open_chunk.chunk, attempts=int(open_chunk.repeats))
             self._chunks.popleft()
         return None
 
@@ -91,4 +91,4 @@ class ReadyQueue:
             self._chunks.appendleft(chunk)
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._later or self._children or any(strip.remaining for strip in self._chunks))
+        return bool(self._ready or self._later or self._children or any(open_chunk.remaining for open_chunk in self._chunks))

@@ -18,18 +18,18 @@ LOGGED_REQUESTS = 10_000
 class RequestLog:
     """Turns responses into rows of the ledger."""
 
-    def __init__(self, terms: RequestBuilder, stock: BlockBuffer, before: int) -> None:
-        self._builder, self._buffer = terms, stock
+    def __init__(self, builder: RequestBuilder, buffer: BlockBuffer, before: int) -> None:
+        self._builder, self._buffer = builder, buffer
         self._all_until = max(LOGGED_REQUESTS, before)
 
-    def request(self, request: Request, answer: Response, verdict: Verdict) -> Iterator[RequestRecord]:
+    def request(self, request: Request, response: Response, verdict: Verdict) -> Iterator[RequestRecord]:
         """The row of a request, if it is one of the first or was not simply delivered."""
         if verdict.kind is VerdictKind.DELIVERED and request.request_id > self._all_until:
             return
         yield RequestRecord(
             request.request_id, *request.span, request.record_count, request.attempt, request.method,
-            self._builder.redact(request.url), request.key, request.body_length, answer.status, verdict.kind.value,
-            verdict.reason, round(answer.seconds, 6),
+            self._builder.redact(request.url), request.key, request.body_length, response.status, verdict.kind.value,
+            verdict.reason, round(response.seconds, 6),
         )  # fmt: skip
 
     def burst(
@@ -37,12 +37,12 @@ class RequestLog:
     ) -> Iterator[RequestRecord]:
         """The rows of a burst's successes, numbered from `first`, while within the first `LOGGED_REQUESTS`."""
         url = self._builder.redact(burst.url)
-        for number, (at, answer, seconds) in zip(range(first, self._all_until + 1), completions, strict=False):
+        for number, (at, response, seconds) in zip(range(first, self._all_until + 1), completions, strict=False):
             body = burst.record(at)
             key = burst.key(at, at + 1, body) if burst.key_header[0] else ""
             length = len(body) + len(burst.prefix) + len(burst.suffix)
             yield RequestRecord(
-                number, at, at + 1, 1, attempt, burst.method, url, key, length, answer.status, VerdictKind.DELIVERED.value, "",
+                number, at, at + 1, 1, attempt, burst.method, url, key, length, response.status, VerdictKind.DELIVERED.value, "",
                 round(seconds, 6),
             )  # fmt: skip
 

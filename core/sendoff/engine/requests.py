@@ -70,11 +70,11 @@ class RequestBuilder:
 
     def burst(self, block: Block, span: Span, sender: Sender) -> RequestBurst:
         """The requests for single records of a block, which stand side by side and carry their keys in a header, if any."""
-        to, around = self.destination, (b"", b"")
+        to, key_header = self.destination, (b"", b"")
         if self.key_location:
             quote = b'"' if to.idempotency.quoted else b""
-            around = (to.idempotency.name.encode() + b": " + quote, quote + b"\r\n")
+            key_header = (to.idempotency.name.encode() + b": " + quote, quote + b"\r\n")
         return RequestBurst(
-            to.method, to.url, self.headers, around, self.key, sender.prefix, sender.suffix, block, *span,
+            to.method, to.url, self.headers, key_header, self.key, sender.prefix, sender.suffix, block, *span,
             to.timeout, to.min_upload_rate, to.response.max_bytes,
         )  # fmt: skip

@@ -23,10 +23,10 @@ class OpenChunk:
     repeats: bool = False
 
     @classmethod
-    def of(cls, piece: Chunk, left: Spans, *, repeats: bool = False) -> OpenChunk:
+    def of(cls, chunk: Chunk, left: Spans, *, repeats: bool = False) -> OpenChunk:
         """A chunk with these records to send: one by one, or all in one request."""
-        requests = total(left) if piece.records_per_request == 1 else int(bool(left))
-        return cls(piece, deque(left), requests, repeats)
+        requests = total(left) if chunk.records_per_request == 1 else int(bool(left))
+        return cls(chunk, deque(left), requests, repeats)
 
     def take(self, most: int = 1) -> Spans:
         """The records of the next request; of a chunk of single records, up to `most` contiguous ones."""
