@@ -42,8 +42,8 @@ class RequestLog:
             key = burst.key(at, at + 1, body) if burst.key_header[0] else ""
             length = len(body) + len(burst.prefix) + len(burst.suffix)
             yield RequestRecord(
-                number, at, at + 1, 1, attempt, burst.method, url, key, length, response.status, VerdictKind.DELIVERED.value, "",
-                round(seconds, 6),
+                number, at, at + 1, 1, attempt, burst.method, url, key, length, response.status,
+                VerdictKind.DELIVERED.value, "", round(seconds, 6),
             )  # fmt: skip
 
     def captured(self, spans: Spans, verdict: Verdict) -> Iterator[CapturedResult]:
