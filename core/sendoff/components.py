@@ -1,8 +1,8 @@
 """Components: what a plugin offers, one abstract base per kind.
 
 A component is a class with a `name`, an `options` schema (Cerberus rules, each with
-``meta.help``), a docstring, and one or two methods. Its options arrive as attributes. The file is long as it has all
-eight kinds in it: what a plugin's author may write is read here from top to bottom.
+``meta.help``), a docstring, and one or two methods. Its options arrive as attributes. The file is long because
+it has all eight kinds in it, so that a plugin's author can read the whole contract from top to bottom.
 """
 
 from __future__ import annotations

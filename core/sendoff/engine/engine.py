@@ -10,7 +10,8 @@ Two rules make runs recoverable. Nothing is sent before the commit that plans it
 that settles a request also plans the requests that reuse its slot. So however the process ends, no record is
 lost, and at most `in_flight_window` requests are ever sent twice.
 
-This module decides what is sent next; `OutcomeHandler` decides what becomes of a response's records.
+This module decides what is sent next; `OutcomeHandler` decides what becomes of a response's records. The file is long
+because every method changes the same state, under the two rules above.
 """
 
 from __future__ import annotations

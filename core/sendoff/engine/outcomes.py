@@ -1,7 +1,7 @@
 """What becomes of a request's records when its response comes: delivered, retried, split, or failed.
 
 Every verdict updates the planner, the queue, the pending changes and the circuit breaker; what is sent next is
-decided in `engine`. The file is over 300 lines because the outcomes call one another: settling one part of a
+decided in `engine`. The file is long because the outcomes call one another: settling one part of a
 split request may send or split the next part, and any success or failure decides on the requests held back.
 """
 

@@ -1,4 +1,7 @@
-"""The ledger on SQLite: one connection that writes, one transaction for changes that belong together."""
+"""The ledger on SQLite: one connection that writes, one transaction for changes that belong together.
+
+The file is long because every transaction of a run is in it, from beginning to end, and must agree with the others.
+"""
 
 from __future__ import annotations
 

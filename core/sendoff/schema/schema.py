@@ -1,4 +1,7 @@
-"""The schema: pages of whatever the source has in, typed frames and reasons out."""
+"""The schema: pages of whatever the source has in, typed frames and reasons out.
+
+The file is long because a page goes through all its steps here, on columns, from renaming to the reasons for bad rows.
+"""
 
 from __future__ import annotations
 

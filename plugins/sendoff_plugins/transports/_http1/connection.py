@@ -1,4 +1,7 @@
-"""One connection of the `http1` transport: dialled, secured, written to and read from without ever blocking."""
+"""One connection of the `http1` transport: dialled, secured, written to and read from without ever blocking.
+
+The file is long because connecting, the TLS handshake, writing and reading share one socket and one state.
+"""
 
 from __future__ import annotations
 
