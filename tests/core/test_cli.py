@@ -81,7 +81,7 @@ def test_run_tells_machines_what_it_did(people: Sandbox, terminal: Terminal) -> 
 def test_run_tells_people_what_it_did_and_what_to_do_next(people: Sandbox, terminal: Terminal) -> None:
     shown = terminal("run", "people", code=1)
     assert "people: 1 not delivered" in shown
-    assert "400: refused because: email ~ ^bad  (first: people.csv:3)" in shown
+    assert "400: rejected because: email ~ ^bad  (first: people.csv:3)" in shown
     assert "failed 1 --csv > fix.csv" in shown
 
 
@@ -95,7 +95,7 @@ def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(
             "id": "2",
             "email": "bad@example.com",
             "age": "31",
-            "_reason": "400: refused because: email ~ ^bad",
+            "_reason": "400: rejected because: email ~ ^bad",
             "_status": "400",
             "_row": "people.csv:3",
         }
@@ -410,7 +410,7 @@ def test_duplicate_edit_and_delete(people: Sandbox, project: Project, terminal: 
 def test_plugins_are_listed_and_explained(terminal: Terminal) -> None:
     assert "failure_strategies  split" in terminal("plugins")
     shown = terminal("plugins", "batch")
-    assert "max_records  integer   250000   The most records in one request." in shown
+    assert "max_records  integer   250000   Maximum records in one request." in shown
     terminal("plugins", "nothing", code=2)
     assert {item["name"] for item in json.loads(terminal("plugins", "--json"))} >= {
         "csv",

@@ -65,7 +65,7 @@ def test_it_refuses_what_a_rule_says(rule: str, refused: Any, taken: Any) -> Non
     with Sandbox([rule]) as api:
         status, body, headers = post(api.url, refused)
         assert status == int(rule[:3])
-        assert body["detail"] == f"refused because: {rule.partition(' if ')[2]}"
+        assert body["detail"] == f"rejected because: {rule.partition(' if ')[2]}"
         assert headers["Content-Type"] == "application/problem+json"
         assert not api.records
         if taken is not None:
@@ -104,5 +104,5 @@ def test_it_cuts_connections_after_or_before_taking(outcome: str, taken: int) ->
     "text", ["", "400", "if always", "400 if", "4000 if always", "400 if first x", "burn if always", "400 if every 0"]
 )
 def test_what_is_no_rule_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="write for example"):
+    with pytest.raises(ValueError, match="use for example"):
         rules.parse(text)

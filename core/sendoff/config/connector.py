@@ -69,18 +69,18 @@ class Connector:
 
 
 def warnings(chosen: Connector) -> list[str]:
-    """What is allowed and may yet be a mistake: `sendoff check` tells it."""
+    """What is allowed but may be a mistake: `sendoff check` reports it."""
     to, found = chosen.destination, []
     if chosen.strategy.splits and not (to.atomic or to.idempotent):
         found.append(
-            "on_failure: split can apply a record twice, unless the API keeps nothing of a request it refuses "
-            "(say `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
+            "on_failure: split can apply a record twice, unless the API keeps nothing of a request it rejects "
+            "(set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
         )
     if not to.tls.verify:
-        found.append("destination.tls.verify: whoever answers is believed to be the API; give `tls.ca` instead")
+        found.append("destination.tls.verify: any server is accepted as the API; use `tls.ca` instead")
     if to.proxy is not None and to.egress == "public":
         found.append(
-            "destination.proxy: the proxy decides which addresses are reached; egress: public guards only the way to it"
+            "destination.proxy: the proxy decides which addresses are reached; egress: public restricts only the way to it"
         )
     return found
 
@@ -88,7 +88,7 @@ def warnings(chosen: Connector) -> list[str]:
 def load(
     file: Path, registry: Registry, *, home: Path, shown: str | None = None, min_egress: egress.Mode = "configured"
 ) -> Connector:
-    """Load a connector file; with `egress_at_least` ``public`` it cannot choose otherwise.
+    """Load a connector file; with `min_egress` ``public`` it cannot choose otherwise.
 
     Raises `ConfigError` with every mistake in it, each with file, line and column.
     """
@@ -192,7 +192,7 @@ def _fields(data: Any, document: Document) -> list[Field]:
         except InvalidRule as error:
             document.problems.append(document.problem(("schema", name, error.rule), str(error)))
         except cerberus.SchemaError as error:
-            document.problems.append(document.problem(("schema", name), f"not a rule of Cerberus: {error}"))
+            document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}"))
         except Exception as error:  # a regex that does not compile, a constraint of a type nobody thought of
             document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
     twice = [f for f in fields if [other.output_name for other in fields].count(f.output_name) > 1]

@@ -1,4 +1,4 @@
-"""When a schedule is due: cron expressions in a time zone, by rules that are written down.
+"""When a schedule is due: cron expressions in a time zone.
 
 What falls into the hour that is skipped in spring runs at its end; what falls into the hour that comes twice in
 autumn runs once, the first time. An expression with ``*`` in its hour follows the clock's real hours. These are the
@@ -19,11 +19,11 @@ _BACK = timedelta(days=400)
 def cron(text: str) -> str:
     """The expression, if it is one that is ever due; raises ValueError with a sentence."""
     if len(text.split()) != 5:
-        raise ValueError(f"{text!r} is no schedule; write minute, hour, day, month and weekday, like '0 7 * * *'")
+        raise ValueError(f"{text!r} is not a valid schedule; use minute, hour, day, month and weekday, like '0 7 * * *'")
     try:
         next(CronSim(text, datetime(2026, 1, 1)))  # noqa: DTZ001  # any moment does; only the expression is checked
     except CronSimError as error:
-        raise ValueError(f"{text!r} is no schedule: {error}") from None
+        raise ValueError(f"{text!r} is not a valid schedule: {error}") from None
     except StopIteration:
         raise ValueError(f"{text!r} is never due") from None
     return text
@@ -34,7 +34,7 @@ def zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{text!r} is no time zone; write one like Europe/Berlin, or UTC") from None
+        raise ValueError(f"{text!r} is not a valid time zone; use one like Europe/Berlin, or UTC") from None
 
 
 def next_due(expression: str, timezone: str, after: float) -> float:

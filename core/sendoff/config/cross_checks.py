@@ -1,4 +1,4 @@
-"""What is right by itself in a connector file, and not together with the rest."""
+"""Checks of what is valid by itself in a connector file, but not together with the rest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Complain = Callable[[Sequence[Any], str], None]
 
 
 def check(spelled: Any, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
-    """Tell what does not fit together. What is wrong by itself has been told, and is passed over here."""
+    """Report what does not fit together. What is wrong by itself has been reported already, and is skipped here."""
 
     def complain(path: Sequence[Any], sentence: str) -> None:
         document.problems.append(document.problem(path, sentence))
@@ -56,7 +56,7 @@ def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry
     if getattr(strategy, "splits", False) and most == 1:
         complain(
             ("on_failure",),
-            "there is nothing to split: every request carries one record; write `on_failure: fail`, or send in batches",
+            "there is nothing to split: every request carries one record; use `on_failure: fail`, or send in batches",
         )
 
 
@@ -67,7 +67,7 @@ def _check_keys(to: Mapping[str, Any], templates: Mapping[str, Any], complain: C
     if in_body and not has_key:
         complain(
             ("destination", "idempotency", "in"),
-            f"the body has no place for the key: write {shape.KEY} where it goes, in send.envelope or send.record",
+            f"the body has no place for the key: put {shape.KEY} where it goes, in send.envelope or send.record",
         )
     if has_key and not in_body:
         complain(("send",), f"{shape.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well")
@@ -78,7 +78,7 @@ def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
     if (needed := compression.missing(str(to.get("compress")))) is not None:
         complain(("destination", "compress"), needed)
     if tls.get("key") and not tls.get("cert"):
-        complain(("destination", "tls", "key"), "is of no use without `cert`")
+        complain(("destination", "tls", "key"), "has no effect without `cert`")
     for name in ("ca", "cert", "key"):
         if isinstance(tls.get(name), str) and not (home / tls[name]).is_file():
             complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")

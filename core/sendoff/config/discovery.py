@@ -29,7 +29,7 @@ def find(directory: Path) -> Found:
     digits, ``-`` and ``_``, and two files of one name.
     """
     if not directory.is_dir():
-        raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` makes one"))
+        raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` creates one"))
     found, problems = Found(), []
     for file in sorted((path for path in directory.rglob("*")), key=lambda path: str(path.relative_to(directory)).encode()):
         if file.is_dir():
@@ -56,7 +56,7 @@ def check_name(name: str) -> str | None:
     """What is wrong with a connector's name, in a sentence; None if nothing is."""
     if _NAME.fullmatch(name):
         return None
-    return f"{name!r} is no name for a connector; use lower-case letters, digits, - and _, at most 63"
+    return f"{name!r} is not a valid connector name; use lower-case letters, digits, - and _, at most 63"
 
 
 def _why_skipped(file: Path) -> str | None:

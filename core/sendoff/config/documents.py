@@ -1,4 +1,4 @@
-"""YAML documents that remember where everything stands.
+"""YAML documents that keep the position of every value.
 
 One composed tree gives both the data and the positions. Scalars follow the YAML 1.2 core schema
 (https://yaml.org/spec/1.2.2/#103-core-schema), as editors do: ``no`` is text, ``012`` is text,
@@ -84,7 +84,7 @@ def read(file: Path, shown: str | None = None) -> Document:
 def parse(raw: bytes, document: Document) -> Document:
     """Parse bytes into the document: data, positions and problems."""
     if len(raw) > MAX_BYTES:
-        document.problems.append(Problem(document.file, 0, 0, "", "is larger than 1 MiB, the most a connector file may be"))
+        document.problems.append(Problem(document.file, 0, 0, "", "is larger than 1 MiB, the maximum size of a connector file"))
         return document
     try:
         text = raw.decode("utf-8-sig")
@@ -108,11 +108,11 @@ def parse(raw: bytes, document: Document) -> Document:
 
 
 def _bounded(text: str, document: Document) -> bool:
-    """Whether the tree is shallow and without aliases; told from the event stream, before building it."""
+    """Whether the tree is shallow and without aliases; checked on the event stream, before building it."""
     depth = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            _complain(document, event, "aliases are not read here; write the value out")
+            _complain(document, event, "aliases are not supported; write the value out")
             return False
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -134,7 +134,7 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> Any:
     if isinstance(node, yaml.ScalarNode):
         build = _SCALARS.get(node.tag)
         if build is None:
-            _complain(document, node, f"the tag {node.tag!r} is not read here")
+            _complain(document, node, f"the tag {node.tag!r} is not supported")
             return None
         return build(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -143,13 +143,13 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> Any:
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-            _complain(document, key_node, "merge keys and complex keys are not read here; write plain keys")
+            _complain(document, key_node, "merge keys and complex keys are not supported; use plain keys")
             continue
         key = key_node.value
         place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if key in data:
             first = document._keys[(*path, key)][0]
-            problem = Problem(document.file, *place, dotted((*path, key)), f"is written twice; the first is in line {first}")
+            problem = Problem(document.file, *place, dotted((*path, key)), f"is duplicated; the first is in line {first}")
             document.problems.append(problem)
             continue
         document._keys[(*path, key)] = place

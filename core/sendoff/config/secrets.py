@@ -148,7 +148,7 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
             return "$"
         provider, name, default = match["from"] or "env", match["name"], match["default"]
         if name is None:
-            raise Unset(f"{match[0]} is not a reference; write ${{env:NAME}}, ${{file:PATH}} or $$ for a plain $")
+            raise Unset(f"{match[0]} is not a reference; use ${{env:NAME}}, ${{file:PATH}} or $$ for a plain $")
         found = _lookup(provider, name, home)
         if found is None:
             if default is None:
@@ -175,10 +175,10 @@ def _lookup(provider: str, name: str, home: Path) -> str | None:
             return (home / name).read_text("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError, ValueError):
             return None
-    raise Unset(f"{provider!r} is no source of values; write ${{env:NAME}} or ${{file:PATH}}")
+    raise Unset(f"{provider!r} is not a valid source of values; use ${{env:NAME}} or ${{file:PATH}}")
 
 
 def _missing(provider: str, name: str) -> str:
     if provider == "file":
         return f"the file {name} cannot be read"
-    return f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+    return f"the environment variable {name} is not set; set it, or use ${{{name}:-default}}"

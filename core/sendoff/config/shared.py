@@ -1,4 +1,4 @@
-"""Destinations that several connectors share: ``destinations.d/NAME.yaml``, taken up by ``destination: {like: NAME}``."""
+"""Destinations that several connectors share: ``destinations.d/NAME.yaml``, used by ``destination: {extends: NAME}``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DIRECTORY = "destinations.d"
 
 
 def with_shared_destination(data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets) -> Any:
-    """A connector's data, with what the destination it is like says where it says nothing itself.
+    """A connector's data, with the settings of the destination it extends where it has none of its own.
 
-    Mistakes in the shared file are told with its own name, line and column.
+    Mistakes in the shared file are reported with its own name, line and column.
     """
     own = data.get("destination") if isinstance(data, dict) else None
     if not isinstance(own, dict) or not isinstance(own.get("extends"), str):

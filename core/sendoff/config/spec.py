@@ -17,63 +17,63 @@ def _help(text: str, **rules: Any) -> dict[str, Any]:
 
 RETRY = {
     "max_attempts": _help("How often one request is tried while others get through.", type="integer", min=1, max=100, default=6),
-    "initial_backoff": _help("Seconds before the first retry, at most; doubled for each next.", type="number", min=0, default=0.5),
-    "max_backoff": _help("The most seconds between two tries.", type="number", min=0, default=60),
-    "max_retry_after": _help("The most seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
-    "max_elapsed": _help("Seconds of failing after which a request, or an API that is down, is given up.", type="number", min=0, default=900),
+    "initial_backoff": _help("Maximum seconds before the first retry; doubled for each next.", type="number", min=0, default=0.5),
+    "max_backoff": _help("Maximum seconds between two attempts.", type="number", min=0, default=60),
+    "max_retry_after": _help("Maximum seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
+    "max_elapsed": _help("Seconds of failing after which a request, or an API that is down, is abandoned.", type="number", min=0, default=900),
 }  # fmt: skip
 
 IDEMPOTENCY = {
     "enabled": _help("Whether requests carry a key.", type="boolean", default=True),
     "in": _help(
-        "Where it travels: a header, the query, or the body, where `$key` stands in `envelope` or `record`.",
+        "Where it travels: a header, the query, or the body, where `$key` appears in `envelope` or `record`.",
         type="string", allowed=["header", "query", "body"], default="header",
     ),
     "name": _help("The name of the header or parameter.", type="string", check_with="header_name", default="Idempotency-Key"),
     "form": _help("What it looks like: 32 hexadecimal digits, a UUID, or an integer of 18 digits.", type="string", allowed=["text", "uuid", "int64"], default="text"),
-    "quoted": _help("Whether a header's value stands in double quotes, as the IETF draft has it.", type="boolean", default=False),
+    "quoted": _help("Whether a header's value is in double quotes, per the IETF draft.", type="boolean", default=False),
 }  # fmt: skip
 
 RATE_LIMIT = {
-    "requests": _help("Requests at most, like `10/s` or `600/minute`.", type="string", check_with="rate", required=False),
-    "records": _help("Records at most, like `5000/s`.", type="string", check_with="rate", required=False),
-    "bytes": _help("Bytes of bodies at most, like `2MB/s`.", type="string", check_with="rate", required=False),
+    "requests": _help("Maximum requests, like `10/s` or `600/minute`.", type="string", check_with="rate", required=False),
+    "records": _help("Maximum records, like `5000/s`.", type="string", check_with="rate", required=False),
+    "bytes": _help("Maximum bytes of bodies, like `2MB/s`.", type="string", check_with="rate", required=False),
 }
 
 TLS = {
     "ca": _help("A file of certificates to trust instead of the usual ones.", type="string", required=False),
     "cert": _help("A client certificate, for mutual TLS.", type="string", required=False),
     "key": _help("Its key, if it is not in the same file.", type="string", required=False),
-    "verify": _help("Whether the API must prove who it is. `false` is told at every run.", type="boolean", default=True),
+    "verify": _help("Whether the API must prove who it is. `false` is warned of at every run.", type="boolean", default=True),
 }
 
 DESTINATION = {
     "extends": _help("A file in `destinations.d`, by name: what it says holds here too, unless said otherwise.", type="string", required=False),
     "url": _help(
-        "Where requests go: http or https, with a port if it is not the usual one. `{field}` stands for a record's own value, after the first segment of the path. With `extends`, what begins with / goes behind the shared URL.",
+        "Where requests go: http or https, with a port if it is not the usual one. `{field}` is replaced by a record's own value, after the first segment of the path. With `extends`, what begins with / goes behind the shared URL.",
         type="string", check_with="url",
     ),
     "method": _help("The method of every request.", type="string", allowed=list(METHODS), default="POST"),
     "headers": _help(
-        "Headers of every request, by name. `{field}` stands for a record's own value.",
+        "Headers of every request, by name. `{field}` is replaced by a record's own value.",
         type="dict",
         keysrules={"type": "string", "check_with": "header_name"},
         valuesrules={"type": "string", "check_with": "header_value"},
         check_with="headers",
         default={},
     ),
-    "auth": _help("How requests prove who sends them.", component="authenticators", required=False),
+    "auth": _help("How requests are authenticated.", component="authenticators", required=False),
     "concurrency": _help(
-        "How many requests may be under way at once; `auto` finds out what the API bears, up to 64.",
+        "How many requests may be in flight at once; `auto` finds out what the API can handle, up to 64.",
         type=["integer", "string"], check_with="concurrency", default=4,
     ),
     "timeout": _help(
-        "Seconds a whole attempt may take, to the last byte of the answer; a large body gets more.", type="number", min=0.001, max=86400, default=60
+        "Seconds a whole attempt may take, to the last byte of the response; a large body gets more.", type="number", min=0.001, max=86400, default=60
     ),
-    "min_upload_rate": _help("Bytes a second that a body may be sent at, at least: a body of that many gets one second more.", type="number", min=1, default=100_000),
-    "rate_limit": _help("How fast at most. A bare rate is of requests.", type="dict", schema=RATE_LIMIT, default={}),
-    "response": _help("How answers are read.", type="dict", schema=ANSWERS, default={}),
-    "atomic": _help("Whether a refused request has left nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
+    "min_upload_rate": _help("Minimum upload rate, in bytes a second: a body of that many gets one second more.", type="number", min=1, default=100_000),
+    "rate_limit": _help("Maximum rates. A bare rate is of requests.", type="dict", schema=RATE_LIMIT, default={}),
+    "response": _help("How responses are read.", type="dict", schema=ANSWERS, default={}),
+    "atomic": _help("Whether a rejected request leaves nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": _help("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
     "compress": _help("How bodies are compressed.", type="string", allowed=["none", "gzip", "zstd"], default="none"),
     "transport": _help("How requests travel. Default: `http1` one by one, `urllib3` in batches.", component="transports", required=False),
@@ -84,7 +84,7 @@ DESTINATION = {
         type="string", allowed=["configured", "public"], default="configured",
     ),
     "retry": _help("How transient failures are retried.", type="dict", schema=RETRY, default={}),
-    "idempotency": _help("The key by which the API can tell a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
+    "idempotency": _help("The idempotency key, by which the API recognises a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
 }  # fmt: skip
 
 ON_CHANGED = {
@@ -104,13 +104,13 @@ INCREMENTAL = {
     "initial_load": _help("What the first run does with the rows that are there: `send` them, or `skip` them, to begin with what comes later.", type="string", allowed=["send", "skip"]),
     "changed": _help("Whether a row whose key is known is sent again when it has changed. Default: ignore, unless `on_changed` is there.", type="string", allowed=["ignore", "resend"], required=False),
     "on_changed": _help("How a changed row is sent, if not like a new one.", type="dict", schema=ON_CHANGED, required=False),
-    "on_removed": _help("How a row is told that is no longer there. Without it, it is not.", type="dict", schema=ON_REMOVED, required=False),
+    "on_removed": _help("How the removal of a row is sent. Without it, removals are not sent.", type="dict", schema=ON_REMOVED, required=False),
 }  # fmt: skip
 
 SCHEDULE = {
     "cron": _help("When: minute, hour, day, month, weekday, like `0 7 * * *`.", type="string", check_with="cron"),
     "timezone": _help("In which time zone, like `Europe/Berlin`.", type="string", check_with="timezone"),
-    "missed": _help("What becomes of runs that fell into a time when nobody ran them: `run_once` makes up for all of them with one, `skip` waits for the next.", type="string", allowed=["run_once", "skip"], default="run_once"),
+    "missed": _help("What happens to missed runs: `run_once` makes up for all of them with one, `skip` waits for the next.", type="string", allowed=["run_once", "skip"], default="run_once"),
 }  # fmt: skip
 
 CONNECTOR: dict[str, Any] = {
@@ -129,7 +129,7 @@ CONNECTOR: dict[str, Any] = {
         allowed=["drop", "keep", "forbid"],
         required=False,
     ),
-    "validators": _help("What else refuses a record.", type="list", schema={"component": "validators"}, default=[]),
+    "validators": _help("Further checks that make a record invalid.", type="list", schema={"component": "validators"}, default=[]),
     "on_invalid": _help(
         "`skip` sends the good records; `stop` sends nothing if any record is invalid.",
         type="string",
@@ -138,11 +138,11 @@ CONNECTOR: dict[str, Any] = {
     ),
     "destination": _help("The API.", type="dict", schema=DESTINATION),
     "send": _help("How records become requests.", component="senders", default={"use": "batch"}),
-    "order_by": _help("A field whose equal values keep their order, while others travel side by side.", type="string", required=False),
-    "on_failure": _help("What to do with a refused request.", component="failure_strategies", default={"use": "fail"}),
+    "order_by": _help("A field whose equal values keep their order, while others are sent in parallel.", type="string", required=False),
+    "on_failure": _help("What to do with a rejected request.", component="failure_strategies", default={"use": "fail"}),
     "schedule": _help("When it runs: see `sendoff schedule` and `sendoff serve`.", type="dict", schema=SCHEDULE, required=False),
-    "watch": _help("Whether `sendoff serve` runs it as soon as a file of its source has landed.", type="boolean", default=False),
-    "notify": _help("Who is told how its runs went.", type="list", schema={"component": "notifiers"}, default=[]),
-    "deadline": _help("Seconds after which the run ends for now; the next one goes on.", type="number", min=0.001, required=False),
+    "watch": _help("Whether `sendoff serve` runs it as soon as a file of its source has arrived.", type="boolean", default=False),
+    "notify": _help("Who is notified of how its runs went.", type="list", schema={"component": "notifiers"}, default=[]),
+    "deadline": _help("Seconds after which the run ends for now; the next one resumes it.", type="number", min=0.001, required=False),
     "observers": _help("What else watches the run.", type="list", schema={"component": "observers"}, default=[]),
 }  # fmt: skip

@@ -38,7 +38,7 @@ class ConnectorValidator(explain.RecordValidator):
     def _validate_component(self, kind: str, field: Any, value: Any) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if not isinstance(value, dict):
-            self._error(field, f"is a word, or a mapping with `use:`; this is {value!r}")
+            self._error(field, f"must be a name, or a mapping with `use:`; this is {value!r}")
             return
         chosen = self.registry.find(kind, value["use"]) if isinstance(value.get("use"), str) else None
         rules = {"use": {"type": "string", "offered": kind}, **(chosen.options if chosen else {})}
@@ -88,9 +88,9 @@ class ConnectorValidator(explain.RecordValidator):
 
     def _check_with_concurrency(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and value != "auto":
-            self._error(field, f"is a number or `auto`, not {value!r}")
+            self._error(field, f"must be a number or `auto`, not {value!r}")
         elif isinstance(value, int) and not 1 <= value <= 1000:
-            self._error(field, "is a number from 1 to 1000, or `auto`")
+            self._error(field, "must be a number from 1 to 1000, or `auto`")
 
     def _check_with_row_text(self, field: Any, value: Any) -> None:
         if isinstance(value, str) and (value.count("{row}") != 1 or not value.strip().replace("{row}", "")):
@@ -98,7 +98,7 @@ class ConnectorValidator(explain.RecordValidator):
 
     def _check_with_bad_record(self, field: Any, value: Any) -> None:
         if isinstance(value, dict) and not {"header", "path", "text", "pointers"} & set(value):
-            self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number stands")
+            self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number appears")
 
     def _check_with_records(self, field: Any, value: Any) -> None:
         if not isinstance(value, dict):
@@ -106,7 +106,7 @@ class ConnectorValidator(explain.RecordValidator):
         if "index" in value and "id" in value:
             self._error(field, "has `index` or `id`, not both: results name records by number or by id")
         elif ("id" in value) != ("field" in value):
-            self._error(field, "`id` and `field` go together: where the id stands in a result, and in the record")
+            self._error(field, "`id` and `field` go together: where the id appears in a result, and in the record")
         elif not {"index", "id", "status", "delivered_when", "rejected_when"} & set(value):
             self._error(
                 field, "does not say how a result that is bad looks: give `status`, `delivered_when` or `rejected_when`"
@@ -157,7 +157,7 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
 def check_shared(data: Any, document: Document, registry: Registry) -> dict[str, Any]:
     """A destination that connectors share, with bare words spelt out; what it lacks they give."""
     if not isinstance(data, dict):
-        document.problems.append(document.problem((), "is not a mapping of what may stand under `destination`"))
+        document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
         return {}
     spelled: dict[str, Any] = expand_shorthand({"destination": data})["destination"]
     rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "extends"}

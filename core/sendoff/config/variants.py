@@ -1,4 +1,4 @@
-"""`incremental`: what a row is known by, and how those that changed or went away are told."""
+"""`incremental`: what a row is known by, and how changed and removed rows are sent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequ
 
 
 def without_body(removed: Mapping[str, Any]) -> bool:
-    """Whether the requests that tell of removed rows have no body."""
+    """Whether the requests for removed rows have no body."""
     usual = "none" if removed.get("method", "DELETE") in ("DELETE", "GET") else "key"
     return bool(removed.get("body", usual) == "none")
 

@@ -1,4 +1,4 @@
-"""What an answer means: the table, conditions and per-record results that a destination's owner may declare."""
+"""What a response means: the table, conditions and per-record results that a destination's owner may declare."""
 
 from sendoff.response.classifier import classify, plain
 from sendoff.response.outcome import Verdict, VerdictKind

@@ -1,7 +1,7 @@
-"""What an answer means for the records it answers.
+"""What a response means for the records of its request.
 
 What the destination's owner declared comes first: conditions, then the results of single records,
-then the table of statuses. What is not declared has safe defaults: a refusal is *definite* (400,
+then the table of statuses. What is not declared has safe defaults: a rejection is *definite* (400,
 422, 413) only where the API has said so itself; whatever may have been applied (a timeout, a 500) is
 retried as it was and never split; what cannot be read as declared stops the run with its records
 held. The statuses follow RFC 9110 §15 and, for 425 and 429, RFC 8470 and RFC 6585.
@@ -32,10 +32,10 @@ _ADVICE = {
     403: "the API does not allow these credentials to do this; check their permissions",
     404: "there is nothing at this URL; check destination.url",
     405: "this URL does not take this method; check destination.method",
-    406: "the API cannot answer in an accepted form",
+    406: "the API cannot respond in an accepted format",
     407: "a proxy asks for credentials",
     410: "what was at this URL is gone; check destination.url",
-    411: "the API asks for a length, which sendoff always sends; something stands between",
+    411: "the API asks for a length, which sendoff always sends; check for a proxy in between",
     415: "the API does not take this content type; check destination.headers",
 }
 
@@ -48,10 +48,10 @@ def classify(
     ids: Callable[[str], Sequence[Any]] = lambda field: (),
     repeated: bool = False,
 ) -> Verdict:
-    """The verdict on an answer to `count` records. Pure; policy and tables are all it knows.
+    """The verdict on a response to `count` records. Pure; policy and tables are all it knows.
 
     A 409 to a `repeated` request may mean that the first is still being worked on (the
-    Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a refusal.
+    Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a rejection.
     """
     if answer.status is None:
         kind = VerdictKind.STOP if answer.permanent else VerdictKind.RETRY
@@ -132,7 +132,7 @@ def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Se
                 return replace(verdict, retry_after=retry_after(read_.answer.headers or {})) if later else verdict
             except UnreadableResults as unreadable:
                 trouble = str(unreadable)
-        return _stop_unreadable(f"the answer does not say what became of each record: {trouble}", status)
+        return _stop_unreadable(f"the response does not say what happened to each record: {trouble}", status)
     return None
 
 
@@ -143,22 +143,24 @@ def _verify_success(read_: _Body, policy: Policy, verdict: Verdict) -> Verdict:
         return verdict  # the owner's table says so of a status that is no success, and needs no more
     if wanted is not None and not read_.content_type.startswith(wanted.lower()):
         return _stop_unreadable(
-            f"the answer's content type is {sanitize(read_.content_type) or 'missing'}, not {wanted}", status
+            f"the response's content type is {sanitize(read_.content_type) or 'missing'}, not {wanted}", status
         )
     if wanted is None and looks_like_html(read_.answer.body):
         return _stop_unreadable(
-            f"{describe(read_.answer)}: the answer is a page for people, perhaps a login form or a proxy's; "
-            "if this is how the API says yes, declare response.content_type",
+            f"{describe(read_.answer)}: the response is an HTML page, perhaps a login form or a proxy's; "
+            "if this is how the API reports success, declare response.content_type",
             status,
         )
     when = policy.delivered_when
     if when is not None:
         if when.path is not None and (trouble := read_.problem(policy)) is not None:
-            return _stop_unreadable(f"the answer cannot be read as response.delivered_when declares: {trouble}", status)
+            return _stop_unreadable(f"the response cannot be read as response.delivered_when declares: {trouble}", status)
         holds = when.holds(status, read_.body() if when.path else None, read_.raw)
         if holds is None:
             assert when.path is not None
-            return _stop_unreadable(f"the answer has nothing at {when.path.text}, where response.delivered_when looks", status)
+            return _stop_unreadable(
+                f"the response has nothing at {when.path.text}, where response.delivered_when looks", status
+            )
         if not holds:
             return Verdict(VerdictKind.REJECTED, describe(read_.answer), status)
     if policy.capture and not read_.answer.truncated and read_.body() is not MISSING:
@@ -168,7 +170,7 @@ def _verify_success(read_: _Body, policy: Policy, verdict: Verdict) -> Verdict:
 
 
 def _with_reason(read_: _Body, policy: Policy, verdict: Verdict, count: int) -> Verdict:
-    """A refusal with the reason from where it was declared to stand, and the culprits it names."""
+    """A rejection with its declared reason, and the bad records it names."""
     if policy.reason is not None and read_.body() is not MISSING:
         found = policy.reason.find(read_.body())
         if found is not MISSING:

@@ -73,7 +73,7 @@ def _detail(body: str) -> str:
 
 
 def _plain(body: str) -> str:
-    if re.match(r"\s*<", body):  # a page for people; its text would tell nothing
+    if re.match(r"\s*<", body):  # a page for people; its text is of no use
         title = re.search(r"<title>([^<]*)</title>", body, re.IGNORECASE)
         return title[1] if title else ""
     return body

@@ -16,7 +16,7 @@ class VerdictKind(Enum):
     REJECTED = "rejected"
     TOO_LARGE = "too_large"
     STOP = "stop"
-    #: Each record has a verdict of its own: see `Verdict.apart`.
+    #: Each record has a verdict of its own: see `Verdict.per_record`.
     PARTIAL = "partial"
 
 
@@ -24,7 +24,7 @@ class VerdictKind(Enum):
 class Verdict:
     """A verdict and its reason.
 
-    `wait` is the API's own wish; `maybe_applied`, that it may have acted all the same.
+    `retry_after` is the delay the API asked for; `maybe_applied`, that it may have applied the request all the same.
     """
 
     kind: VerdictKind
@@ -33,9 +33,9 @@ class Verdict:
     retry_after: float | None = None
     maybe_applied: bool = False
     #: The verdicts of single records, by their place in the request. Of a partial one those that
-    #: are not here are delivered; of a refusal those that are here are the culprits, and known.
+    #: are not here are delivered; of a rejection those that are here are the bad records.
     per_record: Mapping[int, Verdict] = field(default_factory=dict)
     #: What was to be kept of the answer, of each record by its place; -1 is the whole request.
     captured: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    #: It counts against nobody: these records were refused only for the company they kept.
+    #: Not attempted, because another record of the request failed.
     collateral: bool = False

@@ -1,4 +1,4 @@
-"""Reading the verdicts of single records out of one answer. Where anything does not add up, nothing is believed."""
+"""Reading the verdicts of single records out of one response. Where anything does not add up, nothing of it is used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UnreadableResults(Exception):
 def parse_results(
     body: Any, status: int, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]], table: Callable[[int], Verdict]
 ) -> Verdict:
-    """A partial verdict on `count` records; raises `Unreadable` if the results do not add up.
+    """A partial verdict on `count` records; raises `UnreadableResults` if the results do not add up.
 
     `ids` gives the records' values of a field; `table`, the verdict on a status.
     """
@@ -47,7 +47,7 @@ def parse_results(
     if len(seen) < count and results.unlisted != "delivered":
         if results.unlisted == "stop":
             raise UnreadableResults(f"it says nothing of {count - len(seen):,} of {count:,} records")
-        silent = Verdict(VerdictKind(results.unlisted), "the answer says nothing of this record", status)
+        silent = Verdict(VerdictKind(results.unlisted), "the response says nothing of this record", status)
         apart.update({place: silent for place in range(count) if place not in seen})
     return Verdict(VerdictKind.PARTIAL, status=status, per_record=apart, captured=captured)
 
@@ -115,4 +115,4 @@ def _verdict(results: PerRecordResults, item: Any, status: int, table: Callable[
 def _reason(results: PerRecordResults, item: Any, status: int) -> str:
     found = results.reason.find(item) if results.reason is not None else item
     text = extract_message(found) or ("" if found is MISSING or found is item else jsonlib.dumps(found))
-    return sanitize(f"{status}: {text}" if text else f"{status}: refused, without a reason")
+    return sanitize(f"{status}: {text}" if text else f"{status}: rejected, without a reason")

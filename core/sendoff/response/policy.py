@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the declarations reads best as a row
-"""A destination's policy: its table of statuses, its conditions, and where the verdicts of single records stand."""
+"""A destination's policy: its table of statuses, its conditions, and where to find the verdicts of single records."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ RECORDS = {
     "status": _help("In a result: its status, read by the table.", type="string", check_with="path"),
     "delivered_when": _help("A result that says delivered; any other says rejected.", type="dict", schema=WHEN),
     "rejected_when": _help("A result that says rejected.", type="dict", schema=WHEN),
-    "retry_when": _help("A result that says: this record again, later.", type="dict", schema=WHEN),
-    "not_attempted_when": _help("A result that says: nothing wrong with this record, but it was not taken.", type="dict", schema=WHEN),
+    "retry_when": _help("A result that says: retry this record later.", type="dict", schema=WHEN),
+    "not_attempted_when": _help("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN),
     "reason": _help("In a result: what is wrong.", type="string", check_with="path"),
 }  # fmt: skip
 
@@ -67,19 +67,19 @@ RULES: dict[str, Any] = {
         type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
     ),
     "content_type": _help("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
-    "stop_when": _help("The run is to stop.", type="dict", schema=WHEN),
+    "stop_when": _help("Stop the run.", type="dict", schema=WHEN),
     "too_large_when": _help("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN),
-    "retry_when": _help("To be tried again.", type="dict", schema=WHEN),
-    "rejected_when": _help("A refusal, whatever the status.", type="dict", schema=WHEN),
-    "delivered_when": _help("A 2xx delivers only when this holds; else it is a refusal.", type="dict", schema=WHEN),
-    "records": _help("Where each record's own verdict stands.", type="dict", schema=RECORDS, check_with="records"),
-    "bad_record": _help("Where a refusal names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
-    "reason": _help("Where a refusal says what is wrong.", type="string", check_with="path"),
+    "retry_when": _help("Retry the request.", type="dict", schema=WHEN),
+    "rejected_when": _help("A rejection, whatever the status.", type="dict", schema=WHEN),
+    "delivered_when": _help("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN),
+    "records": _help("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
+    "bad_record": _help("Where a rejection names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
+    "reason": _help("Where a rejection says what is wrong.", type="string", check_with="path"),
     "capture": _help(
-        "What to keep of an answer (or of each record's result), by name; `sendoff results` shows it.",
+        "What to keep of a response (or of each record's result), by name; `sendoff results` shows it.",
         type="dict", keysrules={"type": "string", "empty": False}, valuesrules={"type": "string", "check_with": "path"}, default={},
     ),
-    "max_bytes": _help("How much of an answer is read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
+    "max_bytes": _help("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
 }  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def statuses(text: str) -> list[tuple[int, int]]:
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?", part)
         if match is None or (match[3] and match[3] < match[2]):
-            raise ValueError(f"{part!r} is no status; write 404, 4xx or 500-599")
+            raise ValueError(f"{part!r} is not a valid status; use 404, 4xx or 500-599")
         if match[1]:
             found.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
         else:
@@ -103,7 +103,7 @@ def _within(ranges: Sequence[tuple[int, int]], status: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition on an answer, or on one record's result. All its parts must hold."""
+    """A condition on a response, or on one record's result. All its parts must hold."""
 
     status: Sequence[tuple[int, int]] = ()
     path: Path | None = None
@@ -119,7 +119,7 @@ class Condition:
         return cls(statuses(rules["status"]) if rules.get("status") else (), path, values, rules.get("text"))
 
     def holds(self, status: int, body: Any, raw: str) -> bool | None:
-        """Whether it holds; None where it cannot be told, as there is nothing at the path."""
+        """Whether it holds; None where it is unknown, as there is nothing at the path."""
         if self.status and not _within(self.status, status):
             return False
         if self.path is None:
@@ -177,7 +177,7 @@ class PerRecordResults:
 
 @dataclass(frozen=True, slots=True)
 class BadRecordLocator:
-    """Where a refusal names the bad record."""
+    """Where a rejection names the bad record."""
 
     header: str | None
     path: Path | None
@@ -227,7 +227,7 @@ class BadRecordLocator:
 
 @dataclass(frozen=True)
 class Policy:
-    """How a destination's answers are read. Without rules, as `judge` says."""
+    """How a destination's responses are read. Without rules, as `classify` does."""
 
     statuses: Sequence[tuple[int, int, VerdictKind]] = ()
     content_type: str | None = None

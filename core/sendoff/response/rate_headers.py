@@ -1,4 +1,4 @@
-"""What an API says about its pace: Retry-After, RateLimit, and the X-RateLimit headers."""
+"""What an API says about its rate limits: Retry-After, RateLimit, and the X-RateLimit headers."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _LOGGED = 1_000
 
 
 class Sandbox(LocalServer):
-    """A local API that behaves as told by `rules` (see `sendoff.sandbox.rules`).
+    """A local API that behaves as `rules` say (see `sendoff.sandbox.rules`).
 
     Any path takes records; a path's records are listed by ``GET /_records/PATH``, the counts by
     ``GET /_counts``. A request whose Idempotency-Key came before is answered as the first time and
@@ -86,7 +86,7 @@ class Sandbox(LocalServer):
                     self._receive(path, records, key, digest)
                     return self._counted(Reply(cut=True), "cut")
                 elif rule.outcome == "no":
-                    return self._counted(_json(200, {"ok": False, "error": f"refused because: {rule.condition}"}, delay))
+                    return self._counted(_json(200, {"ok": False, "error": f"rejected because: {rule.condition}"}, delay))
                 elif rule.outcome == "drop":
                     return self._counted(Reply(cut=True), "drop")
                 else:
@@ -105,7 +105,7 @@ class Sandbox(LocalServer):
         results = []
         for record in records:
             if rule.applies(request, [record], 0):
-                results.append({"status": 400, "error": f"refused because: {rule.condition}"})
+                results.append({"status": 400, "error": f"rejected because: {rule.condition}"})
             else:
                 taken.append(record)
                 results.append({"status": 201, "id": f"{path.strip('/')}-{len(taken)}"})
@@ -152,7 +152,7 @@ def _json(status: int, body: Any, delay: float = 0.0) -> Reply:
 
 def _refusal(rule: Rule, delay: float) -> Reply:
     status = int(rule.outcome)
-    body = {"status": status, "detail": f"refused because: {rule.condition}"}
+    body = {"status": status, "detail": f"rejected because: {rule.condition}"}
     headers = {"Content-Type": "application/problem+json"}
     if rule.seconds:
         headers["Retry-After"] = f"{rule.seconds:g}"

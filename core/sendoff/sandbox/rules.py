@@ -1,8 +1,8 @@
-"""How the sandbox is told to misbehave: ``[PATH] OUTCOME if CONDITION``.
+"""How the sandbox should misbehave: ``[PATH] OUTCOME if CONDITION``.
 
 The outcome is a status (``400``), ``slow SECONDS``, ``cut`` (the connection, after the records were
-taken), ``drop`` (the connection, before), ``no`` (a 200 whose body says ``{"ok": false}``) or ``each`` (a
-200 with a status for each record; those that meet the condition are refused). The condition is one of::
+stored), ``drop`` (the connection, before), ``no`` (a 200 whose body says ``{"ok": false}``) or ``each`` (a
+200 with a status for each record; those that meet the condition are rejected). The condition is one of::
 
     FIELD = VALUE    FIELD ~ REGEX    FIELD < NUMBER    FIELD > NUMBER      any record of the request
     records > N      bytes > N        header NAME != VALUE                  the request
@@ -35,7 +35,7 @@ _Test = Callable[[Received, Sequence[Any], int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When a request is answered how."""
+    """When a request gets which response."""
 
     path: str
     outcome: str
@@ -48,7 +48,7 @@ def parse(text: str) -> Rule:
     """A rule from its text; raises ValueError with a sentence for one that is none."""
     match = _RULE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no rule; write for example '400 if email ~ @invalid'")
+        raise ValueError(f"{text!r} is not a valid rule; use for example '400 if email ~ @invalid'")
     condition = match["condition"].strip()
     return Rule(match["path"] or "/", match["outcome"], float(match["seconds"] or 0), condition, _test(condition))
 
@@ -70,7 +70,7 @@ def _test(condition: str) -> _Test:
             return lambda request, records, met: request.headers.get(name.lower(), "") != " ".join(value)
     compared = re.fullmatch(r"(\S+)\s*([=~<>])\s*(.*)", condition)
     if compared is None:
-        raise ValueError(f"{condition!r} is no condition; write for example 'email ~ @invalid', 'first 2' or 'always'")
+        raise ValueError(f"{condition!r} is not a valid condition; use for example 'email ~ @invalid', 'first 2' or 'always'")
     field, holds = compared[1], _comparison(compared[2], compared[3])
     return lambda request, records, met: any(isinstance(r, dict) and holds(r.get(field)) for r in records)
 

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on 127.0.0.1, whose answers are a function of the request."""
+"""A small HTTP/1.1 server on 127.0.0.1, whose responses are a function of the request."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
                 line.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -119,4 +119,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  # so http.server spells them
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The server's owner tells what it wants told."""
+        """Silence BaseHTTPRequestHandler's access log."""

@@ -1,7 +1,7 @@
 """Rules as column expressions that find suspects.
 
 An expression is true for a row that is certainly good. A row for which it is not is a suspect:
-Cerberus judges it, and may acquit. So an expression may be too strict, but never too lax, and a
+Cerberus checks it, and may accept it. So an expression may be too strict, but never too lax, and a
 rule for which no safe expression is known is left to Cerberus for every row.
 """
 

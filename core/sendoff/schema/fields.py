@@ -20,23 +20,23 @@ RULES: dict[str, Any] = {
     "type": _help("What the field holds.", type="string", allowed=list(TYPES)),
     "nullable": _help("Whether it may be null. An empty cell is null. Default false.", type="boolean"),
     "required": _help("Whether the source must have it. Without it, a null is left out. Default true.", type="boolean"),
-    "default": _help("What stands in for a null that is not allowed, or for a missing column.", nullable=True),
+    "default": _help("The value in place of a null that is not allowed, or of a missing column.", nullable=True),
     "allowed": _help("The values it may have.", type="list"),
     "forbidden": _help("The values it may not have.", type="list"),
-    "min": _help("The least value.", type=["number", "string"]),
-    "max": _help("The greatest value.", type=["number", "string"]),
-    "minlength": _help("The least length.", type="integer", min=0),
-    "maxlength": _help("The greatest length.", type="integer", min=0),
+    "min": _help("Minimum value.", type=["number", "string"]),
+    "max": _help("Maximum value.", type=["number", "string"]),
+    "minlength": _help("Minimum length.", type="integer", min=0),
+    "maxlength": _help("Maximum length.", type="integer", min=0),
     "regex": _help("What its text must match, from the start to the end.", type="string"),
     "empty": _help("Whether it may be of length zero. Default true.", type="boolean"),
     "rename": _help("The name the API knows it by.", type="string", empty=False),
-    "format": _help("How a date, datetime or time is written, in strptime's letters.", type="string", empty=False),
+    "format": _help("How a date, datetime or time is written, in strptime format codes.", type="string", empty=False),
     "as": _help(
         "How it is written in JSON: a number as `text`, a date or datetime as `epoch` (seconds since 1970) or `epoch_ms`.",
         type="string",
         allowed=["text", "epoch", "epoch_ms"],
     ),
-    "meta": _help("Anything; sendoff does not look at it.", type="dict"),
+    "meta": _help("Anything; sendoff ignores it.", type="dict"),
     **{
         name: _help("A rule of Cerberus; checked row by row.")
         for name in [
@@ -57,7 +57,7 @@ RULES: dict[str, Any] = {
     },
 }
 
-#: Rules that are sendoff's to carry out, not Cerberus's.
+#: Rules that sendoff applies itself, not Cerberus.
 _OURS = frozenset({"rename", "as", "format", "default", "required", "meta"})
 
 #: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
@@ -91,7 +91,7 @@ class Field:
 
 
 def declare(name: str, rules: Mapping[str, Any]) -> Field:
-    """A field from its rules; raises `Misdeclared` for a constraint that is not of the field's type."""
+    """A field from its rules; raises `InvalidRule` for a constraint that is not of the field's type."""
     type_ = TYPES[rules["type"]] if "type" in rules else None
     format_ = rules.get("format")
     if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):

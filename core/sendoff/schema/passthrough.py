@@ -1,4 +1,4 @@
-"""JSON lines that are certainly good, told by one regular expression for all the fields of a schema.
+"""JSON lines that are certainly valid, recognised by one regular expression for all the fields of a schema.
 
 Most records break no rule and need no change. A line that this expression knows is an object of just the given keys,
 in their order, each with a value that its field takes and that is written as it stands: it can be sent as it is. The

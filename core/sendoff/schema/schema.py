@@ -84,7 +84,7 @@ class Schema:
         if self.unknown == "forbid" and self.extra(columns):  # noqa: S610  # the schema's own `extra`; there is no Django here
             raise SourceError(
                 f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "  # noqa: S610  # the schema's own `extra`; there is no Django here
-                "declare it in the schema, or write `unknown: drop`"
+                "declare it in the schema, or use `unknown: drop`"
             )
 
     def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
@@ -176,7 +176,7 @@ class Schema:
         return column.alias(f"v{at}")
 
     def _failing_mask(self, at: int, f: Field) -> pl.Expr:
-        """The rows that a field's rules may refuse."""
+        """The rows that a field's rules may find invalid."""
         value, null = pl.col(f"v{at}"), pl.col(f"c{at}").is_null()
         suspects = value.is_null() & ~null
         if not f.nullable and not f.optional and f.default is None:
@@ -186,7 +186,7 @@ class Schema:
         return suspects.alias(str(at))
 
     def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
-        """Why a cell is refused; None if Cerberus acquits it. Remembered, as faults repeat."""
+        """Why a cell is invalid; None if Cerberus accepts it. Cached, as errors repeat."""
         key = (f.name, isinstance(cell, str), repr(cell))
         if key not in self._reasons:
             if len(self._reasons) >= _REMEMBERED:

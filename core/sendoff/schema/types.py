@@ -1,12 +1,12 @@
 """The types a field may have: what they look like as text, in Python, and in a column.
 
 The grammar of text is strict on purpose. What `int` and `float` let through (``1_000``, ``nan``,
-Arabic digits, blanks around) is how wrong numbers reach an API unseen.
+Arabic digits, spaces around) is how wrong numbers reach an API unseen.
 
 ============  ==========================================================
 type          text
 ============  ==========================================================
-string        anything, as it stands
+string        anything, unchanged
 integer       ``-?(0|[1-9][0-9]*)`` within 64 bits
 float         a JSON number (RFC 8259 §6), finite as a double
 number        a JSON number, sent with the digits it has

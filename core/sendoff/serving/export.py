@@ -46,7 +46,7 @@ def cron(chosen: Connector, home: Path, program: str) -> dict[str, str]:
     zone = chosen.schedule.timezone
     return {
         f"sendoff-{chosen.name}.cron": (
-            f"# cronie knows CRON_TZ; with another cron the machine's time zone must be {zone}.\n"
+            f"# cronie supports CRON_TZ; with another cron the machine's time zone must be {zone}.\n"
             f"CRON_TZ={zone}\n{chosen.schedule.cron} {command}\n"
         )
     }
@@ -67,7 +67,7 @@ def k8s(chosen: Connector, home: Path, program: str) -> dict[str, str]:
             + deadline
             + "  jobTemplate:\n    spec:\n      backoffLimit: 0\n      template:\n        spec:\n"
             "          restartPolicy: Never\n          containers:\n            - name: sendoff\n"
-            "              image: IMAGE  # one with sendoff in it\n"
+            "              image: IMAGE  # one with sendoff installed\n"
             f"              command: [sendoff, run, {chosen.name}, --quiet]\n"
             "              workingDir: /project\n"
             "              volumeMounts: [{name: project, mountPath: /project}]\n"
@@ -84,7 +84,7 @@ def github(chosen: Connector, home: Path, program: str) -> dict[str, str]:
         f"sendoff-{chosen.name}.yml": (
             f"name: sendoff {chosen.name}\non:\n  schedule:\n"
             f"    # {chosen.schedule.cron} in {chosen.schedule.timezone}, in UTC as the clock stands today:\n"
-            "    # GitHub knows no other zone, so this is an hour off after the next change of the clock.\n"
+            "    # GitHub supports no other zone, so this is an hour off after the next change of the clock.\n"
             f"    - cron: {json.dumps(in_utc(chosen.schedule.cron, chosen.schedule.timezone))}\n"
             "  workflow_dispatch:\nconcurrency: {group: sendoff-" + chosen.name + ", cancel-in-progress: false}\n"
             "jobs:\n  deliver:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n"

@@ -1,4 +1,4 @@
-"""The door partners post to: who may, how much, and the answer once it is kept.
+"""The inbound webhook that partners post to: authorisation, size limits, and the response once a post is stored.
 
 ``POST /inbox/NAME`` with ``Authorization: Bearer TOKEN`` and a body of JSON (an object or an array of them), JSON Lines or
 CSV. 202 says that it is kept, durably. A post with an ``Idempotency-Key`` (or ``webhook-id``) that came before is answered

@@ -1,4 +1,4 @@
-"""The server: looks once a second what is due, runs it, and keeps a door open for posts."""
+"""The server: checks once a second what is due, and runs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Server:
 
     `runner` makes a runner for one run; `say` is told what happens, a line at a time. Connector files are read again when a
     run begins, so a change counts from the next run on; a new schedule or watch needs the server to be started again.
-    Raises `ConfigError` for connectors that are not right.
+    Raises `ConfigError` for connectors that are not valid.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Server:
         for chosen in self.connectors.values():
             if chosen.watch and not _change_token(chosen.source):
                 raise ConfigError(
-                    f"{chosen.file}: watch: nobody can tell when something lands in {chosen.source.name}; give it a schedule"
+                    f"{chosen.file}: watch: the source {chosen.source.name} cannot detect new data; use a schedule"
                 )
         self._state = first.state
         self._debouncers = {name: Debouncer() for name, chosen in self.connectors.items() if chosen.watch}
@@ -87,16 +87,16 @@ class Server:
             finally:
                 ledger.close()
             if found.run:
-                self._begin(name, "due" if found.why == "on time" else "missed, and made up for")
+                self._begin(name, "due" if found.why == "on time" else "missed, and run now")
             else:
-                self._say(f"{name}: was due while nobody looked, and is skipped")
+                self._say(f"{name}: was due while the server was down, and is skipped")
         for name, landing in self._debouncers.items():
             if name in self._under_way:
                 continue
             if landing.settled(self._files_settled(name), now):
-                self._begin(name, "something has landed")
+                self._begin(name, "something has arrived")
             elif name in self._again and self._again[name][0] <= now:
-                self._begin(name, "goes on where it stopped")
+                self._begin(name, "resumes where it stopped")
 
     def _files_settled(self, name: str) -> Any:
         try:
@@ -107,7 +107,7 @@ class Server:
     def _begin(self, name: str, why: str) -> None:
         with self._lock:
             if name in self._under_way:
-                self._say(f"{name}: {why}, and still running; it is not started twice")
+                self._say(f"{name}: {why}, and still running; it is not started again")
                 return
             self._under_way[name] = self._runner()
         self._say(f"{name}: {why}")
@@ -142,7 +142,7 @@ class Server:
         while not self._stopped.is_set():
             try:
                 self.tick()
-            except SendoffError as error:  # a plugin or a ledger that cannot be read now may be mended while it serves
+            except SendoffError as error:  # a plugin or a ledger that cannot be read now may be fixed while it serves
                 self._say(str(error))
             self._stopped.wait(every)
         self.close()

@@ -32,7 +32,7 @@ class OAuth2(Authenticator):
         "token_url": {"type": "string", "check_with": check_url, "meta": {"help": "Where tokens are given."}},
         "client_id": {"type": "string", "meta": {"help": "The client's name."}},
         "client_secret": {"type": "string", "meta": {"help": "The client's secret.", "secret": True}},
-        "scope": {"type": "string", "required": False, "meta": {"help": "What the token is for, with blanks between."}},
+        "scope": {"type": "string", "required": False, "meta": {"help": "What the token is for, separated by spaces."}},
         "audience": {"type": "string", "required": False, "meta": {"help": "Whom the token is for, where the server asks."}},
         "credentials_in": {
             "type": "string", "allowed": ["header", "body"], "default": "header",
@@ -95,7 +95,7 @@ class OAuth2(Authenticator):
             told = {}
         token = told.get("access_token")
         if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            why = told.get("error_description") or told.get("error") or "the answer holds no access_token"
+            why = told.get("error_description") or told.get("error") or "the response has no access_token"
             raise AuthError(f"oauth2: no token from {self.token_url}: {answer.status}: {why}", permanent=answer.status < 500)
         if str(told.get("token_type", "bearer")).lower() != "bearer":
             raise AuthError(f"oauth2: {self.token_url} gives tokens of type {told['token_type']}; sendoff uses bearer tokens")

@@ -14,7 +14,7 @@ from sendoff import Authenticator, AuthError, Request, hookimpl
 
 
 class StandardWebhooks(Authenticator):
-    """Sign every request with HMAC-SHA256, as https://www.standardwebhooks.com has it.
+    """Sign every request with HMAC-SHA256, per https://www.standardwebhooks.com.
 
     ``webhook-id`` is the idempotency key, so that a repeat is known as one. The body is signed as it
     travels: compressed, if `compress` says so.

@@ -1,1 +1,1 @@
-"""What to do with a refused request."""
+"""What to do with a rejected request."""

@@ -1,10 +1,10 @@
-"""A refused request fails as a whole."""
+"""A rejected request fails as a whole."""
 
 from sendoff import Decision, Fail, FailureStrategy, Refusal, hookimpl
 
 
 class FailAll(FailureStrategy):
-    """Mark every record of a refused request failed, with the API's reason."""
+    """Mark every record of a rejected request failed, with the API's reason."""
 
     name = "fail"
 

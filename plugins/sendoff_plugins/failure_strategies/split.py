@@ -1,4 +1,4 @@
-"""A refused request is sent again in parts, until each bad record stands alone."""
+"""A rejected request is sent again in parts, until each bad record is alone."""
 
 import itertools
 
@@ -6,7 +6,7 @@ from sendoff import Decision, Fail, FailureStrategy, Refusal, Span, Split, hooki
 
 
 class SplitUp(FailureStrategy):
-    """Send a refused request again in smaller and smaller parts, until each bad record stands alone."""
+    """Send a rejected request again in smaller and smaller parts, until each bad record is alone."""
 
     name = "split"
     splits = True
@@ -18,11 +18,11 @@ class SplitUp(FailureStrategy):
         },
         "max_requests": {
             "type": "integer", "min": 2, "nullable": True, "default": None,
-            "meta": {"help": "Requests it may cost in a run. Default: 2,000, and 40 for every 1,000 records."},
+            "meta": {"help": "Maximum requests it may cost in a run. Default: 2,000, and 40 for every 1,000 records."},
         },
         "max_failed_ratio": {
             "type": "number", "min": 0, "max": 1, "default": 0.5,
-            "meta": {"help": "The share of records refused, of 200 or more, above which the run stops."},
+            "meta": {"help": "The share of records rejected, of 200 or more, above which the run stops."},
         },
     }  # fmt: skip
 

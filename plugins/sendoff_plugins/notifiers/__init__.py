@@ -1,1 +1,1 @@
-"""Notifiers: who is told how runs went."""
+"""Notifiers: who is notified of how runs went."""

@@ -1,4 +1,4 @@
-"""Telling a program."""
+"""Notifications by running a program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sendoff import Notification, Notifier, SendoffError, hookimpl, jsonlib
 
 
 class Command(Notifier):
-    """Run a program with the notice as a line of JSON on its standard input: event, connector, sentence and runs."""
+    """Run a program with the notification as a line of JSON on its standard input: event, connector, sentence and runs."""
 
     name = "command"
     privileged = "runs programs"

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""Telling people by e-mail."""
+"""Notifications by e-mail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORD = {"type": "string", "required": False}
 
 
 class Email(Notifier):
-    """Send the notice as an e-mail, through a mail server that takes it."""
+    """Send the notification as an e-mail, through a mail server that takes it."""
 
     name = "email"
     privileged = "connects to mail servers"
@@ -62,7 +62,7 @@ class Email(Notifier):
         message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain="sendoff.invalid")
         runs = [
             f"run {run.get('run', run.get('id'))}: {run['state']}, {run['delivered']:,} of {run['read']:,} delivered, "
-            f"{run['rejected']:,} rejected, {run['invalid']:,} invalid, {run['pending']:,} to go"
+            f"{run['rejected']:,} rejected, {run['invalid']:,} invalid, {run['pending']:,} pending"
             for run in notification.runs
         ]
         lines = [notification.sentence, "", *runs]

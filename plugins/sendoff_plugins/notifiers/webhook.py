@@ -1,4 +1,4 @@
-"""Telling a web hook."""
+"""Notifications by webhook."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sendoff.transport.urls import check_url
 
 
 class Webhook(Notifier):
-    """POST the notice as JSON: `text` in one line, which chats show, and `event`, `connector` and `runs`."""
+    """POST the notification as JSON: `text` in one line, which chats show, and `event`, `connector` and `runs`."""
 
     name = "webhook"
     options = {
         **Notifier.options,
-        "url": {"type": "string", "check_with": check_url, "meta": {"help": "Where it is told.", "secret": True}},
+        "url": {"type": "string", "check_with": check_url, "meta": {"help": "Where notifications are sent.", "secret": True}},
         "headers": {
             "type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}, "default": {},
             "meta": {"help": "Headers of the request."},

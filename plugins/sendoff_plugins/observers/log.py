@@ -10,12 +10,12 @@ _log = logging.getLogger("sendoff")
 
 
 class Log(Observer):
-    """Log what happens under the name `sendoff`; where it goes is the host's to say."""
+    """Log what happens under the name `sendoff`; where it goes is left to the application."""
 
     name = "log"
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
-        _log.info("%s: run %d %s", connector, run, "goes on" if facts.get("resumed") else "begins")
+        _log.info("%s: run %d %s", connector, run, "is resumed" if facts.get("resumed") else "begins")
 
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
         told = ", ".join(f"{key} {value}" for key, value in facts.items())

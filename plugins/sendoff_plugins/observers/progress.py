@@ -21,7 +21,7 @@ class Progress(Observer):
         self._live = sys.stderr.isatty()
         self._rates: list[tuple[float, int]] = []
         if facts.get("resumed"):
-            self._line(f"{connector}: goes on with run {run}, {facts['delivered']:,} delivered before")
+            self._line(f"{connector}: resuming run {run}, {facts['delivered']:,} delivered before")
 
     def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
         now = time.monotonic()

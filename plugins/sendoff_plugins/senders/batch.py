@@ -17,7 +17,7 @@ class Batch(Sender):
         "max_bytes": MAX_BYTES,
         "envelope": {
             "nullable": True, "default": None, "check_with": check_envelope,
-            "meta": {"help": "What surrounds the array, which stands where `$records` does: `{rows: $records, source: crm}`."},
+            "meta": {"help": "The body template; the array goes where `$records` appears: `{rows: $records, source: crm}`."},
         },
         "record": RECORD,
         "omit_null": OMIT_NULL,

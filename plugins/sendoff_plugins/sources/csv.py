@@ -1,4 +1,4 @@
-"""CSV, as RFC 4180 has it, and strictly.
+"""CSV, strictly per RFC 4180.
 
 A chunk of whole records is read by polars in one go if every record has as many cells as the
 header. What tells that is a copy of the chunk with its quoted parts cut out: there every line is a

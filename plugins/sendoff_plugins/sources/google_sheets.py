@@ -29,11 +29,11 @@ ROWS = 20_000
 
 def _check_spreadsheet(field: str, value: Any, error: Any) -> None:
     if isinstance(value, str) and not _ID.search(value):
-        error(field, f"{value!r} is no spreadsheet; paste its address from the browser")
+        error(field, f"{value!r} is not a valid spreadsheet; paste its address from the browser")
 
 
 class GoogleSheets(Source):
-    """Read a Google Sheet. The first row names the columns, which may stand in any order; an empty cell is a null.
+    """Read a Google Sheet. The first row names the columns, which may be in any order; an empty cell is a null.
 
     Without credentials the sheet must be readable by everyone who has the link. With them it is shared with the service
     account's e-mail address; `ambient` takes the account of the machine. Numbers are numbers; dates are text as shown.
@@ -71,7 +71,7 @@ class GoogleSheets(Source):
         return match[1] if match else "0"
 
     def _shared(self) -> Iterator[Page]:
-        """A sheet that everyone with the link may read, or that was published, as CSV."""
+        """A sheet that is public by link, or that was published, as CSV."""
         if self.range is not None:
             raise SourceError("google_sheets: a range needs credentials; a sheet shared by link is read as a whole")
         published = "/spreadsheets/d/e/" in self.spreadsheet
@@ -212,7 +212,7 @@ def _answer(web: HttpClient, url: str, account: _Account) -> Any:
             hint = {403: "; is the sheet shared with the service account's e-mail address?", 404: "; is the address right?"}
             raise SourceError(f"google_sheets: {error}{hint.get(error.status, '')}") from None
         except ValueError:
-            raise SourceError("google_sheets: the answer is no JSON") from None
+            raise SourceError("google_sheets: the response is not JSON") from None
     raise AssertionError("the second answer is final")
 
 
@@ -220,7 +220,7 @@ def _corners(cells: str) -> tuple[str, int, str, int | None]:
     """The corners of a range in A1 notation: left, top, right, bottom."""
     match = re.fullmatch(r"([A-Z]{0,3})([0-9]*)(?::([A-Z]{0,3})([0-9]*))?", cells.replace("$", ""))
     if match is None:
-        raise SourceError(f"google_sheets: {cells!r} is no range; write for example Signups!A:F")
+        raise SourceError(f"google_sheets: {cells!r} is not a valid range; use for example Signups!A:F")
     left, top, right, bottom = match.groups()
     return (
         left or "A",

@@ -36,21 +36,21 @@ PAGING = {
     "first": {**_COUNT, "meta": {"help": "The first page's number. Default: 1."}},
     "size": {**_COUNT, "min": 1, "meta": {"help": "How many records a page has at most; for `offset`, how many it asks for."}},
     "size_parameter": {**_WORD, "meta": {"help": "The parameter that says how many, like limit."}},
-    "next": {**_PATH, "meta": {"help": "For `cursor`: where in a page the next one's cursor, or its whole URL, stands."}},
+    "next": {**_PATH, "meta": {"help": "For `cursor`: where in a page the next one's cursor, or its whole URL, is."}},
 }  # fmt: skip
 
 
 class Http(Source):
-    """Read records from a JSON API with GET, page by page. Answers that ask for patience are given it."""
+    """Read records from a JSON API with GET, page by page. Rate-limited and failed requests are retried."""
 
     name = "http"
     options = {
         "url": {"type": "string", "check_with": check_url, "meta": {"help": "Where the records are."}},
         "headers": {"type": "dict", "keysrules": {"type": "string"}, "valuesrules": {"type": "string"}, "default": {}, "meta": {"help": "Headers of every request; a credential goes here."}},
-        "records": {"type": "string", "check_with": _check_path, "default": "$", "meta": {"help": "Where in an answer the list of records is, like `$.data`."}},
-        "paging": {"type": "dict", "schema": PAGING, "required": False, "meta": {"help": "How there is more: `by` page, offset, cursor or link. Default: one answer is all."}},
-        "timeout": {"type": "number", "min": 1, "default": 60, "meta": {"help": "Seconds one answer may take."}},
-        "most_pages": {"type": "integer", "min": 1, "default": 100_000, "meta": {"help": "After so many pages something is wrong, and nothing is sent."}},
+        "records": {"type": "string", "check_with": _check_path, "default": "$", "meta": {"help": "Where in a response the list of records is, like `$.data`."}},
+        "paging": {"type": "dict", "schema": PAGING, "required": False, "meta": {"help": "How there is more: `by` page, offset, cursor or link. Default: one response is all."}},
+        "timeout": {"type": "number", "min": 1, "default": 60, "meta": {"help": "Seconds one response may take."}},
+        "most_pages": {"type": "integer", "min": 1, "default": 100_000, "meta": {"help": "Maximum pages; with more, something is wrong and nothing is sent."}},
     }  # fmt: skip
     url: str
     headers: dict[str, str]
@@ -95,7 +95,7 @@ class Http(Source):
             except ErrorResponse as error:
                 raise SourceError(str(error)) from None
             except ValueError as error:
-                raise SourceError(f"{_shown(url)}: the answer is no JSON: {error}") from None
+                raise SourceError(f"{_shown(url)}: the response is not JSON: {error}") from None
             yield answer, url
             found = jsonpath.parse(self.records).find(answer)
             count = len(found) if isinstance(found, list) else 0

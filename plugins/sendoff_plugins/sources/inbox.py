@@ -33,8 +33,8 @@ class Inbox(InboxSource):
     name = "inbox"
     options = {
         "token": {"type": "string", "minlength": 16, "meta": {"help": "Who may post: `Authorization: Bearer TOKEN`. At least 16 characters, best as `${env:…}`.", "secret": True}},
-        "max_body": {"type": "integer", "min": 1, "max": 1 << 30, "default": 10_000_000, "meta": {"help": "The most bytes of one post; more is answered 413."}},
-        "max_waiting": {"type": "integer", "min": 1, "default": 1_000_000_000, "meta": {"help": "The most bytes that may wait for a run; more is answered 503."}},
+        "max_body": {"type": "integer", "min": 1, "max": 1 << 30, "default": 10_000_000, "meta": {"help": "Maximum bytes of one post; larger ones get a 413."}},
+        "max_waiting": {"type": "integer", "min": 1, "default": 1_000_000_000, "meta": {"help": "Maximum bytes that may wait for a run; more get a 503."}},
     }  # fmt: skip
     token: str
     max_body: int

@@ -16,7 +16,7 @@ _BLANK = " \t\r\n"
 
 def _check(field: str, value: Any, error: Any) -> None:
     if isinstance(value, str) and not (value == "$" or (value.startswith("$.") and all(value[2:].split(".")))):
-        error(field, f"{value!r} is no path of names; write $, or for example $.data.items")
+        error(field, f"{value!r} is not a valid path of names; use $, or for example $.data.items")
 
 
 class Json(FileSource):
@@ -97,7 +97,7 @@ class _Text:
     def items(self, where: str) -> Iterator[tuple[Any, int]]:
         """The values of the array that begins here, each with its line."""
         if self._peek() != "[":
-            raise self._wrong(f"{where} is no array; `at` says where it is")
+            raise self._wrong(f"{where} is not an array; `at` says where it is")
         self._at += 1
         if self._peek() == "]":
             self._at += 1
@@ -113,7 +113,7 @@ class _Text:
                 raise self._wrong("a comma or ] is missing here")
 
     def end(self) -> None:
-        """Nothing but blanks may follow."""
+        """Nothing but whitespace may follow."""
         if self._peek(at_end=True):
             raise self._wrong("something follows the array")
 
@@ -142,7 +142,7 @@ class _Text:
                 value, end = jsonlib.scan(self._held, self._at)
             except json.JSONDecodeError as error:
                 if len(self._held) - self._at > MAX_RECORD:
-                    raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or no JSON: {error.msg}") from None
+                    raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or not JSON: {error.msg}") from None
                 if not self._more():
                     self._at = error.pos
                     raise self._wrong(error.msg) from None

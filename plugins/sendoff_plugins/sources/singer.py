@@ -25,7 +25,7 @@ class Singer(Source):
     options = {
         "command": COMMAND,
         "stream": {"type": "string", "required": False, "meta": {"help": "Whose records; needed if there are several."}},
-        "config": {"type": "dict", "default": {}, "meta": {"help": "What the tap is told in its `--config` file."}},
+        "config": {"type": "dict", "default": {}, "meta": {"help": "What the tap gets in its `--config` file."}},
         "catalog": {
             "type": "string",
             "required": False,
@@ -77,9 +77,9 @@ class Singer(Source):
         try:
             message = jsonlib.loads(line.decode())
         except ValueError as error:
-            raise SourceError(f"{self._shown}: message {number} is no message of Singer: {error}") from None
+            raise SourceError(f"{self._shown}: message {number} is not a Singer message: {error}") from None
         if not isinstance(message, dict) or (message.get("type") == "RECORD" and not isinstance(message.get("record"), dict)):
-            raise SourceError(f"{self._shown}: message {number} is no message of Singer")
+            raise SourceError(f"{self._shown}: message {number} is not a Singer message")
         return message
 
     def _page(self, rows: list[dict[str, Any]], before: int) -> Page:

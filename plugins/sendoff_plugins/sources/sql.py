@@ -31,7 +31,7 @@ _EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
 
 def _check_lag(field: str, value: Any, error: Callable[[str, str], None]) -> None:
     if isinstance(value, str) and not _LAG.fullmatch(value):
-        error(field, f"{value!r} is no length of time; write 5m, 2h, or a number where the column is one")
+        error(field, f"{value!r} is not a valid duration; use 5m, 2h, or a number where the column is one")
 
 
 class Sql(Source):
@@ -44,7 +44,7 @@ class Sql(Source):
     name = "sql"
     privileged = "connects to databases"
     options = {
-        "url": {"type": "string", "meta": {"help": "The database, as SQLAlchemy has it: `postgresql://user@host/db`, `mysql://…`, `sqlite:///file.db`.", "secret": True}},
+        "url": {"type": "string", "meta": {"help": "The database, as an SQLAlchemy URL: `postgresql://user@host/db`, `mysql://…`, `sqlite:///file.db`.", "secret": True}},
         "table": {"type": "string", "required": False, "excludes": "query", "meta": {"help": "The table, or schema.table."}},
         "query": {"type": "string", "required": False, "meta": {"help": "A SELECT instead of a table."}},
         "booleans": {"type": "list", "schema": {"type": "string"}, "default": [], "meta": {"help": "Columns whose 0 and 1 are false and true: MySQL and SQLite have no other booleans."}},

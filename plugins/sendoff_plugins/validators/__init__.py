@@ -1,1 +1,1 @@
-"""What refuses a record before it is sent."""
+"""Checks that make a record invalid before it is sent."""

@@ -8,7 +8,7 @@ from sendoff import ConfigError, Validator, hookimpl
 
 
 class Condition(Validator):
-    """Refuse records for which a condition, written as in SQL's WHERE, is not true."""
+    """Find records invalid for which a condition, written as in SQL's WHERE, is not true."""
 
     name = "condition"
     options = {
@@ -29,7 +29,9 @@ class Condition(Validator):
         try:
             met = frame.select(self._met.alias("met")).to_series()
         except pl.exceptions.PolarsError as error:
-            raise ConfigError(f"validators: condition: {self.where!r} cannot be told of these records: {error}") from error
+            raise ConfigError(
+                f"validators: condition: {self.where!r} cannot be evaluated for these records: {error}"
+            ) from error
         for index in (~met.fill_null(False)).arg_true():
             yield index, self.reason or f"does not meet: {self.where}"
 

@@ -9,7 +9,7 @@ from sendoff import Validator, hookimpl
 
 
 class Unique(Validator):
-    """Refuse records whose key was seen before in the same delivery."""
+    """Find records invalid whose key was seen before in the same delivery."""
 
     name = "unique"
     options = {

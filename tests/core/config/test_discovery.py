@@ -31,7 +31,7 @@ def test_an_empty_file_disables(project: Project) -> None:
 
 @pytest.mark.parametrize("name", ["Über.yaml", "UPPER.yaml", "a b.yaml", "con nul.yaml", "-a.yaml", f"{'a' * 64}.yaml"])
 def test_k8_names_are_plain(project: Project, name: str) -> None:
-    with pytest.raises(ConfigError, match="is no name for a connector"):
+    with pytest.raises(ConfigError, match="is not a valid connector name"):
         find(project({f"connectors.d/{name}": "x: 1"}).home / "connectors.d")
 
 

@@ -74,7 +74,7 @@ def test_a_secret_is_redacted_in_every_form_it_may_travel_in(secret: str, before
         ("${env:NOT_SET_ANYWHERE}", "the environment variable NOT_SET_ANYWHERE is not set"),
         ("${NOT_SET_ANYWHERE}", "the environment variable NOT_SET_ANYWHERE is not set"),
         ("${file:nowhere.txt}", "the file nowhere.txt cannot be read"),
-        ("${vault:x}", "'vault' is no source of values"),
+        ("${vault:x}", "'vault' is not a valid source of values"),
         ("${env:a b}", "is not the name of an environment variable"),
         ("${env:EMPTY}", "the environment variable EMPTY is not set"),
         ("${oops", "is not a reference"),

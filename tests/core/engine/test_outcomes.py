@@ -71,7 +71,7 @@ def test_records_that_are_tried_again_are_told_by_their_number_and_a_reason() ->
     busy = iter([[201, 429, 429, 201]])
     run = Simulation(4, lambda records: results(next(busy, [201] * len(records))), batch=4, response=RESULTS).run()
     (event,) = told(run, "retry")
-    assert (event["reason"], event["records"], event["attempt"]) == ("429: refused, without a reason", 2, 1)
+    assert (event["reason"], event["records"], event["attempt"]) == ("429: rejected, without a reason", 2, 1)
     assert event["seconds"] > 0
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of
     run = Simulation(100, lambda records: results([400] * len(records)), batch=10, response=RESULTS).run()
     assert run.engine.stopped
     assert run.engine.stopped.reason == (
-        "400: refused, without a reason; the first 4 requests were all refused, so it may not be the records: "
+        "400: rejected, without a reason; the first 4 requests were all refused, so it may not be the records: "
         "check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
     )
 

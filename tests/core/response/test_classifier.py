@@ -56,7 +56,7 @@ def test_statuses_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "40", "6xx", "599-500", "abc", "404;405", "0xx"])
 def test_what_is_no_status_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="no status"):
+    with pytest.raises(ValueError, match="is not a valid status"):
         statuses(text)
 
 
@@ -215,7 +215,7 @@ def test_results_inside_a_refusal_are_read_where_declared() -> None:
 def test_h12_results_that_do_not_add_up_stop_the_run(rules: dict[str, Any], body: Any) -> None:
     found = verdict(answered(200, body), {"records": rules}, ids=ids)
     assert found.kind is VerdictKind.STOP
-    assert "does not say what became of each record" in found.reason
+    assert "does not say what happened to each record" in found.reason
     assert found.maybe_applied
 
 

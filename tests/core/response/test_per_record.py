@@ -48,7 +48,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    1: Verdict(VerdictKind.REJECTED, "422: refused, without a reason", 422),
+                    1: Verdict(VerdictKind.REJECTED, "422: rejected, without a reason", 422),
                     2: Verdict(VerdictKind.REJECTED, "413: big", 413),
                 },
             ),
@@ -70,7 +70,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 401}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has status 401",
+                "200: the response does not say what happened to each record: a result has status 401",
                 200,
                 maybe_applied=True,
             ),
@@ -81,7 +81,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 99}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no status at $.s",
+                "200: the response does not say what happened to each record: a result has no status at $.s",
                 200,
                 maybe_applied=True,
             ),
@@ -92,7 +92,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 599}, {"s": 599}, {"s": 600}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no status at $.s",
+                "200: the response does not say what happened to each record: a result has no status at $.s",
                 200,
                 maybe_applied=True,
             ),
@@ -103,7 +103,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": True}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no status at $.s",
+                "200: the response does not say what happened to each record: a result has no status at $.s",
                 200,
                 maybe_applied=True,
             ),
@@ -114,7 +114,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": "2000"}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no status at $.s",
+                "200: the response does not say what happened to each record: a result has no status at $.s",
                 200,
                 maybe_applied=True,
             ),
@@ -142,7 +142,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": 3}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it speaks of record 3, and 3 were sent",
+                "200: the response does not say what happened to each record: it speaks of record 3, and 3 were sent",
                 200,
                 maybe_applied=True,
             ),
@@ -153,7 +153,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": 0}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it speaks of record 0, and 3 were sent",
+                "200: the response does not say what happened to each record: it speaks of record 0, and 3 were sent",
                 200,
                 maybe_applied=True,
             ),
@@ -164,7 +164,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": 1}, {"n": 1}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it speaks twice of record 1",
+                "200: the response does not say what happened to each record: it speaks twice of record 1",
                 200,
                 maybe_applied=True,
             ),
@@ -175,7 +175,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": True}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no number at $.n",
+                "200: the response does not say what happened to each record: a result has no number at $.n",
                 200,
                 maybe_applied=True,
             ),
@@ -186,7 +186,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"m": 1}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no number at $.n",
+                "200: the response does not say what happened to each record: a result has no number at $.n",
                 200,
                 maybe_applied=True,
             ),
@@ -197,7 +197,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": "0000000001"}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has no number at $.n",
+                "200: the response does not say what happened to each record: a result has no number at $.n",
                 200,
                 maybe_applied=True,
             ),
@@ -212,8 +212,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 200,
                 per_record={
                     1: Verdict(VerdictKind.REJECTED, "200: no", 200),
-                    0: Verdict(VerdictKind.RETRY, "the answer says nothing of this record", 200),
-                    2: Verdict(VerdictKind.RETRY, "the answer says nothing of this record", 200),
+                    0: Verdict(VerdictKind.RETRY, "the response says nothing of this record", 200),
+                    2: Verdict(VerdictKind.RETRY, "the response says nothing of this record", 200),
                 },
             ),
             id="by number, the unlisted again",
@@ -227,7 +227,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 200,
                 per_record={
                     0: Verdict(VerdictKind.REJECTED, "200: why", 200),
-                    2: Verdict(VerdictKind.REJECTED, "the answer says nothing of this record", 200),
+                    2: Verdict(VerdictKind.REJECTED, "the response says nothing of this record", 200),
                 },
             ),
             id="by number, the unlisted refused",
@@ -237,7 +237,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"n": 1}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it says nothing of 2 of 3 records",
+                "200: the response does not say what happened to each record: it says nothing of 2 of 3 records",
                 200,
                 maybe_applied=True,
             ),
@@ -254,7 +254,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"id": "z"}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it speaks of id 'z', which was not sent",
+                "200: the response does not say what happened to each record: it speaks of id 'z', which was not sent",
                 200,
                 maybe_applied=True,
             ),
@@ -269,7 +269,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 200,
                 per_record={
                     1: Verdict(VerdictKind.REJECTED, "200: no", 200),
-                    2: Verdict(VerdictKind.REJECTED, "200: refused, without a reason", 200),
+                    2: Verdict(VerdictKind.REJECTED, "200: rejected, without a reason", 200),
                 },
             ),
             id="delivered when, refused otherwise",
@@ -288,9 +288,9 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "400: refused, without a reason", 400, collateral=True),
-                    1: Verdict(VerdictKind.RETRY, "500: refused, without a reason", 500),
-                    2: Verdict(VerdictKind.REJECTED, "400: refused, without a reason", 400),
+                    0: Verdict(VerdictKind.RETRY, "400: rejected, without a reason", 400, collateral=True),
+                    1: Verdict(VerdictKind.RETRY, "500: rejected, without a reason", 500),
+                    2: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400),
                 },
             ),
             id="retry when, and resend when",
@@ -300,7 +300,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: it has 2 results for 3 records",
+                "200: the response does not say what happened to each record: it has 2 results for 3 records",
                 200,
                 maybe_applied=True,
             ),
@@ -311,7 +311,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": {"s": 200}}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: there is no list at $.r",
+                "200: the response does not say what happened to each record: there is no list at $.r",
                 200,
                 maybe_applied=True,
             ),
@@ -333,7 +333,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             {"content_type": "application/json"},
             Response(200, {"content-type": "Text/HTML"}, b"<p>"),
             Verdict(
-                VerdictKind.STOP, "200: the answer's content type is text/html, not application/json", 200, maybe_applied=True
+                VerdictKind.STOP, "200: the response's content type is text/html, not application/json", 200, maybe_applied=True
             ),
             id="another content type",
         ),
@@ -341,7 +341,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             {"content_type": "application/json"},
             Response(200, {}, b"{}"),
             Verdict(
-                VerdictKind.STOP, "200: the answer's content type is missing, not application/json", 200, maybe_applied=True
+                VerdictKind.STOP, "200: the response's content type is missing, not application/json", 200, maybe_applied=True
             ),
             id="no content type",
         ),
@@ -356,7 +356,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             Response(200, {"content-type": "text/html"}, b"  <!doctype html><title>Log in</title>"),
             Verdict(
                 VerdictKind.STOP,
-                "200: Log in: the answer is a page for people, perhaps a login form or a proxy's; if this is how the API says yes, declare response.content_type",
+                "200: Log in: the response is an HTML page, perhaps a login form or a proxy's; if this is how the API reports success, declare response.content_type",
                 200,
                 maybe_applied=True,
             ),
@@ -379,7 +379,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"no": 1}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer has nothing at $.ok, where response.delivered_when looks",
+                "200: the response has nothing at $.ok, where response.delivered_when looks",
                 200,
                 maybe_applied=True,
             ),
@@ -390,7 +390,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, "nope"),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer cannot be read as response.delivered_when declares: its body is not JSON at column 1: Expecting value",
+                "200: the response cannot be read as response.delivered_when declares: its body is not JSON at column 1: Expecting value",
                 200,
                 maybe_applied=True,
             ),
@@ -571,8 +571,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "400: refused, without a reason", 400, collateral=True),
-                    1: Verdict(VerdictKind.RETRY, "500: refused, without a reason", 500, maybe_applied=True),
+                    0: Verdict(VerdictKind.RETRY, "400: rejected, without a reason", 400, collateral=True),
+                    1: Verdict(VerdictKind.RETRY, "500: rejected, without a reason", 500, maybe_applied=True),
                 },
             ),
             id="resend when the status says so",
@@ -585,8 +585,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "400: refused, without a reason", 400, collateral=True),
-                    1: Verdict(VerdictKind.REJECTED, "400: refused, without a reason", 400),
+                    0: Verdict(VerdictKind.RETRY, "400: rejected, without a reason", 400, collateral=True),
+                    1: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400),
                 },
             ),
             id="resend when the words say so",
@@ -599,8 +599,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "404: refused, without a reason", 404),
-                    1: Verdict(VerdictKind.REJECTED, "400: refused, without a reason", 400),
+                    0: Verdict(VerdictKind.RETRY, "404: rejected, without a reason", 404),
+                    1: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400),
                 },
             ),
             id="retry when the status says so",
@@ -613,8 +613,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "400: refused, without a reason", 400),
-                    1: Verdict(VerdictKind.REJECTED, "400: refused, without a reason", 400),
+                    0: Verdict(VerdictKind.RETRY, "400: rejected, without a reason", 400),
+                    1: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400),
                 },
             ),
             id="retry when a value says so",
@@ -627,8 +627,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.REJECTED, "500: refused, without a reason", 500),
-                    1: Verdict(VerdictKind.RETRY, "503: refused, without a reason", 503),
+                    0: Verdict(VerdictKind.REJECTED, "500: rejected, without a reason", 500),
+                    1: Verdict(VerdictKind.RETRY, "503: rejected, without a reason", 503),
                 },
             ),
             id="rejected when the status says so",
@@ -640,7 +640,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 VerdictKind.PARTIAL,
                 "",
                 200,
-                per_record={0: Verdict(VerdictKind.REJECTED, "200: refused, without a reason", 200)},
+                per_record={0: Verdict(VerdictKind.REJECTED, "200: rejected, without a reason", 200)},
             ),
             id="rejected when the words say so",
         ),
@@ -651,7 +651,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 VerdictKind.PARTIAL,
                 "",
                 200,
-                per_record={1: Verdict(VerdictKind.REJECTED, "302: refused, without a reason", 302)},
+                per_record={1: Verdict(VerdictKind.REJECTED, "302: rejected, without a reason", 302)},
             ),
             id="delivered when the status says so",
         ),
@@ -662,7 +662,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 VerdictKind.PARTIAL,
                 "",
                 200,
-                per_record={1: Verdict(VerdictKind.REJECTED, "200: refused, without a reason", 200)},
+                per_record={1: Verdict(VerdictKind.REJECTED, "200: rejected, without a reason", 200)},
             ),
             id="delivered when the words say so",
         ),
@@ -674,8 +674,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
                 "",
                 200,
                 per_record={
-                    0: Verdict(VerdictKind.RETRY, "599: refused, without a reason", 599, maybe_applied=True),
-                    2: Verdict(VerdictKind.RETRY, "599: refused, without a reason", 599, maybe_applied=True),
+                    0: Verdict(VerdictKind.RETRY, "599: rejected, without a reason", 599, maybe_applied=True),
+                    2: Verdict(VerdictKind.RETRY, "599: rejected, without a reason", 599, maybe_applied=True),
                 },
             ),
             id="the outermost statuses",
@@ -685,7 +685,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 100}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: a result has status 100",
+                "200: the response does not say what happened to each record: a result has status 100",
                 200,
                 maybe_applied=True,
             ),
@@ -696,7 +696,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             Response(200, {"content-type": "text/html"}, b'{"r":[{"s":200},{"s":200},{"s":200}]}'),
             Verdict(
                 VerdictKind.STOP,
-                "200: the answer does not say what became of each record: its content type is text/html, not JSON (response.content_type)",
+                "200: the response does not say what happened to each record: its content type is text/html, not JSON (response.content_type)",
                 200,
                 maybe_applied=True,
             ),

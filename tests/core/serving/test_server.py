@@ -71,7 +71,7 @@ def test_it_runs_what_is_due_and_remembers_that_it_did(project: Project, receive
     late = server(project, clock, said)
     late.tick()
     settled(late)
-    assert "c: missed, and made up for" in said
+    assert "c: missed, and run now" in said
 
 
 def test_what_is_to_be_skipped_is_skipped(project: Project, receiver: Receiver) -> None:
@@ -81,7 +81,7 @@ def test_what_is_to_be_skipped_is_skipped(project: Project, receiver: Receiver) 
     clock.now += 5 * 3600 - (NOON % 3600) + 600
     made.tick()
     settled(made)
-    assert said == ["c: was due while nobody looked, and is skipped"]
+    assert said == ["c: was due while the server was down, and is skipped"]
     assert receiver.requests == []
 
 
@@ -126,7 +126,7 @@ def test_a_run_that_stopped_is_gone_on_with(project: Project, receiver: Receiver
     made.tick()
     settled(made)
     assert len(receiver.requests) == 2
-    assert "c: goes on where it stopped" in said
+    assert "c: resumes where it stopped" in said
     clock.now += 10_000
     made.tick()
     settled(made)
@@ -163,7 +163,7 @@ def test_l4_what_is_still_running_is_not_started_twice(project: Project, receive
     clock.now += 61
     made.tick()
     settled(made)
-    assert "c: due, and still running; it is not started twice" in said
+    assert "c: due, and still running; it is not started again" in said
     assert len(receiver.requests) == 1
 
 
@@ -182,7 +182,7 @@ def test_watching_what_is_delivered_again_and_again_is_refused(project: Project,
 def test_watching_what_nobody_can_tell_of_is_refused(project: Project, receiver: Receiver) -> None:
     text = f"source: {{use: sql, url: 'sqlite:///x.db', table: t}}\ndestination: {{url: '{receiver.url}'}}\nwatch: true\n"
     project({"connectors.d/c.yaml": text})
-    with pytest.raises(ConfigError, match="nobody can tell when something lands in sql"):
+    with pytest.raises(ConfigError, match="the source sql cannot detect new data"):
         server(project, Clock(), [])
 
 

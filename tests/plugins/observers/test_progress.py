@@ -47,6 +47,6 @@ def test_a_terminal_has_one_line_that_counts_and_ends_in_the_table(project: Proj
         shown = terminal(project({"connectors.d/c.yaml": CONNECTOR.format(url=api.url)}))
     counted = re.findall(r"c: ([\d,]+) delivered(?:, \d+ rejected)?, 1 invalid, [\d,]+ a second, \d+ s left", shown)
     assert len(counted) > 3
-    assert "c: 503: refused because: every 12; trying again in" in shown
+    assert "c: 503: rejected because: every 12; trying again in" in shown
     table = shown[shown.rindex("connector") :]
     assert re.search(r"c +1 +2,001 +1,999 +1 +1 +0 ", table)

@@ -66,7 +66,7 @@ def test_r8_a_quote_inside_a_bare_cell_is_told_with_its_line() -> None:
     [
         ("a,a", "two columns are named 'a'"),
         ("a,", "column 2 has no name"),
-        ("a, b", "blanks around"),
+        ("a, b", "spaces around"),
         ('a," "', "column 2 has no name"),
     ],
 )

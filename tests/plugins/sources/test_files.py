@@ -135,7 +135,7 @@ def test_r6_bytes_that_are_not_of_the_encoding_are_told_with_their_place(tmp_pat
     with pytest.raises(SourceError, match="in.csv: not cp1252 at byte 6"):
         rows(Csv(home=tmp_path, path="in.csv", encoding="cp1252"))
     (tmp_path / "in.csv").write_text("a\nx\n", encoding="utf-16")
-    with pytest.raises(SourceError, match="begins like utf-16; write `encoding: utf-16`"):
+    with pytest.raises(SourceError, match="begins like utf-16; use `encoding: utf-16`"):
         rows(Csv(home=tmp_path, path="in.csv"))
 
 
@@ -406,9 +406,9 @@ JSON: list[tuple[str, str, list[Any] | str]] = [
     ("$", '[{"a": 1},\n{"a": }]', "in.json:2: Expecting value"),
     ("$", '[{"a": NaN}]', "in.json:1: "),
     ("$", '[{"a": 1, "a": 2}]', "in.json:1: the key 'a' stands twice"),
-    ("$", '{"a": 1}', "in.json:1: $ is no array"),
+    ("$", '{"a": 1}', "in.json:1: $ is not an array"),
     ("$.x", '{"y": []}', "in.json:1: there is no $.x"),
-    ("$.x", '{"x": 5}', "in.json:1: $.x is no array"),
+    ("$.x", '{"x": 5}', "in.json:1: $.x is not an array"),
     ("$.x", "[]", "in.json:1: there is no $.x"),
     ("$", "[" + "[" * 100_000 + "]", "in.json:1: nested too deep"),
     ("$", '["' + "x" * 70_000, "in.json:1: "),
@@ -454,7 +454,7 @@ def test_a_library_that_is_missing_is_named_with_what_installs_it(tmp_path: Path
 
 
 def test_addresses_nobody_knows_how_to_read_are_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no way to read ftp:// is known"):
+    with pytest.raises(SourceError, match="ftp:// is not supported"):
         read(tmp_path, path="ftp://host/in.csv")
 
 

@@ -158,7 +158,7 @@ def test_the_machines_own_account_will_do(google: Sandbox, key: str, tmp_path: P
     ("options", "sentence"),
     [
         ({"range": "Nope!A:B"}, "responded 400: .*Unable to parse range"),
-        ({"range": "Sheet1!1A"}, "'1A' is no range"),
+        ({"range": "Sheet1!1A"}, "'1A' is not a valid range"),
         ({"spreadsheet": SHEET.replace("gid=0", "gid=7")}, "there is no sheet with gid=7; there are Sheet1"),
         ({"range": "Sheet1!D1:E5"}, "is empty; its first row names the columns"),
         ({"credentials": "{}"}, "no credentials that can be used"),
@@ -178,7 +178,7 @@ def test_r9_columns_that_share_a_name_or_have_none_are_refused(google: Sandbox, 
     for head, sentence in (
         ("a,a", "two columns are named 'a'"),
         ("a,,b", "column 2 has no name"),
-        ("a, b", "has blanks around its name"),
+        ("a, b", "has spaces around its name"),
     ):
         (tmp_path / "sheet.csv").write_text(f"{head}\n1,2,3\n")
         with pytest.raises(SourceError, match=sentence):
@@ -254,7 +254,7 @@ def test_an_api_is_read_page_by_page_to_its_end(path: str, paging: dict[str, Any
 
 
 ANSWERS: list[tuple[Callable[[Received], Reply] | list[Reply], dict[str, Any], str]] = [
-    (lambda request: Reply(200, b"<html>"), {}, "the answer is no JSON"),
+    (lambda request: Reply(200, b"<html>"), {}, "the response is not JSON"),
     (lambda request: Reply(200, b'{"data": {}}'), {"records": "$.data"}, "there is no list of records at \\$.data"),
     (lambda request: Reply(404, b"nothing here"), {}, "responded 404: nothing here"),
     (
@@ -389,7 +389,7 @@ def test_a_tap_of_several_streams_needs_one_chosen(project: Project, receiver: R
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"type": "RECORD"}', '{"type": "RECORD", "record": 5}'])
 def test_what_is_no_message_of_a_taps_is_told(tmp_path: Path, line: str) -> None:
     source = Singer(home=tmp_path, command=["sh", "-c", f"echo '{line}'", "tap"])
-    with pytest.raises(SourceError, match="sh: message 1 is no message of Singer"):
+    with pytest.raises(SourceError, match="sh: message 1 is not a Singer message"):
         rows(source)
 
 

@@ -15,7 +15,7 @@ def checked_header(cells: Sequence[str], where: str) -> list[str]:
         if not cell.strip():
             raise SourceError(f"{where}: column {number} has no name")
         if cell != cell.strip():
-            raise SourceError(f"{where}: column {cell!r} has blanks around its name")
+            raise SourceError(f"{where}: column {cell!r} has spaces around its name")
         if cells.index(cell) != number - 1:
             raise SourceError(f"{where}: two columns are named {cell!r}")
     return list(cells)

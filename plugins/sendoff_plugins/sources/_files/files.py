@@ -40,11 +40,11 @@ FILES = {
     },
     "once": {
         "type": "boolean", "default": False,
-        "meta": {"help": "Whether a file is delivered once only. It is known by what is in it, not by its name."},
+        "meta": {"help": "Whether a file is delivered only once. It is recognised by its content, not by its name."},
     },
     "schema_drift": {
         "type": "string", "allowed": ["fail", "allow"], "default": "fail",
-        "meta": {"help": "What becomes of a file that lacks columns of the schema: `fail` the run, or let its rows have nulls there (`allow`)."},
+        "meta": {"help": "What to do with a file that lacks columns of the schema: `fail` the run, or let its rows have nulls there (`allow`)."},
     },
     "storage": {
         "type": "dict", "required": False, "valuesrules": {"type": ["string", "boolean"]},

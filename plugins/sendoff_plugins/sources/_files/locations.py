@@ -213,7 +213,7 @@ def open_location(path: str, home: Path, storage: Mapping[str, Any], mode: egres
         return Bucket(path, storage)
     if scheme == "sftp":
         return Sftp(path, {**storage, **({"known_hosts": home / storage["known_hosts"]} if "known_hosts" in storage else {})})
-    raise SourceError(f"{path}: no way to read {scheme}:// is known; there are s3, gs, az, http, https, sftp, and plain paths")
+    raise SourceError(f"{path}: {scheme}:// is not supported; use s3, gs, az, http, https, sftp, and plain paths")
 
 
 def import_extra(name: str, extra: str) -> Any:

@@ -18,7 +18,7 @@ def check_encoding(field: str, value: Any, error: Callable[[str, str], None]) ->
     except LookupError:
         known = False
     if not known:
-        error(field, f"{value!r} is no encoding; write utf-8, utf-16, latin-1, cp1252 or another that Python knows")
+        error(field, f"{value!r} is not a valid encoding; use utf-8, utf-16, latin-1, cp1252 or another that Python knows")
 
 
 def utf8(stream: BinaryIO, name: str, encoding: str) -> Any:
@@ -35,7 +35,7 @@ class _Unmarked:
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         if self._first and (found := _MARKS.get(data[:2])):
-            raise SourceError(f"{self._name}: begins like {found}; write `encoding: {found}`")
+            raise SourceError(f"{self._name}: begins like {found}; use `encoding: {found}`")
         self._first = False
         return data
 

@@ -101,7 +101,7 @@ class ResponseParser:
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         if not 100 <= status <= 599:
-            raise Malformed(f"{status} is no status")
+            raise Malformed(f"{status} is not a valid status")
         if status < 200:
             self._interim += 1
             self._head = 0
