@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sendoff.lazy import offer_lazily
+
 if TYPE_CHECKING:
     from sendoff.components import (
         Authenticator,
@@ -46,27 +48,33 @@ if TYPE_CHECKING:
     from sendoff.transport.protocol import TLS, ConnectionSettings, Request, RequestBurst, RequestQueue, Response, SendOne, Wait
 
     __version__: str
+else:
+    _find, __dir__ = offer_lazily(
+        __name__,
+        {
+            "sendoff.components": (
+                "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier",
+                "Observer", "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
+            ),
+            "sendoff.errors": (
+                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
+                "SourceChanged", "SourceError",
+            ),
+            "sendoff.transport.protocol": (
+                "TLS", "Response", "SendOne", "RequestQueue", "Request", "RequestBurst", "Wait", "ConnectionSettings",
+            ),
+            "sendoff.hookspecs": ("hookimpl",),
+            "sendoff.records": ("Page", "Span"),
+            "sendoff.run.report": ("Report",),
+            "sendoff.runner": ("Runner",),
+            "sendoff.sending": ("send",),
+        },
+    )  # fmt: skip
 
-#: Where the public names live.
-_HOMES = {
-    "components": (
-        "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier",
-        "Observer", "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
-    ),
-    "errors": (
-        "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError", "SourceChanged",
-        "SourceError",
-    ),
-    "transport.protocol": (
-        "TLS", "ConnectionSettings", "Request", "RequestBurst", "RequestQueue", "Response", "SendOne", "Wait",
-    ),
-    "hookspecs": ("hookimpl",),
-    "records": ("Page", "Span"),
-    "run.report": ("Report",),
-    "runner": ("Runner",),
-    "sending": ("send",),
-}  # fmt: skip
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+    def __getattr__(name: str) -> Any:
+        """A public name, from where it lives; the version, from what is installed."""
+        return importlib.import_module("importlib.metadata").version("sendoff") if name == "__version__" else _find(name)
+
 
 __all__ = [
     "TLS",
@@ -110,19 +118,3 @@ __all__ = [
     "hookimpl",
     "send",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from where it lives (PEP 562)."""
-    if name == "__version__":
-        value: Any = importlib.import_module("importlib.metadata").version("sendoff")
-    elif name in _HOME:
-        value = getattr(importlib.import_module(f"sendoff.{_HOME[name]}"), name)
-    else:
-        raise AttributeError(f"module 'sendoff' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -11,75 +11,72 @@ from typing import Any
 
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
+from sendoff.options import optional
 from sendoff.response.outcome import VerdictKind
 from sendoff.transport.protocol import Response
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 
 
-def _help(text: str, **rules: Any) -> dict[str, Any]:
-    return {**rules, "meta": {"help": text}, "required": False}
-
-
 WHEN = {
-    "status": _help(
+    "status": optional(
         "Only for these statuses: 400, 4xx, 400-499, or several with commas.", type="string", check_with="statuses", coerce=str
     ),
-    "path": _help("The value at this path, like $.error.code.", type="string", check_with="path"),
-    "equals": _help("It is this value.", nullable=True),
-    "one_of": _help("It is one of these values.", type="list"),
-    "text": _help("The body, or the text at the path, contains this.", type="string", empty=False),
+    "path": optional("The value at this path, like $.error.code.", type="string", check_with="path"),
+    "equals": optional("It is this value.", nullable=True),
+    "one_of": optional("It is one of these values.", type="list"),
+    "text": optional("The body, or the text at the path, contains this.", type="string", empty=False),
 }
 
 RECORDS = {
-    "at": _help("The list with a result for each record.", type="string", check_with="path", default="$"),
-    "on": _help("The statuses whose bodies hold results.", type="string", check_with="statuses", coerce=str, default="2xx"),
-    "index": _help("In a result: its record's number. Without `index` or `id` results are in the request's order.", type="string", check_with="path"),
-    "first": _help("The number of the first record, for `index`.", type="integer", allowed=[0, 1], default=0),
-    "id": _help("In a result: its record's id.", type="string", check_with="path"),
-    "field": _help("The field of the record as sent that holds the id.", type="string", empty=False),
-    "unlisted": _help(
+    "at": optional("The list with a result for each record.", type="string", check_with="path", default="$"),
+    "on": optional("The statuses whose bodies hold results.", type="string", check_with="statuses", coerce=str, default="2xx"),
+    "index": optional("In a result: its record's number. Without `index` or `id` results are in the request's order.", type="string", check_with="path"),
+    "first": optional("The number of the first record, for `index`.", type="integer", allowed=[0, 1], default=0),
+    "id": optional("In a result: its record's id.", type="string", check_with="path"),
+    "field": optional("The field of the record as sent that holds the id.", type="string", empty=False),
+    "unlisted": optional(
         "What a record without a result is, by `index` or `id`. Default: delivered where results are failures, else stop.",
         type="string", allowed=["delivered", "retry", "rejected", "stop"],
     ),
-    "status": _help("In a result: its status, read by the table.", type="string", check_with="path"),
-    "delivered_when": _help("A result that says delivered; any other says rejected.", type="dict", schema=WHEN),
-    "rejected_when": _help("A result that says rejected.", type="dict", schema=WHEN),
-    "retry_when": _help("A result that says: retry this record later.", type="dict", schema=WHEN),
-    "not_attempted_when": _help("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN),
-    "reason": _help("In a result: what is wrong.", type="string", check_with="path"),
+    "status": optional("In a result: its status, read by the table.", type="string", check_with="path"),
+    "delivered_when": optional("A result that says delivered; any other says rejected.", type="dict", schema=WHEN),
+    "rejected_when": optional("A result that says rejected.", type="dict", schema=WHEN),
+    "retry_when": optional("A result that says: retry this record later.", type="dict", schema=WHEN),
+    "not_attempted_when": optional("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN),
+    "reason": optional("In a result: what is wrong.", type="string", check_with="path"),
 }  # fmt: skip
 
 BAD_RECORD = {
-    "header": _help("The header that names the bad record.", type="string"),
-    "path": _help("The place in the body that names it, or lists several.", type="string", check_with="path"),
-    "text": _help("The words around its number: `Row {row} has`.", type="string", check_with="row_text"),
-    "pointers": _help(
+    "header": optional("The header that names the bad record.", type="string"),
+    "path": optional("The place in the body that names it, or lists several.", type="string", check_with="path"),
+    "text": optional("The words around its number: `Row {row} has`.", type="string", check_with="row_text"),
+    "pointers": optional(
         "Whether the problem details of RFC 9457 point at it: the first number in each `errors[].pointer`.", type="boolean"
     ),
-    "first": _help("The number of the first record.", type="integer", allowed=[0, 1], default=0),
+    "first": optional("The number of the first record.", type="integer", allowed=[0, 1], default=0),
 }
 
 #: What may stand under `destination.response`.
 RULES: dict[str, Any] = {
-    "statuses": _help(
+    "statuses": optional(
         "What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.",
         type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
     ),
-    "content_type": _help("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
-    "stop_when": _help("Stop the run.", type="dict", schema=WHEN),
-    "too_large_when": _help("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN),
-    "retry_when": _help("Retry the request.", type="dict", schema=WHEN),
-    "rejected_when": _help("A rejection, whatever the status.", type="dict", schema=WHEN),
-    "delivered_when": _help("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN),
-    "records": _help("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
-    "bad_record": _help("Where a rejection names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
-    "reason": _help("Where a rejection says what is wrong.", type="string", check_with="path"),
-    "capture": _help(
+    "content_type": optional("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
+    "stop_when": optional("Stop the run.", type="dict", schema=WHEN),
+    "too_large_when": optional("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN),
+    "retry_when": optional("Retry the request.", type="dict", schema=WHEN),
+    "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN),
+    "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN),
+    "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
+    "bad_record": optional("Where a rejection names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
+    "reason": optional("Where a rejection says what is wrong.", type="string", check_with="path"),
+    "capture": optional(
         "What to keep of a response (or of each record's result), by name; `sendoff results` shows it.",
         type="dict", keysrules={"type": "string", "empty": False}, valuesrules={"type": "string", "check_with": "path"}, default={},
     ),
-    "max_bytes": _help("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
+    "max_bytes": optional("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
 }  # fmt: skip
 
 

@@ -7,38 +7,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sendoff.options import optional
 from sendoff.schema.types import TYPES, Type
-
-
-def _help(text: str, **rules: Any) -> dict[str, Any]:
-    return {**rules, "meta": {"help": text}, "required": False}
-
 
 #: What may stand under a field in `schema:`. The first part compiles to column expressions;
 #: the second is Cerberus's own and runs row by row.
 RULES: dict[str, Any] = {
-    "type": _help("What the field holds.", type="string", allowed=list(TYPES)),
-    "nullable": _help("Whether it may be null. An empty cell is null. Default false.", type="boolean"),
-    "required": _help("Whether the source must have it. Without it, a null is left out. Default true.", type="boolean"),
-    "default": _help("The value in place of a null that is not allowed, or of a missing column.", nullable=True),
-    "allowed": _help("The values it may have.", type="list"),
-    "forbidden": _help("The values it may not have.", type="list"),
-    "min": _help("Minimum value.", type=["number", "string"]),
-    "max": _help("Maximum value.", type=["number", "string"]),
-    "minlength": _help("Minimum length.", type="integer", min=0),
-    "maxlength": _help("Maximum length.", type="integer", min=0),
-    "regex": _help("What its text must match, from the start to the end.", type="string"),
-    "empty": _help("Whether it may be of length zero. Default true.", type="boolean"),
-    "rename": _help("The name the API knows it by.", type="string", empty=False),
-    "format": _help("How a date, datetime or time is written, in strptime format codes.", type="string", empty=False),
-    "as": _help(
+    "type": optional("What the field holds.", type="string", allowed=list(TYPES)),
+    "nullable": optional("Whether it may be null. An empty cell is null. Default false.", type="boolean"),
+    "required": optional("Whether the source must have it. Without it, a null is left out. Default true.", type="boolean"),
+    "default": optional("The value in place of a null that is not allowed, or of a missing column.", nullable=True),
+    "allowed": optional("The values it may have.", type="list"),
+    "forbidden": optional("The values it may not have.", type="list"),
+    "min": optional("Minimum value.", type=["number", "string"]),
+    "max": optional("Maximum value.", type=["number", "string"]),
+    "minlength": optional("Minimum length.", type="integer", min=0),
+    "maxlength": optional("Maximum length.", type="integer", min=0),
+    "regex": optional("What its text must match, from the start to the end.", type="string"),
+    "empty": optional("Whether it may be of length zero. Default true.", type="boolean"),
+    "rename": optional("The name the API knows it by.", type="string", empty=False),
+    "format": optional("How a date, datetime or time is written, in strptime format codes.", type="string", empty=False),
+    "as": optional(
         "How it is written in JSON: a number as `text`, a date or datetime as `epoch` (seconds since 1970) or `epoch_ms`.",
         type="string",
         allowed=["text", "epoch", "epoch_ms"],
     ),
-    "meta": _help("Anything; sendoff ignores it.", type="dict"),
+    "meta": optional("Anything; sendoff ignores it.", type="dict"),
     **{
-        name: _help("A rule of Cerberus; checked row by row.")
+        name: optional("A rule of Cerberus; checked row by row.")
         for name in [
             "allof",
             "anyof",

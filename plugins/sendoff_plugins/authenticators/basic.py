@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 
-from sendoff import Authenticator, Request, hookimpl
+from sendoff.plugin import Authenticator, Request, hookimpl
 
 
 class Basic(Authenticator):

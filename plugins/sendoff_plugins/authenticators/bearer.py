@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sendoff import Authenticator, AuthError, Request, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, hookimpl
 
 
 class Bearer(Authenticator):

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from sendoff import Authenticator, AuthError, Request, SendOne, Span, hookimpl, jsonlib
-from sendoff.transport.urls import check_url
+from sendoff.plugin import Authenticator, AuthError, Request, SendOne, Span, check_url, hookimpl, jsonlib
 
 #: A token is renewed when this share of its life is left, and this many seconds at most before its end.
 EARLY, EARLY_SECONDS = 0.2, 120.0

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
-from sendoff import Authenticator, AuthError, Request, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, hookimpl
 
 
 class StandardWebhooks(Authenticator):

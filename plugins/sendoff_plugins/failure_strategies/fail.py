@@ -1,6 +1,6 @@
 """A rejected request fails as a whole."""
 
-from sendoff import Decision, Fail, FailureStrategy, Refusal, hookimpl
+from sendoff.plugin import Decision, Fail, FailureStrategy, Refusal, hookimpl
 
 
 class FailAll(FailureStrategy):

@@ -2,7 +2,7 @@
 
 import itertools
 
-from sendoff import Decision, Fail, FailureStrategy, Refusal, Span, Split, hookimpl
+from sendoff.plugin import Decision, Fail, FailureStrategy, Refusal, Span, Split, hookimpl
 
 
 class SplitUp(FailureStrategy):

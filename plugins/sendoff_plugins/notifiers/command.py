@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from sendoff import Notification, Notifier, SendoffError, hookimpl, jsonlib
+from sendoff.plugin import Notification, Notifier, SendoffError, hookimpl, jsonlib
 
 
 class Command(Notifier):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
-from sendoff import Notification, Notifier, hookimpl
+from sendoff.plugin import Notification, Notifier, hookimpl
 
 _WORD = {"type": "string", "required": False}
 

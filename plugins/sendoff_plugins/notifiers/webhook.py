@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sendoff import Notification, Notifier, hookimpl, jsonlib
-from sendoff.http.client import HttpClient
-from sendoff.transport.urls import check_url
+from sendoff.plugin import HttpClient, Notification, Notifier, check_url, hookimpl, jsonlib
 
 
 class Webhook(Notifier):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from sendoff import Observer, Report, hookimpl
+from sendoff.plugin import Observer, Report, hookimpl
 
 _log = logging.getLogger("sendoff")
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from sendoff import Observer, Report, hookimpl
+from sendoff.plugin import Observer, Report, hookimpl
 
 _COUNTS = ("read", "delivered", "invalid", "rejected", "pending", "requests", "retries", "bytes")
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sendoff import Observer, Report, hookimpl
+from sendoff.plugin import Observer, Report, hookimpl
 
 
 class Progress(Observer):

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sendoff import Sender, hookimpl
-from sendoff.encode.templates import RECORDS, check_envelope, split_envelope
-from sendoff_plugins.senders._common.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
+from sendoff.plugin import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD, RECORDS, Sender, check_envelope, hookimpl, split_envelope
 
 
 class Batch(Sender):

@@ -1,7 +1,6 @@
 """One record a request, as a form."""
 
-from sendoff import Sender, hookimpl
-from sendoff_plugins.senders._common.options import MAX_BYTES, OMIT_NULL
+from sendoff.plugin import MAX_BYTES, OMIT_NULL, Sender, hookimpl
 
 
 class Form(Sender):

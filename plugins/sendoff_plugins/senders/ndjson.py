@@ -1,8 +1,6 @@
 """Many records a request, one a line."""
 
-from sendoff import Sender, hookimpl
-from sendoff.encode.templates import check_record
-from sendoff_plugins.senders._common.options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
+from sendoff.plugin import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD, Sender, check_record, hookimpl
 
 
 class Ndjson(Sender):

@@ -1,7 +1,6 @@
 """One record a request."""
 
-from sendoff import Sender, hookimpl
-from sendoff_plugins.senders._common.options import MAX_BYTES, OMIT_NULL, RECORD
+from sendoff.plugin import MAX_BYTES, OMIT_NULL, RECORD, Sender, hookimpl
 
 
 class Single(Sender):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sendoff import Page, Source, hookimpl
+from sendoff.plugin import Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, run_program
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines

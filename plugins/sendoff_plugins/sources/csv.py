@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
+from sendoff.plugin import Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 from sendoff_plugins.sources._files.text import check_encoding

@@ -12,8 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS, column
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimpl
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import FileSource
 from sendoff_plugins.sources._files.locations import import_extra

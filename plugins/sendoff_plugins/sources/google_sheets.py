@@ -12,9 +12,7 @@ from urllib.parse import quote, urlencode
 
 import polars as pl
 
-from sendoff import Page, Source, SourceChanged, SourceError, hookimpl
-from sendoff.http.client import ErrorResponse, HttpClient
-from sendoff.records import column
+from sendoff.plugin import ErrorResponse, HttpClient, Page, Source, SourceChanged, SourceError, column, hookimpl
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.locations import import_extra
 from sendoff_plugins.sources.csv import read_table

@@ -9,12 +9,19 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from sendoff import Page, Source, SourceError, hookimpl, jsonlib
-from sendoff.http.client import ErrorResponse, HttpClient
-from sendoff.jsonlib import jsonpath
-from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.records import from_mappings
-from sendoff.transport.urls import check_url
+from sendoff.plugin import (
+    MISSING,
+    ErrorResponse,
+    HttpClient,
+    Page,
+    Source,
+    SourceError,
+    check_url,
+    from_mappings,
+    hookimpl,
+    jsonlib,
+    jsonpath,
+)
 
 _LINK = re.compile(r"<([^>]*)>\s*((?:;\s*[^;,]+)*)")
 

@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sendoff import InboxSource, Page, Source, SourceError, hookimpl
-from sendoff.ledger.inbox import Inboxes, Post, last_post_id
+from sendoff.plugin import Inboxes, InboxSource, Page, Post, Source, SourceError, hookimpl, last_post_id
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines

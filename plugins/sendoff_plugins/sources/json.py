@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from sendoff import Page, Source, SourceError, hookimpl, jsonlib
-from sendoff.records import PAGE_ROWS, from_mappings
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
 from sendoff_plugins.sources._files.files import CHUNK, COMPRESSION, MAX_RECORD, MEMBER, FileSource
 
 _BLANK = " \t\r\n"

@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS, LazyLines, from_mappings
+from sendoff.plugin import PAGE_ROWS, LazyLines, Page, Source, SourceError, from_mappings, hookimpl
 from sendoff_plugins.sources._common.uniform_lines import UniformLineReader, parsed
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources._files.files import FileSource
 
 

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sendoff import Source, SourceError, hookimpl
+from sendoff.plugin import Source, SourceError, hookimpl
 
 
 class Python(Source):

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff import Page, Source, SourceError, hookimpl, jsonlib
-from sendoff.records import PAGE_ROWS, from_mappings
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
 from sendoff_plugins.sources._common.process import COMMAND, run_program
 from sendoff_plugins.sources._files.files import MAX_RECORD
 

@@ -14,8 +14,7 @@ from uuid import UUID
 
 import polars as pl
 
-from sendoff import Page, Source, SourceError, hookimpl
-from sendoff.records import PAGE_ROWS, column
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimpl
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")

@@ -15,9 +15,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sendoff import ConnectionSettings, Request, RequestBurst, RequestQueue, Response, Transport, Wait, hookimpl
-from sendoff.http.connect import AddressRefused, resolve, ssl_context
-from sendoff.transport.protocol import Completion
+from sendoff.plugin import (
+    AddressRefused,
+    Completion,
+    ConnectionSettings,
+    Request,
+    RequestBurst,
+    RequestQueue,
+    Response,
+    Transport,
+    Wait,
+    hookimpl,
+    resolve,
+    ssl_context,
+)
 from sendoff_plugins.transports._http1.connection import Connection, RepeatedResponse
 from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, Poller

@@ -20,11 +20,20 @@ from urllib3.exceptions import (
     ProtocolError,
 )
 
-from sendoff import ConnectionSettings, Request, RequestQueue, Response, Transport, Wait, hookimpl
-from sendoff.http.connect import CONNECT_TIMEOUT
-from sendoff.http.failures import response_from_error
-from sendoff.http.pool import StrictHTTPResponse, make_pool
-from sendoff.http.watchdog import Watchdog
+from sendoff.plugin import (
+    CONNECT_TIMEOUT,
+    ConnectionSettings,
+    Request,
+    RequestQueue,
+    Response,
+    StrictHTTPResponse,
+    Transport,
+    Wait,
+    Watchdog,
+    hookimpl,
+    make_pool,
+    response_from_error,
+)
 
 SLICE = 1 << 20
 JOINED = 64 << 10

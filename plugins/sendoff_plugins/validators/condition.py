@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from sendoff import ConfigError, Validator, hookimpl
+from sendoff.plugin import ConfigError, Validator, hookimpl
 
 
 class Condition(Validator):

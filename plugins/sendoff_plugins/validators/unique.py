@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Validator, hookimpl
+from sendoff.plugin import Validator, hookimpl
 
 
 class Unique(Validator):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sendoff import SourceError
+from sendoff.plugin import SourceError
 
 
 def checked_header(cells: Sequence[str], where: str) -> list[str]:

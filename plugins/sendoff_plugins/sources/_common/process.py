@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sendoff import SourceError
+from sendoff.plugin import SourceError
 
 
 @contextmanager

@@ -17,12 +17,11 @@ from typing import Any
 
 import polars as pl
 
-from sendoff import Page, jsonlib
-from sendoff.jsonlib.text import INTEGER, NUMBER, PLAIN, SPACE, key_pattern
+from sendoff.plugin import Page, jsonlib
 
-_PLAIN = f'"({PLAIN})"'
+_PLAIN = f'"({jsonlib.PLAIN})"'
 _ESCAPED = r'("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
-_INTEGER, _NUMBER = f"({INTEGER})", f"({NUMBER})"
+_INTEGER, _NUMBER = f"({jsonlib.INTEGER})", f"({jsonlib.NUMBER})"
 _BOOLEAN = r"(true|false)"
 #: What a member may hold, by kind, and which kind two of them make together. A null goes with any.
 _TOKENS = {"plain": _PLAIN, "escaped": _ESCAPED, "integer": _INTEGER, "number": _NUMBER, "boolean": _BOOLEAN, "null": "(null)"}
@@ -47,7 +46,7 @@ class FieldPattern:
 
     def pattern(self) -> str:
         token = _TOKENS[self.kind]
-        return key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
+        return jsonlib.key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
 
     def with_(self, other: FieldPattern) -> FieldPattern | None:
         """A member that takes both; None if there is none."""
@@ -107,9 +106,9 @@ class UniformLineReader:
         return found.unnest("groups").collect(engine="streaming")
 
     def _pattern(self) -> str:
-        members = f"{SPACE},{SPACE}".join(member.pattern() for member in self._members)
+        members = f"{jsonlib.SPACE},{jsonlib.SPACE}".join(member.pattern() for member in self._members)
         # The first group tells a line that is known from one that is not; before the first lesson, none is.
-        return rf"\A{SPACE}(\{{){SPACE}{members}{SPACE}\}}\z" if self._members else r"\A(\z)\A."
+        return rf"\A{jsonlib.SPACE}(\{{){jsonlib.SPACE}{members}{jsonlib.SPACE}\}}\z" if self._members else r"\A(\z)\A."
 
     def _learn(self, row: Mapping[str, Any], line: str) -> bool:
         """Take in a row that the expression does not know; False if no expression can."""

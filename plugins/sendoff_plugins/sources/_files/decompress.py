@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from sendoff import SourceError
+from sendoff.plugin import SourceError
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sendoff import Source, SourceChanged, SourceError
+from sendoff.plugin import Source, SourceChanged, SourceError
 from sendoff_plugins.sources._files.decompress import decompress
 from sendoff_plugins.sources._files.locations import File, Location, open_location
 

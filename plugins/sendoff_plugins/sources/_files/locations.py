@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff import SourceError
-from sendoff.http.client import ErrorResponse, HttpClient
-from sendoff.transport import egress
+from sendoff.plugin import ErrorResponse, HttpClient, SourceError, egress
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 

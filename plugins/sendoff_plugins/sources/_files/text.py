@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from sendoff import SourceError
+from sendoff.plugin import SourceError
 
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff import Request, RequestBurst, Response
-from sendoff.http.connect import CONNECT_TIMEOUT
+from sendoff.plugin import CONNECT_TIMEOUT, Request, RequestBurst, Response
 from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
 from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
-from sendoff import Request, RequestBurst
+from sendoff.plugin import Request, RequestBurst
 
 #: Bodies up to this are joined with their head: one system call, one packet (measured best below 64 KiB).
 JOINED = 64 << 10

@@ -7,7 +7,7 @@ from typing import Any
 
 import httptools
 
-from sendoff import Response
+from sendoff.plugin import Response
 
 #: A head has no more bytes than this, and no more fields; no more interim responses come before the real one.
 MAX_HEAD, MAX_FIELDS, MAX_INTERIM = 64 << 10, 200, 100
