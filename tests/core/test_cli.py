@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import sendoff
+import sendoff.plugin
 from sendoff.cli.group import COMMANDS
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
@@ -485,9 +486,10 @@ def test_help_loads_no_data_frames() -> None:
 
 
 def test_every_public_name_is_found_where_it_is_said_to_live() -> None:
-    for name in sendoff.__all__:
-        assert getattr(sendoff, name) is not None
-    assert {*sendoff._HOME, "__version__"} == {*sendoff.__all__}
+    for face in (sendoff, sendoff.plugin):
+        for name in face.__all__:
+            assert getattr(face, name) is not None
+        assert {*face.__all__} <= {*dir(face), "__version__"}
 
 
 def test_what_runs_when_and_for_whom(project: Project, terminal: Terminal, receiver: Receiver) -> None:
