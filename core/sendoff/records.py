@@ -279,9 +279,11 @@ def from_mappings(rows: Sequence[Mapping[str, Any]]) -> Page:
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
     columns = [column(name, [row.get(name) for row in rows]) for name in names]
-    alike = all(len(row) == len(names) for row in rows)
-    absent = {} if alike else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
-    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), uniform=False, missing_keys=absent)
+    same_length = all(len(row) == len(names) for row in rows)
+    missing = (
+        {} if same_length else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
+    )
+    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), uniform=False, missing_keys=missing)
 
 
 def column(name: str, values: list[Any]) -> pl.Series:

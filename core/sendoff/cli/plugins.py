@@ -26,8 +26,8 @@ def command(project: Project, name: str | None, to_json: bool) -> None:
         as_json([_as_dict(kind, offer) for kind, offer in offers])
     elif name is None:
         table(["kind", "name", "what it does", "from"], [[kind, o.component.name, o.summary, o.provider] for kind, o in offers])
-        if passed_over := project.runner.registry.skipped:
-            click.echo(f"\nnot loaded, as they are not allowed: {', '.join(passed_over)}")
+        if skipped := project.runner.registry.skipped:
+            click.echo(f"\nnot loaded, as they are not allowed: {', '.join(skipped)}")
     else:
         for kind, offer in offers:
             _explain(kind, offer)

@@ -19,8 +19,7 @@ from sendoff.config import cross_checks, documents, secrets, shared, transports,
 from sendoff.config.documents import Document
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.variants import RowVariant
-from sendoff.encode import routing
-from sendoff.encode import templates as shape
+from sendoff.encode import routing, templates
 from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.encode.routing import Router
 from sendoff.engine.destination import Destination
@@ -95,11 +94,11 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if min_egress == "public":
-        unbound: list[tuple[tuple[Any, ...], Source | Notifier]] = [(("source",), connector.source)]
-        unbound += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
+        restricted: list[tuple[tuple[Any, ...], Source | Notifier]] = [(("source",), connector.source)]
+        restricted += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
         problems = [
             document.problem(path, f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
-            for path, each in unbound
+            for path, each in restricted
             if each.privileged
         ]
         if problems:
@@ -147,7 +146,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         each.egress = to["egress"]
     sender: Sender = made("senders", checked["send"])
     sender.prefix, sender.suffix = (
-        shape.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
+        templates.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
     )
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     destination = _destination(to, checked.get("deadline", math.inf), home, kept)

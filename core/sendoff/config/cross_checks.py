@@ -9,8 +9,7 @@ from typing import Any
 
 from sendoff.config import variants
 from sendoff.config.documents import Document
-from sendoff.encode import routing
-from sendoff.encode import templates as shape
+from sendoff.encode import routing, templates
 from sendoff.registry import Registry
 from sendoff.schema import Field
 from sendoff.transport import compression, rate_limit
@@ -26,9 +25,9 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
 
     whole = _mapping(spelled)
     to, send = _mapping(whole.get("destination")), _mapping(whole.get("send"))
-    templates = {name: send.get(name) for name in ("envelope", "record", "before")}
+    bodies = {name: send.get(name) for name in ("envelope", "record", "before")}
     _check_splitting(whole, send, registry, complain)
-    _check_keys(to, templates, complain)
+    _check_keys(to, bodies, complain)
     _check_files(to, home, complain)
     source = _mapping(whole.get("source"))
     offered = registry.find("sources", str(source.get("use")))
@@ -45,7 +44,7 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
     if isinstance(whole.get("incremental"), Mapping):
         _check_incremental(whole, to, fields, complain)
     if fields and whole.get("unknown") != "keep":
-        _check_names(whole, to, templates, [field.output_name for field in fields], complain)
+        _check_names(whole, to, bodies, [field.output_name for field in fields], complain)
 
 
 def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry: Registry, complain: Complain) -> None:
@@ -60,17 +59,19 @@ def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry
         )
 
 
-def _check_keys(to: Mapping[str, Any], templates: Mapping[str, Any], complain: Complain) -> None:
-    has_key = any(shape.KEY in shape.placeholders(template) for template in templates.values())
+def _check_keys(to: Mapping[str, Any], bodies: Mapping[str, Any], complain: Complain) -> None:
+    has_key = any(templates.KEY in templates.placeholders(template) for template in bodies.values())
     idempotency = _mapping(to.get("idempotency"))
     in_body = idempotency.get("enabled", True) and idempotency.get("in") == "body"
     if in_body and not has_key:
         complain(
             ("destination", "idempotency", "in"),
-            f"the body has no place for the key: put {shape.KEY} where it goes, in send.envelope or send.record",
+            f"the body has no place for the key: put {templates.KEY} where it goes, in send.envelope or send.record",
         )
     if has_key and not in_body:
-        complain(("send",), f"{shape.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well")
+        complain(
+            ("send",), f"{templates.KEY} stands for the idempotency key; say `destination.idempotency: {{in: body}}` as well"
+        )
 
 
 def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
@@ -125,7 +126,7 @@ def _complain_of_name(path: Sequence[str], name: str, known: Sequence[str], what
 
 
 def _check_names(
-    whole: Mapping[str, Any], to: Mapping[str, Any], templates: Mapping[str, Any], known: Sequence[str], complain: Complain
+    whole: Mapping[str, Any], to: Mapping[str, Any], bodies: Mapping[str, Any], known: Sequence[str], complain: Complain
 ) -> None:
     url = to["url"] if isinstance(to.get("url"), str) else ""
     headers = {name: value for name, value in _mapping(to.get("headers")).items() if isinstance(value, str)}
@@ -136,9 +137,9 @@ def _check_names(
     ]
     named += [
         (("send", key), name[1:])
-        for key, template in templates.items()
-        for name in shape.placeholders(template)
-        if name not in (shape.RECORD, shape.RECORDS, shape.KEY)
+        for key, template in bodies.items()
+        for name in templates.placeholders(template)
+        if name not in (templates.RECORD, templates.RECORDS, templates.KEY)
     ]
     changed = _mapping(_mapping(whole.get("incremental")).get("on_changed")).get("url")
     named += [

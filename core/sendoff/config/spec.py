@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from sendoff.options import option
-from sendoff.response import RULES as ANSWERS
+from sendoff.response import RULES as RESPONSE_RULES
 from sendoff.schema import RULES as FIELD_RULES
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
@@ -69,7 +69,7 @@ DESTINATION = {
     ),
     "min_upload_rate": option("Minimum upload rate, in bytes a second: a body of that many gets one second more.", type="number", min=1, default=100_000),
     "rate_limit": option("Maximum rates. A bare rate is of requests.", type="dict", schema=RATE_LIMIT, default={}),
-    "response": option("How responses are read.", type="dict", schema=ANSWERS, default={}),
+    "response": option("How responses are read.", type="dict", schema=RESPONSE_RULES, default={}),
     "atomic": option("Whether a rejected request leaves nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": option("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
     "compress": option("How bodies are compressed.", type="string", allowed=["none", "gzip", "zstd"], default="none"),

@@ -18,7 +18,7 @@ from urllib.parse import quote_plus
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.encode import templates as shape
+from sendoff.encode import templates
 from sendoff.schema.columns import moment
 from sendoff.schema.schema import TypedPage
 
@@ -92,10 +92,10 @@ def _encode_rows(typed: TypedPage, form: RecordFormat) -> pl.Expr:
 
 def _templated(template: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     """A template as one expression: its own JSON, and the fields' where it names them."""
-    if template == shape.RECORD:
+    if template == templates.RECORD:
         return _record(typed)
-    if template == shape.KEY:
-        return pl.lit(shape.KEY_PLACEHOLDER.decode() * form.key_size)
+    if template == templates.KEY:
+        return pl.lit(templates.KEY_PLACEHOLDER.decode() * form.key_size)
     if isinstance(template, str) and template.startswith("$") and not template.startswith("$$"):
         return _value(typed, template[1:]).fill_null("null")
     if isinstance(template, Mapping):
@@ -104,13 +104,13 @@ def _templated(template: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     if isinstance(template, list):
         items = [pl.concat_str([pl.lit(","), _templated(item, typed, form)]) for item in template]
         return pl.concat_str([pl.lit("["), pl.concat_str([pl.lit(""), *items]).str.strip_prefix(","), pl.lit("]")])
-    return pl.lit(jsonlib.dumps(shape.literal(template)))
+    return pl.lit(jsonlib.dumps(templates.literal(template)))
 
 
 def _templated_member(name: str, value: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     head = pl.lit(f",{encode_basestring(name)}:")
     field = value[1:] if isinstance(value, str) and value.startswith("$") and not value.startswith("$$") else ""
-    if form.omit_null and field and value not in (shape.RECORD, shape.KEY):
+    if form.omit_null and field and value not in (templates.RECORD, templates.KEY):
         return pl.concat_str([head, _value(typed, field)]).fill_null("")
     return pl.concat_str([head, _templated(value, typed, form)])
 

@@ -20,7 +20,7 @@ from sendoff.engine.request_log import RequestLog
 from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.tasks import OpenChunk, Task
 from sendoff.records import Span, spans_of
-from sendoff.response import plain
+from sendoff.response import is_plain_success
 from sendoff.response.rate_headers import quota_reset_delay
 from sendoff.transport.protocol import Completion, RequestBurst, Response
 
@@ -102,7 +102,7 @@ class BurstIssuer:
             response = completion[1]
             # A transport gives equal answers as one object: what it means is found out once.
             if response is last_plain or (
-                plain(response, policy) and not (response.headers and quota_reset_delay(response.headers))
+                is_plain_success(response, policy) and not (response.headers and quota_reset_delay(response.headers))
             ):
                 last_plain = response
                 good.append(completion)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from random import Random
 
 from sendoff.components import FailureStrategy, Refusal, Split
-from sendoff.engine import retry as patience
+from sendoff.engine import retry as policy
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.pending_changes import PendingChanges
@@ -84,8 +84,8 @@ class OutcomeHandler:
 
     def accept_rejections(self) -> None:
         """Treat the rejections held back so far as per-record."""
-        suspended, self._unproven_rejections = self._unproven_rejections, []
-        for task, verdict in suspended:
+        held_back, self._unproven_rejections = self._unproven_rejections, []
+        for task, verdict in held_back:
             self._decide(task, verdict)
 
     def resolve_deferred(self) -> None:
@@ -97,8 +97,8 @@ class OutcomeHandler:
             return
         at_fault = self._deferred[0].isolated_failures and not self._breaker.is_open
         if at_fault or not self._builder.early_stop:
-            lost, self._deferred = self._deferred, None
-            self._give_up(*lost)
+            given_up, self._deferred = self._deferred, None
+            self._give_up(*given_up)
         else:
             self._changes.stop(f"{self._deferred[1].reason} (if it is these records, run with --no-early-stop)")
 
@@ -154,8 +154,8 @@ class OutcomeHandler:
             self._queue.retry_now(now)
             self._changes.event("recovered")
         if self._deferred is not None:
-            lost, self._deferred = self._deferred, None
-            self._give_up(*lost)
+            given_up, self._deferred = self._deferred, None
+            self._give_up(*given_up)
         self.accept_rejections()
 
     # Tried again.
@@ -165,7 +165,7 @@ class OutcomeHandler:
         child = self._open_task(spans_of(retried))
         if all(own.collateral for own in retried.values()):
             self._changes.event("retry", reason=verdict.reason, records=child.size, seconds=0.0, attempt=0)
-        elif over := patience.exceeds_retry_after(verdict, self._builder.destination.retry):
+        elif over := policy.exceeds_retry_after(verdict, self._builder.destination.retry):
             self._stop_run(verdict, over)
         else:
             child.attempts, child.uncounted_attempts = task.attempts, task.uncounted_attempts
@@ -175,19 +175,19 @@ class OutcomeHandler:
     def _retry(self, task: Task, verdict: Verdict, now: float) -> None:
         """Retry a transient failure, within bounds."""
         retry = self._builder.destination.retry
-        patience.note_failure(task, verdict, self._breaker, now)
+        policy.note_failure(task, verdict, self._breaker, now)
         in_doubt = self._deferred
-        decision = patience.decide(task, verdict, self._breaker, retry, now, another_deferred=in_doubt is not None)
-        lost = replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts")
+        decision = policy.decide(task, verdict, self._breaker, retry, now, another_deferred=in_doubt is not None)
+        given_up = replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts")
         if isinstance(decision, GiveUp):
-            self._give_up(task, lost)
+            self._give_up(task, given_up)
             return
         if in_doubt is not None:  # another one fails as well: it is not that one's records
             self._deferred = None
             self._queue.schedule(now, in_doubt[0])
         match decision:
             case Defer():
-                self._deferred = task, lost
+                self._deferred = task, given_up
                 task.deferred_once = True
             case StopRun():
                 self._stop_run(verdict, decision)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sendoff.components import Sender
-from sendoff.encode import templates as shape
+from sendoff.encode import templates
 from sendoff.encode.idempotency import Key
 from sendoff.engine.destination import Destination
 from sendoff.records import Block, Route, Span
@@ -56,7 +56,9 @@ class RequestBuilder:
             elif self.key_location == "query":
                 url += f"{'&' if '?' in url else '?'}{name}={key}"
             else:
-                prefix, suffix = (shape.insert_key(part, key, self.destination.idempotency.form) for part in (prefix, suffix))
+                prefix, suffix = (
+                    templates.insert_key(part, key, self.destination.idempotency.form) for part in (prefix, suffix)
+                )
         body = [part for part in (prefix, *parts, suffix) if part] if route is None or not route.without_body else []
         if not body:
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}

@@ -76,19 +76,19 @@ def decide(
     task: Task, verdict: Verdict, breaker: CircuitBreaker, retry: RetryPolicy, now: float, *, another_deferred: bool
 ) -> Retry | GiveUp | Defer | StopRun:
     """What becomes of a request that failed. Pure."""
-    attempts, patience = retry.max_attempts, retry.max_elapsed
+    attempts, max_elapsed = retry.max_attempts, retry.max_elapsed
     if over := exceeds_retry_after(verdict, retry):
         return over
-    if task.isolated_failures and (task.isolated_failures >= attempts or now - (task.isolated_since or now) >= patience):
+    if task.isolated_failures and (task.isolated_failures >= attempts or now - (task.isolated_since or now) >= max_elapsed):
         return GiveUp()
-    if breaker.has_succeeded and breaker.failing_for(now) >= patience:
+    if breaker.has_succeeded and breaker.failing_for(now) >= max_elapsed:
         return StopRun(f"{verdict.reason}; nothing has got through for {breaker.failing_for(now):.0f} seconds")
     if breaker.was_down:
         return StopRun(f"{verdict.reason}; it was so when the last run stopped, and is so still")
     if another_deferred and not breaker.has_succeeded:
         return StopRun(f"{verdict.reason}; nothing has got through at all")
     tried_for = now - (now if task.first_tried is None else task.first_tried)
-    if task.attempts - task.uncounted_attempts < attempts and tried_for < patience:
+    if task.attempts - task.uncounted_attempts < attempts and tried_for < max_elapsed:
         return Retry()
     if not breaker.has_succeeded and not (verdict.maybe_applied or verdict.status):
         return StopRun(

@@ -24,9 +24,9 @@ class NewRowFilter:
     of unchanged rows, and `summary` has the rows to remember at once.
     """
 
-    def __init__(self, memory: DeliveredRows, rule: IncrementalRule) -> None:
+    def __init__(self, delivered: DeliveredRows, rule: IncrementalRule) -> None:
         self._rule = rule
-        self._delivered = memory
+        self._delivered = delivered
         begun = self._delivered.known_by
         self._first = begun is None
         #: Another set of columns than before: their states cannot be compared, and are taken as they are now.
@@ -38,7 +38,7 @@ class NewRowFilter:
         #: Whether a row was there that nobody could read: then it cannot be told which rows are not.
         self._unread_rows = False
         self.unchanged = 0
-        self._noted: list[tuple[bytes, bytes, list[str] | None]] = []
+        self._to_remember: list[tuple[bytes, bytes, list[str] | None]] = []
 
     @property
     def summary(self) -> FilterSummary:
@@ -106,11 +106,11 @@ class NewRowFilter:
         texts = key_cells(page.to_python(), self._rule) if self._rule.removed else None
         told = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
         keys = b"".join(prints.keys[at] or b"" for at in rows)
-        self._noted.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
+        self._to_remember.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
 
     def _remembered(self) -> Iterator[DeliveredRow]:
         """The rows to remember at once. Kept as a few long strings, as they may be all rows of the source."""
-        for keys, states, texts in self._noted:
+        for keys, states, texts in self._to_remember:
             for at in range(len(states) // STATE_BYTES):
                 key = keys[KEY_BYTES * at : KEY_BYTES * (at + 1)]
                 yield DeliveredRow(key, states[STATE_BYTES * at : STATE_BYTES * (at + 1)], texts[at] if texts else None)
@@ -140,6 +140,8 @@ def _only(page: Page, rows: Sequence[int]) -> Iterator[Page]:
     if not rows:
         return
     faults = {new: page.row_errors[old] for new, old in enumerate(rows) if old in page.row_errors}
-    absent = {name: mask.gather(list(rows)) for name, mask in page.missing_keys.items()}
+    missing = {name: mask.gather(list(rows)) for name, mask in page.missing_keys.items()}
     lines = [int(page.lines[at]) for at in rows]
-    yield replace(page, frame=page.frame[list(rows)], lines=lines, row_errors=faults, missing_keys=absent, json=None, lazy=None)
+    yield replace(
+        page, frame=page.frame[list(rows)], lines=lines, row_errors=faults, missing_keys=missing, json=None, lazy=None
+    )

@@ -10,13 +10,13 @@ from sendoff.ledger import DeliveredRow, DeliveredRows, Ranges
 from sendoff.records import Page
 
 
-def remember_delivered(memory: DeliveredRows, run: int, rule: IncrementalRule, pages: Iterable[Page]) -> None:
+def remember_delivered(delivered_rows: DeliveredRows, run: int, rule: IncrementalRule, pages: Iterable[Page]) -> None:
     """Remember the delivered rows of a run, and forget those it delivered as removed.
 
     `pages` are what the run read. May be done twice: the second time changes nothing.
     """
-    invalid, delivered = memory.run_account(run)
-    memory.record_run(run, _delivered_rows(rule, pages, invalid, delivered))
+    invalid, delivered = delivered_rows.run_account(run)
+    delivered_rows.record_run(run, _delivered_rows(rule, pages, invalid, delivered))
 
 
 def _delivered_rows(

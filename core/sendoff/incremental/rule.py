@@ -48,9 +48,9 @@ class IncrementalRule:
         columns = None if self.columns is None else sorted(self.columns)
         return jsonlib.dumps(columns if self.resend or not self.key else [])
 
-    def summarize(self, unchanged: int, noted: Iterable[DeliveredRow]) -> FilterSummary:
+    def summarize(self, unchanged: int, to_remember: Iterable[DeliveredRow]) -> FilterSummary:
         """What the ledger notes of a run whose rows were chosen by this rule."""
-        return FilterSummary(jsonlib.dumps(self.key), self.written_columns, self.written(), unchanged, noted)
+        return FilterSummary(jsonlib.dumps(self.key), self.written_columns, self.written(), unchanged, to_remember)
 
     def written(self) -> str:
         """What the ledger keeps, to settle a run by the rule it began with."""

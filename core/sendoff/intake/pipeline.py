@@ -54,9 +54,9 @@ class Pipeline:
         ordinal = rows = 0
         for validator in self._validators:
             validator.start()
-        for page, certain in prefetch(self._with_passthrough(pages)):
-            if certain is not None:
-                block, refused = self._encode_passthrough(ordinal, page, certain)
+        for page, mask in prefetch(self._with_passthrough(pages)):
+            if mask is not None:
+                block, refused = self._encode_passthrough(ordinal, page, mask)
             else:
                 variant = self._variants.get(page.change)
                 typed = (variant.schema if variant and variant.schema else self._schema).apply(page)
@@ -70,12 +70,12 @@ class Pipeline:
     def _with_passthrough(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
         """Yield (page, mask): the mask marks rows that can be sent byte for byte; None means parse them all."""
         for page in pages:
-            certain = None
+            mask = None
             if page.lazy is not None and page.json is not None and self._passthrough_allowed:
-                certain = self._schema.passthrough_mask(page.json, page.lazy.keys)
-            if certain is not None and 2 * int(certain.sum()) < len(certain):
-                certain = None
-            yield (page if certain is not None else page.materialize()), certain
+                mask = self._schema.passthrough_mask(page.json, page.lazy.keys)
+            if mask is not None and 2 * int(mask.sum()) < len(mask):
+                mask = None
+            yield (page if mask is not None else page.materialize()), mask
 
     def _encode_passthrough(self, ordinal: int, page: Page, passthrough: pl.Series) -> tuple[Block, dict[int, str]]:
         """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
@@ -128,8 +128,8 @@ class Pipeline:
         """The records that alone are larger than a request may be."""
         if self._sender.max_bytes is None:
             return {}
-        around = len(self._sender.prefix) + len(self._sender.suffix)
-        sizes = (offsets[at + 1] - offsets[at] - 1 + around for at in range(len(offsets) - 1))
+        overhead = len(self._sender.prefix) + len(self._sender.suffix)
+        sizes = (offsets[at + 1] - offsets[at] - 1 + overhead for at in range(len(offsets) - 1))
         return {
             at: f"a request of {size:,} bytes with this record alone, more than max_bytes allows"
             for at, size in enumerate(sizes)

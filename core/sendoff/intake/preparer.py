@@ -37,14 +37,15 @@ class RunPreparer:
                 return self._ledger.begin(
                     chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
                 ), chosen.source
-        sift = self._row_filter()
+        row_filter = self._row_filter()
         incoming = self.new_pages() if records is None else pages(records)
-        kept = self._spool(sift.new(incoming) if sift else incoming)
+        kept = self._spool(row_filter.new(incoming) if row_filter else incoming)
         self._check_columns(kept)
         reached = chosen.source.next_cursor if records is None else None
         state = self._ledger.begin(
             chosen.name, config_digest=chosen.config_digest, fingerprint=kept.fingerprint(), source="spool",
-            cursor=None if reached is None else jsonlib.dumps(reached), filter_summary=sift.summary if sift else None,
+            cursor=None if reached is None else jsonlib.dumps(reached),
+            filter_summary=row_filter.summary if row_filter else None,
         )  # fmt: skip
         return state, self._rename_spool(kept, state)
 
@@ -56,8 +57,8 @@ class RunPreparer:
 
     def preview_pages(self) -> Iterator[Page]:
         """The pages that the next run would deliver."""
-        sift = self._row_filter()
-        return sift.new(self.new_pages()) if sift else self.new_pages()
+        row_filter = self._row_filter()
+        return row_filter.new(self.new_pages()) if row_filter else self.new_pages()
 
     def start_retry(self, run: int, records: Any) -> tuple[RunState, Source]:
         """A new run of another's failed records, or of what they were corrected to."""
@@ -65,18 +66,18 @@ class RunPreparer:
         fingerprint = history.Failed(self._state, run).fingerprint()
         if fingerprint is None:
             raise ConfigError(f"run {run} has no failed records that were not retried already")
-        sift = self._row_filter() if self._delivered_rows.known_by else None
-        if records is None and sift is None:
+        row_filter = self._row_filter() if self._delivered_rows.known_by else None
+        if records is None and row_filter is None:
             state = self._ledger.begin(
                 chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint, source="retry", retry_of=run
             )
             return state, history.Failed(self._state, run, retried_by=state.id)
         given = pages(history.Failed(self._state, run).read(None) if records is None else records)
-        kept = self._spool(sift.not_yet_delivered(given) if sift else given)
+        kept = self._spool(row_filter.not_yet_delivered(given) if row_filter else given)
         self._check_columns(kept)
         state = self._ledger.begin(
             chosen.name, config_digest=chosen.config_digest, fingerprint=kept.fingerprint(), source="spool", retry_of=run,
-            filter_summary=sift.summary if sift else None,
+            filter_summary=row_filter.summary if row_filter else None,
         )  # fmt: skip
         return state, self._rename_spool(kept, state)
 

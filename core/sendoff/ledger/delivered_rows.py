@@ -34,7 +34,7 @@ class FilterSummary:
     columns: str
     rule: str
     unchanged: int
-    noted: Iterable[DeliveredRow] = ()
+    to_remember: Iterable[DeliveredRow] = ()
 
 
 class DeliveredRows:
@@ -88,7 +88,7 @@ class DeliveredRows:
             (self._connector, summary.key, summary.columns, self._now()),
         )
         self._db.execute("UPDATE run SET rule = ?, known = ?, settled = 0 WHERE id = ?", (summary.rule, summary.unchanged, run))
-        self._write(summary.noted)
+        self._write(summary.to_remember)
 
     def pending_runs(self) -> list[tuple[int, str]]:
         """The runs that have ended and whose delivered rows are not stored yet, each with its rule."""
@@ -116,17 +116,17 @@ class DeliveredRows:
             self._write(rows)
 
     def _write(self, rows: Iterable[DeliveredRow]) -> None:
-        memory = self._db.execute("SELECT id FROM memory WHERE connector = ?", (self._connector,)).fetchone()[0]
+        memory_id = self._db.execute("SELECT id FROM memory WHERE connector = ?", (self._connector,)).fetchone()[0]
         remaining = iter(rows)
         while batch := list(islice(remaining, _WRITE_ROWS)):
             batch.sort()
             self._db.executemany(
                 "INSERT INTO remembered VALUES (?, ?, ?, ?) ON CONFLICT(memory, key)"
                 " DO UPDATE SET state = excluded.state, held = excluded.held",
-                ((memory, row.key, row.state, row.key_cells) for row in batch if not row.is_removed),
+                ((memory_id, row.key, row.state, row.key_cells) for row in batch if not row.is_removed),
             )
             self._db.executemany(
-                "DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory, row.key) for row in batch if row.is_removed)
+                "DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory_id, row.key) for row in batch if row.is_removed)
             )
 
     def forget(self) -> int:

@@ -276,8 +276,8 @@ class Ledger(ScheduleState):
             invalid=counts.get("invalid", 0),
             rejected=counts.get("rejected", 0),
             chunks=[
-                Chunk(lo, hi, step, digest, tuple(Span(*span) for span in jsonlib.loads(apart or "[]")))
-                for lo, hi, step, digest, apart in self._db.execute(
+                Chunk(lo, hi, step, digest, tuple(Span(*span) for span in jsonlib.loads(spans_json or "[]")))
+                for lo, hi, step, digest, spans_json in self._db.execute(
                     "SELECT lo, hi, step, digest, apart FROM piece WHERE run = ? ORDER BY lo", (row["id"],)
                 )
             ],

@@ -56,7 +56,7 @@ def classify(
     if answer.status is None:
         kind = VerdictKind.STOP if answer.permanent else VerdictKind.RETRY
         return Verdict(kind, sanitize(answer.error), maybe_applied=answer.may_have_been_sent)
-    if plain(answer, policy):
+    if is_plain_success(answer, policy):
         return Verdict(VerdictKind.DELIVERED, status=answer.status)
     declared = _Body(answer)
     verdict = _by_policy(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
@@ -67,7 +67,7 @@ def classify(
     return verdict
 
 
-def plain(answer: Response, policy: Policy) -> bool:
+def is_plain_success(answer: Response, policy: Policy) -> bool:
     """Whether an answer is a success that needs no reading: nothing is declared, and it is no page for people."""
     status = answer.status
     return (

@@ -28,7 +28,7 @@ def parse_results(
     listed = results.at.find(body)
     if not isinstance(listed, list):
         raise UnreadableResults(f"there is no list at {results.at.text}")
-    apart: dict[int, Verdict] = {}
+    verdicts: dict[int, Verdict] = {}
     captured: dict[int, dict[str, Any]] = {}
     seen: set[int] = set()
     for place, item in _match_results(results, listed, count, ids):
@@ -39,7 +39,7 @@ def parse_results(
         seen.add(place)
         verdict = _verdict(results, item, status, table)
         if verdict.kind is not VerdictKind.DELIVERED:
-            apart[place] = verdict
+            verdicts[place] = verdict
         elif policy.capture:
             captured[place] = {
                 name: value for name, path in policy.capture.items() if (value := path.find(item)) is not MISSING
@@ -48,8 +48,8 @@ def parse_results(
         if results.unlisted == "stop":
             raise UnreadableResults(f"it says nothing of {count - len(seen):,} of {count:,} records")
         silent = Verdict(VerdictKind(results.unlisted), "the response says nothing of this record", status)
-        apart.update({place: silent for place in range(count) if place not in seen})
-    return Verdict(VerdictKind.PARTIAL, status=status, per_record=apart, captured=captured)
+        verdicts.update({place: silent for place in range(count) if place not in seen})
+    return Verdict(VerdictKind.PARTIAL, status=status, per_record=verdicts, captured=captured)
 
 
 def _match_results(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sendoff.config.connector import Connector
-from sendoff.encode import templates as shape
+from sendoff.encode import templates
 from sendoff.engine.planner import Planner
 from sendoff.intake.pipeline import Pipeline
 from sendoff.ledger import Failure, RunState
@@ -20,7 +20,7 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
     """The requests that the first `count` good records of these pages would travel in, and the invalid rows before them."""
     invalid: list[Failure] = []
     form = connector.destination.idempotency.form
-    size = shape.KEY_SIZES[form] - (0 if form == "int64" else 2)
+    size = templates.KEY_SIZES[form] - (0 if form == "int64" else 2)
     # In a body a key must have its length; elsewhere a word will do.
     in_body = connector.destination.idempotency.location == "body"
 
@@ -34,13 +34,13 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
             plan.add(found.block)
         if plan.buffer.hi >= count:
             break
-    to, stock = build_request_builder(connector, key), plan.buffer
+    to, buffer = build_request_builder(connector, key), plan.buffer
     requests: list[Request] = []
-    for spans in plan.preview_requests(min(count, stock.hi)):
+    for spans in plan.preview_requests(min(count, buffer.hi)):
         requests.append(
             to.request(
-                Span(spans[0].lo, spans[-1].hi), stock.slices(spans), connector.sender, bytes,
-                record_count=total(spans), request_id=len(requests) + 1, route=stock.route(spans[0].lo),
+                Span(spans[0].lo, spans[-1].hi), buffer.slices(spans), connector.sender, bytes,
+                record_count=total(spans), request_id=len(requests) + 1, route=buffer.route(spans[0].lo),
             )
         )  # fmt: skip
     return requests, invalid[:count]

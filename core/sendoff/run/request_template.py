@@ -23,8 +23,8 @@ def build_request_builder(
 ) -> RequestBuilder:
     """The `RequestBuilder` of a connector's destination."""
     to = chosen.destination
-    key_in = to.idempotency.location if to.idempotency.enabled else ""
-    key_header = to.idempotency.name.lower() if key_in == "header" else ""
+    key_location = to.idempotency.location if to.idempotency.enabled else ""
+    key_header = to.idempotency.name.lower() if key_location == "header" else ""
     templated = {name.lower() for name in chosen.router.headers} if chosen.router else set()
     named = {name.lower() for name in to.headers}
     base = {**BASE_HEADERS, "Content-Type": chosen.sender.content_type}
@@ -32,7 +32,7 @@ def build_request_builder(
     return RequestBuilder(
         to,
         {**{name: value for name, value in base.items() if name.lower() not in named}, **own},
-        key_in,
+        key_location,
         key,
         rate_limiter=rate_limiter or RateLimiter(),
         redact=chosen.secrets.redact,

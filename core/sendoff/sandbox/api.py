@@ -36,7 +36,7 @@ class Sandbox(LocalServer):
         self.received: dict[str, list[Any]] = {}
         #: ``requests``, ``replays``, ``conflicts`` and each status answered.
         self.counts: Counter[str] = Counter()
-        self._answered: dict[str, tuple[bytes, Reply]] = {}
+        self._responses: dict[str, tuple[bytes, Reply]] = {}
         self.sheets = Sheets(sheet) if sheet is not None else None
         self._log: list[str] = []
         self._met: Counter[str] = Counter()
@@ -69,7 +69,7 @@ class Sandbox(LocalServer):
             if len(self._log) < _LOGGED:
                 said = request.body[:300].decode("utf-8", "replace")
                 self._log.append(f"{request.method} {request.path} {said}".rstrip() + "\n")
-            if key in self._answered:
+            if key in self._responses:
                 return self._replayed(key, digest)
             delay = 0.0
             for rule in self.rules:
@@ -113,11 +113,11 @@ class Sandbox(LocalServer):
 
     def _kept(self, reply: Reply, key: str | None, digest: bytes) -> Reply:
         if key is not None:
-            self._answered[key] = (digest, replace(reply, delay=0.0))
+            self._responses[key] = (digest, replace(reply, delay=0.0))
         return reply
 
     def _replayed(self, key: str, digest: bytes) -> Reply:
-        before, reply = self._answered[key]
+        before, reply = self._responses[key]
         if before != digest:
             self.counts["conflicts"] += 1
             return self._counted(

@@ -126,11 +126,11 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         default=default if default is None else typed("default", default),
         output_name=rules.get("rename", name),
         format=format_,
-        output_format=_written_as(rules.get("as"), type_),
+        output_format=_output_format(rules.get("as"), type_),
     )
 
 
-def _written_as(form: str | None, type_: Type | None) -> str | None:
+def _output_format(form: str | None, type_: Type | None) -> str | None:
     kinds = {"text": {*_NUMERIC, "boolean"}, "epoch": {"date", "datetime"}, "epoch_ms": {"date", "datetime"}}
     if form is not None and (type_ is None or type_.name not in kinds[form]):
         raise InvalidRule("as", f"`{form}` is for fields of type {', '.join(sorted(kinds[form]))}")

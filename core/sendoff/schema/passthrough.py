@@ -39,7 +39,7 @@ class LineMatcher:
     pattern: str
     cut: Mapping[str, str]
 
-    def good(self, lines: pl.Series, fields: Sequence[Field], suspects: Mapping[str, pl.Expr]) -> pl.Series:
+    def good(self, lines: pl.Series, fields: Sequence[Field], failing: Mapping[str, pl.Expr]) -> pl.Series:
         """Which lines are certainly good. `suspects` are the schema's own, over columns ``c0, v0, c1, v1, …``."""
         table = lines.to_frame("line").lazy()
         known = pl.col("line").str.contains(self.pattern)
@@ -54,7 +54,7 @@ class LineMatcher:
             value = of_numbers(cell, f.type) if f.type.name in _NUMERIC else conversion(cell, pl.String, f.type, text=False)
             assert value is not None
             values.append(value.alias(f"v{places[name]}"))
-            known = known & cell.is_not_null() & ~suspects[name]
+            known = known & cell.is_not_null() & ~failing[name]
         return table.with_columns(values).select(known.alias("good")).collect(engine="streaming").to_series()
 
 

@@ -138,8 +138,8 @@ class Schema:
         table = pl.DataFrame(cells)
         values = [self._values(at, f, cells[at], page) for at, f in enumerate(self.fields)]
         table = table.with_columns(*values)
-        suspects = table.select(self._failing_mask(at, f) for at, f in enumerate(self.fields))
-        for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, suspects, strict=True)):
+        failing = table.select(self._failing_mask(at, f) for at, f in enumerate(self.fields))
+        for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, failing, strict=True)):
             if not suspect.any():
                 continue
             for index in suspect.arg_true():
@@ -178,12 +178,12 @@ class Schema:
     def _failing_mask(self, at: int, f: Field) -> pl.Expr:
         """The rows that a field's rules may find invalid."""
         value, null = pl.col(f"v{at}"), pl.col(f"c{at}").is_null()
-        suspects = value.is_null() & ~null
+        failing = value.is_null() & ~null
         if not f.nullable and not f.optional and f.default is None:
-            suspects = suspects | null
+            failing = failing | null
         for good in self._checks[f.name][0]:
-            suspects = suspects | (~good.fill_null(False) & value.is_not_null() & ~null)
-        return suspects.alias(str(at))
+            failing = failing | (~good.fill_null(False) & value.is_not_null() & ~null)
+        return failing.alias(str(at))
 
     def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
         """Why a cell is invalid; None if Cerberus accepts it. Cached, as errors repeat."""
@@ -233,7 +233,7 @@ class _Refused:
         return dict(sorted(told.items()))
 
 
-def _explain_cell(judge: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
+def _explain_cell(checker: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
     trouble, value = "", cell
     if cell is not None and f.type is not None:
         try:
@@ -243,7 +243,7 @@ def _explain_cell(judge: explain.RecordValidator, f: Field, cell: Any, text: boo
     elif cell is not None:
         trouble = _unwritable(cell)
     said = (
-        explain.reasons(judge, {f.name: value})
+        explain.reasons(checker, {f.name: value})
         if not trouble or trouble.startswith(f"must be of {f.type and f.type.name}")
         else []
     )
@@ -278,13 +278,13 @@ def _same(page: Page, f: Field, values: pl.Series) -> bool:
 _PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
 
 
-def _kept(cells: pl.Series, refused: _Refused, absent: pl.Series | None) -> tuple[pl.Series, bool]:
+def _kept(cells: pl.Series, refused: _Refused, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
     """A column the schema does not know, and whether it has become JSON text."""
     dtype = cells.dtype
-    if absent is not None:  # a null that was written stays a null; what was not there stays away
+    if missing_keys is not None:  # a null that was written stays a null; what was not there stays away
         text = as_json(cells)
         _refuse_unwritable(cells, text, refused)
-        written = pl.when(pl.lit(absent)).then(None).otherwise(pl.col("v").fill_null("null"))
+        written = pl.when(pl.lit(missing_keys)).then(None).otherwise(pl.col("v").fill_null("null"))
         return text.to_frame("v").select(written.alias(cells.name)).to_series(), True
     if dtype in (pl.Categorical, pl.Enum):
         return cells.cast(pl.String), False

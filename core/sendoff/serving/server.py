@@ -52,7 +52,7 @@ class Server:
                 )
         self._state = first.state
         self._debouncers = {name: Debouncer() for name, chosen in self.connectors.items() if chosen.watch}
-        self._schedule = self._begun()
+        self._schedule = self._load_schedule()
         self._under_way: dict[str, Runner] = {}
         #: When a run that stopped is gone on with, and after how many seconds.
         self._again: dict[str, tuple[float, float]] = {}
@@ -62,20 +62,20 @@ class Server:
         inboxes = {name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, InboxSource)}
         self.inbox_app = InboxApp(inboxes) if inboxes else None
 
-    def _begun(self) -> Schedule:
+    def _load_schedule(self) -> Schedule:
         schedules = {name: chosen.schedule for name, chosen in self.connectors.items() if chosen.schedule}
         ledger = Ledger(self._state, clock=self._clock)
         try:
-            obeyed = {}
+            last_fired = {}
             for name in schedules:
                 known = ledger.last_fired(name)
                 if known is None:  # the first time it is seen: nothing was missed
                     known = self._clock()
                     ledger.mark_fired(name, known)
-                obeyed[name] = known
+                last_fired[name] = known
         finally:
             ledger.close()
-        return Schedule(schedules, obeyed)
+        return Schedule(schedules, last_fired)
 
     def tick(self) -> None:
         """One look at the clock and at what has landed; what is due is begun."""
@@ -90,10 +90,10 @@ class Server:
                 self._begin(name, "due" if found.why == "on time" else "missed, and run now")
             else:
                 self._say(f"{name}: was due while the server was down, and is skipped")
-        for name, landing in self._debouncers.items():
+        for name, debouncer in self._debouncers.items():
             if name in self._under_way:
                 continue
-            if landing.settled(self._files_settled(name), now):
+            if debouncer.settled(self._files_settled(name), now):
                 self._begin(name, "something has arrived")
             elif name in self._again and self._again[name][0] <= now:
                 self._begin(name, "resumes where it stopped")

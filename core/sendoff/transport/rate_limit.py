@@ -123,11 +123,11 @@ def for_origin(url: str, rates: RateLimits) -> RateLimiter:
     """The pace of the URL's origin: one for all runs of this process that write to it."""
     where = origin(url)
     with _MAKING:
-        pace = _SHARED.get(where)
-        if pace is None:
-            pace = _SHARED[where] = RateLimiter(_PAUSES.setdefault(where, [0.0]))
-    pace.limit(rates)
-    return pace
+        limiter = _SHARED.get(where)
+        if limiter is None:
+            limiter = _SHARED[where] = RateLimiter(_PAUSES.setdefault(where, [0.0]))
+    limiter.limit(rates)
+    return limiter
 
 
 def origin(url: str) -> str:

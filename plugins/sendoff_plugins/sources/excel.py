@@ -77,8 +77,8 @@ class Excel(FileSource):
         at, header = first
         width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
         columns = checked_header([_name(cell) for cell in header[:width]], f"{name}:{at}")
-        filled = _filled(rows, width)
-        while some := list(islice(filled, PAGE_ROWS)):
+        padded = _padded(rows, width)
+        while some := list(islice(padded, PAGE_ROWS)):
             frame = pl.DataFrame([_column(each, [row[at] for _, row in some]) for at, each in enumerate(columns)])
             yield Page(frame, name, [line for line, _ in some], uniform=self.schema_drift == "fail")
 
@@ -136,7 +136,7 @@ def _cut(sheet: Any, cells: str | None) -> Iterator[tuple[int, list[Any]]]:
             yield number, row[first:last]
 
 
-def _filled(rows: Iterator[tuple[int, list[Any]]], width: int) -> Iterator[tuple[int, list[Any]]]:
+def _padded(rows: Iterator[tuple[int, list[Any]]], width: int) -> Iterator[tuple[int, list[Any]]]:
     for line, row in rows:
         cells = row if len(row) == width else [*row[:width], *[""] * (width - len(row))]
         if cells.count("") < width:

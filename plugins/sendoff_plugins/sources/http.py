@@ -69,7 +69,7 @@ class Http(Source):
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
         with HttpClient(self.url, self.egress, seconds=self.timeout) as web:
-            for answer, url in self._answers(web):
+            for answer, url in self._responses(web):
                 rows = jsonpath.parse(self.records).find(answer)
                 if not isinstance(rows, list):
                     raise SourceError(f"{_shown(url)}: there is no list of records at {self.records}")
@@ -80,7 +80,7 @@ class Http(Source):
                 yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), row_errors=faults)
                 before += len(rows)
 
-    def _answers(self, web: HttpClient) -> Iterator[tuple[Any, str]]:
+    def _responses(self, web: HttpClient) -> Iterator[tuple[Any, str]]:
         how = self.paging or {}
         url: str | None = (
             self._with({self._parameter: how.get("first", 1) if how["by"] == "page" else 0})

@@ -27,12 +27,12 @@ class JsonLines(FileSource):
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
     """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
-    alike, first = UniformLineReader(), 1
-    for piece, begun in _pieces(stream):
+    reader, first = UniformLineReader(), 1
+    for chunk, begun in _line_chunks(stream):
         try:
-            lines = pl.read_lines(piece).to_series().str.strip_chars(" \t\r")
+            lines = pl.read_lines(chunk).to_series().str.strip_chars(" \t\r")
         except pl.exceptions.ComputeError:  # not UTF-8, in one line at least
-            raw = pl.Series(piece.split(b"\n"), dtype=pl.Binary)
+            raw = pl.Series(chunk.split(b"\n"), dtype=pl.Binary)
             lines, blank = raw, pl.Series([not line or line.isspace() for line in raw], dtype=pl.Boolean)
         else:
             blank = lines == ""
@@ -42,17 +42,17 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
         first += len(blank)
         some = -(-len(lines) // max(1, -(-len(lines) // PAGE_ROWS)))  # pages of equal size
         for at in range(0, len(lines), some or 1):
-            page = _unread(alike, lines[at : at + some])
+            page = _lazy_page(reader, lines[at : at + some])
             yield replace(page, file=name, lines=numbers[at : at + some])
         if begun > MAX_RECORD:
             raise SourceError(f"{name}:{first}: a line of more than {MAX_RECORD >> 20} MiB")
 
 
-def _unread(alike: UniformLineReader, lines: pl.Series) -> Page:
+def _lazy_page(reader: UniformLineReader, lines: pl.Series) -> Page:
     """The page of some lines, which need not be read if they are good as they stand."""
 
     def parse(some: pl.Series) -> Page:
-        page, faults = (alike.read(some) if some.dtype == pl.String else None) or one_by_one(some.to_list())
+        page, faults = (reader.read(some) if some.dtype == pl.String else None) or one_by_one(some.to_list())
         told = {index: f"{sentence}: {_start(some[index])!r}" for index, sentence in sorted(faults.items())}
         return replace(page, row_errors=told)
 
@@ -82,7 +82,7 @@ def one_by_one(lines: Sequence[str | bytes]) -> tuple[Page, dict[int, str]]:
     return from_mappings(rows), faults
 
 
-def _pieces(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def _line_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """The stream in pieces of whole lines, each with the bytes that are there of the line after it."""
     rest = [b""]
     for chunk in chunks(stream):

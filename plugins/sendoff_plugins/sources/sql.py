@@ -72,7 +72,7 @@ class Sql(Source):
             if self.cursor is None:
                 yield from self._pages(connection.execute(alchemy.text(self._select)))
             else:
-                yield from self._behind(alchemy, connection, cursor)
+                yield from self._after_cursor(alchemy, connection, cursor)
 
     @property
     def _select(self) -> str:
@@ -140,7 +140,7 @@ class Sql(Source):
         if missing:
             raise SourceError(f"source.booleans: there is no column {missing[0]!r}; there are {', '.join(names)}")
 
-    def _behind(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
+    def _after_cursor(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
         """The rows behind the cursor, ordered by it, up to the last one there is now."""
         assert self.cursor is not None
         by, tie, lag = self.cursor["column"], self.cursor["tie_break"], self.cursor.get("lag")

@@ -214,8 +214,8 @@ class _Loop:
     def _report_completions(self) -> None:
         """Say what came back for bursts."""
         if self._completions:
-            landed, self._completions = self._completions, {}
-            for burst, found in landed.items():
+            completions, self._completions = self._completions, {}
+            for burst, found in completions.items():
                 self._queue.complete_many(burst, found)
 
     def _expire(self, now: float) -> None:
