@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,32 +50,44 @@ class Registry:
     ) -> None:
         self._manager = pluggy.PluginManager("sendoff")
         self._manager.add_hookspecs(hookspecs)
-        self._providers: dict[int, str] = {}
         self._allow = None if allow is None else {_normal(name) for name in allow} - {"sendoff"}
         self._met: set[str] = set()
         #: Plugins that were found and not loaded, as `allow` does not name them.
         self.skipped: list[str] = []
-        self._load_entry_points()
+        self._entries = self._find_entry_points()
+        self._offers: dict[str, dict[str, Offer]] = {kind: {} for kind in KINDS}
         for file in files:
             name = f"{file.parent.name}/{file.name}"
             if self._allowed(name):
-                self._register(_module(file), name)
+                self._add(_module(file), name)
         if unknown := (self._allow or set()) - self._met:
             raise PluginError(f"no plugin is named {min(unknown)!r}, which is among those allowed")
         for plugin in plugins:
-            self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
-        self._check_hooks()
-        self._offers: dict[str, dict[str, Offer]] = {kind: dict(self._collect(kind)) for kind in KINDS}
+            self._add(plugin, getattr(plugin, "__name__", type(plugin).__name__))
 
     def find(self, kind: str, name: str) -> type[Component] | None:
+        """The component of this kind and name, imported if it was not yet; None if there is none.
+
+        Raises `PluginError` if its plugin cannot be loaded, or does not offer what its entry point says.
+        """
+        if name not in self._offers[kind] and name in self._entries[kind]:
+            self._offers[kind][name] = self._load(kind, self._entries[kind][name])
         offer = self._offers[kind].get(name)
         return offer.component if offer else None
 
+    def names(self, kind: str) -> list[str]:
+        """The names there are of a kind; nothing is imported for it."""
+        return sorted({*self._offers[kind], *self._entries[kind]})
+
     def suggest(self, kind: str, name: str) -> str | None:
-        return next(iter(get_close_matches(name, self._offers[kind], 1)), None)
+        """The name most like one that is not there."""
+        return next(iter(get_close_matches(name, self.names(kind), 1)), None)
 
     def offers(self, kind: str) -> Mapping[str, Offer]:
-        return self._offers[kind]
+        """Every component of a kind, by name; all of them are imported."""
+        for name in self.names(kind):
+            self.find(kind, name)
+        return {name: self._offers[kind][name] for name in self.names(kind)}
 
     def _allowed(self, name: str) -> bool:
         """Whether a plugin may be loaded; a name is noted once it was met."""
@@ -87,46 +100,65 @@ class Registry:
             self.skipped.append(name)
         return False
 
-    def _load_entry_points(self) -> None:
-        for entry in sorted(importlib.metadata.entry_points(group="sendoff")):
-            if entry.dist is None:
-                continue
-            if not self._allowed(entry.dist.name):
-                continue
-            provider = f"{entry.dist.name} {entry.dist.version}"
-            try:
-                plugin = entry.load()
-            except Exception as error:
-                raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
-            self._register(plugin, provider)
+    def _find_entry_points(self) -> dict[str, dict[str, EntryPoint]]:
+        """What installed distributions offer, by kind and name, as their metadata says."""
+        found: dict[str, dict[str, EntryPoint]] = {kind: {} for kind in KINDS}
+        for kind, entries in found.items():
+            for entry in sorted(importlib.metadata.entry_points(group=f"sendoff.{kind}")):
+                if entry.dist is None or not self._allowed(entry.dist.name):
+                    continue
+                if (other := entries.get(entry.name)) is not None and other.dist is not None:
+                    raise _clash(kind, entry.name, _provider(other), _provider(entry))
+                entries[entry.name] = entry
+        return found
+
+    def _load(self, kind: str, entry: EntryPoint) -> Offer:
+        provider = _provider(entry)
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
+        self._register(plugin, provider)
+        offered = {component.name: component for component in self._components(plugin, kind, provider)}
+        if entry.name not in offered:
+            raise PluginError(
+                f"plugin {provider}: the entry point {entry.name!r} of sendoff.{kind} leads to {entry.value}, which offers "
+                f"{', '.join(map(repr, offered)) or 'nothing'} there; an entry point has its component's name"
+            )
+        return Offer(offered[entry.name], provider)
+
+    def _add(self, plugin: Any, provider: str) -> None:
+        """Take in all that a file or an object offers."""
+        self._register(plugin, provider)
+        for kind, offers in self._offers.items():
+            for component in self._components(plugin, kind, provider):
+                if component.name in offers:
+                    raise _clash(kind, component.name, offers[component.name].provider, provider)
+                if component.name in self._entries[kind]:
+                    raise _clash(kind, component.name, _provider(self._entries[kind][component.name]), provider)
+                offers[component.name] = Offer(component, provider)
 
     def _register(self, plugin: Any, provider: str) -> None:
         if self._manager.is_registered(plugin):
             return
-        self._providers[id(plugin)] = provider
         try:
             self._manager.register(plugin, name=f"{provider}: {getattr(plugin, '__name__', id(plugin))}")
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"plugin {provider}: {error}") from error
-
-    def _check_hooks(self) -> None:
         try:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise PluginError(f"a plugin implements a hook that does not exist: {error}") from error
 
-    def _collect(self, kind: str) -> Iterator[tuple[str, Offer]]:
-        seen: dict[str, str] = {}
+    def _components(self, plugin: Any, kind: str, provider: str) -> Iterator[type[Component]]:
+        """What a registered plugin offers of a kind, each checked against the kind's contract."""
         for implementation in getattr(self._manager.hook, f"sendoff_{kind}").get_hookimpls():
-            provider = self._providers[id(implementation.plugin)]
+            if implementation.plugin is not plugin:
+                continue
             for component in implementation.function():
-                problem = contract_violation(component, kind)
-                if problem:
+                if (problem := contract_violation(component, kind)) is not None:
                     raise PluginError(f"plugin {provider}: {problem}")
-                if component.name in seen:
-                    raise PluginError(f"{kind}: {component.name!r} is offered by {seen[component.name]} and by {provider}")
-                seen[component.name] = provider
-                yield component.name, Offer(component, provider)
+                yield component
 
 
 def contract_violation(component: Any, kind: str) -> str | None:
@@ -149,6 +181,16 @@ def contract_violation(component: Any, kind: str) -> str | None:
     except cerberus.SchemaError as error:
         return f"{title}: its options are not a Cerberus schema: {error}"
     return None
+
+
+def _provider(entry: EntryPoint) -> str:
+    """The distribution of an entry point, with its version."""
+    assert entry.dist is not None
+    return f"{entry.dist.name} {entry.dist.version}"
+
+
+def _clash(kind: str, name: str, first: str, second: str) -> PluginError:
+    return PluginError(f"{kind}: {name!r} is offered by {first} and by {second}")
 
 
 def _normal(name: str) -> str:

@@ -64,13 +64,14 @@ def test_a_file_in_plugins_d_is_a_plugin(tmp_path: Path) -> None:
     assert offer.summary == "The first `count` Fibonacci numbers."
 
 
-def installed(directory: Path, code: str = PLUGIN) -> None:
+def installed(directory: Path, code: str = PLUGIN, *, entry: str = "fibonacci", package: str = "sendoff-fibonacci") -> None:
     """What an installer leaves behind: the module, and its metadata."""
-    (directory / "sendoff_fibonacci.py").write_text(code)
-    info = directory / "sendoff_fibonacci-1.0.dist-info"
+    module = package.replace("-", "_")
+    (directory / f"{module}.py").write_text(code)
+    info = directory / f"{module}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sendoff-fibonacci\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[sendoff]\nfibonacci = sendoff_fibonacci\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[sendoff.sources]\n{entry} = {module}\n")
 
 
 def listed(*words: str, cwd: Path, path: Path | None = None, how: tuple[str, ...] = ("-m", "sendoff")) -> str:
@@ -85,6 +86,52 @@ def test_an_installed_package_with_an_entry_point_is_a_plugin(tmp_path: Path) ->
     assert listed("plugins", "fibonacci", cwd=tmp_path, path=tmp_path).startswith(
         "fibonacci (sources, from sendoff-fibonacci 1.0)"
     )
+
+
+def test_only_what_is_used_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "raise ImportError('broken')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = "import sys\nfrom sendoff.registry import Registry\nregistry = Registry()\n"
+    code += (
+        "print(registry.find('senders', 'single').name, *sorted(m for m in sys.modules if m.startswith('sendoff_plugins.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["single", "sendoff_plugins.senders", "sendoff_plugins.senders.single"]
+
+
+def test_a_plugin_that_cannot_be_loaded_stops_those_who_use_it_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "raise ImportError('broken')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry()
+    assert registry.find("sources", "csv") is not None
+    assert registry.suggest("sources", "fibonaci") == "fibonacci"
+    with pytest.raises(PluginError, match=r"plugin fibonacci of sendoff-fibonacci 1\.0 cannot be loaded: broken"):
+        registry.find("sources", "fibonacci")
+
+
+def test_an_entry_point_has_its_component_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, entry="numbers", package="sendoff-numbers")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(
+        PluginError, match=r"'numbers' of sendoff\.sources leads to sendoff_numbers, which offers 'fibonacci' there"
+    ):
+        Registry().find("sources", "numbers")
+
+
+def test_two_packages_that_offer_one_name_are_both_named_before_either_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("sendoff-fibonacci", "sendoff-golden"):
+        installed(tmp_path, "raise SystemExit('loaded')", package=package)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"'fibonacci' is offered by sendoff-(fibonacci|golden) 1\.0 and by sendoff-"):
+        Registry()
 
 
 def test_x4_what_lies_in_the_working_directory_is_no_plugin(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def test_a_file_of_over_300_lines_gives_its_reason(path: Path) -> None:
 
 def test_a_kind_s_folder_has_only_components_in_it() -> None:
     """What components share is in an underscored package beside them."""
-    declared = set(PROJECT["project"]["entry-points"]["sendoff"].values())
+    groups = PROJECT["project"]["entry-points"]
+    declared = {module for group in groups.values() for module in group.values()}
+    assert all(name == module.rpartition(".")[2] for group in groups.values() for name, module in group.items())
     found = {f"sendoff_plugins.{path.parent.name}.{path.stem}" for path in PLUGINS.glob("*/*.py") if path.stem != "__init__"}
     assert found == declared

@@ -138,11 +138,10 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     kept.add_options(source.options, checked["source"])
     kept.add_nested(checked["source"])
     source.egress, source.connector = to["egress"], name
-    for chosen in checked["notify"]:
-        kept.add_options(registry.offers("notifiers")[chosen["use"]].component.options, chosen)
-        kept.add_nested(chosen)
     notifiers: tuple[Notifier, ...] = tuple(made("notifiers", chosen) for chosen in checked["notify"])
-    for each in notifiers:
+    for each, chosen in zip(notifiers, checked["notify"], strict=True):
+        kept.add_options(each.options, chosen)
+        kept.add_nested(chosen)
         each.egress = to["egress"]
     sender: Sender = made("senders", checked["send"])
     sender.prefix, sender.suffix = (

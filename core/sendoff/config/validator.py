@@ -55,7 +55,7 @@ class ConnectorValidator(explain.RecordValidator):
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if isinstance(value, str) and self.registry.find(kind, value) is None:
             close = self.registry.suggest(kind, value)
-            known = ", ".join(self.registry.offers(kind))
+            known = ", ".join(self.registry.names(kind))
             self._error(
                 field,
                 f"no {_singular(kind)} is named {value!r}; " + (f"did you mean {close!r}?" if close else f"there are {known}"),
