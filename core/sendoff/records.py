@@ -279,10 +279,8 @@ def from_mappings(rows: Sequence[Mapping[str, Any]]) -> Page:
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
     columns = [column(name, [row.get(name) for row in rows]) for name in names]
-    same_length = all(len(row) == len(names) for row in rows)
-    missing = (
-        {} if same_length else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
-    )
+    uniform = all(len(row) == len(names) for row in rows)
+    missing = {} if uniform else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
     return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), uniform=False, missing_keys=missing)
 
 

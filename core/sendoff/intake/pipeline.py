@@ -11,7 +11,7 @@ import polars as pl
 
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
-from sendoff.encode import templates as shape
+from sendoff.encode import templates
 from sendoff.encode.encoder import RecordFormat, encode, encode_rows, join_records
 from sendoff.encode.idempotency import Key
 from sendoff.errors import SourceError
@@ -38,9 +38,12 @@ class Pipeline:
         self._router, self._order_by, self._variants = connector.router, connector.order_by, connector.variants
         self._key, self._key_form = key, connector.destination.idempotency.form
         sender = self._sender
-        self._keyed = shape.KEY in (*shape.placeholders(sender.record), *shape.placeholders(sender.before))
-        size = shape.KEY_SIZES[self._key_form]
-        placeholders = {*shape.placeholders(sender.record), *shape.placeholders(sender.before)} - {shape.RECORD, shape.KEY}
+        self._keyed = templates.KEY in (*templates.placeholders(sender.record), *templates.placeholders(sender.before))
+        size = templates.KEY_SIZES[self._key_form]
+        placeholders = {*templates.placeholders(sender.record), *templates.placeholders(sender.before)} - {
+            templates.RECORD,
+            templates.KEY,
+        }
         self._needed = [name[1:] for name in sorted(placeholders)]
         self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
         self._form = RecordFormat(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
@@ -138,12 +141,12 @@ class Pipeline:
 
     def _with_keys(self, ordinal: int, data: bytes, offsets: array[int]) -> bytes:
         """The records with a key of its own in each, made of its place and its bytes."""
-        hole, whole = shape.KEY_PLACEHOLDER * shape.KEY_SIZES[self._key_form], bytearray(data)
+        hole, whole = templates.KEY_PLACEHOLDER * templates.KEY_SIZES[self._key_form], bytearray(data)
         for at in range(len(offsets) - 1):
             start, end = offsets[at], offsets[at + 1] - 1
             record = data[start:end]
             made = self._key(ordinal + at, ordinal + at + 1, hashlib.sha256(record).digest())
-            key = shape.key_text(made, self._key_form)
+            key = templates.key_text(made, self._key_form)
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)
 

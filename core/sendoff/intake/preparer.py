@@ -90,8 +90,8 @@ class RunPreparer:
             source = spool.Spool(self._spool_file(left.id))
         if records is not None:
             self._same_records(left, source, records)
-        shape, fingerprint = self._chosen.config_digest, source.fingerprint() or b""
-        return self._ledger.resume(left, config_digest=shape, fingerprint=fingerprint, what="its source"), source
+        config_digest, fingerprint = self._chosen.config_digest, source.fingerprint() or b""
+        return self._ledger.resume(left, config_digest=config_digest, fingerprint=fingerprint, what="its source"), source
 
     def finish(self, run: int) -> None:
         """A run has ended: remember what it delivered, and delete its spool unless it can be resumed."""

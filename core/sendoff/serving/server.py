@@ -18,7 +18,7 @@ from sendoff.serving.schedule import Debouncer, Schedule
 
 #: Runs under way at once; more wait for their turn.
 AT_ONCE = 8
-#: Seconds after which a run that stopped early is gone on with, where what lands begins runs: the first time, and at most.
+#: Seconds after which a run that stopped early is resumed, where arriving data begins runs: the first time, and at most.
 RESUME_DELAYS = (60.0, 900.0)
 
 
@@ -54,7 +54,7 @@ class Server:
         self._debouncers = {name: Debouncer() for name, chosen in self.connectors.items() if chosen.watch}
         self._schedule = self._load_schedule()
         self._under_way: dict[str, Runner] = {}
-        #: When a run that stopped is gone on with, and after how many seconds.
+        #: When a run that stopped is resumed, and after how many seconds.
         self._again: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
