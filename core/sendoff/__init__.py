@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Observer,
         RecordValidator,
         Refusal,
+        ScheduledJob,
+        Scheduler,
         Sender,
         Source,
         Split,
@@ -54,7 +56,8 @@ else:
         {
             "sendoff.components": (
                 "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification", "Notifier",
-                "Observer", "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport", "Validator",
+                "Observer", "RecordValidator", "Refusal", "ScheduledJob",
+                "Scheduler", "Sender", "Source", "Split", "Transport", "Validator",
             ),
             "sendoff.errors": (
                 "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
@@ -103,6 +106,8 @@ __all__ = [
     "RequestQueue",
     "Response",
     "Runner",
+    "ScheduledJob",
+    "Scheduler",
     "SendOne",
     "Sender",
     "SendoffError",

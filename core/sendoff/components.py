@@ -2,7 +2,7 @@
 
 A component is a class with a `name`, an `options` schema (Cerberus rules, each with
 ``meta.help``), a docstring, and one or two methods. Its options arrive as attributes. The file is long because
-it has all eight kinds in it, so that a plugin's author can read the whole contract from top to bottom.
+it has all nine kinds in it, so that a plugin's author can read the whole contract from top to bottom.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ __all__ = [
     "Observer",
     "RecordValidator",
     "Refusal",
+    "ScheduledJob",
+    "Scheduler",
     "Sender",
     "Source",
     "Split",
@@ -315,6 +317,31 @@ class Observer(Component):
         """The run is over; `report` is its `sendoff.Report`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """What another scheduler is to start: a connector's run, by its cron expression in its time zone."""
+
+    connector: str
+    cron: str
+    timezone: str
+    #: ``run_once`` or ``skip``: what happens to missed runs.
+    missed: str
+    #: The project's directory, and the command that starts sendoff.
+    home: Path
+    program: str
+
+
+class Scheduler(Component, ABC):
+    """Another program that starts runs on a schedule: what `sendoff schedule export` writes for it."""
+
+    kind = "schedulers"
+
+    @abstractmethod
+    def export(self, job: ScheduledJob) -> Mapping[str, str]:
+        """The files, by name, that make it run a connector when its schedule says so."""
+
+
 KINDS: dict[str, type[Component]] = {
-    base.kind: base for base in (Source, Validator, Sender, FailureStrategy, Transport, Authenticator, Observer, Notifier)
+    base.kind: base
+    for base in (Source, Validator, Sender, FailureStrategy, Transport, Authenticator, Observer, Notifier, Scheduler)
 }

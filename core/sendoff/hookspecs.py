@@ -9,7 +9,17 @@ from collections.abc import Iterable
 
 import pluggy
 
-from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
+from sendoff.components import (
+    Authenticator,
+    FailureStrategy,
+    Notifier,
+    Observer,
+    Scheduler,
+    Sender,
+    Source,
+    Transport,
+    Validator,
+)
 
 hookspec = pluggy.HookspecMarker("sendoff")
 hookimpl = pluggy.HookimplMarker("sendoff")
@@ -60,4 +70,10 @@ def sendoff_authenticators() -> Iterable[type[Authenticator]]:
 @hookspec
 def sendoff_notifiers() -> Iterable[type[Notifier]]:
     """Offer notifiers: who is notified of how runs went."""
+    return ()
+
+
+@hookspec
+def sendoff_schedulers() -> Iterable[type[Scheduler]]:
+    """Offer schedulers: other programs that can start runs."""
     return ()

@@ -1,9 +1,10 @@
 """The whole of sendoff that a plugin's author needs; the built-ins import nothing else of it.
 
 - **Bases**, one a kind: `Source` (`InboxSource` for what is posted), `Validator` (`RecordValidator` looks at one record at a
-  time), `Sender`, `FailureStrategy`, `Transport`, `Authenticator`, `Observer`, `Notifier`; all are a `Component`. `hookimpl`
-  marks the function that offers yours.
-- **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail` and `Split`; `Notification`; `Report`.
+  time), `Sender`, `FailureStrategy`, `Transport`, `Authenticator`, `Observer`, `Notifier`, `Scheduler`;
+  all are a `Component`. `hookimpl` marks the function that offers yours.
+- **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail` and `Split`; `Notification`; `Report`;
+  `ScheduledJob`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `from_mappings` one of dictionaries,
   `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most; `LazyLines` are line
   numbers that are counted when they are asked for.
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
         Observer,
         RecordValidator,
         Refusal,
+        ScheduledJob,
+        Scheduler,
         Sender,
         Source,
         Split,
@@ -94,7 +97,8 @@ else:
         {
             "sendoff.components": (
                 "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification",
-                "Notifier", "Observer", "RecordValidator", "Refusal", "Sender", "Source", "Split", "Transport",
+                "Notifier", "Observer", "RecordValidator", "Refusal", "ScheduledJob",
+                "Scheduler", "Sender", "Source", "Split", "Transport",
                 "Validator",
             ),
             "sendoff.hookspecs": ("hookimpl",),
@@ -178,6 +182,8 @@ __all__ = [
     "RequestBurst",
     "RequestQueue",
     "Response",
+    "ScheduledJob",
+    "Scheduler",
     "SendOne",
     "Sender",
     "SendoffError",

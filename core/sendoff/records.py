@@ -4,6 +4,8 @@ A source may yield polars frames, anything with the Arrow C stream interface (py
 duckdb), lists of mappings, or single mappings. `pages` turns all of them into `Page`s of bounded
 size. After validation and encoding a page's good rows are a `Block`, from which every request
 body is cut by arithmetic.
+
+The file is long because pages, blocks and spans are defined by each other.
 """
 
 from __future__ import annotations

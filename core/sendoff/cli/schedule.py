@@ -12,12 +12,11 @@ import click
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
 from sendoff.cli.run import load, program_name
+from sendoff.components import ScheduledJob, Scheduler
 from sendoff.config import cron
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
 from sendoff.ledger import history
-from sendoff.serving import FORMATS
-from sendoff.serving import export as exported
 
 
 @click.group("schedule", invoke_without_command=True)
@@ -53,15 +52,24 @@ def command(ctx: click.Context, to_json: bool) -> None:
 
 
 @command.command("export")
-@click.argument("form", type=click.Choice([*FORMATS]))
+@click.argument("scheduler")
 @click.argument("names", nargs=-1)
 @click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the files there.")
 @click.pass_obj
-def export(project: Project, form: str, names: Sequence[str], directory: Path | None) -> None:
-    """Write the files that make another scheduler run the connectors: systemd, cron, k8s, github or airflow."""
+def export(project: Project, scheduler: str, names: Sequence[str], directory: Path | None) -> None:
+    """Write the files that make another scheduler run the connectors; `sendoff plugins` lists the schedulers there are."""
+    registry = project.runner.registry
+    component = registry.find("schedulers", scheduler)
+    if component is None:
+        raise ConfigError(f"no scheduler is named {scheduler!r}; there are {', '.join(registry.names('schedulers'))}")
+    exporter = component()
+    assert isinstance(exporter, Scheduler)
     program = program_name() if not Path(program_name()).exists() else str(Path(program_name()).absolute())
     for chosen in _scheduled(project, names):
-        for name, text in exported(form, chosen, project.runner.home, program).items():
+        assert chosen.schedule is not None
+        rule = chosen.schedule
+        job = ScheduledJob(chosen.name, rule.cron, rule.timezone, rule.missed, project.runner.home, program)
+        for name, text in exporter.export(job).items():
             if directory is None:
                 click.echo(f"# {name}\n{text}")
                 continue

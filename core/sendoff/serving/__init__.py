@@ -1,7 +1,6 @@
 """`sendoff serve`: runs connectors when they are due, when files have landed, and when partners have posted."""
 
-from sendoff.serving.export import FORMATS, export
 from sendoff.serving.schedule import Due, Schedule
 from sendoff.serving.server import Server
 
-__all__ = ["FORMATS", "Due", "Schedule", "Server", "export"]
+__all__ = ["Due", "Schedule", "Server"]

@@ -5,18 +5,30 @@ from __future__ import annotations
 import ast
 import shutil
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 import yaml
 
 from sendoff.config import cron as cron_times
-from sendoff.serving.export import FORMATS, export, in_utc, on_calendar
+from sendoff.plugin import ScheduledJob, Scheduler
+from sendoff.registry import Registry
 from sendoff.testing import Project
+from sendoff_plugins.schedulers._cron.expressions import in_utc, on_calendar
 
 CRONS = [
     "0 7 * * *", "*/15 * * * *", "5,35 6-18/2 * * 1-5", "30 2 1 * *", "0 0 * JAN,JUL sun", "15 3 1,15 * 5", "0 7 * * 6-7", "7 */6 * 3-9 *",
 ]  # fmt: skip
+
+
+def export(scheduler: str, project: Project, program: str, cron: str = "0 7 * * *") -> Mapping[str, str]:
+    """The files a scheduler is given for one connector."""
+    component = Registry().find("schedulers", scheduler)
+    assert component is not None
+    exporter = component()
+    assert isinstance(exporter, Scheduler)
+    return exporter.export(ScheduledJob("morning", cron, "Europe/Berlin", "run_once", project.home, program))
 
 
 @pytest.mark.parametrize("cron", CRONS)
@@ -51,11 +63,9 @@ def test_hours_in_utc_follow_the_clock_of_the_day() -> None:
     assert in_utc("*/5 * * * *", "Europe/Berlin", summer) == "*/5 * * * *"
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", Registry().names("schedulers"))
 def test_each_names_the_connector_the_times_and_the_zone(project: Project, form: str) -> None:
-    text = "source: {use: csv, path: in.csv}\ndestination: {url: 'http://x/y'}\nschedule: {cron: '0 7 * * *', timezone: Europe/Berlin}\n"
-    project({"connectors.d/morning.yaml": text, "in.csv": "a\n"})
-    files = export(form, project.runner().connector("morning"), project.home, "sendoff")
+    files = export(form, project, "sendoff")
     whole = "\n".join(files.values())
     assert "run morning" in whole or "run, morning" in whole
     assert "Europe/Berlin" in whole
@@ -69,9 +79,7 @@ def test_each_names_the_connector_the_times_and_the_zone(project: Project, form:
 def test_a_timer_is_one_that_systemd_takes(project: Project) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    text = "source: {use: csv, path: in.csv}\ndestination: {url: 'http://x/y'}\nschedule: {cron: '0 7 * * 1-5', timezone: Europe/Berlin}\n"
-    project({"connectors.d/morning.yaml": text, "in.csv": "a\n"})
-    for name, content in export("systemd", project.runner().connector("morning"), project.home, "/bin/true").items():
+    for name, content in export("systemd", project, "/bin/true", "0 7 * * 1-5").items():
         (project.home / name).write_text(content)
     done = subprocess.run(
         ["systemd-analyze", "verify", "sendoff-morning.timer"], cwd=project.home, capture_output=True, text=True

@@ -1,0 +1,1 @@
+"""Built-in schedulers: which other programs can start a run."""

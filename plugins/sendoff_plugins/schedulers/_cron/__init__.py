@@ -1,0 +1,1 @@
+"""What schedulers share: cron expressions."""
