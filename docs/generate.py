@@ -68,9 +68,9 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
         yield from _command(command, f"sendoff {name}")
     yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |"
     yield "| 0 | every record was delivered |\n| 1 | the run finished, and some records were not delivered |"
-    yield "| 2 | usage, connector, plugin or source: something is to be mended first, and nothing was sent |"
-    yield "| 3 | stopped early, or locked, or no ledger: the next run goes on |"
-    yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run goes on |"
+    yield "| 2 | usage, connector, plugin or source: something must be fixed first; nothing was sent |"
+    yield "| 3 | stopped early, or locked, or no ledger: the next run resumes |"
+    yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run resumes |"
     yield "| 141 | whoever read the output went away before it was all written; the account is in `sendoff runs` |"
     yield "\n## Python\n"
     for name in sendoff.__all__:

@@ -90,7 +90,7 @@ class Page:
     """A frame, and where its rows stand.
 
     `lines` are the line (or row) numbers a person would look for in `file`. `faults` are rows the
-    source could not make records of, by index: they are set aside with that reason. `text` says
+    source could not make records of, by index: they are skipped with that reason. `text` says
     that every cell is text still to be parsed, as in CSV; `fixed`, that every row has the same
     columns, so that a missing one is the file's mistake and not the row's.
     """
@@ -105,7 +105,7 @@ class Page:
     missing_keys: Mapping[str, pl.Series] = field(default_factory=dict)
     #: Columns of text that is JSON numbers, with all their digits.
     numbers: frozenset[str] = frozenset()
-    #: Where the source has JSON: each row's own, as it stands there; null where that is faulty.
+    #: Where the source has JSON: each row's own, byte for byte; null where that is faulty.
     json: pl.Series | None = None
     #: What became of these rows since they were delivered, where `incremental` is asked: ``changed`` or ``removed``.
     change: str = ""
@@ -200,7 +200,7 @@ class Block:
 
 
 def location(file: str, line: int) -> str:
-    """Where a row stands, as a person would look it up."""
+    """Where a row is in its file, as a person would look it up."""
     return f"{file}:{line}" if file else f"row {line}"
 
 

@@ -253,10 +253,10 @@ def test_h14_m9_a_rest_longer_than_allowed_parks_the_connector_until_then(projec
     with Receiver([said(429, {"detail": "tomorrow"}, Retry_After="7200")]) as api:
         report = run(project, api)
         assert (report.state, report.requests) == ("stopped", 1)
-        assert "7200 seconds of rest" in (report.stopped_because or "")
+        assert "7200 seconds (Retry-After)" in (report.stopped_because or "")
         report = project.run("c")
         assert (report.state, report.requests) == ("stopped", 1)
-        assert "asked to be left alone until" in (report.stopped_because or "")
+        assert "asked for a pause until" in (report.stopped_because or "")
         assert len(api.requests) == 1
         later = project.runner(clock=lambda: time.time() + 7_201).run("c")
         assert (later.state, later.delivered) == ("complete", 300)

@@ -128,7 +128,7 @@ def _value(typed: TypedPage, name: str) -> pl.Expr:
 
 
 def _forms(typed: TypedPage, form: RecordFormat) -> pl.Series:
-    """Records as forms (WHATWG URL §5.2): text as it stands, everything else as its JSON."""
+    """Records as forms (WHATWG URL §5.2): text unchanged, everything else as its JSON."""
     names = [quote_plus(name) for name in typed.frame.columns]
     frame = typed.frame.rename(dict(zip(typed.frame.columns, map(str, range(typed.frame.width)), strict=True)))
     cells = []

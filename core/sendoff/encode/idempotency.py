@@ -27,7 +27,7 @@ class IdempotencyPolicy:
     name: str = "Idempotency-Key"
     #: What a key looks like: one of `KEY_FORMATS`.
     form: str = "text"
-    #: Whether a header's value stands in double quotes.
+    #: Whether a header's value is in double quotes.
     quoted: bool = False
 
 

@@ -1,7 +1,7 @@
 """Requests addressed by their records: ``{field}`` in a URL's path or query, or in a header's value.
 
 Scheme, host and the first segment of the path are the connector's own, never a record's. A value is
-percent-encoded for where it stands (RFC 3986 §2.1), so that it stays one segment or one parameter; what
+percent-encoded for its place (RFC 3986 §2.1), so that it stays one segment or one parameter; what
 cannot stand there (nothing at all, ``.`` and ``..``, a line break in a header) makes its record invalid.
 """
 
@@ -49,7 +49,7 @@ def _fields_problem(url: str) -> str | None:
         return "a brace belongs to a field, like {id}; percent-encode others"
     if "{}" in url:
         return "{} names no field"
-    return None if slash or not fields(tail) else "a field stands in the path or the query"
+    return None if slash or not fields(tail) else "a field appears in the path or the query"
 
 
 class Router:
@@ -136,7 +136,7 @@ def _texts(typed: TypedPage, name: str) -> Sequence[str | None]:
 
 
 def all_fields(url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Every field that an address is made of, with the key of the connector file it stands under."""
+    """Every field that an address is made of, with the key of the connector file it is under."""
     for name in fields(url):
         yield "url", name
     for header, value in headers.items():

@@ -61,7 +61,7 @@ def check_record(field: str, value: Any, error: Callable[[str, str], None]) -> N
 
 
 def split_envelope(envelope: Any, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
-    """What comes before and after the records in an envelope: an array where ``$records`` stands."""
+    """What comes before and after the records in an envelope: an array where ``$records`` appears."""
     before, _, after = _written(envelope).partition(b"\0\0")
     return before + opening, closing + after
 

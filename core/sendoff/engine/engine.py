@@ -42,8 +42,7 @@ from sendoff.transport.protocol import Completion, Request, RequestBurst, Respon
 MAX_WAIT = 3600.0
 
 _CHANGED = (
-    "the source, or how its records are written, changed since the run began; "
-    "put it back, or give up what is left with --restart"
+    "the source, or how its records are written, changed since the run began; put it back, or discard the rest with --restart"
 )
 
 
@@ -154,7 +153,7 @@ class Engine:
         if self._deadline is None:
             self._deadline = now + self._builder.destination.deadline
         if now >= self._deadline:
-            self.stop(f"the run's deadline of {self._builder.destination.deadline:g} seconds is over; the next run goes on")
+            self.stop(f"the run's deadline of {self._builder.destination.deadline:g} seconds is over; the next run resumes it")
             return "done"
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:

@@ -225,8 +225,8 @@ class OutcomeHandler:
             self._decide(task, verdict)
         elif self._breaker.rejections >= MAX_UNPROVEN_REJECTIONS:
             self._changes.stop(
-                f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all refused, so it may not be the records"
-                ": check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
+                f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
+                "records: check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
             )
         elif self._strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record:
             self.split(task, _probes(task.spans), verdict)

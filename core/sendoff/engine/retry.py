@@ -68,7 +68,7 @@ def exceeds_retry_after(verdict: Verdict, retry: RetryPolicy) -> StopRun | None:
     if verdict.retry_after is None or verdict.retry_after <= retry.max_retry_after:
         return None
     return StopRun(
-        f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds of rest, more than max_retry_after allows"
+        f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds (Retry-After), more than max_retry_after allows"
     )
 
 

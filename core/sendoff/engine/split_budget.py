@@ -32,7 +32,7 @@ class SplitBudget:
         tried = self._good + self._bad
         if self._bad >= MANY and self._bad > self._ratio * tried:
             return (
-                f"{self._bad:,} of {tried:,} records were refused, more than on_failure.max_failed_ratio allows: "
+                f"{self._bad:,} of {tried:,} records were rejected, more than on_failure.max_failed_ratio allows: "
                 "it may not be the records"
             )
         return None

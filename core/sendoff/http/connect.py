@@ -32,7 +32,7 @@ def resolve(host: str, port: int, address_filter: Callable[[str], str | None]) -
 
 
 def ssl_context(tls: TLS) -> ssl.SSLContext:
-    """TLS 1.2 or newer, verified unless told otherwise."""
+    """TLS 1.2 or newer, verified unless the settings say otherwise."""
     made = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     if not tls.verify:

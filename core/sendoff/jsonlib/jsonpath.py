@@ -1,4 +1,4 @@
-"""Paths into a JSON answer: ``$.error.message``, ``$.rows[0].id``, ``$['odd name']``.
+"""Paths into a JSON document: ``$.error.message``, ``$.rows[0].id``, ``$['odd name']``.
 
 These are the singular queries of RFC 9535 (§2.3.5.1): names and indexes, and so at most one value.
 One thing is added: ``*`` goes through the only member of an object or a list, whatever it is called,
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-#: What `Path.find` answers where there is nothing; distinct from a null that is there.
+#: What `Path.find` returns where there is nothing; distinct from a null that is there.
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "nothing", "__bool__": lambda self: False})()
 
 _STEP = re.compile(

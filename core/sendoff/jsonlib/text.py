@@ -1,7 +1,7 @@
 """JSON as sendoff writes and reads it: nothing rounded, nothing guessed.
 
 Numbers keep all their digits both ways (`decimal.Decimal`, integers of any size); NaN and infinity
-are refused, as RFC 8259 §6 has no such numbers; a key written twice is refused.
+are refused, as RFC 8259 §6 has no such numbers; a duplicate key is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
-#: RFC 8259 as regular expressions, for whoever looks at many texts at once: blanks, a string's inside that has no
+#: RFC 8259 as regular expressions, for looking at many texts at once: spaces, a string's inside that has no
 #: escapes, an integer, a number.
 SPACE = r"[ \t]*"
 PLAIN = r'[^"\\\x00-\x1f]*'
@@ -106,7 +106,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice!r} stands twice")
+        raise ValueError(f"the key {twice!r} is duplicated")
     return data
 
 

@@ -114,13 +114,13 @@ class Dispatcher:
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
         with self._can_send:
             try:
-                rest = self._engine.complete_many(burst, completions, self._clock())
+                others = self._engine.complete_many(burst, completions, self._clock())
             except Exception as error:
                 self._fail(error)
                 return
             self._changed()
-        for request, answer in rest:
-            self.complete(request, answer)
+        for request, response in others:
+            self.complete(request, response)
 
     def wait(self, seconds: float) -> None:
         with self._can_send:
@@ -198,9 +198,9 @@ class Dispatcher:
 
     def _next_commit(self) -> Changes | None:
         """Commit now if a sender waits for it, else after GATHER seconds; None after a wait."""
-        rest = self._committed_at + GATHER - self._clock()
-        if rest > 0 and not (self._commit_requested or self._closing):
-            self._can_commit.wait(rest)
+        wait = self._committed_at + GATHER - self._clock()
+        if wait > 0 and not (self._commit_requested or self._closing):
+            self._can_commit.wait(wait)
             return None
         changes = self._engine.propose()
         if changes is None:

@@ -32,7 +32,7 @@ class RequestPreparer:
         return self._compress is None and self._auth is None
 
     def __call__(self, request: Request) -> Request | Response:
-        """The finished request; or an answer, if it cannot be finished."""
+        """The finished request; or a response, if it cannot be prepared."""
         if self._compress is not None and request.body_length >= SMALL:
             body = self._compress(request.body)
             headers = {**request.headers, "Content-Encoding": self._coding}

@@ -14,7 +14,7 @@ State = Literal["complete", "incomplete", "stopped", "interrupted"]
 class Report:
     """The account of a run. ``read == delivered + invalid + rejected + pending``, always.
 
-    The counts are the whole run's, what it did before it was cut short and resumed included.
+    The counts are the whole run's, with what it did before it was interrupted and resumed.
     `pending` records were not delivered yet; the next run of the connector goes on with them.
     """
 
@@ -69,8 +69,8 @@ class Report:
         """The account in one sentence."""
         parts = [f"{self.delivered:,} of {self.read:,} records delivered"]
         parts += [f"{count:,} {name}" for name in ("rejected", "invalid", "pending") if (count := getattr(self, name))]
-        told = ", ".join(parts)
-        return f"{told}; {self.state}: {self.stopped_because}" if self.stopped_because else told
+        account = ", ".join(parts)
+        return f"{account}; {self.state}: {self.stopped_because}" if self.stopped_because else account
 
     def raise_if_incomplete(self) -> None:
         """Raise `Incomplete` unless every record was delivered."""

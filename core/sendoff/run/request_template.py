@@ -9,7 +9,7 @@ from sendoff.encode.idempotency import Key
 from sendoff.engine.requests import RequestBuilder
 from sendoff.transport.rate_limit import RateLimiter
 
-#: What every request carries unless the connector says otherwise. Compressed answers are not asked
+#: What every request carries unless the connector says otherwise. Compressed responses are not asked
 #: for: a small one can unpack to a very large one.
 BASE_HEADERS = {
     "User-Agent": f"sendoff/{version('sendoff')}",

@@ -47,10 +47,10 @@ class Run:
         self._origin = rate_limit.origin(to.url)
         state.was_down, self._pause_left = ledger.destination_health(self._origin)
         self._recorded_down = state.was_down
-        told = build_request_builder(
+        builder = build_request_builder(
             connector, key, rate_limiter=rate_limit.for_origin(to.url, to.rate_limit), early_stop=early_stop
         )
-        self._engine = Engine(told, connector.sender, connector.strategy, state, random=random)
+        self._engine = Engine(builder, connector.sender, connector.strategy, state, random=random)
         self._connection = connection_settings(connector)
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
         self._dispatcher = Dispatcher(self._engine, self._commit, observers=self._observers, preparer=self._preparer)
@@ -65,12 +65,12 @@ class Run:
         counts = self._engine.counts
         self._observers.started(self._state.id, {"resumed": self._state.resumed, "delivered": counts["delivered"]})
         if not self._connector.destination.tls.verify:
-            self._observers.event("unverified", {"reason": "tls.verify is false: whoever answers is believed to be the API"})
+            self._observers.event("unverified", {"reason": "tls.verify is false: any server is accepted as the API"})
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._count_invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
         elif self._pause_left > 0 and self._early_stop:
             back = time.strftime("%H:%M:%S", time.localtime(time.time() + self._pause_left))
-            self._engine.stop(f"the API asked to be left alone until {back}; run with --no-early-stop to ask it all the same")
+            self._engine.stop(f"the API asked for a pause until {back}; run with --no-early-stop to ask it all the same")
         else:
             self._send()
         report = self._close()

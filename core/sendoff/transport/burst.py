@@ -12,9 +12,9 @@ from sendoff.records import Block
 class RequestBurst:
     """The requests of the records up to `hi`, each a slice of one block; those from `at` on have not been sent.
 
-    A volley belongs to the thread that took it. It sends as many of the requests at once as the
-    wire allows, and tells the exchange of their answers together: that way a request costs no object of its
-    own. After an answer that is no success it sends no more of them, nor when it is `recalled`.
+    A burst belongs to the thread that took it. A transport sends as many of its requests at once as the settings
+    allow, and passes their responses to the queue together, so that a request costs no object of its own. After a
+    response that is not a success it sends no more of them, nor once the burst is `cancelled`.
     """
 
     method: str

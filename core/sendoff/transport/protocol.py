@@ -1,4 +1,4 @@
-"""What travels between the engine and a transport: requests, answers, and what there is to connect with."""
+"""What passes between the engine and a transport: requests, responses, and how to connect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Request:
     headers: Mapping[str, str]
     body: Sequence[memoryview | bytes]
     body_length: int
-    #: Seconds the whole attempt may take, to the last byte of the answer.
+    #: Seconds the whole attempt may take, to the last byte of the response.
     deadline: float
     attempt: int = 1
     #: How many records it carries; `span` may hold others, which are settled or travel apart.
@@ -44,9 +44,9 @@ class Request:
     key: str = ""
     #: It is sent again because the credentials were renewed.
     is_reauth: bool = False
-    #: How much of the answer is to be read, in bytes after decoding.
+    #: How much of the response is read at most, in bytes after decoding.
     max_response_bytes: int = 1 << 20
-    #: It takes a record away: its answer is read by its status alone, and 404 and 410 say that it is gone already.
+    #: It deletes a record: its response is read by its status alone, and 404 and 410 mean that it is gone already.
     is_delete: bool = False
 
 
@@ -65,7 +65,7 @@ class Response:
     #: A retry cannot help: TLS verification failed, say.
     permanent: bool = False
     seconds: float = 0.0
-    #: The body was longer than asked for, and its rest was not read.
+    #: The body was longer than asked for, and the remainder was not read.
     truncated: bool = False
     #: The credentials were renewed since: the same request may pass now.
     credentials_renewed: bool = False
@@ -102,23 +102,23 @@ class ConnectionSettings:
 
 
 Completion = tuple[int, Response, float]
-"""One answer to a volley: the record's ordinal, what came back, and the seconds it took."""
+"""One response to a burst: the record's ordinal, the response, and the seconds it took."""
 
 
 class RequestQueue(Protocol):
-    """What a transport talks to: it pulls requests and pushes answers. Safe from any thread."""
+    """What a transport works on: it pulls requests and completes them with responses. Safe from any thread."""
 
     def next_request(self) -> Request | Wait | Literal["done"]:
         """The next request that should travel now, or how long to wait, or ``"done"``."""
 
     def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
-        """The same, or a volley of up to so many requests where they are all alike."""
+        """The same, or a burst of up to `limit` requests where they are uniform."""
 
     def complete(self, request: Request, response: Response) -> None:
         """What came back for a request that `next` gave."""
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
-        """What came back for requests taken from a volley. If one of the answers is no success, no more is to be taken."""
+        """Complete requests of a burst. Once one of the responses is not a success, no more may be sent of it."""
 
     def wait(self, seconds: float) -> None:
         """Block until something changed, or the seconds have passed."""
@@ -144,7 +144,7 @@ class SingleRequest:
         self.response = response
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
-        """There are no volleys."""
+        """There are no bursts."""
 
     def wait(self, seconds: float) -> None:
         """There is nothing to wait for."""
@@ -154,4 +154,4 @@ class SingleRequest:
 
 
 SendOne = Callable[[Request], Response]
-"""Sends one request by itself, and answers with what came back."""
+"""Sends one request by itself, and returns its response."""

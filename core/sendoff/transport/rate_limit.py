@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 _PER = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
 _TIMES = {"": 1, "k": 10**3, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20}
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*/\s*([a-z]+)\s*")
-#: What may go at once after a rest, in seconds of the rate.
+#: What may be sent at once after a pause, in seconds of the rate.
 BURST = 0.1
 #: Less of a token than this is a rounding error.
 _NOTHING = 1e-6
@@ -72,10 +72,10 @@ class TokenBucket:
 class RateLimiter:
     """One destination's buckets and rests. Safe from any thread."""
 
-    def __init__(self, rest: list[float] | None = None) -> None:
+    def __init__(self, paused_until: list[float] | None = None) -> None:
         self._buckets: dict[str, TokenBucket] = {}
         #: One cell: nothing goes before the time in it.
-        self._paused_until = [0.0] if rest is None else rest
+        self._paused_until = [0.0] if paused_until is None else paused_until
         self._lock = threading.Lock()
 
     @property
@@ -93,7 +93,7 @@ class RateLimiter:
                     self._buckets[name] = TokenBucket(per_second)
 
     def acquire(self, now: float, *, records: int, size: int) -> float:
-        """Take what a request needs and answer 0, or say in how many seconds to ask again."""
+        """Take what a request needs and return 0, or return the seconds to wait before asking again."""
         with self._lock:
             wait = max((bucket.wait(now) for bucket in self._buckets.values()), default=0.0)
             wait = max(wait, self._paused_until[0] - now)
@@ -109,7 +109,7 @@ class RateLimiter:
             self._paused_until[0] = max(self._paused_until[0], until)
 
     def pause_left(self, now: float) -> float:
-        """Seconds of rest that are left."""
+        """Seconds of the pause that are left."""
         return max(0.0, self._paused_until[0] - now)
 
 

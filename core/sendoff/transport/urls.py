@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 def url_problem(url: str) -> str | None:
     """What is wrong with a URL; None if nothing is (RFC 3986, RFC 9110 §4.2)."""
     if re.search(r"[\x00-\x20\x7f\\]", url):
-        return "a URL holds no blanks, control characters or backslashes; percent-encode them"
+        return "a URL holds no spaces, control characters or backslashes; percent-encode them"
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -148,7 +148,7 @@ def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of
     run = Simulation(100, lambda records: results([400] * len(records)), batch=10, response=RESULTS).run()
     assert run.engine.stopped
     assert run.engine.stopped.reason == (
-        "400: rejected, without a reason; the first 4 requests were all refused, so it may not be the records: "
+        "400: rejected, without a reason; the first 4 requests were all rejected, so it may not be the records: "
         "check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
     )
 

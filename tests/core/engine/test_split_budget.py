@@ -43,7 +43,7 @@ def test_a_share_of_refused_records_is_looked_at_from_200_of_them_on_and_may_be_
     assert budget.spent(0) is None
     budget.rejected(1)
     assert budget.spent(0) == (
-        "200 of 200 records were refused, more than on_failure.max_failed_ratio allows: it may not be the records"
+        "200 of 200 records were rejected, more than on_failure.max_failed_ratio allows: it may not be the records"
     )
     budget.delivered(200)
     assert budget.spent(0) is None

@@ -405,7 +405,7 @@ JSON: list[tuple[str, str, list[Any] | str]] = [
     ("$", '[{"a": 1}\n] x', "in.json:2: something follows the array"),
     ("$", '[{"a": 1},\n{"a": }]', "in.json:2: Expecting value"),
     ("$", '[{"a": NaN}]', "in.json:1: "),
-    ("$", '[{"a": 1, "a": 2}]', "in.json:1: the key 'a' stands twice"),
+    ("$", '[{"a": 1, "a": 2}]', "in.json:1: the key 'a' is duplicated"),
     ("$", '{"a": 1}', "in.json:1: $ is not an array"),
     ("$.x", '{"y": []}', "in.json:1: there is no $.x"),
     ("$.x", '{"x": 5}', "in.json:1: $.x is not an array"),

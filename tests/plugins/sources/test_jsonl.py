@@ -28,7 +28,7 @@ def test_objects_are_records_with_their_own_keys() -> None:
         ("5", "not a JSON object"),
         ('{"a": 1},', "not JSON at column 9"),
         ('{"a": 1} {"a": 2}', "not JSON at column 10"),
-        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": 1, "a": 2}', "the key 'a' is duplicated"),
         ('{"a": NaN}', "NaN is not a number JSON can hold"),
         ('{"a": -Infinity}', "Infinity is not a number"),
         ('{"a": ' + "[" * 100_000, "nested too deep"),
