@@ -68,6 +68,8 @@ class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
+    #: The endings of the files it reads, with their dots; `sendoff new`, `schema infer` and `retry` choose a source by them.
+    extensions: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
     next_cursor: Any = None
     #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
@@ -227,6 +229,8 @@ class Transport(Component, ABC):
     """How requests are sent: it pulls requests from a queue and returns their responses to it."""
 
     kind = "transports"
+    #: What it is the default for: ``single`` and ``batch`` requests, and a proxy that is reached by ``tls``.
+    default_for: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
@@ -303,6 +307,8 @@ class Observer(Component):
     """Watches a run: progress, logs, metrics. Its methods do nothing unless overridden."""
 
     kind = "observers"
+    #: Whether `sendoff run` adds it to every run, unless it is to be quiet.
+    shown_in_terminal: ClassVar[bool] = False
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
         """A run begins or is resumed; `facts` say what it resumes, if anything."""

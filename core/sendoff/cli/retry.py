@@ -60,20 +60,17 @@ def _corrected(project: Project, file: Path) -> Iterator[Page]:
         )
 
 
-#: The source for each file extension, and the extensions of compressed files.
-ENDINGS = {
-    ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet",
-    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
-    ".xlsb": "excel", ".ods": "excel",
-}  # fmt: skip
+#: The endings of compressed files, which say nothing about what is in them.
 COMPRESSED = (".gz", ".zst")
 
 
 def file_source(project: Project, file: Path) -> Source:
     """A source for a file, by its extension."""
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
-    found = project.runner.registry.find("sources", ENDINGS.get(ending, ""))
+    offered = [cast("type[Source]", offer.component) for offer in project.runner.registry.offers("sources").values()]
+    by_extension = {extension: source for source in offered for extension in source.extensions}
+    found = by_extension.get(ending)
     if found is None:
-        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(ENDINGS)}")
+        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(by_extension)}")
     options = {"delimiter": "\t" if ending == ".tsv" else ","} if "delimiter" in found.options else {}
-    return cast("Source", found(home=Path.cwd(), path=str(file), **options))
+    return found(home=Path.cwd(), path=str(file), **options)

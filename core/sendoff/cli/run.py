@@ -67,10 +67,10 @@ def load(project: Project, names: Sequence[str]) -> list[Connector]:
 
 
 def add_progress(runner: Runner, quiet: bool) -> None:
-    """Add the progress observer, unless it is missing or not wanted."""
-    progress = runner.registry.find("observers", "progress")
-    if progress is not None and not quiet:
-        runner.observers = (*runner.observers, cast("Observer", progress()))
+    """Add the observers that are made for terminals, unless the command is to be quiet."""
+    if not quiet:
+        offered = [cast("type[Observer]", offer.component) for offer in runner.registry.offers("observers").values()]
+        runner.observers = (*runner.observers, *(observer() for observer in offered if observer.shown_in_terminal))
 
 
 def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:

@@ -149,7 +149,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     )
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     destination = _destination(to, checked.get("deadline", math.inf), home, kept)
-    transport, because = transports.default_transport(to.get("transport"), sender, destination.proxy)
+    transport, because = transports.default_transport(to.get("transport"), sender, destination.proxy, registry)
     return Connector(
         name=name,
         file=document.file,

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
-from sendoff.components import Sender
+from sendoff.components import Sender, Transport
+from sendoff.errors import PluginError
+from sendoff.registry import Registry
+
+#: Why, by what a transport is the default for.
+_REASONS = {
+    "tls": "as the proxy is reached by TLS",
+    "single": "as records travel one by one",
+    "batch": "as records travel in batches",
+}
 
 
-def default_transport(declared: Mapping[str, Any] | None, sender: Sender, proxy: str | None) -> tuple[Mapping[str, Any], str]:
+def default_transport(
+    declared: Mapping[str, object] | None, sender: Sender, proxy: str | None, registry: Registry
+) -> tuple[Mapping[str, object], str]:
     """A transport and its options, and the reason in a few words, for `sendoff check -v`.
 
-    One by one the client is the bottleneck, and `http1` is many times as fast; in batches both are at the machine's
-    limit (measured, docs/performance.md), and `urllib3` is the most proven.
+    One by one the client is the bottleneck, and a transport on one loop is many times as fast; in batches all are at the
+    machine's limit (measured, docs/performance.md), and the most proven is the default. Each transport says of itself
+    what it is the default for. Raises `PluginError` if none does.
     """
     if declared is not None:
         return declared, "as the file says"
-    if proxy is not None and proxy.lower().startswith("https:"):
-        return {"use": "urllib3"}, "as the proxy is reached by TLS"
-    if sender.max_records == 1:
-        return {"use": "http1"}, "as records travel one by one"
-    return {"use": "urllib3"}, "as records travel in batches"
+    tls = proxy is not None and proxy.lower().startswith("https:")
+    use = "tls" if tls else "single" if sender.max_records == 1 else "batch"
+    for name, offer in registry.offers("transports").items():
+        if use in cast("type[Transport]", offer.component).default_for:
+            return {"use": name}, _REASONS[use]
+    raise PluginError(f"no transport is the default for {use} requests; name one in destination.transport")

@@ -15,6 +15,7 @@ class Progress(Observer):
     """Show how a run goes, on standard error."""
 
     name = "progress"
+    shown_in_terminal = True
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
         self._begun = self._shown = time.monotonic()

@@ -45,6 +45,7 @@ class Csv(FileSource):
     """Read CSV files. An empty cell is a null."""
 
     name = "csv"
+    extensions = (".csv", ".tsv")
     options = {
         **FileSource.options, "delimiter": DELIMITER_OPTION, "encoding": ENCODING_OPTION, "columns": COLUMNS_OPTION,
         "compression": COMPRESSION, "member": MEMBER,
