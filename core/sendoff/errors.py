@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 __all__ = [
     "AuthError",
@@ -105,6 +105,6 @@ class Incomplete(SendoffError):
 
     exit_code = 1
 
-    def __init__(self, sentence: str, report: Any) -> None:
+    def __init__(self, sentence: str, report: object) -> None:
         super().__init__(sentence)
         self.report = report

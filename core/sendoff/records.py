@@ -204,10 +204,10 @@ def location(file: str, line: int) -> str:
     return f"{file}:{line}" if file else f"row {line}"
 
 
-def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
+def _writable(row: Mapping[str, object]) -> dict[str, Any]:
     """The row with what JSON cannot hold as its text: a failed record must not fail to be written down."""
 
-    def shown(value: Any) -> Any:
+    def shown(value: object) -> Any:
         try:
             jsonlib.dumps(value)
         except ValueError:
@@ -217,7 +217,7 @@ def _writable(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: shown(value) for name, value in row.items()}
 
 
-def pages(items: Iterable[Any], *, lazy: bool = False) -> Iterator[Page]:
+def pages(items: Iterable[object], *, lazy: bool = False) -> Iterator[Page]:
     """Turn whatever a source yields into pages of bounded size; with `unread`, some of them may be `Page.unread`.
 
     Rows that come without line numbers are numbered from 1. Raises `SourceError` for an item that is
@@ -230,7 +230,7 @@ def pages(items: Iterable[Any], *, lazy: bool = False) -> Iterator[Page]:
         row += page.frame.height
 
 
-def _unnumbered(items: Iterable[Any]) -> Iterator[Page]:
+def _unnumbered(items: Iterable[object]) -> Iterator[Page]:
     rows: list[Mapping[str, Any]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns
@@ -249,7 +249,7 @@ def _unnumbered(items: Iterable[Any]) -> Iterator[Page]:
         yield from_mappings(rows)
 
 
-def _paged(item: Any) -> Iterator[Page]:
+def _paged(item: object) -> Iterator[Page]:
     if isinstance(item, Page):
         yield item
     elif isinstance(item, pl.DataFrame):
@@ -270,7 +270,7 @@ def _sliced(frame: pl.DataFrame) -> Iterator[Page]:
         yield Page(frame.slice(start, step))
 
 
-def from_mappings(rows: Sequence[Mapping[str, Any]]) -> Page:
+def from_mappings(rows: Sequence[Mapping[str, object]]) -> Page:
     """A page of mappings. A key that a row lacks is a null there; a row may have keys of its own."""
     names: dict[str, None] = {}
     for row in rows:

@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import cerberus
 import pluggy
@@ -46,7 +45,7 @@ class Registry:
     """
 
     def __init__(
-        self, *, files: Iterable[Path] = (), plugins: Iterable[Any] = (), allow: Collection[str] | None = None
+        self, *, files: Iterable[Path] = (), plugins: Iterable[object] = (), allow: Collection[str] | None = None
     ) -> None:
         self._manager = pluggy.PluginManager("sendoff")
         self._manager.add_hookspecs(hookspecs)
@@ -127,7 +126,7 @@ class Registry:
             )
         return Offer(offered[entry.name], provider)
 
-    def _add(self, plugin: Any, provider: str) -> None:
+    def _add(self, plugin: object, provider: str) -> None:
         """Take in all that a file or an object offers."""
         self._register(plugin, provider)
         for kind, offers in self._offers.items():
@@ -138,7 +137,7 @@ class Registry:
                     raise _clash(kind, component.name, _provider(self._entries[kind][component.name]), provider)
                 offers[component.name] = Offer(component, provider)
 
-    def _register(self, plugin: Any, provider: str) -> None:
+    def _register(self, plugin: object, provider: str) -> None:
         if self._manager.is_registered(plugin):
             return
         try:
@@ -150,7 +149,7 @@ class Registry:
         except pluggy.PluginValidationError as error:
             raise PluginError(f"a plugin implements a hook that does not exist: {error}") from error
 
-    def _components(self, plugin: Any, kind: str, provider: str) -> Iterator[type[Component]]:
+    def _components(self, plugin: object, kind: str, provider: str) -> Iterator[type[Component]]:
         """What a registered plugin offers of a kind, each checked against the kind's contract."""
         for implementation in getattr(self._manager.hook, f"sendoff_{kind}").get_hookimpls():
             if implementation.plugin is not plugin:
@@ -161,7 +160,7 @@ class Registry:
                 yield component
 
 
-def contract_violation(component: Any, kind: str) -> str | None:
+def contract_violation(component: object, kind: str) -> str | None:
     """What keeps a class from being a component of this kind, in a sentence; None if nothing does."""
     base = KINDS[kind]
     title = getattr(component, "__name__", repr(component))

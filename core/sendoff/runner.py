@@ -47,7 +47,7 @@ class Runner:
         directory: str | Path = "connectors.d",
         *,
         state: str | Path | None = None,
-        plugins: Iterable[Any] = (),
+        plugins: Iterable[object] = (),
         allow: Collection[str] | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.time,
@@ -87,7 +87,7 @@ class Runner:
         loaded.source.state = self.state
         return loaded
 
-    def run(self, name: str | Connector, *, records: Any = None, restart: bool = False, early_stop: bool = True) -> Report:
+    def run(self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True) -> Report:
         """Run a connector, or resume its interrupted run, and return the report.
 
         `records` stand in for its source: any iterable of mappings, or anything Arrow. `restart`
@@ -107,7 +107,7 @@ class Runner:
             state, source = intake.resume(left, records) if left else intake.start(records)
             return self._deliver(ledger, chosen, source, state, early_stop)
 
-    def retry(self, run: int, *, records: Any = None, early_stop: bool = True) -> Report:
+    def retry(self, run: int, *, records: object = None, early_stop: bool = True) -> Report:
         """Deliver the failed records of a run again, as a new run; `records` are the corrected ones, if given.
 
         Raises `ConfigError` for a run that is not there or left nothing to retry.

@@ -47,7 +47,7 @@ class _Rows(Source):
 
     name = "rows"
 
-    def read(self, cursor: Any) -> Iterable[Any]:
+    def read(self, cursor: object) -> Iterable[Any]:
         raise SourceError("these records are given from Python, and only there")
 
 

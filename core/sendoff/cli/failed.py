@@ -51,21 +51,21 @@ def _csv(rows: Iterable[Mapping[str, Any]]) -> None:
     click.echo(out.getvalue(), nl=False)
 
 
-def _jsonl(rows: Iterable[Mapping[str, Any]]) -> None:
+def _jsonl(rows: Iterable[Mapping[str, object]]) -> None:
     for row in rows:
         click.echo(jsonlib.dumps(row))
 
 
-def _json(rows: Iterable[Mapping[str, Any]]) -> None:
+def _json(rows: Iterable[Mapping[str, object]]) -> None:
     click.echo(jsonlib.dumps(list(rows)))
 
 
-def _table(rows: Iterable[Mapping[str, Any]]) -> None:
+def _table(rows: Iterable[Mapping[str, object]]) -> None:
     kept = list(rows)
     table(["row", "status", "reason"], [[row["_row"], row["_status"], row["_reason"]] for row in kept])
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> Any:
     """A record's exact value, so that `sendoff retry` can read it back."""
     if value is None or isinstance(value, str):
         return value

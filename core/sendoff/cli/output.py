@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import click
 
 _PLAIN = str.maketrans(dict.fromkeys(map(chr, (*range(32), 127))))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table: numbers to the right with thousands separated, everything else to the left."""
     cells = [[_cell(value) for value in row] for row in rows]
     right = [all(text.replace(",", "").isdigit() for text in column) for column in zip(*cells, strict=True)]
@@ -28,7 +27,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo(click.style(text, bold=True) if number == 0 and colour() else text)
 
 
-def as_json(data: Any) -> None:
+def as_json(data: object) -> None:
     """Print data as JSON."""
     click.echo(json.dumps(data, indent=2, default=str))
 
@@ -38,7 +37,7 @@ def colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else str(value).translate(_PLAIN)

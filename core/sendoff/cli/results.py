@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 import click
 
@@ -43,5 +42,5 @@ def command(project: Project, run: int, form: str | None) -> None:
         table([name.removeprefix("_") for name in names], [[_cell(row.get(name)) for name in names] for row in rows])
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else jsonlib.dumps(value)

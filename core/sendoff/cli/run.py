@@ -168,7 +168,7 @@ def interruptible(runner: Runner) -> Iterator[list[int]]:
     """The first signal ends the run after the requests in flight; a second one exits at once, which is safe."""
     caught: list[int] = []
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, frame: object) -> None:
         if caught:
             os._exit(128 + number)
         caught.append(number)

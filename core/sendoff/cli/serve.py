@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import click
 
@@ -44,7 +43,7 @@ def command(project: Project, host: str, port: int) -> None:
             how = [f"at {chosen.schedule.cron} {chosen.schedule.timezone}"] if chosen.schedule else []
             say(f"{name}: {', '.join([*how, *(['when something arrives'] if chosen.watch else [])]) or 'accepts posts'}")
 
-        def handle(number: int, frame: Any) -> None:
+        def handle(number: int, frame: object) -> None:
             server.stop(f"by {signal.Signals(number).name}")
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

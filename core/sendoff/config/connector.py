@@ -176,7 +176,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     )
 
 
-def _fields(data: Any, document: Document) -> list[Field]:
+def _fields(data: object, document: Document) -> list[Field]:
     """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
     fields: list[Field] = []
     schema = validator.expand_shorthand(data).get("schema") if isinstance(data, dict) else None
@@ -250,7 +250,7 @@ def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> 
     return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 
-def _templates(value: Any) -> Any:
+def _templates(value: object) -> Any:
     """Secrets as the file wrote them: a digest must not let a short one be guessed."""
     if isinstance(value, dict):
         return {key: _templates(item) for key, item in value.items()}

@@ -17,10 +17,10 @@ from sendoff.transport import compression, rate_limit
 Complain = Callable[[Sequence[Any], str], None]
 
 
-def check(spelled: Any, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
+def check(spelled: object, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
     """Report what does not fit together. What is wrong by itself has been reported already, and is skipped here."""
 
-    def complain(path: Sequence[Any], sentence: str) -> None:
+    def complain(path: Sequence[object], sentence: str) -> None:
         document.problems.append(document.problem(path, sentence))
 
     whole = _mapping(spelled)
@@ -47,7 +47,7 @@ def check(spelled: Any, document: Document, registry: Registry, fields: Sequence
         _check_names(whole, to, bodies, [field.output_name for field in fields], complain)
 
 
-def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry: Registry, complain: Complain) -> None:
+def _check_splitting(whole: Mapping[str, object], send: Mapping[str, object], registry: Registry, complain: Complain) -> None:
     strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use", "fail")))
     sender = registry.find("senders", str(send.get("use", "batch")))
     usual = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
@@ -59,7 +59,7 @@ def _check_splitting(whole: Mapping[str, Any], send: Mapping[str, Any], registry
         )
 
 
-def _check_keys(to: Mapping[str, Any], bodies: Mapping[str, Any], complain: Complain) -> None:
+def _check_keys(to: Mapping[str, object], bodies: Mapping[str, object], complain: Complain) -> None:
     has_key = any(templates.KEY in templates.placeholders(template) for template in bodies.values())
     idempotency = _mapping(to.get("idempotency"))
     in_body = idempotency.get("enabled", True) and idempotency.get("in") == "body"
@@ -74,7 +74,7 @@ def _check_keys(to: Mapping[str, Any], bodies: Mapping[str, Any], complain: Comp
         )
 
 
-def _check_files(to: Mapping[str, Any], home: Path, complain: Complain) -> None:
+def _check_files(to: Mapping[str, object], home: Path, complain: Complain) -> None:
     tls = _mapping(to.get("tls"))
     if (needed := compression.missing(str(to.get("compress")))) is not None:
         complain(("destination", "compress"), needed)
@@ -152,5 +152,5 @@ def _check_names(
             _complain_of_name(path, name, known, "no field is sent as", complain)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}

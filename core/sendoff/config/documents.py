@@ -56,7 +56,7 @@ class Document:
     _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
-    def problem(self, path: Sequence[Any], sentence: str, *, key: bool = False) -> Problem:
+    def problem(self, path: Sequence[object], sentence: str, *, key: bool = False) -> Problem:
         """A problem at a path, or at the nearest ancestor that was written down."""
         where = tuple(path)
         marks = self._keys if key else self._marks
@@ -66,7 +66,7 @@ class Document:
         return Problem(self.file, line, column, dotted(path), sentence)
 
 
-def dotted(path: Sequence[Any]) -> str:
+def dotted(path: Sequence[object]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 

@@ -87,7 +87,7 @@ class Secrets:
             ):
                 self.add(value, "***")
 
-    def add_nested(self, chosen: Mapping[str, Any]) -> None:
+    def add_nested(self, chosen: Mapping[str, object]) -> None:
         """What is named like a credential in a component's options, at any depth, and logins in its URLs."""
         for name, value in chosen.items():
             if isinstance(value, Mapping):
@@ -124,7 +124,7 @@ def _forms(value: str) -> set[str]:
 
 
 def resolve(
-    data: Any, home: Path, secrets: Secrets, complain: Callable[[Sequence[Any], str], None], path: tuple[Any, ...] = ()
+    data: object, home: Path, secrets: Secrets, complain: Callable[[Sequence[Any], str], None], path: tuple[object, ...] = ()
 ) -> Any:
     """The data with every reference in its string values replaced; unset ones are complained of."""
     if isinstance(data, dict):

@@ -35,7 +35,7 @@ class ConnectorValidator(explain.RecordValidator):
     def registry(self) -> Registry:
         return cast("Registry", self._config["registry"])
 
-    def _validate_component(self, kind: str, field: Any, value: Any) -> None:
+    def _validate_component(self, kind: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if not isinstance(value, dict):
             self._error(field, f"must be a name, or a mapping with `use:`; this is {value!r}")
@@ -51,7 +51,7 @@ class ConnectorValidator(explain.RecordValidator):
             value.clear()
             value.update(child.document)
 
-    def _validate_offered(self, kind: str, field: Any, value: Any) -> None:
+    def _validate_offered(self, kind: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if isinstance(value, str) and self.registry.find(kind, value) is None:
             close = self.registry.suggest(kind, value)
@@ -61,46 +61,46 @@ class ConnectorValidator(explain.RecordValidator):
                 f"no {_singular(kind)} is named {value!r}; " + (f"did you mean {close!r}?" if close else f"there are {known}"),
             )
 
-    def _check_with_url(self, field: Any, value: Any) -> None:
+    def _check_with_url(self, field: object, value: object) -> None:
         self._report(field, routing.url_problem(value) if isinstance(value, str) else None)
 
-    def _check_with_behind(self, field: Any, value: Any) -> None:
+    def _check_with_behind(self, field: object, value: object) -> None:
         if isinstance(value, str):
             self._report(field, routing.url_problem("http://x/x" + value if value.startswith("/") else value))
 
-    def _check_with_cron(self, field: Any, value: Any) -> None:
+    def _check_with_cron(self, field: object, value: object) -> None:
         self._try(field, _clock().cron, value)
 
-    def _check_with_timezone(self, field: Any, value: Any) -> None:
+    def _check_with_timezone(self, field: object, value: object) -> None:
         self._try(field, _clock().zone, value)
 
-    def _check_with_proxy(self, field: Any, value: Any) -> None:
+    def _check_with_proxy(self, field: object, value: object) -> None:
         self._report(field, proxy_problem(value) if isinstance(value, str) else None)
 
-    def _check_with_path(self, field: Any, value: Any) -> None:
+    def _check_with_path(self, field: object, value: object) -> None:
         self._try(field, jsonpath.parse, value)
 
-    def _check_with_statuses(self, field: Any, value: Any) -> None:
+    def _check_with_statuses(self, field: object, value: object) -> None:
         self._try(field, statuses, value)
 
-    def _check_with_rate(self, field: Any, value: Any) -> None:
+    def _check_with_rate(self, field: object, value: object) -> None:
         self._try(field, rate_limit.parse_rate, value)
 
-    def _check_with_concurrency(self, field: Any, value: Any) -> None:
+    def _check_with_concurrency(self, field: object, value: object) -> None:
         if isinstance(value, str) and value != "auto":
             self._error(field, f"must be a number or `auto`, not {value!r}")
         elif isinstance(value, int) and not 1 <= value <= 1000:
             self._error(field, "must be a number from 1 to 1000, or `auto`")
 
-    def _check_with_row_text(self, field: Any, value: Any) -> None:
+    def _check_with_row_text(self, field: object, value: object) -> None:
         if isinstance(value, str) and (value.count("{row}") != 1 or not value.strip().replace("{row}", "")):
             self._error(field, "has {row} in it once, and words around it that tell which number is meant")
 
-    def _check_with_bad_record(self, field: Any, value: Any) -> None:
+    def _check_with_bad_record(self, field: object, value: object) -> None:
         if isinstance(value, dict) and not {"header", "path", "text", "pointers"} & set(value):
             self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number appears")
 
-    def _check_with_records(self, field: Any, value: Any) -> None:
+    def _check_with_records(self, field: object, value: object) -> None:
         if not isinstance(value, dict):
             return
         if "index" in value and "id" in value:
@@ -112,11 +112,11 @@ class ConnectorValidator(explain.RecordValidator):
                 field, "does not say how a result that is bad looks: give `status`, `delivered_when` or `rejected_when`"
             )
 
-    def _report(self, field: Any, problem: str | None) -> None:
+    def _report(self, field: object, problem: str | None) -> None:
         if problem:
             self._error(field, problem)
 
-    def _try(self, field: Any, read: Callable[[str], Any], value: Any) -> None:
+    def _try(self, field: object, read: Callable[[str], Any], value: object) -> None:
         if isinstance(value, str):
             try:
                 read(value)
@@ -135,7 +135,7 @@ class ConnectorValidator(explain.RecordValidator):
         if twice:
             self._error(field, f"{twice!r} is set twice; upper and lower case make no difference in a header's name")
 
-    def _check_with_header_value(self, field: Any, value: Any) -> None:
+    def _check_with_header_value(self, field: object, value: object) -> None:
         if isinstance(value, str) and not fits_header(value):
             self._error(field, "a header's value is one line of Latin-1 text")
 
@@ -146,7 +146,7 @@ def _clock() -> Any:
     return cron
 
 
-def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] | None:
+def check(data: object, document: Document, registry: Registry) -> dict[str, Any] | None:
     """The data with bare words spelt out and defaults filled in; None if the document now has problems."""
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
@@ -154,7 +154,7 @@ def check(data: Any, document: Document, registry: Registry) -> dict[str, Any] |
     return _checked(expand_shorthand(data), CONNECTOR, document, registry, require_all=True)
 
 
-def check_shared(data: Any, document: Document, registry: Registry) -> dict[str, Any]:
+def check_shared(data: object, document: Document, registry: Registry) -> dict[str, Any]:
     """A destination that connectors share, with bare words spelt out; what it lacks they give."""
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
@@ -166,7 +166,7 @@ def check_shared(data: Any, document: Document, registry: Registry) -> dict[str,
 
 
 def _checked(
-    spelled: dict[str, Any], declared: Mapping[str, Any], document: Document, registry: Registry, *, require_all: bool
+    spelled: dict[str, Any], declared: Mapping[str, object], document: Document, registry: Registry, *, require_all: bool
 ) -> dict[str, Any] | None:
     # A copy, as defaults go into the document as they are, and the document is changed.
     rules = ConnectorValidator(deepcopy(declared), registry=registry, require_all=require_all)
@@ -259,7 +259,7 @@ def options_of(rules: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         yield name, shown, "required" if required else _default(rule.get("default")), rule.get("meta", {}).get("help", "")
 
 
-def _default(value: Any) -> str:
+def _default(value: object) -> str:
     if isinstance(value, dict) and set(value) == {"use"}:
         return str(value["use"])
     if value in (None, {}, []):

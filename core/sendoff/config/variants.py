@@ -56,7 +56,7 @@ def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequ
     return found
 
 
-def without_body(removed: Mapping[str, Any]) -> bool:
+def without_body(removed: Mapping[str, object]) -> bool:
     """Whether the requests for removed rows have no body."""
     usual = "none" if removed.get("method", "DELETE") in ("DELETE", "GET") else "key"
     return bool(removed.get("body", usual) == "none")

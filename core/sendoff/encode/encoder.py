@@ -90,7 +90,7 @@ def _encode_rows(typed: TypedPage, form: RecordFormat) -> pl.Expr:
     return pl.concat_str([_templated(form.before, typed, form), pl.lit("\n"), whole])
 
 
-def _templated(template: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
+def _templated(template: object, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     """A template as one expression: its own JSON, and the fields' where it names them."""
     if template == templates.RECORD:
         return _record(typed)
@@ -107,7 +107,7 @@ def _templated(template: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     return pl.lit(jsonlib.dumps(templates.literal(template)))
 
 
-def _templated_member(name: str, value: Any, typed: TypedPage, form: RecordFormat) -> pl.Expr:
+def _templated_member(name: str, value: object, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     head = pl.lit(f",{encode_basestring(name)}:")
     field = value[1:] if isinstance(value, str) and value.startswith("$") and not value.startswith("$$") else ""
     if form.omit_null and field and value not in (templates.RECORD, templates.KEY):

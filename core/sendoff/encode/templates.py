@@ -20,7 +20,7 @@ KEY_PLACEHOLDER = b"\0"
 KEY_SIZES = {"text": 34, "uuid": 38, "int64": 18}
 
 
-def placeholders(template: Any) -> Iterator[str]:
+def placeholders(template: object) -> Iterator[str]:
     """Every ``$name`` in a template, as it is written."""
     if isinstance(template, Mapping):
         for value in template.values():
@@ -32,7 +32,7 @@ def placeholders(template: Any) -> Iterator[str]:
         yield template
 
 
-def envelope_problem(envelope: Any) -> str | None:
+def envelope_problem(envelope: object) -> str | None:
     """What is wrong with an envelope, in a sentence."""
     found = list(placeholders(envelope))
     if found.count(RECORDS) != 1:
@@ -41,32 +41,32 @@ def envelope_problem(envelope: Any) -> str | None:
     return f"{odd} is of one record, and an envelope holds many; only {RECORDS} and {KEY} stand here" if odd else None
 
 
-def record_problem(template: Any) -> str | None:
+def record_problem(template: object) -> str | None:
     """What is wrong with a record's template, in a sentence."""
     return f"{RECORDS} belongs into `envelope`" if RECORDS in placeholders(template) else None
 
 
-def check_envelope(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+def check_envelope(field: str, value: object, error: Callable[[str, str], None]) -> None:
     """Cerberus's `check_with` for an option that is an envelope."""
     problem = None if value is None else envelope_problem(value)
     if problem:
         error(field, problem)
 
 
-def check_record(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+def check_record(field: str, value: object, error: Callable[[str, str], None]) -> None:
     """The same for an option that is a record's template."""
     problem = None if value is None else record_problem(value)
     if problem:
         error(field, problem)
 
 
-def split_envelope(envelope: Any, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
+def split_envelope(envelope: object, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
     """What comes before and after the records in an envelope: an array where ``$records`` appears."""
     before, _, after = _written(envelope).partition(b"\0\0")
     return before + opening, closing + after
 
 
-def _written(value: Any) -> bytes:
+def _written(value: object) -> bytes:
     if value == RECORDS:
         return b"\0\0"
     if value == KEY:
@@ -78,7 +78,7 @@ def _written(value: Any) -> bytes:
     return jsonlib.dumps(literal(value)).encode()
 
 
-def literal(value: Any) -> Any:
+def literal(value: object) -> Any:
     """A template's scalar as the value it stands for."""
     return value[1:] if isinstance(value, str) and value.startswith("$$") else value
 

@@ -75,7 +75,7 @@ class PendingChanges:
         setattr(self._changes, name, getattr(self._changes, name) + by)
         return self.counts[name]
 
-    def event(self, name: str, **facts: Any) -> None:
+    def event(self, name: str, **facts: object) -> None:
         self._events.append((name, facts))
 
     def drain_events(self) -> list[tuple[str, dict[str, Any]]]:

@@ -82,7 +82,7 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
             watchdog.current.watch.on(self._line)
             return sock
 
-        def request(self, *args: Any, **kwargs: Any) -> None:
+        def request(self, *args: object, **kwargs: object) -> None:
             if self._line is not None:
                 watchdog.current.watch.on(self._line)
             super().request(*args, **kwargs)  # type: ignore[misc]  # the next class has it

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -78,7 +78,7 @@ def _texts(cells: pl.Series, *, text: bool) -> pl.Series:
     return pl.Series(cells.name, [None if value is None else _text(value) for value in cells.to_list()], dtype=pl.String)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode()

@@ -81,7 +81,7 @@ class RunPreparer:
         )  # fmt: skip
         return state, self._rename_spool(kept, state)
 
-    def resume(self, left: RunState, records: Any) -> tuple[RunState, Source]:
+    def resume(self, left: RunState, records: object) -> tuple[RunState, Source]:
         """The interrupted run, with the source it had."""
         source: Source = self._chosen.source
         if left.source == "retry" and left.retry_of is not None:

@@ -9,7 +9,7 @@ from sendoff.components import Source
 from sendoff.errors import SendoffError, SourceError
 
 
-def read_source(source: Source, cursor: Any = None) -> Iterator[Any]:
+def read_source(source: Source, cursor: object = None) -> Iterator[Any]:
     """Yield what the source yields from `cursor` on. Any exception inside it becomes a `SourceError` that names it."""
     try:
         yield from source.read(cursor)

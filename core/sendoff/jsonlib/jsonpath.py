@@ -26,7 +26,7 @@ class Path:
     text: str
     steps: tuple[str | int | None, ...]
 
-    def find(self, value: Any) -> Any:
+    def find(self, value: object) -> Any:
         """The value at the path, or `MISSING`."""
         for step in self.steps:
             if step is None:

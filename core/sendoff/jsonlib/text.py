@@ -52,7 +52,7 @@ def scan(text: str, at: int) -> tuple[Any, int]:
         raise json.JSONDecodeError(_BEYOND, text, at) from None
 
 
-def dumps(value: Any) -> str:  # noqa: PLR0912  # one branch for each type of JSON
+def dumps(value: object) -> str:  # noqa: PLR0912  # one branch for each type of JSON
     """Write a value as JSON; raises ValueError for what JSON cannot hold."""
     match value:
         case str():
@@ -85,7 +85,7 @@ def dumps(value: Any) -> str:  # noqa: PLR0912  # one branch for each type of JS
     raise ValueError(f"a {type(value).__name__} cannot be written as JSON")
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     if not isinstance(key, str):
         raise ValueError(f"a key in JSON is text; this one is {key!r}")  # noqa: TRY004  # what cannot be written is a ValueError, whatever is wrong with it
     return dumps(key)

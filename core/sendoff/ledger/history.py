@@ -93,7 +93,7 @@ class Failed(Source):
         count = sum(1 for _ in self._rows("1"))
         return f"retry:{self._run}:{count}".encode() if count else None
 
-    def read(self, cursor: Any) -> Iterator[Page]:
+    def read(self, cursor: object) -> Iterator[Page]:
         for (text, change), rows in groupby(
             self._rows("file, line, record, text, change"), lambda row: (row["text"], row["change"])
         ):

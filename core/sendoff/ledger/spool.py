@@ -47,7 +47,7 @@ class Spool(Source):
         """The columns of each page whose rows all have the same."""
         return ((page.file, page.frame.columns) for page in self.read(None) if page.uniform)
 
-    def read(self, cursor: Any) -> Iterator[Page]:
+    def read(self, cursor: object) -> Iterator[Page]:
         """The pages in the file. Raises `LedgerError` if it is damaged."""
         with self.file.open("rb") as stream:
             while head := stream.read(_FRAME.size):
@@ -145,7 +145,7 @@ _TAGS: dict[type, tuple[str, Any]] = {
 _PARSERS = dict(_TAGS.values())
 
 
-def _tagged(value: Any, field: str) -> Any:
+def _tagged(value: object, field: str) -> Any:
     """The value as JSON that `_untagged` turns back into a value of the same type."""
     tag = _TAGS.get(type(value))
     if tag is not None:
@@ -163,7 +163,7 @@ def _tagged(value: Any, field: str) -> Any:
     raise SourceError(f"{field}: a {type(value).__name__} cannot be spooled; use text, numbers, dates, lists or mappings")
 
 
-def _untagged(value: Any) -> Any:
+def _untagged(value: object) -> Any:
     if isinstance(value, list):
         return [_untagged(item) for item in value]
     if isinstance(value, dict):

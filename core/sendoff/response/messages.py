@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from sendoff import jsonlib
 from sendoff.transport.protocol import Response
@@ -30,7 +29,7 @@ def status_phrase(status: int) -> str:
         return ""
 
 
-def extract_message(found: Any) -> str:
+def extract_message(found: object) -> str:
     """The text that says what is wrong, in whichever of the usual places it stands."""
     if isinstance(found, str):
         return found
@@ -43,7 +42,7 @@ def extract_message(found: Any) -> str:
     return ""
 
 
-def _pointed(errors: Any) -> str:
+def _pointed(errors: object) -> str:
     """The details of a problem that say where they lie (RFC 9457 §3)."""
     if not isinstance(errors, list):
         return ""

@@ -17,7 +17,7 @@ class UnreadableResults(Exception):
 
 
 def parse_results(
-    body: Any, status: int, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]], table: Callable[[int], Verdict]
+    body: object, status: int, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]], table: Callable[[int], Verdict]
 ) -> Verdict:
     """A partial verdict on `count` records; raises `UnreadableResults` if the results do not add up.
 
@@ -82,7 +82,7 @@ def _match_results(
         yield from enumerate(listed)
 
 
-def _verdict(results: PerRecordResults, item: Any, status: int, table: Callable[[int], Verdict]) -> Verdict:
+def _verdict(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict]) -> Verdict:
     """The verdict on one record."""
     raw = jsonlib.dumps(item)
     own = results.status.find(item) if results.status is not None else None
@@ -112,7 +112,7 @@ def _verdict(results: PerRecordResults, item: Any, status: int, table: Callable[
     return Verdict(VerdictKind.DELIVERED, status=at)
 
 
-def _reason(results: PerRecordResults, item: Any, status: int) -> str:
+def _reason(results: PerRecordResults, item: object, status: int) -> str:
     found = results.reason.find(item) if results.reason is not None else item
     text = extract_message(found) or ("" if found is MISSING or found is item else jsonlib.dumps(found))
     return sanitize(f"{status}: {text}" if text else f"{status}: rejected, without a reason")

@@ -115,7 +115,7 @@ class Condition:
         path = jsonpath.parse(rules["path"]) if rules.get("path") else None
         return cls(statuses(rules["status"]) if rules.get("status") else (), path, values, rules.get("text"))
 
-    def holds(self, status: int, body: Any, raw: str) -> bool | None:
+    def holds(self, status: int, body: object, raw: str) -> bool | None:
         """Whether it holds; None where it is unknown, as there is nothing at the path."""
         if self.status and not _within(self.status, status):
             return False
@@ -197,7 +197,7 @@ class BadRecordLocator:
             rules.get("first", 0),
         )
 
-    def places(self, answer: Response, body: Any, raw: str) -> Iterator[int]:
+    def places(self, answer: Response, body: object, raw: str) -> Iterator[int]:
         """The bad records' places in the request, as far as they are named."""
         if self.header is not None:
             yield from self._numbers((answer.headers or {}).get(self.header, ""))
@@ -215,7 +215,7 @@ class BadRecordLocator:
                 number = re.search(r"/(\d{1,9})(?:/|$)", pointer) if isinstance(pointer, str) else None
                 yield from self._numbers(number[1] if number else None)
 
-    def _numbers(self, value: Any) -> Iterator[int]:
+    def _numbers(self, value: object) -> Iterator[int]:
         if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool):

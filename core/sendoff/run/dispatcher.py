@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from sendoff.engine.engine import Engine
 from sendoff.errors import SendoffError
@@ -212,7 +212,7 @@ class Dispatcher:
             self._commit_requested, self._committed_at = False, self._clock()
         return changes
 
-    def _run_thread(self, work: Callable[..., None], *args: Any) -> None:
+    def _run_thread(self, work: Callable[..., None], *args: object) -> None:
         try:
             work(*args)
         except BaseException as error:

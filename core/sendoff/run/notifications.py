@@ -41,7 +41,7 @@ def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     return notify(chosen, "digest", sentence, runs)
 
 
-def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, Any]]) -> list[str]:
+def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, object]]) -> list[str]:
     """Send a notification to every notifier that wants such an event. Returns what went wrong."""
     redacted = chosen.secrets.redact(sentence)
     notice = Notification(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
@@ -57,5 +57,5 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
     return troubles
 
 
-def _redacted(chosen: Connector, run: Mapping[str, Any]) -> dict[str, Any]:
+def _redacted(chosen: Connector, run: Mapping[str, object]) -> dict[str, Any]:
     return {name: chosen.secrets.redact(value) if isinstance(value, str) else value for name, value in run.items()}

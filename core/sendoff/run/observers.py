@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from sendoff.components import Observer
 
@@ -18,16 +17,16 @@ class ObserverGroup:
         self._connector = connector
         self._observers = list(observers)
 
-    def started(self, run: int, facts: Mapping[str, Any]) -> None:
+    def started(self, run: int, facts: Mapping[str, object]) -> None:
         self._notify(lambda observer: observer.started(self._connector, run, facts))
 
     def progressed(self, counts: Mapping[str, int], seconds: float) -> None:
         self._notify(lambda observer: observer.progressed(self._connector, counts, seconds))
 
-    def event(self, name: str, facts: Mapping[str, Any]) -> None:
+    def event(self, name: str, facts: Mapping[str, object]) -> None:
         self._notify(lambda observer: observer.event(self._connector, name, facts))
 
-    def ended(self, report: Any) -> None:
+    def ended(self, report: object) -> None:
         self._notify(lambda observer: observer.ended(self._connector, report))
 
     def _notify(self, call: Callable[[Observer], None]) -> None:

@@ -146,7 +146,7 @@ def _records(request: Received) -> list[Any]:
     return sent if isinstance(sent, list) else [sent]
 
 
-def _json(status: int, body: Any, delay: float = 0.0) -> Reply:
+def _json(status: int, body: object, delay: float = 0.0) -> Reply:
     return Reply(status, json.dumps(body).encode(), delay=delay)
 
 

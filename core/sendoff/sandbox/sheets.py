@@ -113,7 +113,7 @@ def _number(letters: str) -> int:
     return found
 
 
-def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Reply:
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> Reply:
     return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
 
 

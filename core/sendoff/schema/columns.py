@@ -65,13 +65,13 @@ def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
 def cell_by_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
     known: dict[Any, Any] = {}
 
-    def cell(value: Any) -> Any:
+    def cell(value: object) -> Any:
         try:
             return type_.cell(type_.read(value, text=text, format=format))
         except ValueError:
             return None
 
-    def remembered(value: Any) -> Any:
+    def remembered(value: object) -> Any:
         if value is None:
             return None
         if not isinstance(value, str):
@@ -89,7 +89,7 @@ def _text(type_name: str) -> Callable[[pl.Expr], pl.Expr]:
     return lambda v: pl.when(v.str.contains(pattern)).then(v)
 
 
-def _integer_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _integer_text(v: pl.Expr, _: object) -> pl.Expr:
     return _text("integer")(v).cast(pl.Int64, strict=False)
 
 
@@ -97,15 +97,15 @@ def _finite(v: pl.Expr) -> pl.Expr:
     return pl.when(v.is_finite()).then(v)
 
 
-def _float_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _float_text(v: pl.Expr, _: object) -> pl.Expr:
     return _finite(_text("float")(v).cast(pl.Float64, strict=False))
 
 
-def _number_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _number_text(v: pl.Expr, _: object) -> pl.Expr:
     return _text("number")(v)
 
 
-def _boolean_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _boolean_text(v: pl.Expr, _: object) -> pl.Expr:
     return v.replace_strict(
         {word: word.lower() == "true" for word in ("true", "false", "True", "False", "TRUE", "FALSE")},
         default=None,
@@ -119,18 +119,18 @@ def _day(v: pl.Expr) -> pl.Expr:
     return pl.when(~v.str.starts_with("0000")).then(day)
 
 
-def _date_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _date_text(v: pl.Expr, _: object) -> pl.Expr:
     return _day(_text("date")(v))
 
 
-def _datetime_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _datetime_text(v: pl.Expr, _: object) -> pl.Expr:
     matching = _text("datetime")(v)
     real = _day(matching.str.slice(0, 10)).is_not_null()
     whole = matching.str.replace(" ", "T", literal=True).str.replace(r"\A(.{16})(Z|[+-].*)?\z", "${1}:00${2}")
     return pl.when(real).then(whole)
 
 
-def _time_text(v: pl.Expr, _: Any) -> pl.Expr:
+def _time_text(v: pl.Expr, _: object) -> pl.Expr:
     return _text("time")(v).str.replace(r"\A(.{5})\z", "${1}:00")
 
 
@@ -150,19 +150,19 @@ def _digits(v: pl.Expr, dtype: Any) -> pl.Expr:
     return v.cast(pl.String) if dtype.is_numeric() else _none(pl.String)
 
 
-def _boolean(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _boolean(v: pl.Expr, dtype: object) -> pl.Expr:
     return v if dtype == pl.Boolean else _none(pl.Boolean)
 
 
-def _date(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _date(v: pl.Expr, dtype: object) -> pl.Expr:
     return v if dtype == pl.Date else _none(pl.Date)
 
 
-def _datetime(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _datetime(v: pl.Expr, dtype: object) -> pl.Expr:
     return moment(v, dtype) if isinstance(dtype, pl.Datetime) else _none(pl.String)
 
 
-def _time(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _time(v: pl.Expr, dtype: object) -> pl.Expr:
     return v.dt.to_string("%H:%M:%S%.f") if dtype == pl.Time else _none(pl.String)
 
 
@@ -207,7 +207,7 @@ _FROM_TYPED: dict[str, _Fast] = {
 def as_json(series: pl.Series) -> pl.Series:
     """A column of any values as JSON text; null where a value was null or JSON cannot hold it."""
 
-    def text(value: Any) -> str | None:
+    def text(value: object) -> str | None:
         try:
             return None if value is None else jsonlib.dumps(value)
         except ValueError:

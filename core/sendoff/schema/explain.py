@@ -38,7 +38,7 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
         if schema[field].get("type") != "dict":
             super()._BareValidator__normalize_sequence_per_schema(field, mapping, schema)
 
-    def _validate_regex(self, pattern: str, field: str, value: Any) -> None:
+    def _validate_regex(self, pattern: str, field: str, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         matched = patterns.matches(pattern, value) if isinstance(value, str) else True
         if matched is None:
@@ -47,12 +47,12 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
             self._error(field, REGEX_MISMATCH)
 
 
-def validator(fields: Mapping[str, Mapping[str, Any]]) -> RecordValidator:
+def validator(fields: Mapping[str, Mapping[str, object]]) -> RecordValidator:
     """A validator for some fields; raises `cerberus.SchemaError` for rules that are none."""
     return RecordValidator({name: dict(rules) for name, rules in fields.items()}, allow_unknown=True)
 
 
-def reasons(checker: RecordValidator, record: Mapping[str, Any]) -> list[str]:
+def reasons(checker: RecordValidator, record: Mapping[str, object]) -> list[str]:
     """Why Cerberus refuses a record, a sentence for each fault; empty if it does not."""
     if checker.validate(record, normalize=False):
         return []
@@ -78,7 +78,7 @@ def sentence(error: ValidationError) -> str:
     return str(text.format(*error.info, constraint=error.constraint, field=error.field, value=error.value))
 
 
-def shown_value(value: Any) -> str:
+def shown_value(value: object) -> str:
     """The value a sentence is about, bounded; nothing for a null, which the sentence has named."""
     if value is None:
         return ""

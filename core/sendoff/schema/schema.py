@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
@@ -185,7 +184,7 @@ class Schema:
             failing = failing | (~good.fill_null(False) & value.is_not_null() & ~null)
         return failing.alias(str(at))
 
-    def _reason(self, f: Field, cell: Any, text: bool) -> str | None:
+    def _reason(self, f: Field, cell: object, text: bool) -> str | None:
         """Why a cell is invalid; None if Cerberus accepts it. Cached, as errors repeat."""
         key = (f.name, isinstance(cell, str), repr(cell))
         if key not in self._reasons:
@@ -233,7 +232,7 @@ class _Refused:
         return dict(sorted(told.items()))
 
 
-def _explain_cell(checker: explain.RecordValidator, f: Field, cell: Any, text: bool) -> str | None:
+def _explain_cell(checker: explain.RecordValidator, f: Field, cell: object, text: bool) -> str | None:
     trouble, value = "", cell
     if cell is not None and f.type is not None:
         try:
@@ -252,7 +251,7 @@ def _explain_cell(checker: explain.RecordValidator, f: Field, cell: Any, text: b
     return f"{f.name}: {trouble}{explain.shown_value(cell)}" if trouble else None
 
 
-def _unwritable(value: Any) -> str:
+def _unwritable(value: object) -> str:
     try:
         jsonlib.dumps(value)
     except ValueError as error:

@@ -57,7 +57,7 @@ class Type:
     #: Whether text is read as this type even from sources that know types of their own.
     from_text: bool = False
 
-    def read(self, value: Any, *, text: bool, format: str | None = None) -> Any:
+    def read(self, value: object, *, text: bool, format: str | None = None) -> Any:
         """The Python value of one cell; raises ValueError with a sentence for a wrong one."""
         if isinstance(value, str) and self.name != "string" and (text or self.from_text):
             return self._read_text(value, format)
@@ -82,7 +82,7 @@ class Type:
             detail = str(error) if str(error).startswith("must") else f"must be of {self.name} type"
             raise ValueError(detail) from None
 
-    def _checked(self, value: Any) -> Any:
+    def _checked(self, value: object) -> Any:
         match self.name, value:
             case "string", str():
                 jsonlib.dumps(value)

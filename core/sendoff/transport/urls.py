@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -34,7 +33,7 @@ def url_problem(url: str) -> str | None:
     return None
 
 
-def check_url(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+def check_url(field: str, value: object, error: Callable[[str, str], None]) -> None:
     """Cerberus's `check_with` for an option of a component that is a URL."""
     found = url_problem(value) if isinstance(value, str) else None
     if found:
