@@ -231,7 +231,7 @@ def pages(items: Iterable[object], *, lazy: bool = False) -> Iterator[Page]:
 
 
 def _unnumbered(items: Iterable[object]) -> Iterator[Page]:
-    rows: list[Mapping[str, Any]] = []
+    rows: list[Mapping[str, object]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns
     for item in items:

@@ -224,6 +224,6 @@ class Runner:
             ledger.close()
 
 
-def _brief(run: dict[str, Any]) -> dict[str, Any]:
+def _brief(run: dict[str, object]) -> dict[str, Any]:
     names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "pending", "started_at", "seconds")
     return {name: run[name] for name in names}

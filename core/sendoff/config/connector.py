@@ -94,7 +94,7 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if min_egress == "public":
-        restricted: list[tuple[tuple[Any, ...], Source | Notifier]] = [(("source",), connector.source)]
+        restricted: list[tuple[tuple[object, ...], Source | Notifier]] = [(("source",), connector.source)]
         restricted += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
         problems = [
             document.problem(path, f"{each.name} {each.privileged}, which is not allowed where egress is `public`")

@@ -25,7 +25,7 @@ Path_ = tuple[Any, ...]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C where built
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}
+    yaml_implicit_resolvers: dict[str, list[object]] = {}
 
 
 for _tag, _pattern, _first in (
@@ -51,7 +51,7 @@ class Document:
     """A parsed file: its `data`, the `problems` met on the way, and where each path stands."""
 
     file: str
-    data: Any = None
+    data: object = None
     problems: list[Problem] = field(default_factory=list)
     _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*path, index), document) for index, item in enumerate(node.value)]
     assert isinstance(node, yaml.MappingNode)
-    data: dict[str, Any] = {}
+    data: dict[str, object] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
             _complain(document, key_node, "merge keys and complex keys are not supported; use plain keys")

@@ -124,7 +124,11 @@ def _forms(value: str) -> set[str]:
 
 
 def resolve(
-    data: object, home: Path, secrets: Secrets, complain: Callable[[Sequence[Any], str], None], path: tuple[object, ...] = ()
+    data: object,
+    home: Path,
+    secrets: Secrets,
+    complain: Callable[[Sequence[str | int], str], None],
+    path: tuple[str | int, ...] = (),
 ) -> Any:
     """The data with every reference in its string values replaced; unset ones are complained of."""
     if isinstance(data, dict):

@@ -116,7 +116,7 @@ class ConnectorValidator(explain.RecordValidator):
         if problem:
             self._error(field, problem)
 
-    def _try(self, field: object, read: Callable[[str], Any], value: object) -> None:
+    def _try(self, field: object, read: Callable[[str], object], value: object) -> None:
         if isinstance(value, str):
             try:
                 read(value)
@@ -159,14 +159,14 @@ def check_shared(data: object, document: Document, registry: Registry) -> dict[s
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
         return {}
-    spelled: dict[str, Any] = expand_shorthand({"destination": data})["destination"]
+    spelled: dict[str, object] = expand_shorthand({"destination": data})["destination"]
     rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "extends"}
     _checked(deepcopy(spelled), rules, document, registry, require_all=False)
     return spelled
 
 
 def _checked(
-    spelled: dict[str, Any], declared: Mapping[str, object], document: Document, registry: Registry, *, require_all: bool
+    spelled: dict[str, object], declared: Mapping[str, object], document: Document, registry: Registry, *, require_all: bool
 ) -> dict[str, Any] | None:
     # A copy, as defaults go into the document as they are, and the document is changed.
     rules = ConnectorValidator(deepcopy(declared), registry=registry, require_all=require_all)

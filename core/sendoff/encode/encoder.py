@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote_plus
 
 import polars as pl
@@ -29,8 +29,8 @@ class RecordFormat:
 
     separator: bytes = b","
     kind: str = "json"
-    record: Any = None
-    before: Any = None
+    record: object = None
+    before: object = None
     omit_null: bool = False
     #: What an idempotency key takes in JSON, where the template has one.
     key_size: int = 0

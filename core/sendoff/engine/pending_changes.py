@@ -29,7 +29,7 @@ class PendingChanges:
         self.unconfirmed = 0
         self._settled = self._settling = 0
         self.stopped: RunStop | None = None
-        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._events: list[tuple[str, dict[str, object]]] = []
         self.counts = {
             "read": state.read,
             "delivered": state.delivered.total,

@@ -95,7 +95,7 @@ class HttpClient:
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
     def _with_retries(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[Any], Any]
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[object], object]
     ) -> Any:
         for left in reversed(range(self._attempts)):
             wait: float | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
 import urllib3
 from urllib3.exceptions import (
@@ -45,7 +44,7 @@ def response_from_error(error: Exception, url: str) -> Response:
 def _cause(error: BaseException, kind: type[Exception]) -> Exception | None:
     """The exception of a kind among an error's causes."""
     seen: list[BaseException] = []
-    left: list[Any] = [error]
+    left: list[object] = [error]
     while left:
         found = left.pop()
         if isinstance(found, kind):

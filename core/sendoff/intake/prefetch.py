@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from queue import Queue
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ def prefetch(items: Iterable[T], limit: int = 1) -> Iterator[T]:
 
     An exception of the iterable is raised where it would have been. Closing the generator stops the thread.
     """
-    made: Queue[tuple[Any, BaseException | None]] = Queue(limit)
+    made: Queue[tuple[object, BaseException | None]] = Queue(limit)
     stopped = threading.Event()
 
     def make() -> None:

@@ -102,7 +102,7 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number JSON can hold")
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)

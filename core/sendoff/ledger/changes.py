@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sendoff.records import Span, Spans
 
@@ -78,7 +78,7 @@ class CapturedResult:
     hi: int
     file: str
     line: int
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 @dataclass(slots=True)

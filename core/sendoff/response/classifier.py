@@ -45,7 +45,7 @@ def classify(
     policy: Policy = DEFAULT,
     *,
     count: int = 1,
-    ids: Callable[[str], Sequence[Any]] = lambda field: (),
+    ids: Callable[[str], Sequence[object]] = lambda field: (),
     repeated: bool = False,
 ) -> Verdict:
     """The verdict on a response to `count` records. Pure; policy and tables are all it knows.
@@ -86,7 +86,7 @@ class _Body:
         self.answer = answer
         self.status = answer.status or 0
         self.raw = answer.body.decode("utf-8", "replace")
-        self._parsed: Any = None
+        self._parsed: object = None
         self._problem: str | None = None
 
     @property
@@ -112,7 +112,7 @@ class _Body:
         return f"its body is {self._problem}" if self._problem else None
 
 
-def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]]) -> Verdict | None:
+def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
     """The verdict by what the owner declared; None where that says nothing of this answer."""
     status = read_.status
     for kind, when in policy.conditions:

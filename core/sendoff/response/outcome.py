@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 
 class VerdictKind(Enum):
@@ -36,6 +35,6 @@ class Verdict:
     #: are not here are delivered; of a rejection those that are here are the bad records.
     per_record: Mapping[int, Verdict] = field(default_factory=dict)
     #: What was to be kept of the answer, of each record by its place; -1 is the whole request.
-    captured: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    captured: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     #: Not attempted, because another record of the request failed.
     collateral: bool = False

@@ -17,7 +17,12 @@ class UnreadableResults(Exception):
 
 
 def parse_results(
-    body: object, status: int, policy: Policy, count: int, ids: Callable[[str], Sequence[Any]], table: Callable[[int], Verdict]
+    body: object,
+    status: int,
+    policy: Policy,
+    count: int,
+    ids: Callable[[str], Sequence[object]],
+    table: Callable[[int], Verdict],
 ) -> Verdict:
     """A partial verdict on `count` records; raises `UnreadableResults` if the results do not add up.
 
@@ -29,7 +34,7 @@ def parse_results(
     if not isinstance(listed, list):
         raise UnreadableResults(f"there is no list at {results.at.text}")
     verdicts: dict[int, Verdict] = {}
-    captured: dict[int, dict[str, Any]] = {}
+    captured: dict[int, dict[str, object]] = {}
     seen: set[int] = set()
     for place, item in _match_results(results, listed, count, ids):
         if not 0 <= place < count:
@@ -53,7 +58,7 @@ def parse_results(
 
 
 def _match_results(
-    results: PerRecordResults, listed: list[Any], count: int, ids: Callable[[str], Sequence[Any]]
+    results: PerRecordResults, listed: list[object], count: int, ids: Callable[[str], Sequence[object]]
 ) -> Iterator[tuple[int, Any]]:
     """Each result with its record's place in the request."""
     if results.index is not None:

@@ -104,7 +104,7 @@ class Condition:
 
     status: Sequence[tuple[int, int]] = ()
     path: Path | None = None
-    values: Sequence[Any] | None = None
+    values: Sequence[object] | None = None
     text: str | None = None
 
     @classmethod

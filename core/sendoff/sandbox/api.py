@@ -93,12 +93,12 @@ class Sandbox(LocalServer):
                     return self._counted(_refusal(rule, delay))
             return self._counted(self._receive(path, records, key, digest, delay))
 
-    def _receive(self, path: str, records: list[Any], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
+    def _receive(self, path: str, records: list[object], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
         self.received.setdefault(path, []).extend(records)
         return self._kept(_json(200, {"ok": True, "taken": len(records)}, delay), key, digest)
 
     def _receive_each(
-        self, rule: Rule, request: Received, path: str, records: list[Any], key: str | None, digest: bytes, delay: float
+        self, rule: Rule, request: Received, path: str, records: list[object], key: str | None, digest: bytes, delay: float
     ) -> Reply:
         """Take the good records, and say of each what became of it."""
         taken = self.received.setdefault(path, [])

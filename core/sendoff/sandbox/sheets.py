@@ -100,7 +100,7 @@ def _value(cell: str) -> Any:
     return cell == "TRUE" if cell in ("TRUE", "FALSE") else cell
 
 
-def _trimmed(row: list[Any]) -> list[Any]:
+def _trimmed(row: list[object]) -> list[Any]:
     while row and row[-1] == "":
         row = row[:-1]
     return row

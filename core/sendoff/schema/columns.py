@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from typing import Any
 
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.schema.types import TYPES, Type
+from sendoff.schema.types import TYPES, DType, Type
 
 _DAY = "%Y-%m-%d"
 
@@ -26,7 +25,7 @@ def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = 
     return cell_by_cell(series, type_, text, format)
 
 
-def conversion(cells: pl.Expr, dtype: Any, type_: Type, *, text: bool, format: str | None = None) -> pl.Expr | None:
+def conversion(cells: pl.Expr, dtype: DType, type_: Type, *, text: bool, format: str | None = None) -> pl.Expr | None:
     """What converts cells of this dtype as `convert` does, all columns of a frame at once; None if only `cell_by_cell` can."""
     if dtype in (pl.Categorical, pl.Enum):
         cells, dtype = cells.cast(pl.String), pl.String
@@ -63,15 +62,15 @@ def empty_as_null(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def cell_by_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
-    known: dict[Any, Any] = {}
+    known: dict[object, object] = {}
 
-    def cell(value: object) -> Any:
+    def cell(value: object) -> object:
         try:
             return type_.cell(type_.read(value, text=text, format=format))
         except ValueError:
             return None
 
-    def remembered(value: object) -> Any:
+    def remembered(value: object) -> object:
         if value is None:
             return None
         if not isinstance(value, str):
@@ -134,17 +133,17 @@ def _time_text(v: pl.Expr, _: object) -> pl.Expr:
     return _text("time")(v).str.replace(r"\A(.{5})\z", "${1}:00")
 
 
-def _integer(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _integer(v: pl.Expr, dtype: DType) -> pl.Expr:
     return v.cast(pl.Int64, strict=False) if dtype.is_integer() else _none(pl.Int64)
 
 
-def _float(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _float(v: pl.Expr, dtype: DType) -> pl.Expr:
     if dtype.is_integer():
         return pl.when(v.cast(pl.Float64).cast(pl.Int128) == v.cast(pl.Int128)).then(v.cast(pl.Float64))
     return _finite(v.cast(pl.Float64, strict=False)) if dtype.is_numeric() else _none(pl.Float64)
 
 
-def _digits(v: pl.Expr, dtype: Any) -> pl.Expr:
+def _digits(v: pl.Expr, dtype: DType) -> pl.Expr:
     if dtype.is_float():
         return _finite(v).cast(pl.String)
     return v.cast(pl.String) if dtype.is_numeric() else _none(pl.String)
@@ -166,7 +165,7 @@ def _time(v: pl.Expr, dtype: object) -> pl.Expr:
     return v.dt.to_string("%H:%M:%S%.f") if dtype == pl.Time else _none(pl.String)
 
 
-def _none(dtype: Any) -> pl.Expr:
+def _none(dtype: DType) -> pl.Expr:
     return pl.lit(None, dtype=dtype)
 
 
@@ -175,7 +174,7 @@ def moment(v: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
     return v.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if dtype.time_zone else ""))
 
 
-_Fast = Callable[[pl.Expr, Any], pl.Expr]
+_Fast = Callable[[pl.Expr, DType], pl.Expr]
 
 _FROM_TEXT: dict[str, _Fast] = {
     "string": lambda v, _: v,

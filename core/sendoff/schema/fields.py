@@ -66,10 +66,10 @@ class Field:
 
     name: str
     type: Type | None
-    rules: Mapping[str, Any]
+    rules: Mapping[str, object]
     nullable: bool = False
     required: bool = True
-    default: Any = None
+    default: object = None
     output_name: str = ""
     format: str | None = None
     #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.

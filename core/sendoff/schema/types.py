@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TypeAlias
 
 import polars as pl
 
@@ -44,20 +44,24 @@ _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 INT64 = range(-(2**63), 2**63)
 
 
+#: A polars type: a class such as ``pl.Int64``, or an instance with its parameters.
+DType: TypeAlias = "pl.DataType | type[pl.DataType]"
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """One type. `dtype` is its column; `raw` says that column holds JSON text already."""
 
     name: str
-    dtype: Any
+    dtype: DType
     pattern: str
     python: tuple[type, ...]
-    parse: Callable[[str], Any]
+    parse: Callable[[str], object]
     raw: bool = False
     #: Whether text is read as this type even from sources that know types of their own.
     from_text: bool = False
 
-    def read(self, value: object, *, text: bool, format: str | None = None) -> Any:
+    def read(self, value: object, *, text: bool, format: str | None = None) -> object:
         """The Python value of one cell; raises ValueError with a sentence for a wrong one."""
         if isinstance(value, str) and self.name != "string" and (text or self.from_text):
             return self._read_text(value, format)
@@ -67,7 +71,7 @@ class Type:
             raise ValueError("must be of date type")
         return self._checked(value)
 
-    def _read_text(self, value: str, format: str | None) -> Any:
+    def _read_text(self, value: str, format: str | None) -> object:
         if format is not None:
             try:
                 parsed = datetime.strptime(value, format)  # noqa: DTZ007  # the format may name a zone or not
@@ -82,7 +86,7 @@ class Type:
             detail = str(error) if str(error).startswith("must") else f"must be of {self.name} type"
             raise ValueError(detail) from None
 
-    def _checked(self, value: object) -> Any:
+    def _checked(self, value: object) -> object:
         match self.name, value:
             case "string", str():
                 jsonlib.dumps(value)
@@ -102,19 +106,19 @@ class Type:
                 jsonlib.dumps(value)
         return value
 
-    def cell(self, value: Any) -> Any:
+    def cell(self, value: object) -> object:
         """A value as this type's column holds it."""
         if self.raw:
             return jsonlib.dumps(value)
-        return value.isoformat() if self.name in ("datetime", "time") else value
+        return value.isoformat() if isinstance(value, datetime | time) and self.name in ("datetime", "time") else value
 
 
 def _bool(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _container(kind: type) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
+def _container(kind: type) -> Callable[[str], object]:
+    def parse(text: str) -> object:
         value = jsonlib.loads(text)
         if not isinstance(value, kind):
             raise ValueError  # noqa: TRY004  # a wrong cell is a ValueError, whatever is wrong with it
