@@ -143,7 +143,7 @@ def _next_steps(reports: Sequence[Report]) -> None:
     for report in reports:
         if report.rejected + report.invalid:
             steps.append((f"{me} failed {report.run} --csv > fix.csv", "the records to correct"))
-            steps.append((f"{me} retry {report.run} --from fixed.csv", "and deliver them again"))
+            steps.append((f"{me} retry {report.run} --from fix.csv", "and deliver them again"))
             break
     interrupted = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
     if interrupted is not None:
