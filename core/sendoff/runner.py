@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
@@ -224,6 +224,6 @@ class Runner:
             ledger.close()
 
 
-def _brief(run: dict[str, object]) -> dict[str, Any]:
+def _brief(run: dict[str, object]) -> dict[str, object]:
     names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "pending", "started_at", "seconds")
     return {name: run[name] for name in names}

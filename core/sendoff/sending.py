@@ -17,7 +17,7 @@ from sendoff.runner import Runner
 
 
 def send(
-    rows: Any,
+    rows: object,
     *,
     url: str,
     headers: Mapping[str, str] | None = None,
@@ -34,7 +34,7 @@ def send(
     lives only as long as the call; with one, an interrupted call is resumed by the next call
     with the same rows. Raises `ConfigError` for settings that are not valid.
     """
-    sender: dict[str, Any] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
+    sender: dict[str, object] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
     destination = {"url": url, "method": method, "headers": dict(headers or {}), **settings.pop("destination", {})}
     document = Document("send()", {"source": "rows", "send": sender, **settings, "destination": destination})
     with tempfile.TemporaryDirectory(prefix="sendoff-") as temporary:
@@ -47,7 +47,7 @@ class _Rows(Source):
 
     name = "rows"
 
-    def read(self, cursor: object) -> Iterable[Any]:
+    def read(self, cursor: object) -> Iterable[object]:
         raise SourceError("these records are given from Python, and only there")
 
 

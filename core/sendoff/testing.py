@@ -68,7 +68,7 @@ class Project:
     def runner(self, **settings: Any) -> Runner:
         return Runner(self.home / "connectors.d", **settings)
 
-    def run(self, name: str, *, plugins: Sequence[Any] = (), **settings: Any) -> Report:
+    def run(self, name: str, *, plugins: Sequence[object] = (), **settings: Any) -> Report:
         return self.runner(plugins=plugins).run(name, **settings)
 
 

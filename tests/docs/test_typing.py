@@ -6,7 +6,7 @@ import ast
 
 from .pages import ROOT
 
-LIMIT = 181
+LIMIT = 150
 
 
 def test_the_core_says_what_its_values_are() -> None:

@@ -18,7 +18,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, SendoffError
+from sendoff.errors import ConfigError, Problem, SendoffError
 from sendoff.ledger import history
 from sendoff.records import location
 from sendoff.run.report import Report
@@ -55,7 +55,7 @@ def load(project: Project, names: Sequence[str]) -> list[Connector]:
     """The connectors by name, or all; every mistake in any of them is reported before anything is sent."""
     files = [project.file(name) for name in names] if names else list(project.runner.found().files.values())
     loaded: list[Connector] = []
-    problems: list[Any] = []
+    problems: list[Problem | str] = []
     for file in files:
         try:
             loaded.append(project.runner.load(file))

@@ -24,7 +24,7 @@ from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.encode.routing import Router
 from sendoff.engine.destination import Destination
 from sendoff.engine.retry import RetryPolicy
-from sendoff.errors import ConfigError
+from sendoff.errors import ConfigError, Problem
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
 from sendoff.response import Policy
@@ -94,7 +94,7 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if min_egress == "public":
-        restricted: list[tuple[tuple[object, ...], Source | Notifier]] = [(("source",), connector.source)]
+        restricted: list[tuple[tuple[str | int, ...], Source | Notifier]] = [(("source",), connector.source)]
         restricted += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
         problems = [
             document.problem(path, f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
@@ -250,7 +250,7 @@ def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> 
     return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 
-def _templates(value: object) -> Any:
+def _templates(value: object) -> object:
     """Secrets as the file wrote them: a digest must not let a short one be guessed."""
     if isinstance(value, dict):
         return {key: _templates(item) for key, item in value.items()}
@@ -259,7 +259,7 @@ def _templates(value: object) -> Any:
     return value.template if isinstance(value, secrets.SecretStr) else value
 
 
-def _redacted(problems: list[Any], kept: secrets.Secrets) -> list[Any]:
+def _redacted(problems: list[Problem], kept: secrets.Secrets) -> list[Problem]:
     return [
         type(problem)(problem.file, problem.line, problem.column, problem.path, kept.redact(problem.sentence))
         for problem in sorted(problems, key=lambda problem: (problem.line, problem.column))

@@ -14,13 +14,13 @@ from sendoff.registry import Registry
 from sendoff.schema import Field
 from sendoff.transport import compression, rate_limit
 
-Complain = Callable[[Sequence[Any], str], None]
+Complain = Callable[[Sequence[str | int], str], None]
 
 
 def check(spelled: object, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
     """Report what does not fit together. What is wrong by itself has been reported already, and is skipped here."""
 
-    def complain(path: Sequence[object], sentence: str) -> None:
+    def complain(path: Sequence[str | int], sentence: str) -> None:
         document.problems.append(document.problem(path, sentence))
 
     whole = _mapping(spelled)

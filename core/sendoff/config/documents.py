@@ -21,7 +21,7 @@ from sendoff.errors import Problem
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 
-Path_ = tuple[Any, ...]
+Path_ = tuple[str | int, ...]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C where built
@@ -37,7 +37,7 @@ for _tag, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
-_SCALARS: dict[str, Callable[[str], Any]] = {
+_SCALARS: dict[str, Callable[[str], object]] = {
     "tag:yaml.org,2002:str": str,
     "tag:yaml.org,2002:null": lambda text: None,
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
@@ -56,7 +56,7 @@ class Document:
     _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
-    def problem(self, path: Sequence[object], sentence: str, *, key: bool = False) -> Problem:
+    def problem(self, path: Sequence[str | int], sentence: str, *, key: bool = False) -> Problem:
         """A problem at a path, or at the nearest ancestor that was written down."""
         where = tuple(path)
         marks = self._keys if key else self._marks
@@ -129,7 +129,7 @@ def _complain(document: Document, marked: Any, sentence: str) -> None:
     document.problems.append(Problem(document.file, mark.line + 1, mark.column + 1, "", sentence))
 
 
-def _construct(node: yaml.Node, path: Path_, document: Document) -> Any:
+def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
     document._marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.ScalarNode):
         build = _SCALARS.get(node.tag)

@@ -123,13 +123,13 @@ class ConnectorValidator(explain.RecordValidator):
             except ValueError as error:
                 self._error(field, str(error))
 
-    def _check_with_header_name(self, field: Any, value: Any) -> None:
+    def _check_with_header_name(self, field: str, value: Any) -> None:
         if not _TOKEN.fullmatch(value):
             self._error(field, f"{value!r} cannot be a header's name")
         elif value.lower() in _RESERVED:
             self._error(field, f"{value} is set by the transport; leave it out")
 
-    def _check_with_headers(self, field: Any, value: Any) -> None:
+    def _check_with_headers(self, field: str, value: Any) -> None:
         names = [str(name).lower() for name in value]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:

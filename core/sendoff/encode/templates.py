@@ -8,7 +8,6 @@ stands for itself. (In a connector file ``$$`` is read as ``$`` once before, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from sendoff import jsonlib
 
@@ -78,7 +77,7 @@ def _written(value: object) -> bytes:
     return jsonlib.dumps(literal(value)).encode()
 
 
-def literal(value: object) -> Any:
+def literal(value: object) -> object:
     """A template's scalar as the value it stands for."""
     return value[1:] if isinstance(value, str) and value.startswith("$$") else value
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from sendoff.components import FailureStrategy, Sender
 from sendoff.engine.bursts import BurstIssuer
@@ -96,7 +96,7 @@ class Engine:
         """The seconds for which the destination asked not to be called, if that ended the run."""
         return self._outcomes.requested_pause
 
-    def events(self) -> list[tuple[str, dict[str, Any]]]:
+    def events(self) -> list[tuple[str, dict[str, object]]]:
         """The events since the last call."""
         return self._changes.drain_events()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, RequestRecord, RunState
 from sendoff.records import Spans
@@ -78,7 +78,7 @@ class PendingChanges:
     def event(self, name: str, **facts: object) -> None:
         self._events.append((name, facts))
 
-    def drain_events(self) -> list[tuple[str, dict[str, Any]]]:
+    def drain_events(self) -> list[tuple[str, dict[str, object]]]:
         """The events since the last call."""
         events, self._events = self._events, []
         return events

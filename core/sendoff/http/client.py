@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 
 from sendoff.errors import SendoffError, SourceError
@@ -24,6 +25,8 @@ from sendoff.http.watchdog import Watchdog
 from sendoff.response.rate_headers import retry_after
 from sendoff.transport import egress
 from sendoff.transport.protocol import ConnectionSettings
+
+T = TypeVar("T")
 
 #: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -71,23 +74,23 @@ class HttpClient:
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> tuple[bytes, Any]:
+    ) -> tuple[bytes, HTTPHeaderDict]:
         """A whole response's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
 
-        def read(response: Any) -> tuple[bytes, Any]:
+        def read(response: BaseHTTPResponse) -> tuple[bytes, HTTPHeaderDict]:
             return response.read(decode_content=True), response.headers
 
-        whole: tuple[bytes, Any] = self._with_retries(method, url, dict(headers or {}), body, read)
+        whole: tuple[bytes, HTTPHeaderDict] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
 
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> tuple[bytes, Any]:
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> tuple[bytes, HTTPHeaderDict]:
         """The body and headers of what is at a URL."""
         return self.request("GET", url, headers=headers)
 
     def fetch(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> None:
         """What is at a URL, into a file."""
 
-        def read(response: Any) -> None:
+        def read(response: BaseHTTPResponse) -> None:
             into.seek(0)
             into.truncate()
             into.writelines(response.stream(1 << 20, decode_content=True))
@@ -95,8 +98,8 @@ class HttpClient:
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
     def _with_retries(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[object], object]
-    ) -> Any:
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, read: Callable[[BaseHTTPResponse], T]
+    ) -> T:
         for left in reversed(range(self._attempts)):
             wait: float | None = None
             try:
@@ -116,7 +119,7 @@ class HttpClient:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
-    def _open(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[Any]:
+    def _open(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[BaseHTTPResponse]:
         for _ in range(REDIRECTS + 1):
             with self._watchdog.watch(self._seconds) as watch:
                 response = self._pool.urlopen(
@@ -157,7 +160,7 @@ def _shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _refusal(url: str, response: Any) -> str:
+def _refusal(url: str, response: BaseHTTPResponse) -> str:
     try:
         said = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
     except (HTTPError, OSError):

@@ -145,7 +145,7 @@ _TAGS: dict[type, tuple[str, Any]] = {
 _PARSERS = dict(_TAGS.values())
 
 
-def _tagged(value: object, field: str) -> Any:
+def _tagged(value: object, field: str) -> object:
     """The value as JSON that `_untagged` turns back into a value of the same type."""
     tag = _TAGS.get(type(value))
     if tag is not None:
@@ -163,7 +163,7 @@ def _tagged(value: object, field: str) -> Any:
     raise SourceError(f"{field}: a {type(value).__name__} cannot be spooled; use text, numbers, dates, lists or mappings")
 
 
-def _untagged(value: object) -> Any:
+def _untagged(value: object) -> object:
     if isinstance(value, list):
         return [_untagged(item) for item in value]
     if isinstance(value, dict):

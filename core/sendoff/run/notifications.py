@@ -57,5 +57,5 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
     return troubles
 
 
-def _redacted(chosen: Connector, run: Mapping[str, object]) -> dict[str, Any]:
+def _redacted(chosen: Connector, run: Mapping[str, object]) -> dict[str, object]:
     return {name: chosen.secrets.redact(value) if isinstance(value, str) else value for name, value in run.items()}

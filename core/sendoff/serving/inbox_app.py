@@ -22,7 +22,7 @@ _REASONS = {
 }  # fmt: skip
 
 Environ = Mapping[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class InboxApp:
@@ -42,7 +42,7 @@ class InboxApp:
         start(f"{status} {_REASONS[status]}", headers)
         return [body]
 
-    def _answer(self, environ: Environ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def _answer(self, environ: Environ) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if path == "/health" and method == "GET":
             return 200, {"ok": True}, []
