@@ -63,7 +63,7 @@ def test_a_storm_finds_what_is_applied_twice_and_what_is_lost(fault: Fault, mood
 @pytest.mark.parametrize("fault", [a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes])
 def test_the_model_finds_what_is_forgotten_and_what_is_falsely_called_delivered(fault: Fault) -> None:
     chosen = settings(
-        max_examples=100, stateful_step_count=30, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=400, stateful_step_count=30, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with planted(fault), pytest.raises(AssertionError, match="in no place|delivered, and the API never"):

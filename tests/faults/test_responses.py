@@ -189,7 +189,7 @@ def test_m10_a_partial_drop_that_no_client_can_see_is_in_the_docs() -> None:
     from pathlib import Path
 
     page = (Path(__file__).parents[2] / "docs/guarantees.md").read_text()
-    assert "What an API does after it said yes" in page
+    assert "What an API does after it confirmed" in page
 
 
 # Rows of the catalogue.
