@@ -19,6 +19,7 @@ import polars as pl
 
 from sendoff.plugin import Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources._common.header import checked_header
+from sendoff_plugins.sources._common.not_packed import not_packed
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 from sendoff_plugins.sources._files.text import check_encoding
 from sendoff_plugins.sources._files.text import utf8 as _utf8
@@ -199,9 +200,10 @@ class _Chunk:
         return whole and records == frame.height and not blank
 
     def _fast(self, header: list[str]) -> pl.DataFrame | None:
+        data, skipped = not_packed(self.data)
         try:
             return pl.read_csv(
-                self.data, has_header=False, new_columns=header, separator=self.delimiter, infer_schema=False,
+                data, skip_lines=skipped, has_header=False, new_columns=header, separator=self.delimiter, infer_schema=False,
                 truncate_ragged_lines=False,
             )  # fmt: skip
         except pl.exceptions.PolarsError:
@@ -232,7 +234,8 @@ class _Chunk:
 
         A record begins where the quotes before it are even in number.
         """
-        quotes = pl.read_lines(self.data).to_series().str.count_matches('"', literal=True).cast(pl.Int64)
+        data, skipped = not_packed(self.data)
+        quotes = pl.read_lines(data).to_series()[skipped:].str.count_matches('"', literal=True).cast(pl.Int64)
         return ((quotes.cum_sum() - quotes) % 2 == 0).arg_true().cast(pl.Int64)
 
 

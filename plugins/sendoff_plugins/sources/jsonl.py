@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sendoff.plugin import PAGE_ROWS, LazyLines, Page, Source, SourceError, from_mappings, hookimpl
+from sendoff_plugins.sources._common.not_packed import not_packed
 from sendoff_plugins.sources._common.uniform_lines import UniformLineReader, parsed
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
 
@@ -30,8 +31,9 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
     """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
     reader, first = UniformLineReader(), 1
     for chunk, begun in _line_chunks(stream):
+        text, skipped = not_packed(chunk)
         try:
-            lines = pl.read_lines(chunk).to_series().str.strip_chars(" \t\r")
+            lines = pl.read_lines(text).to_series()[skipped:].str.strip_chars(" \t\r")
         except pl.exceptions.ComputeError:  # not UTF-8, in one line at least
             raw = pl.Series(chunk.split(b"\n"), dtype=pl.Binary)
             lines, blank = raw, pl.Series([not line or line.isspace() for line in raw], dtype=pl.Boolean)

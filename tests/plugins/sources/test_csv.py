@@ -116,6 +116,18 @@ def test_r15_an_empty_file_is_an_error_and_a_header_alone_is_not() -> None:
     assert rows("a,b\n") == []
 
 
+@pytest.mark.parametrize("magic", ["x^", "x\x01", "x\u0680", '"x^', "(\u00b5"])
+def test_a_text_that_begins_like_a_compressed_file_is_read_as_text(magic: str) -> None:
+    close = '"' if magic.startswith('"') else ""
+    assert rows(f"a,b\n{magic}y{close},1\nz,2\n") == [(f"{magic}y".lstrip('"'), "1"), ("z", "2")]
+    assert lines(f'a,b\n{magic}y{close},"1\n2"\nz,2\n') == [2, 4]
+
+
+def test_bytes_that_begin_like_a_compressed_file_are_not_utf8() -> None:
+    with pytest.raises(SourceError, match=r"in\.csv:2: not UTF-8 at byte 3"):
+        pages(b"a\nx\x01\xf5\n")
+
+
 def test_blank_lines_are_no_records() -> None:
     assert rows("a,b\n\n1,2\n\n") == [("1", "2")]
     assert lines("a\n\n1\n\n2\n") == [3, 5]

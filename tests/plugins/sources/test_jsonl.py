@@ -21,6 +21,14 @@ def test_objects_are_records_with_their_own_keys() -> None:
     assert found.missing_keys["b"].to_list() == [True, False]
 
 
+@pytest.mark.parametrize("magic", [b"x^2", b"x\x01", b"x\xda\x80", b"\x1f\x8b\x08", b"(\xb5/\xfd"])
+def test_a_line_that_begins_like_a_compressed_file_is_rejected_alone(magic: bytes) -> None:
+    found = page(magic + b'\n{"a": 2}\n')
+    assert list(found.lines) == [1, 2]
+    assert list(found.row_errors) == [0]
+    assert found.frame["a"].to_list() == [None, 2]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
