@@ -113,9 +113,9 @@ def _signature(name: str, thing: Any) -> str:
 
 def _options(rules: Mapping[str, Any]) -> Iterator[str]:
     yield "| option | type | default | what it is |\n| --- | --- | --- | --- |"
-    for name, kind, default, told in options_of(rules):
+    for name, kind, default, text in options_of(rules, Registry()):
         shown = f"`{default}`" if default not in ("", "required") else default
-        yield f"| `{name}` | {kind} | {shown} | {told} |"
+        yield f"| `{name}` | {kind} | {shown} | {text} |"
 
 
 def _command(command: click.Command, path: str) -> Iterator[str]:

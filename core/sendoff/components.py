@@ -55,6 +55,10 @@ class Component:
     kind: ClassVar[str]
     #: Why it cannot be restricted ("runs programs"), or "". Such a component is forbidden where egress is `public`.
     privileged: ClassVar[str] = ""
+    #: What it is used for where none is named. Sources: endings of files, like ``.csv``. Senders and transports: ``one`` or
+    #: ``many`` records a request; transports also ``tls_proxy``, a proxy that is reached by TLS. Failure strategies:
+    #: ``rejection``. Observers: ``terminal``, where progress is shown.
+    default_for: ClassVar[Sequence[str]] = ()
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
@@ -68,8 +72,6 @@ class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
-    #: The endings of the files it reads, with their dots; `sendoff new`, `schema infer` and `retry` choose a source by them.
-    extensions: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
     next_cursor: Any = None
     #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
@@ -229,8 +231,6 @@ class Transport(Component, ABC):
     """How requests are sent: it pulls requests from a queue and returns their responses to it."""
 
     kind = "transports"
-    #: What it is the default for: ``single`` and ``batch`` requests, and a proxy that is reached by ``tls``.
-    default_for: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
@@ -307,8 +307,6 @@ class Observer(Component):
     """Watches a run: progress, logs, metrics. Its methods do nothing unless overridden."""
 
     kind = "observers"
-    #: Whether `sendoff run` adds it to every run, unless it is to be quiet.
-    shown_in_terminal: ClassVar[bool] = False
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
         """A run begins or is resumed; `facts` say what it resumes, if anything."""

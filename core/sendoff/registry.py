@@ -78,6 +78,27 @@ class Registry:
         """The names there are of a kind; nothing is imported for it."""
         return sorted({*self._offers[kind], *self._entries[kind]})
 
+    def default(self, kind: str, purpose: str) -> type[Component] | None:
+        """The component that declares itself the default for this; None if there is none.
+
+        A plugin that cannot be loaded is passed over. Raises `PluginError` if that leaves none, and if there are several.
+        """
+        found: list[type[Component]] = []
+        broken: PluginError | None = None
+        for name in self.names(kind):
+            try:
+                component = self.find(kind, name)
+            except PluginError as error:
+                broken = broken or error
+            else:
+                found += [component] if component is not None and purpose in component.default_for else []
+        if len(found) > 1:
+            names = " and ".join(repr(component.name) for component in found)
+            raise PluginError(f"{kind}: {names} both declare themselves the default for {purpose!r}; name one of them")
+        if not found and broken is not None:
+            raise broken
+        return found[0] if found else None
+
     def suggest(self, kind: str, name: str) -> str | None:
         """The name most like one that is not there."""
         return next(iter(get_close_matches(name, self.names(kind), 1)), None)
@@ -172,6 +193,8 @@ def contract_violation(component: object, kind: str) -> str | None:
         return f"{title} has no name"
     if not component.__dict__.get("__doc__"):
         return f"{title} has no docstring; its first line is what `sendoff plugins` shows"
+    if isinstance(component.default_for, str):
+        return f"{title}: default_for is a tuple, like ({component.default_for!r},)"
     for option, rules in component.options.items():
         if not (isinstance(rules, Mapping) and rules.get("meta", {}).get("help")):
             return f"{title}: option {option!r} has no help; add {{'meta': {{'help': '…'}}}} to its rules"

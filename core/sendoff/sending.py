@@ -34,11 +34,12 @@ def send(
     lives only as long as the call; with one, an interrupted call is resumed by the next call
     with the same rows. Raises `ConfigError` for settings that are not valid.
     """
-    sender: dict[str, object] = {"use": "batch", "max_records": batch} if batch else {"use": "single"}
     destination = {"url": url, "method": method, "headers": dict(headers or {}), **settings.pop("destination", {})}
-    document = Document("send()", {"source": "rows", "send": sender, **settings, "destination": destination})
     with tempfile.TemporaryDirectory(prefix="sendoff-") as temporary:
         runner = Runner(state=state or temporary, plugins=[_Plugin])
+        sender = runner.registry.default("senders", "many" if batch else "one")
+        how = {"send": {"use": sender.name, **({"max_records": batch} if batch else {})}} if sender else {}
+        document = Document("send()", {"source": "rows", **how, **settings, "destination": destination})
         return runner.run(connectors.build(document, name, runner.registry, home=runner.home), records=rows)
 
 

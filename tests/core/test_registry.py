@@ -208,6 +208,13 @@ class Misruled(Named):
     options = {"x": {"typ": "string", "meta": {"help": "x"}}}
 
 
+class Lettered(Named):
+    """Gives a word where a tuple of words is meant: each of its letters would be a purpose."""
+
+    name = "lettered"
+    default_for = ".x"
+
+
 @pytest.mark.parametrize(
     ("found", "told"),
     [
@@ -216,6 +223,7 @@ class Misruled(Named):
         (Verbless, "Verbless does not define read"),
         (Helpless, "option 'x' has no help"),
         (Misruled, "its options are not a Cerberus schema"),
+        (Lettered, r"Lettered: default_for is a tuple, like \('.x',\)"),
         (str, "str is offered among sources but is not a Source"),
     ],
 )
@@ -232,6 +240,33 @@ def test_two_plugins_that_offer_one_name_are_both_named() -> None:
 
     with pytest.raises(PluginError, match=r"'csv' is offered by sendoff .* and by Plugin"):
         Registry(plugins=[offering(Csv)])
+
+
+def declaring(component: str, *purposes: str) -> type[Source]:
+    def read(self: Source, cursor: object) -> list[object]:
+        return []
+
+    return type(component.title(), (Source,), {"name": component, "__doc__": "Rows.", "default_for": purposes, "read": read})
+
+
+def test_a_component_declares_what_it_is_the_default_for() -> None:
+    registry = Registry(plugins=[offering(declaring("mine", ".mine", ".csv"))])
+    chosen = [registry.default("sources", ending) for ending in (".mine", ".tsv", ".nothing")]
+    assert [component and component.name for component in chosen] == ["mine", "csv", None]
+    with pytest.raises(
+        PluginError, match=r"sources: 'csv' and 'mine' both declare themselves the default for '.csv'; name one"
+    ):
+        registry.default("sources", ".csv")
+
+
+def test_a_default_is_found_beside_a_plugin_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "import nothing_of_this_name\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    chosen = Registry().default("sources", ".csv")
+    assert chosen
+    assert chosen.name == "csv"
+    with pytest.raises(PluginError, match="nothing_of_this_name"):
+        Registry().default("sources", ".fibonacci")
 
 
 def test_a_misspelt_hook_is_refused() -> None:

@@ -1,6 +1,7 @@
 """The folders hold what the pages say they hold."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,24 @@ from .pages import ROOT
 
 CORE, PLUGINS = ROOT / "core/sendoff", ROOT / "plugins/sendoff_plugins"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+#: Words that are also the name of a component, and mean something else here, by file and for all of the core.
+ALSO = {
+    "": {"http": "a URL's scheme", "cron": "the key of a schedule"},
+    "cli/doctor.py": {"python": "the interpreter", "urllib3": "the library"},
+    "cli/failed.py": {"csv": "a format of output", "jsonl": "another", "json": "another", "form": "the parameter"},
+    "cli/results.py": {"csv": "a format of output", "jsonl": "another", "form": "the parameter"},
+    "cli/preview.py": {"json": "a format of output", "form": "the parameter"},
+    "components.py": {"json": "how a sender writes records"},
+    "config/connector.py": {"form": "the form of an idempotency key"},
+    "config/spec.py": {"form": "the form of an idempotency key"},
+    "encode/encoder.py": {"json": "how a sender writes records", "form": "another way"},
+    "engine/outcomes.py": {"split": "an event"},
+    "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
+    "sandbox/rules.py": {"condition": "a group of a pattern"},
+    "cli/serve.py": {"inbox": "the URLs under /inbox"},
+    "sending.py": {"batch": "the parameter"},
+    "serving/inbox_app.py": {"bearer": "the scheme of HTTP's Authorization"},
+}
 LONG = [
     path
     for room in ("core", "plugins")
@@ -35,6 +54,22 @@ def test_every_layer_of_the_contract_exists() -> None:
 def test_a_file_of_over_300_lines_gives_its_reason(path: Path) -> None:
     head = ast.get_docstring(ast.parse(path.read_text())) or ""
     assert "long" in head.split(), "write in the docstring at its head why the file is long, or divide it"
+
+
+def test_the_core_names_no_component() -> None:
+    """No string of it is a component's name, nor says ``use: NAME``: what is a default, a component declares of itself."""
+    names = {name for group in PROJECT["project"]["entry-points"].values() for name in group}
+    used = re.compile(rf"use: ({'|'.join(names)})\b|`({'|'.join(names)})`")
+    found: set[tuple[str, str]] = set()
+    needed: set[tuple[str, str]] = set()
+    for path in CORE.rglob("*.py"):
+        file, tree = str(path.relative_to(CORE)), ast.parse(path.read_text())
+        for text in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}:
+            for word in {text} & names | {one or other for one, other in used.findall(text)}:
+                where = next((where for where in (file, "") if word in ALSO.get(where, {})), None)
+                (found if where is None else needed).add((file if where is None else where, word))
+    assert not found, sorted(found)
+    assert needed == {(where, word) for where, words in ALSO.items() for word in words}, "a reason that is not needed"
 
 
 def test_a_kind_s_folder_has_only_components_in_it() -> None:

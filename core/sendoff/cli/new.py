@@ -11,17 +11,21 @@ from sendoff.cli.group import Project
 from sendoff.cli.retry import file_source
 from sendoff.cli.schema import as_yaml
 from sendoff.config.discovery import check_name
+from sendoff.config.spec import CONNECTOR
+from sendoff.config.validator import default_component
 from sendoff.errors import ConfigError
 from sendoff.records import pages
+from sendoff.registry import Registry
 from sendoff.schema.infer import infer
 
 TEMPLATE = """\
 # {name}: describe here what it delivers, to which API, and who maintains it.
+# `sendoff plugins` lists what there is to `use`, and `sendoff plugins NAME` explains the options of one.
 
-source: {{use: {use}, path: {path}}}   # also: `sendoff plugins`
+source: {{use: {use}, path: {path}}}
 # incremental: {{key: [id], initial_load: skip}}          # deliver only rows that were not delivered before
 # schedule: {{cron: "0 7 * * *", timezone: Europe/Berlin}}   # see `sendoff schedule`, `sendoff serve`
-# notify: [{{use: webhook, url: "https://chat.example.com/hook"}}]
+# notify: [{{use: NAME}}]    # who is notified of how it went: {notifiers}
 
 # The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
 # date, datetime, time, dict, list. A field is not nullable unless it says so.
@@ -32,17 +36,19 @@ destination:
   url: {url}
   method: POST
   # headers: {{Authorization: "Bearer ${{env:API_TOKEN}}"}}
-  # auth: {{use: bearer, file: secrets/token}}    # or basic, oauth2, standard_webhooks
-  # rate_limit: 10/s                            # maximum; Retry-After is obeyed in any case
+  # auth: {{use: NAME}}        # {authenticators}
+  # rate_limit: 10/s         # maximum; Retry-After is obeyed in any case
   # response: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean an error; see docs/how-to
   # atomic: true             # a rejected request leaves nothing behind, so it may be split
   concurrency: 4             # requests under way at once, or auto
   timeout: 60                # seconds for one attempt
 
-send: {{use: batch, max_records: 250000}}   # or: single, ndjson, form; `envelope` and `record` shape it
-on_failure: fail             # or split: send a rejected batch again in smaller and smaller parts
+send: {send}   # or {senders}
+on_failure: {on_failure}             # or {failure_strategies}
 """
 
+#: What is read without a sample.
+ENDING = ".csv"
 SCHEMA = """\
 schema:
   id:    {type: integer}
@@ -63,14 +69,29 @@ schema:
 def command(project: Project, name: str, sample: Path | None, url: str) -> None:
     """Write a connector file with every default in it and a comment on each."""
     file = new_connector_path(project, name)
-    schema, use, path = SCHEMA, "csv", "inbox/*.csv"
+    path = f"inbox/*{ENDING}"
+    schema, use = SCHEMA, file_source(project, Path(path)).name
     if sample is not None:
         source = file_source(project, sample)
         inside = sample.absolute().is_relative_to(project.runner.home)
         use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
         schema = as_yaml(infer(islice(pages(source.read(None)), 50)))
-    file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url))
+    file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url, **_choices(project.runner.registry)))
     click.echo(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
+
+
+def _choices(registry: Registry) -> dict[str, str]:
+    """What the template says of components: the default ones with their options, and the names of the others."""
+    text: dict[str, str] = {}
+    for key in ("send", "on_failure"):
+        kind = str(CONNECTOR[key]["component"])
+        chosen = default_component(CONNECTOR[key], registry)
+        component = registry.find(kind, chosen or "")
+        options = {name: rule.get("default") for name, rule in component.options.items()} if component else {}
+        shown = [f"{name}: {value}" for name, value in options.items() if value]
+        text[key] = f"{{{', '.join([f'use: {chosen}', *shown])}}}" if shown else str(chosen)
+        text[kind] = ", ".join(name for name in registry.names(kind) if name != chosen)
+    return text | {kind: ", ".join(registry.names(kind)) for kind in ("notifiers", "authenticators")}
 
 
 def new_connector_path(project: Project, name: str) -> Path:

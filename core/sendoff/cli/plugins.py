@@ -23,14 +23,14 @@ def command(project: Project, name: str | None, to_json: bool) -> None:
     """List the components that connectors may use, or explain one."""
     offers = _offers(project.runner, name)
     if to_json:
-        as_json([_as_dict(kind, offer) for kind, offer in offers])
+        as_json([_as_dict(kind, offer, project.runner.registry) for kind, offer in offers])
     elif name is None:
         table(["kind", "name", "what it does", "from"], [[kind, o.component.name, o.summary, o.provider] for kind, o in offers])
         if skipped := project.runner.registry.skipped:
             click.echo(f"\nnot loaded, as they are not allowed: {', '.join(skipped)}")
     else:
         for kind, offer in offers:
-            _explain(kind, offer)
+            _explain(kind, offer, project.runner.registry)
 
 
 def _offers(runner: Runner, name: str | None) -> list[tuple[str, Offer]]:
@@ -41,14 +41,14 @@ def _offers(runner: Runner, name: str | None) -> list[tuple[str, Offer]]:
     return found
 
 
-def _explain(kind: str, offer: Offer) -> None:
+def _explain(kind: str, offer: Offer, registry: Registry) -> None:
     click.echo(f"{offer.component.name} ({kind}, from {offer.provider})\n\n{inspect.getdoc(offer.component)}\n")
-    rows = list(options_of(offer.component.options))
+    rows = list(options_of(offer.component.options, registry))
     if rows:
         table(["option", "type", "default", "what it is"], rows)
 
 
-def _as_dict(kind: str, offer: Offer) -> dict[str, object]:
+def _as_dict(kind: str, offer: Offer, registry: Registry) -> dict[str, object]:
     names = ("name", "type", "default", "help")
-    options = [dict(zip(names, option, strict=True)) for option in options_of(offer.component.options)]
+    options = [dict(zip(names, option, strict=True)) for option in options_of(offer.component.options, registry)]
     return {"kind": kind, "name": offer.component.name, "summary": offer.summary, "from": offer.provider, "options": options}

@@ -67,10 +67,9 @@ COMPRESSED = (".gz", ".zst")
 def file_source(project: Project, file: Path) -> Source:
     """A source for a file, by its extension."""
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
-    offered = [cast("type[Source]", offer.component) for offer in project.runner.registry.offers("sources").values()]
-    by_extension = {extension: source for source in offered for extension in source.extensions}
-    found = by_extension.get(ending)
+    registry = project.runner.registry
+    found = registry.default("sources", ending)
     if found is None:
-        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(by_extension)}")
-    options = {"delimiter": "\t" if ending == ".tsv" else ","} if "delimiter" in found.options else {}
-    return found(home=Path.cwd(), path=str(file), **options)
+        known = sorted({each for offer in registry.offers("sources").values() for each in offer.component.default_for})
+        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(known)}")
+    return cast("type[Source]", found)(home=Path.cwd(), path=str(file))

@@ -70,7 +70,7 @@ def add_progress(runner: Runner, quiet: bool) -> None:
     """Add the observers that are made for terminals, unless the command is to be quiet."""
     if not quiet:
         offered = [cast("type[Observer]", offer.component) for offer in runner.registry.offers("observers").values()]
-        runner.observers = (*runner.observers, *(observer() for observer in offered if observer.shown_in_terminal))
+        runner.observers = (*runner.observers, *(observer() for observer in offered if "terminal" in observer.default_for))
 
 
 def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:

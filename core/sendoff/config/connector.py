@@ -72,8 +72,8 @@ def warnings(chosen: Connector) -> list[str]:
     to, found = chosen.destination, []
     if chosen.strategy.splits and not (to.atomic or to.idempotent):
         found.append(
-            "on_failure: split can apply a record twice, unless the API keeps nothing of a request it rejects "
-            "(set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
+            f"on_failure: {chosen.strategy.name} can apply a record twice, unless the API keeps nothing of a request it "
+            "rejects (set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
         )
     if not to.tls.verify:
         found.append("destination.tls.verify: any server is accepted as the API; use `tls.ca` instead")
@@ -119,8 +119,9 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
     data = shared.with_shared_destination(data, document, home, registry, kept)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
-    fields = _fields(data, document)
-    cross_checks.check(validator.expand_shorthand(data) if isinstance(data, dict) else data, document, registry, fields, home)
+    spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
+    fields = _fields(spelled.get("schema"), document)
+    cross_checks.check(spelled, document, registry, fields, home)
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -176,10 +177,9 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     )
 
 
-def _fields(data: object, document: Document) -> list[Field]:
+def _fields(schema: object, document: Document) -> list[Field]:
     """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
     fields: list[Field] = []
-    schema = validator.expand_shorthand(data).get("schema") if isinstance(data, dict) else None
     for name, declared in schema.items() if isinstance(schema, dict) else ():
         if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
             continue  # has its problem already

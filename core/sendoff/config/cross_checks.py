@@ -48,14 +48,14 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
 
 
 def _check_splitting(whole: Mapping[str, object], send: Mapping[str, object], registry: Registry, complain: Complain) -> None:
-    strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use", "fail")))
-    sender = registry.find("senders", str(send.get("use", "batch")))
+    strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use")))
+    sender = registry.find("senders", str(send.get("use")))
     usual = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
     most = send.get("max_records", usual)
     if getattr(strategy, "splits", False) and most == 1:
         complain(
             ("on_failure",),
-            "there is nothing to split: every request carries one record; use `on_failure: fail`, or send in batches",
+            "there is nothing to split: every request carries one record; leave `on_failure` out, or send in batches",
         )
 
 

@@ -35,7 +35,7 @@ def with_shared_destination(data: Any, document: Document, home: Path, registry:
     )
     spelled = validator.check_shared(told, shared, registry) if not shared.problems else {}
     document.problems += shared.problems
-    merged = _merged(spelled, validator.expand_shorthand({"destination": own})["destination"])
+    merged = _merged(spelled, validator.expand_shorthand({"destination": own}, registry)["destination"])
     base, path = spelled.get("url"), own.get("url")
     if isinstance(base, str) and isinstance(path, str) and path.startswith("/"):
         merged["url"] = _joined(base, path)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
-from sendoff.components import Sender, Transport
+from sendoff.components import Sender
 from sendoff.errors import PluginError
 from sendoff.registry import Registry
 
 #: Why, by what a transport is the default for.
 _REASONS = {
-    "tls": "as the proxy is reached by TLS",
-    "single": "as records travel one by one",
-    "batch": "as records travel in batches",
+    "tls_proxy": "as the proxy is reached by TLS",
+    "one": "as records travel one by one",
+    "many": "as records travel in batches",
 }
 
 
@@ -29,8 +28,8 @@ def default_transport(
     if declared is not None:
         return declared, "as the file says"
     tls = proxy is not None and proxy.lower().startswith("https:")
-    use = "tls" if tls else "single" if sender.max_records == 1 else "batch"
-    for name, offer in registry.offers("transports").items():
-        if use in cast("type[Transport]", offer.component).default_for:
-            return {"use": name}, _REASONS[use]
-    raise PluginError(f"no transport is the default for {use} requests; name one in destination.transport")
+    purpose = "tls_proxy" if tls else "one" if sender.max_records == 1 else "many"
+    chosen = registry.default("transports", purpose)
+    if chosen is None:
+        raise PluginError(f"no transport is the default for {purpose!r}; name one in destination.transport")
+    return {"use": chosen.name}, _REASONS[purpose]

@@ -51,6 +51,9 @@ class ConnectorValidator(explain.RecordValidator):
             value.clear()
             value.update(child.document)
 
+    def _validate_default_for(self, purpose: str, field: object, value: object) -> None:
+        """{'type': 'string'}"""  # noqa: D415  # `expand_shorthand` has filled in what declares itself the default for it
+
     def _validate_offered(self, kind: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if isinstance(value, str) and self.registry.find(kind, value) is None:
@@ -151,7 +154,7 @@ def check(data: object, document: Document, registry: Registry) -> dict[str, Any
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
         return None
-    return _checked(expand_shorthand(data), CONNECTOR, document, registry, require_all=True)
+    return _checked(expand_shorthand(data, registry), CONNECTOR, document, registry, require_all=True)
 
 
 def check_shared(data: object, document: Document, registry: Registry) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def check_shared(data: object, document: Document, registry: Registry) -> dict[s
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
         return {}
-    spelled: dict[str, object] = expand_shorthand({"destination": data})["destination"]
+    spelled: dict[str, object] = expand_shorthand({"destination": data}, registry)["destination"]
     rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "extends"}
     _checked(deepcopy(spelled), rules, document, registry, require_all=False)
     return spelled
@@ -177,18 +180,24 @@ def _checked(
     return None
 
 
-def expand_shorthand(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The shorthands written in full: a bare word is ``{use: word}``, a bare type ``{type: …}``."""
+def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """The shorthands written in full, and the default components named.
+
+    A bare word is ``{use: word}``, a bare type ``{type: …}``.
+    """
 
     def component(value: Any, rules: Mapping[str, Any]) -> Any:
         if isinstance(value, str):
             return {"use": value}
-        return {**rules.get("default", {}), **value} if isinstance(value, dict) else value
+        if not isinstance(value, dict) or "use" in value:
+            return value
+        chosen = default_component(rules, registry)
+        return {"use": chosen, **value} if chosen else dict(value)
 
     spelled = dict(data)
     for key, rules in CONNECTOR.items():
-        if "component" in rules and key in spelled:
-            spelled[key] = component(spelled[key], rules)
+        if "component" in rules and (key in spelled or default_component(rules, registry)):
+            spelled[key] = component(spelled.get(key, {}), rules)
         elif "component" in rules.get("schema", {}) and isinstance(spelled.get(key), list):
             spelled[key] = [component(item, {}) for item in spelled[key]]
     if isinstance(spelled.get("destination"), dict):
@@ -250,18 +259,23 @@ def _singular(kind: str) -> str:
     return {"failure_strategies": "failure strategy"}.get(kind, kind.removesuffix("s"))
 
 
-def options_of(rules: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def default_component(rules: Mapping[str, Any], registry: Registry) -> str | None:
+    """The name of the component that is used where an option names none; None if there is no default."""
+    chosen = registry.default(rules["component"], rules["default_for"]) if "default_for" in rules else None
+    return chosen.name if chosen else None
+
+
+def options_of(rules: Mapping[str, Any], registry: Registry) -> Iterator[tuple[str, str, str, str]]:
     """Each option's name, type, default and help: what `sendoff plugins NAME` and the reference show."""
     for name, rule in rules.items():
         kind = f"a {_singular(rule['component'])}" if "component" in rule else rule.get("type", "anything")
         shown = " or ".join(kind) if isinstance(kind, list) else str(kind)
-        required = "default" not in rule and rule.get("required") is not False
-        yield name, shown, "required" if required else _default(rule.get("default")), rule.get("meta", {}).get("help", "")
+        default = default_component(rule, registry) or rule.get("default")
+        required = default is None and "default" not in rule and rule.get("required") is not False
+        yield name, shown, "required" if required else _default(default), rule.get("meta", {}).get("help", "")
 
 
 def _default(value: object) -> str:
-    if isinstance(value, dict) and set(value) == {"use"}:
-        return str(value["use"])
     if value in (None, {}, []):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -70,7 +70,7 @@ RULES: dict[str, Any] = {
     "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN),
     "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN),
     "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
-    "bad_record": optional("Where a rejection names the bad record, so that `on_failure: split` need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
+    "bad_record": optional("Where a rejection names the bad record, so that splitting need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
     "reason": optional("Where a rejection says what is wrong.", type="string", check_with="path"),
     "capture": optional(
         "What to keep of a response (or of each record's result), by name; `sendoff results` shows it.",

@@ -7,6 +7,7 @@ class FailAll(FailureStrategy):
     """Mark every record of a rejected request failed, with the API's reason."""
 
     name = "fail"
+    default_for = ("rejection",)
 
     def decide(self, refusal: Refusal) -> Decision:
         return Fail()

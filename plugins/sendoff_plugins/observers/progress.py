@@ -15,7 +15,7 @@ class Progress(Observer):
     """Show how a run goes, on standard error."""
 
     name = "progress"
-    shown_in_terminal = True
+    default_for = ("terminal",)
 
     def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
         self._begun = self._shown = time.monotonic()

@@ -10,6 +10,7 @@ class Batch(Sender):
     """Send records together, as a JSON array, by itself or in an envelope."""
 
     name = "batch"
+    default_for = ("many",)
     options = {
         "max_records": MAX_RECORDS,
         "max_bytes": MAX_BYTES,

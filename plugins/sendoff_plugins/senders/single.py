@@ -7,6 +7,7 @@ class Single(Sender):
     """Send each record by itself, as a JSON object."""
 
     name = "single"
+    default_for = ("one",)
     max_records = 1
     options = {"max_bytes": MAX_BYTES, "record": RECORD, "omit_null": OMIT_NULL}
 

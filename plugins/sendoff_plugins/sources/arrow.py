@@ -14,7 +14,7 @@ class Arrow(FileSource):
     """Read Arrow IPC files (Feather) and streams, with the types they have."""
 
     name = "arrow"
-    extensions = (".arrow", ".feather", ".ipc")
+    default_for = (".arrow", ".feather", ".ipc")
     options = {**FileSource.options, "compression": COMPRESSION, "member": MEMBER}
 
     def read(self, cursor: Any) -> Iterator[Page]:

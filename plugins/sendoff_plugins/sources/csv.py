@@ -24,6 +24,7 @@ from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER
 from sendoff_plugins.sources._files.text import check_encoding
 from sendoff_plugins.sources._files.text import utf8 as _utf8
 
+_TSV = re.compile(r"\.tsv(\.(gz|zst))?$", re.IGNORECASE)
 _QUOTED = re.compile(rb'"[^"]*"')
 
 DELIMITER_OPTION = {
@@ -46,12 +47,16 @@ class Csv(FileSource):
     """Read CSV files. An empty cell is a null."""
 
     name = "csv"
-    extensions = (".csv", ".tsv")
+    default_for = (".csv", ".tsv")
     options = {
-        **FileSource.options, "delimiter": DELIMITER_OPTION, "encoding": ENCODING_OPTION, "columns": COLUMNS_OPTION,
-        "compression": COMPRESSION, "member": MEMBER,
+        **FileSource.options,
+        "delimiter": {
+            **DELIMITER_OPTION, "nullable": True, "default": None,
+            "meta": {"help": "What separates cells. Default: a tab in files that end in `.tsv`, else a comma."},
+        },
+        "encoding": ENCODING_OPTION, "columns": COLUMNS_OPTION, "compression": COMPRESSION, "member": MEMBER,
     }  # fmt: skip
-    delimiter: str
+    delimiter: str | None
     encoding: str
 
     def __init__(self, **options: Any) -> None:
@@ -62,13 +67,16 @@ class Csv(FileSource):
         if not self._local or self.once or self.schema_drift == "allow" or self._header:
             return
         for name, stream in self.streams():
-            yield name, next(_records(_utf8(stream, name, self.encoding), name, self.delimiter))
+            yield name, next(_records(_utf8(stream, name, self.encoding), name, self._delimiter(name)))
 
     def read(self, cursor: Any) -> Iterator[Page]:
         self.begin(cursor)
         for name, stream in self.streams():
-            for page in read_table(_utf8(stream, name, self.encoding), name, self.delimiter, self._header):
+            for page in read_table(_utf8(stream, name, self.encoding), name, self._delimiter(name), self._header):
                 yield page if self.schema_drift == "fail" else replace(page, uniform=False)
+
+    def _delimiter(self, name: str) -> str:
+        return self.delimiter or ("\t" if _TSV.search(name) else ",")
 
 
 def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None) -> Iterator[Page]:

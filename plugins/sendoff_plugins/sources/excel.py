@@ -33,7 +33,7 @@ class Excel(FileSource):
     """
 
     name = "excel"
-    extensions = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+    default_for = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
     options = {
         **FileSource.options,
         "sheet": {

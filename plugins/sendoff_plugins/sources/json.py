@@ -22,7 +22,7 @@ class Json(FileSource):
     """Read files of JSON: an array of objects. It is read record by record, however large it is."""
 
     name = "json"
-    extensions = (".json",)
+    default_for = (".json",)
     options = {
         **FileSource.options,
         "at": {

@@ -18,7 +18,7 @@ class JsonLines(FileSource):
     """Read files of JSON Lines: one JSON object a line, in UTF-8."""
 
     name = "jsonl"
-    extensions = (".jsonl", ".ndjson")
+    default_for = (".jsonl", ".ndjson")
     options = {**FileSource.options, "compression": COMPRESSION, "member": MEMBER}
 
     def read(self, cursor: Any) -> Iterator[Page]:

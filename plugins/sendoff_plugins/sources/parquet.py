@@ -14,7 +14,7 @@ class Parquet(FileSource):
     """Read Parquet files, with the types they have."""
 
     name = "parquet"
-    extensions = (".parquet",)
+    default_for = (".parquet",)
     options = FileSource.options
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:

@@ -44,7 +44,7 @@ class Http1(Transport):
     """Carry requests over HTTP/1.1 on one loop: the fastest, for many small requests."""
 
     name = "http1"
-    default_for = ("single",)
+    default_for = ("one",)
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Carry requests in this thread, over as many connections as may be under way.

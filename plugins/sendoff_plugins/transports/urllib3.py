@@ -43,7 +43,7 @@ class Urllib3(Transport):
     """Carry requests with urllib3: the most proven transport."""
 
     name = "urllib3"
-    default_for = ("batch", "tls")
+    default_for = ("many", "tls_proxy")
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Carry requests in as many threads as may be under way, which pull from the exchange."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,18 @@ def test_r20_only_regular_files_are_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file"):
         list(source.Csv(home=tmp_path, path="*.nothing", delimiter=",").read(None))
     assert files.MAX_RECORD == 8 << 20
+
+
+@pytest.mark.parametrize("name", ["d.tsv", "d.TSV", "d.tsv.gz", "d.zip"])
+def test_a_file_that_ends_in_tsv_has_tabs_between_its_cells(tmp_path: Path, name: str) -> None:
+    """Whatever reads it: a run as much as `sendoff schema infer`; another delimiter holds where it is given."""
+    text = b"a\tb\n1,5\tx\n"
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("d.tsv", text)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(text, mtime=0) if name.endswith(".gz") else text)
+    (page,) = source.Csv(home=tmp_path, path=name).read(None)
+    assert page.frame.rows() == [("1,5", "x")]
+    (page,) = source.Csv(home=tmp_path, path=name, delimiter=";").read(None)
+    assert page.frame.rows() == [("1,5\tx",)]
