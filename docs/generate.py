@@ -18,6 +18,7 @@ from sendoff.components import KINDS
 from sendoff.config.spec import CONNECTOR
 from sendoff.config.validator import options_of
 from sendoff.registry import Registry
+from sendoff.response import policy
 from sendoff.sandbox import rules as sandbox_rules
 from sendoff.schema import RULES, types
 
@@ -45,6 +46,8 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
     yield "`${file:PATH}`, in any string; `$$` is a plain `$`.\n"
     yield from _options(CONNECTOR)
     yield from _nested("destination", CONNECTOR["destination"]["schema"], "###")
+    yield "\n#### How a response is read\n"
+    yield inspect.cleandoc(policy.__doc__ or "").partition("\n\n")[2]
     yield "\n## Field rules\n"
     yield "What may stand under a field in `schema:`. A bare word is its type.\n"
     yield from _options(RULES)

@@ -199,7 +199,7 @@ def test_m10_a_partial_drop_that_no_client_can_see_is_in_the_docs() -> None:
     ("row", "reply", "answers"),
     [
         ("h10", Reply(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"}), "{}"),
-        ("h10", Reply(200, b""), "{delivered_when: {path: $.ok}}"),
+        ("h10", Reply(200, b""), "{delivered_when: {path: $.ok, exists: true}}"),
         ("h11", said(207, {"results": []}), "{}"),
         ("h12", said(200, {"results": [{"s": 200}] * 99}), "{records: {at: $.results, status: $.s}}"),
         ("h13", Reply(200, b"[" * 50_000), "{records: {status: $.s}}"),

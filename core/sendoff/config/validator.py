@@ -17,7 +17,7 @@ from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
 from sendoff.registry import Registry
-from sendoff.response import statuses
+from sendoff.response import condition_problem, statuses
 from sendoff.schema import explain
 from sendoff.transport import rate_limit
 from sendoff.transport.urls import proxy_problem
@@ -83,6 +83,13 @@ class ConnectorValidator(explain.RecordValidator):
     def _check_with_path(self, field: object, value: object) -> None:
         self._try(field, jsonpath.parse, value)
 
+    def _check_with_path_or_key(self, field: object, value: object) -> None:
+        if value != "key":
+            self._try(field, jsonpath.parse, value)
+
+    def _check_with_condition(self, field: object, value: object) -> None:
+        self._report(field, condition_problem(value) if isinstance(value, dict) else None)
+
     def _check_with_statuses(self, field: object, value: object) -> None:
         self._try(field, statuses, value)
 
@@ -100,8 +107,15 @@ class ConnectorValidator(explain.RecordValidator):
             self._error(field, "has {row} in it once, and words around it that tell which number is meant")
 
     def _check_with_bad_record(self, field: object, value: object) -> None:
-        if isinstance(value, dict) and not {"header", "path", "text", "pointers"} & set(value):
+        if not isinstance(value, dict):
+            return
+        places = [name for name in ("header", "path", "pointers") if value.get(name)]
+        if not places and "text" not in value:
             self._error(field, "needs `header`, `path`, `text` or `pointers`: where the bad record's number appears")
+        elif len(places) > 1:
+            self._error(field, f"has `{places[0]}` or `{places[1]}`, not both: the number is looked for in one place")
+        elif places == ["pointers"] and "text" in value:
+            self._error(field, "has `pointers` or `text`, not both: a pointer is read by itself")
 
     def _check_with_records(self, field: object, value: object) -> None:
         if not isinstance(value, dict):
@@ -110,6 +124,8 @@ class ConnectorValidator(explain.RecordValidator):
             self._error(field, "has `index` or `id`, not both: results name records by number or by id")
         elif ("id" in value) != ("field" in value):
             self._error(field, "`id` and `field` go together: where the id appears in a result, and in the record")
+        elif value.get("match", "exact") != "exact" and "id" not in value:
+            self._error(field, "`match` says how ids are compared, and goes with `id`")
         elif not {"index", "id", "status", "delivered_when", "rejected_when"} & set(value):
             self._error(
                 field, "does not say how a result that is bad looks: give `status`, `delivered_when` or `rejected_when`"

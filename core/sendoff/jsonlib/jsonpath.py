@@ -44,6 +44,25 @@ class Path:
                 return MISSING
         return value
 
+    def find_all(self, value: object) -> list[object]:
+        """Every value at the path: ``*`` goes through all members, and a list at the end stands for what is in it.
+
+        Where one of several members lacks what the path names, `MISSING` is among them.
+        """
+        found: list[object] = [value]
+        for step in self.steps:
+            if step is not None:
+                found = [Path("", (step,)).find(each) for each in found]
+            else:
+                found = [member for each in found for member in _members(each)]
+        return [member for each in found for member in (each if isinstance(each, list) else [each])]
+
+
+def _members(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else [MISSING]
+
 
 def parse(text: str) -> Path:
     """A path from its text; raises ValueError with a sentence for one that is none."""

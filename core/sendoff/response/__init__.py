@@ -1,7 +1,19 @@
 """What a response means: the table, conditions and per-record results that a destination's owner may declare."""
 
 from sendoff.response.classifier import classify, is_plain_success
+from sendoff.response.condition import condition_problem, statuses
 from sendoff.response.outcome import Verdict, VerdictKind
-from sendoff.response.policy import DEFAULT, DELETE_POLICY, RULES, Policy, statuses
+from sendoff.response.policy import DEFAULT, DELETE_POLICY, RULES, Policy
 
-__all__ = ["DEFAULT", "DELETE_POLICY", "RULES", "Policy", "Verdict", "VerdictKind", "classify", "is_plain_success", "statuses"]
+__all__ = [
+    "DEFAULT",
+    "DELETE_POLICY",
+    "RULES",
+    "Policy",
+    "Verdict",
+    "VerdictKind",
+    "classify",
+    "condition_problem",
+    "is_plain_success",
+    "statuses",
+]

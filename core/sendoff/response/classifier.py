@@ -125,9 +125,7 @@ def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Se
         trouble = read_.problem(policy)
         if trouble is None:
             try:
-                verdict = parse_results(
-                    read_.body(), status, policy, count, ids, lambda code: by_status(Response(code), policy, repeated=False)
-                )
+                verdict = parse_results(read_.body(), status, policy, count, ids, lambda code: by_result_status(code, policy))
                 later = any(own.kind is VerdictKind.RETRY for own in verdict.per_record.values())
                 return replace(verdict, retry_after=retry_after(read_.answer.headers or {})) if later else verdict
             except UnreadableResults as unreadable:
@@ -164,7 +162,7 @@ def _verify_success(read_: _Body, policy: Policy, verdict: Verdict) -> Verdict:
         if not holds:
             return Verdict(VerdictKind.REJECTED, describe(read_.answer), status)
     if policy.capture and not read_.answer.truncated and read_.body() is not MISSING:
-        kept = {name: value for name, path in policy.capture.items() if (value := path.find(read_.body())) is not MISSING}
+        kept = policy.captured(read_.body())
         return replace(verdict, captured={-1: kept} if kept else {})
     return verdict
 
@@ -188,6 +186,18 @@ def _stop_unreadable(reason: str, status: int) -> Verdict:
     return Verdict(
         VerdictKind.STOP, f"{status}: {reason}" if not reason.startswith(str(status)) else reason, status, maybe_applied=True
     )
+
+
+def by_result_status(status: int, policy: Policy) -> Verdict | None:
+    """The verdict by the status of one record's result; None where the status says nothing of a record.
+
+    What would stop the run as an answer to a whole request (401, 404, 501) is this record's rejection here, unless the
+    owner's table says `stop`.
+    """
+    verdict = by_status(Response(status), policy, repeated=False)
+    if verdict.kind is not VerdictKind.STOP:
+        return verdict
+    return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 and policy.of_status(status) is None else None
 
 
 def by_status(answer: Response, policy: Policy, *, repeated: bool) -> Verdict:

@@ -30,16 +30,29 @@ def status_phrase(status: int) -> str:
 
 
 def extract_message(found: object) -> str:
-    """The text that says what is wrong, in whichever of the usual places it stands."""
+    """The text that says what is wrong, in whichever of the usual places it stands: words rather than a code."""
     if isinstance(found, str):
         return found
     if isinstance(found, list):
         return "; ".join(filter(None, map(extract_message, found[:3])))
-    if isinstance(found, Mapping):
-        for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
-            if words := extract_message(found.get(key)):
-                return words + (_pointed(found.get("errors")) if key != "errors" else "")
-    return ""
+    if not isinstance(found, Mapping):
+        return ""
+    codes: dict[str, str] = {}
+    for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
+        words = "" if codes and key in ("errors", "title") else extract_message(found.get(key))
+        if words and re.fullmatch(r"[\w.:-]+", words) is None:
+            return words + (_pointed(found.get("errors")) if key != "errors" else "")
+        if words:
+            codes.setdefault(words, key)
+    return ": ".join([*codes][:2]) + ("" if "errors" in codes.values() else _pointed(found.get("errors")))
+
+
+def failure_member(body: object) -> str | None:
+    """The member at the top of a body by which APIs report a failure in a 200; None if there is none."""
+    if not isinstance(body, dict):
+        return None
+    found = next((name for name in ("error", "errors") if body.get(name)), None)
+    return found or next((name for name in ("ok", "success") if body.get(name) is False), None)
 
 
 def _pointed(errors: object) -> str:

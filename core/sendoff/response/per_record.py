@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 from sendoff import jsonlib
-from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import extract_message, sanitize
+from sendoff.jsonlib.jsonpath import MISSING, Path
+from sendoff.response.messages import extract_message, failure_member, sanitize
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.policy import PerRecordResults, Policy
+
+Ids = Callable[[str], Sequence[object]]
+"""A field's values in the records of the request, in order."""
+
+#: Of several results for one record the worst counts.
+_SEVERITY = {VerdictKind.DELIVERED: 0, VerdictKind.RETRY: 1, VerdictKind.REJECTED: 2}
 
 
 class UnreadableResults(Exception):
@@ -17,78 +23,144 @@ class UnreadableResults(Exception):
 
 
 def parse_results(
-    body: object,
-    status: int,
-    policy: Policy,
-    count: int,
-    ids: Callable[[str], Sequence[object]],
-    table: Callable[[int], Verdict],
+    body: object, status: int, policy: Policy, count: int, ids: Ids, table: Callable[[int], Verdict | None]
 ) -> Verdict:
     """A partial verdict on `count` records; raises `UnreadableResults` if the results do not add up.
 
-    `ids` gives the records' values of a field; `table`, the verdict on a status.
+    `table` gives the verdict on a result's status; None for one that says nothing of a record.
     """
     results = policy.records
     assert results is not None
-    listed = results.at.find(body)
-    if not isinstance(listed, list):
-        raise UnreadableResults(f"there is no list at {results.at.text}")
     verdicts: dict[int, Verdict] = {}
     captured: dict[int, dict[str, object]] = {}
-    seen: set[int] = set()
-    for place, item in _match_results(results, listed, count, ids):
-        if not 0 <= place < count:
-            raise UnreadableResults(f"it speaks of record {place + results.first}, and {count:,} were sent")
-        if place in seen:
-            raise UnreadableResults(f"it speaks twice of record {place + results.first}")
-        seen.add(place)
+    for places, item in _match_results(results, body, count, ids):
         verdict = _verdict(results, item, status, table)
-        if verdict.kind is not VerdictKind.DELIVERED:
-            verdicts[place] = verdict
-        elif policy.capture:
-            captured[place] = {
-                name: value for name, path in policy.capture.items() if (value := path.find(item)) is not MISSING
-            }
-    if len(seen) < count and results.unlisted != "delivered":
+        for place in places:
+            if not 0 <= place < count:
+                raise UnreadableResults(f"it speaks of record {place + results.first}, and {count:,} were sent")
+            verdicts[place] = _worst(verdicts[place], verdict) if place in verdicts else verdict
+            if policy.capture:
+                captured[place] = policy.captured(item)
+    if len(verdicts) < count and results.unlisted != "delivered":
         if results.unlisted == "stop":
-            raise UnreadableResults(f"it says nothing of {count - len(seen):,} of {count:,} records")
+            raise UnreadableResults(f"it says nothing of {count - len(verdicts):,} of {count:,} records")
         silent = Verdict(VerdictKind(results.unlisted), "the response says nothing of this record", status)
-        verdicts.update({place: silent for place in range(count) if place not in seen})
-    return Verdict(VerdictKind.PARTIAL, status=status, per_record=verdicts, captured=captured)
+        verdicts.update({place: silent for place in range(count) if place not in verdicts})
+    failed = {place: verdict for place, verdict in verdicts.items() if verdict.kind is not VerdictKind.DELIVERED}
+    kept = {place: values for place, values in captured.items() if place not in failed}
+    return Verdict(VerdictKind.PARTIAL, status=status, per_record=failed, captured=kept)
 
 
-def _match_results(
-    results: PerRecordResults, listed: list[object], count: int, ids: Callable[[str], Sequence[object]]
-) -> Iterator[tuple[int, Any]]:
-    """Each result with its record's place in the request."""
-    if results.index is not None:
-        for item in listed:
-            number = results.index.find(item)
-            if isinstance(number, str) and number.isdecimal() and len(number) < 10:
-                number = int(number)
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise UnreadableResults(f"a result has no number at {results.index.text}")
-            yield number - results.first, item
-    elif results.id is not None:
-        places: dict[str, int] = {}
-        for place, value in enumerate(ids(results.field or "")):
-            if places.setdefault(str(value), place) != place:
-                raise UnreadableResults(
-                    f"two records of the request have the {results.field} {value!r}, so its results cannot be told apart"
-                )
-        for item in listed:
-            found = results.id.find(item)
-            if str(found) not in places:
-                raise UnreadableResults(f"it speaks of {results.field} {sanitize(str(found))!r}, which was not sent")
-            yield places[str(found)], item
-    else:
+def _match_results(results: PerRecordResults, body: object, count: int, ids: Ids) -> Iterator[tuple[Sequence[int], object]]:
+    """Each result with its records' places in the request."""
+    if results.named_by == "order":
+        listed = _listed(results, body)
         if len(listed) != count:
             raise UnreadableResults(f"it has {len(listed):,} results for {count:,} records")
-        yield from enumerate(listed)
+        yield from (((place,), item) for place, (_, item) in enumerate(listed))
+    elif results.named_by == "index":
+        for key, item in _listed(results, body):
+            yield [_number(results, value) for value in _names(results, key, item)], item
+    else:
+        sent: dict[str | None, list[int]] = {}
+        for place, value in enumerate(ids(results.field or "")):
+            sent.setdefault(results.identity(value), []).append(place)
+        for key, item in _listed(results, body):
+            yield [_sent(results, value, sent) for value in _names(results, key, item)], item
 
 
-def _verdict(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict]) -> Verdict:
-    """The verdict on one record."""
+def _listed(results: PerRecordResults, body: object) -> Sequence[tuple[str, object]]:
+    """The results, each with its key if they are an object's members; none where a list of failures is left out."""
+    found, at = results.at.find(body), results.at.text
+    if (found is MISSING or found is None) and _none_failed(results, body):
+        return []
+    if results.by_key:
+        if isinstance(found, dict):
+            return list(found.items())
+        if found == []:  # what PHP makes of an empty object
+            return []
+        raise UnreadableResults(f"there is no object at {at}")
+    if not isinstance(found, list):
+        hint = " but an object; if its keys are the records' ids, write `id: key`" if isinstance(found, dict) else ""
+        raise UnreadableResults(f"there is no list at {at}{hint}")
+    return [("", item) for item in found]
+
+
+def _none_failed(results: PerRecordResults, body: object) -> bool:
+    """Whether results that are not there, or null, say that no record failed.
+
+    Only where what is not listed is delivered, what should hold them is there, and nothing else reports a failure.
+    """
+    steps = results.at.steps
+    if not results.lists_failures or not steps or not isinstance(steps[-1], str):
+        return False
+    if member := failure_member(body):
+        raise UnreadableResults(f"there is no list at {results.at.text}, but there is {member!r}")
+    return isinstance(Path("", steps[:-1]).find(body), dict)
+
+
+def _names(results: PerRecordResults, key: str, item: object) -> list[object]:
+    """What a result names its records by: one number or id, or several."""
+    path = results.path
+    if path is None:
+        return [key]
+    if len(path.steps) > 1 and isinstance(path.steps[-1], int):
+        several = Path("", path.steps[:-1]).find(item)
+        if isinstance(several, list) and len(several) > 1:
+            whole = path.text.rpartition("[")[0]
+            raise UnreadableResults(f"a result names {len(several):,} records at {whole}; write {whole} to read all of them")
+    found = path.find_all(item)
+    if not found:
+        raise UnreadableResults(f"a result names no record at {path.text}")
+    return found
+
+
+def _number(results: PerRecordResults, value: object) -> int:
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UnreadableResults(
+            f"a result has no number at {results.path.text}"
+            if results.path
+            else f"the key {sanitize(str(value))!r} is no number"
+        )
+    return number - results.first
+
+
+def _sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]]) -> int:
+    """The place of the record that was sent with an id."""
+    known_by = results.identity(value)
+    if known_by is None:
+        raise UnreadableResults(f"a result has no id at {results.path.text if results.path else results.at.text}")
+    places = sent.get(known_by, [])
+    if not places:
+        raise UnreadableResults(f"it speaks of {results.field} {sanitize(str(value))!r}, which was not sent")
+    if len(places) > 1:
+        raise UnreadableResults(
+            f"{len(places)} records of the request have the {results.field} {sanitize(str(value))!r}, "
+            "so its results cannot be told apart"
+        )
+    return places[0]
+
+
+def _worst(one: Verdict, other: Verdict) -> Verdict:
+    """What two results for one record come to: the worse of them, with the reasons of both if they agree."""
+    worst, rest = (one, other) if _SEVERITY[one.kind] >= _SEVERITY[other.kind] else (other, one)
+    if worst.kind is VerdictKind.DELIVERED:
+        return worst
+    if rest.kind is VerdictKind.DELIVERED:
+        return replace(worst, maybe_applied=True)
+    words = rest.reason.removeprefix(f"{worst.status}: ")
+    reason = worst.reason if words in worst.reason or rest.kind is not worst.kind else sanitize(f"{worst.reason}; {words}")
+    return replace(
+        worst,
+        reason=reason,
+        maybe_applied=one.maybe_applied or other.maybe_applied,
+        collateral=one.collateral and other.collateral,
+    )
+
+
+def _verdict(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict | None]) -> Verdict:
+    """The verdict of one result."""
     raw = jsonlib.dumps(item)
     own = results.status.find(item) if results.status is not None else None
     code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
@@ -107,17 +179,20 @@ def _verdict(results: PerRecordResults, item: object, status: int, table: Callab
         if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 599:
             raise UnreadableResults(f"a result has no status at {results.status.text}")
         found = table(code)
-        if found.kind is VerdictKind.STOP:
+        if found is None:
             raise UnreadableResults(f"a result has status {code}")
         kind = VerdictKind.REJECTED if found.kind is VerdictKind.TOO_LARGE else found.kind
         return Verdict(kind, reason, code, maybe_applied=found.maybe_applied)
-    listed_as_failure = results.index is not None or results.id is not None
-    if listed_as_failure and results.rejected_when is None:
+    if results.named_by != "order" and results.rejected_when is None:
         return Verdict(VerdictKind.REJECTED, reason, at)
     return Verdict(VerdictKind.DELIVERED, status=at)
 
 
 def _reason(results: PerRecordResults, item: object, status: int) -> str:
-    found = results.reason.find(item) if results.reason is not None else item
-    text = extract_message(found) or ("" if found is MISSING or found is item else jsonlib.dumps(found))
+    """What is wrong, from where the owner says; else the words that the result has."""
+    found = results.reason.find(item) if results.reason is not None else None
+    text = extract_message(found)
+    if not text and found not in (MISSING, None, "", [], {}):
+        text = jsonlib.dumps(found)
+    text = text or extract_message(item)
     return sanitize(f"{status}: {text}" if text else f"{status}: rejected, without a reason")

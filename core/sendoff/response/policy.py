@@ -1,61 +1,77 @@
 # ruff: noqa: E501  # a row of the declarations reads best as a row
-"""A destination's policy: its table of statuses, its conditions, and where to find the verdicts of single records."""
+"""A destination's policy: its table of statuses, its conditions, and where to find the verdicts of single records.
+
+What a response means is decided in this order; the first that applies counts:
+
+1. `stop_when`, `too_large_when`, `retry_when`, `rejected_when`, in this order, whatever the status.
+2. `records`, where the status is in its `on`: each record's own result.
+3. The status: the narrowest range in `statuses` that holds it, else the usual table.
+4. A 2xx that says delivered must be what was declared: `content_type` (and no HTML page), then `delivered_when`.
+
+What a result in `records` means is decided by `not_attempted_when`, `retry_when`, `rejected_when`, `delivered_when` and
+`status`, in this order. With none of them that applies, a result that names its record by `index` or `id` is a failure.
+Of several results for one record the worst counts, with the reasons of all. A status that would stop the run as that of
+a whole response (401, 404) rejects its record, unless `statuses` says `stop`.
+
+All parts of a condition must hold: the status, and at the path the value and the text. A condition on a value that is
+not there does not hold, but for `exists: false`; `delivered_when` then stops the run, as it confirms nothing, while in a
+result it rejects the record.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
 from sendoff.options import optional
+from sendoff.response.condition import WHEN, Condition, statuses, within
 from sendoff.response.outcome import VerdictKind
 from sendoff.transport.protocol import Response
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 
 
-WHEN = {
-    "status": optional(
-        "Only for these statuses: 400, 4xx, 400-499, or several with commas.", type="string", check_with="statuses", coerce=str
-    ),
-    "path": optional("The value at this path, like $.error.code.", type="string", check_with="path"),
-    "equals": optional("It is this value.", nullable=True),
-    "one_of": optional("It is one of these values.", type="list"),
-    "text": optional("The body, or the text at the path, contains this.", type="string", empty=False),
-}
-
 RECORDS = {
     "at": optional("The list with a result for each record.", type="string", check_with="path", default="$"),
     "on": optional("The statuses whose bodies hold results.", type="string", check_with="statuses", coerce=str, default="2xx"),
-    "index": optional("In a result: its record's number. Without `index` or `id` results are in the request's order.", type="string", check_with="path"),
+    "index": optional(
+        "In a result: its record's number, or a list of several. `key`: the results are an object, and each one's key is the number. Without `index` or `id` results are in the request's order.",
+        type="string", check_with="path_or_key",
+    ),
     "first": optional("The number of the first record, for `index`.", type="integer", allowed=[0, 1], default=0),
-    "id": optional("In a result: its record's id.", type="string", check_with="path"),
+    "id": optional("In a result: its record's id, or a list of several. `key`: as for `index`.", type="string", check_with="path_or_key"),
     "field": optional("The field of the record as sent that holds the id.", type="string", empty=False),
+    "match": optional(
+        "How ids are compared: `trimmed` without the space around them, `case_insensitive` without regard to case as well.",
+        type="string", allowed=["exact", "trimmed", "case_insensitive"], default="exact",
+    ),
     "unlisted": optional(
-        "What a record without a result is, by `index` or `id`. Default: delivered where results are failures, else stop.",
+        "What a record without a result is, by `index` or `id`. Default: delivered where results are failures, else stop. Where it is delivered, a list that is absent or null means that none failed.",
         type="string", allowed=["delivered", "retry", "rejected", "stop"],
     ),
     "status": optional("In a result: its status, read by the table.", type="string", check_with="path"),
-    "delivered_when": optional("A result that says delivered; any other says rejected.", type="dict", schema=WHEN),
-    "rejected_when": optional("A result that says rejected.", type="dict", schema=WHEN),
-    "retry_when": optional("A result that says: retry this record later.", type="dict", schema=WHEN),
-    "not_attempted_when": optional("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN),
+    "delivered_when": optional("A result that says delivered; any other says rejected.", type="dict", schema=WHEN, check_with="condition"),
+    "rejected_when": optional("A result that says rejected.", type="dict", schema=WHEN, check_with="condition"),
+    "retry_when": optional("A result that says: retry this record later.", type="dict", schema=WHEN, check_with="condition"),
+    "not_attempted_when": optional("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN, check_with="condition"),
     "reason": optional("In a result: what is wrong.", type="string", check_with="path"),
 }  # fmt: skip
 
 BAD_RECORD = {
-    "header": optional("The header that names the bad record.", type="string"),
-    "path": optional("The place in the body that names it, or lists several.", type="string", check_with="path"),
-    "text": optional("The words around its number: `Row {row} has`.", type="string", check_with="row_text"),
+    "header": optional("The header that names the bad record: its value is the number, unless `text` says how it stands there.", type="string"),
+    "path": optional("The place in the body that names it, or lists several; `[*]` goes through all members.", type="string", check_with="path"),
+    "text": optional("The words around its number: `Row {row} has`. Looked for in the header, at the path, or in the body.", type="string", check_with="row_text"),
     "pointers": optional(
         "Whether the problem details of RFC 9457 point at it: the first number in each `errors[].pointer`.", type="boolean"
     ),
     "first": optional("The number of the first record.", type="integer", allowed=[0, 1], default=0),
-}
+}  # fmt: skip
 
 #: What may stand under `destination.response`.
 RULES: dict[str, Any] = {
@@ -64,11 +80,11 @@ RULES: dict[str, Any] = {
         type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
     ),
     "content_type": optional("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
-    "stop_when": optional("Stop the run.", type="dict", schema=WHEN),
-    "too_large_when": optional("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN),
-    "retry_when": optional("Retry the request.", type="dict", schema=WHEN),
-    "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN),
-    "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN),
+    "stop_when": optional("Stop the run.", type="dict", schema=WHEN, check_with="condition"),
+    "too_large_when": optional("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN, check_with="condition"),
+    "retry_when": optional("Retry the request.", type="dict", schema=WHEN, check_with="condition"),
+    "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN, check_with="condition"),
+    "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN, check_with="condition"),
     "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
     "bad_record": optional("Where a rejection names the bad record, so that splitting need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
     "reason": optional("Where a rejection says what is wrong.", type="string", check_with="path"),
@@ -80,67 +96,18 @@ RULES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def statuses(text: str) -> list[tuple[int, int]]:
-    """The ranges that ``400, 5xx, 500-599`` names; raises ValueError with a sentence."""
-    found = []
-    for part in text.replace(" ", "").split(","):
-        match = re.fullmatch(r"([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?", part)
-        if match is None or (match[3] and match[3] < match[2]):
-            raise ValueError(f"{part!r} is not a valid status; use 404, 4xx or 500-599")
-        if match[1]:
-            found.append((int(match[1]) * 100, int(match[1]) * 100 + 99))
-        else:
-            found.append((int(match[2]), int(match[3] or match[2])))
-    return found
-
-
-def _within(ranges: Sequence[tuple[int, int]], status: int) -> bool:
-    return any(lo <= status <= hi for lo, hi in ranges)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition on a response, or on one record's result. All its parts must hold."""
-
-    status: Sequence[tuple[int, int]] = ()
-    path: Path | None = None
-    values: Sequence[object] | None = None
-    text: str | None = None
-
-    @classmethod
-    def of(cls, rules: Mapping[str, Any] | None) -> Condition | None:
-        if not rules:
-            return None
-        values = [rules["equals"]] if "equals" in rules else rules.get("one_of")
-        path = jsonpath.parse(rules["path"]) if rules.get("path") else None
-        return cls(statuses(rules["status"]) if rules.get("status") else (), path, values, rules.get("text"))
-
-    def holds(self, status: int, body: object, raw: str) -> bool | None:
-        """Whether it holds; None where it is unknown, as there is nothing at the path."""
-        if self.status and not _within(self.status, status):
-            return False
-        if self.path is None:
-            return self.text is None or self.text in raw
-        value = self.path.find(body)
-        if value is MISSING:
-            return None
-        if self.text is not None:
-            return isinstance(value, str) and self.text in value
-        if self.values is not None:
-            return any(value == wanted and isinstance(value, bool) == isinstance(wanted, bool) for wanted in self.values)
-        return bool(value)
-
-
 @dataclass(frozen=True, slots=True)
 class PerRecordResults:
     """Where the results of single records stand, and how to read one."""
 
     at: Path
     on: Sequence[tuple[int, int]]
-    index: Path | None
+    #: What a result names its record by, and where in it; None where it is the result's key.
+    named_by: Literal["order", "index", "id"]
+    path: Path | None
     first: int
-    id: Path | None
     field: str | None
+    match: str
     unlisted: str
     status: Path | None
     delivered_when: Condition | None
@@ -155,13 +122,15 @@ class PerRecordResults:
             return jsonpath.parse(rules[name]) if rules.get(name) else None
 
         says_yes = "status" in rules or "delivered_when" in rules
+        named_by: Literal["order", "index", "id"] = "index" if "index" in rules else "id" if "id" in rules else "order"
         return cls(
             at=jsonpath.parse(rules.get("at", "$")),
             on=statuses(rules.get("on", "2xx")),
-            index=path("index"),
+            named_by=named_by,
+            path=None if rules.get(named_by) == "key" else path(named_by),
             first=rules.get("first", 0),
-            id=path("id"),
             field=rules.get("field"),
+            match=rules.get("match", "exact"),
             unlisted=rules.get("unlisted") or ("stop" if says_yes else "delivered"),
             status=path("status"),
             **{
@@ -170,6 +139,23 @@ class PerRecordResults:
             },
             reason=path("reason"),
         )
+
+    @property
+    def by_key(self) -> bool:
+        """Whether the results are an object's members, named by their keys."""
+        return self.named_by != "order" and self.path is None
+
+    @property
+    def lists_failures(self) -> bool:
+        """Whether only what failed needs a result."""
+        return self.named_by != "order" and self.unlisted == "delivered"
+
+    def identity(self, value: object) -> str | None:
+        """An id as it is compared; None for what is no id."""
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            return None
+        text = str(value) if self.match == "exact" else str(value).strip()
+        return text.casefold() if self.match == "case_insensitive" else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,21 +185,23 @@ class BadRecordLocator:
 
     def places(self, answer: Response, body: object, raw: str) -> Iterator[int]:
         """The bad records' places in the request, as far as they are named."""
-        if self.header is not None:
-            yield from self._numbers((answer.headers or {}).get(self.header, ""))
-        if self.path is not None:
-            found = self.path.find(body)
-            for value in found if isinstance(found, list) else [found]:
-                yield from self._numbers(value)
-        if self.text is not None:
-            for match in self.text.finditer(raw):
-                yield from self._numbers(match[1])
         if self.pointers:
             errors = body.get("errors") if isinstance(body, dict) else None
             for error in errors if isinstance(errors, list) else []:
                 pointer = error.get("pointer") if isinstance(error, dict) else None
                 number = re.search(r"/(\d{1,9})(?:/|$)", pointer) if isinstance(pointer, str) else None
                 yield from self._numbers(number[1] if number else None)
+            return
+        if self.header is not None:
+            found: Sequence[object] = [(answer.headers or {}).get(self.header, "")]
+        else:
+            found = [raw] if self.path is None else self.path.find_all(body)
+        for value in found:
+            if self.text is None:
+                yield from self._numbers(value)
+            elif isinstance(value, str):
+                for match in self.text.finditer(value):
+                    yield from self._numbers(match[1])
 
     def _numbers(self, value: object) -> Iterator[int]:
         if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
@@ -257,6 +245,10 @@ class Policy:
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
         )
 
+    def captured(self, body: object) -> dict[str, object]:
+        """What is to be kept of a response, or of one record's result."""
+        return {name: value for name, path in self.capture.items() if (value := path.find(body)) is not MISSING}
+
     @cached_property
     def trusts_any_2xx(self) -> bool:
         """Whether nothing is declared, so that a 2xx is a success unless it is a page."""
@@ -270,7 +262,7 @@ class Policy:
         return min(found, key=lambda pair: pair[0])[1] if found else None
 
     def reads_results(self, status: int) -> bool:
-        return self.records is not None and _within(self.records.on, status)
+        return self.records is not None and within(self.records.on, status)
 
 
 DEFAULT = Policy()

@@ -195,22 +195,20 @@ def test_results_inside_a_refusal_are_read_where_declared() -> None:
         (BY_ORDER, {"results": [{"status": 201}] * 2}),
         (BY_ORDER, {"results": [{"status": 201}] * 4}),
         (BY_ORDER, {"results": [{"status": 201}, {}, {"status": 201}]}),
-        (BY_ORDER, {"results": [{"status": 201}, {"status": 401}, {"status": 201}]}),
+        (BY_ORDER, {"results": [{"status": 201}, {"status": 302}, {"status": 201}]}),
         (BY_ORDER, {"results": {"0": {"status": 201}}}),
         (BY_ORDER, {}),
         (BY_ORDER, [1, 2, 3]),
-        (BY_INDEX, {"errors": [{"row": 0}, {"row": 0}]}),
         (BY_INDEX, {"errors": [{"row": 3}]}),
         (BY_INDEX, {"errors": [{"row": -1}]}),
         (BY_INDEX, {"errors": [{"row": "x"}]}),
         (BY_INDEX, {"errors": [{"row": True}]}),
         ({**BY_INDEX, "status": "$.s"}, {"errors": [{"row": 0, "s": 200}]}),
         (BY_ID, {"errors": [{"id": "z"}]}),
-        (BY_ID, {"errors": [{"id": "a"}, {"id": "a"}]}),
         (BY_ID, {"errors": [{}]}),
     ],
-    ids=["h12-shorter", "h12-longer", "h12-no-status", "item-401", "h12-no-list", "h12-nothing", "h12-not-there", "h12-twice",
-         "h12-beyond", "h12-negative", "h12-no-number", "h12-boolean", "h12-silent", "h12-unknown-id", "h12-id-twice", "h12-no-id"],
+    ids=["h12-shorter", "h12-longer", "h12-no-status", "item-302", "h12-no-list", "h12-nothing", "h12-not-there",
+         "h12-beyond", "h12-negative", "h12-no-number", "h12-boolean", "h12-silent", "h12-unknown-id", "h12-no-id"],
 )  # fmt: skip
 def test_h12_results_that_do_not_add_up_stop_the_run(rules: dict[str, Any], body: Any) -> None:
     found = verdict(answered(200, body), {"records": rules}, ids=ids)
@@ -332,7 +330,7 @@ def test_h13_no_body_breaks_the_judge(body: bytes, status: int) -> None:
     for rules in (
         {},
         {"records": BY_ORDER},
-        {"delivered_when": {"path": "$.ok"}},
+        {"delivered_when": {"path": "$.ok", "exists": True}},
         {"bad_record": {"path": "$[0]"}, "reason": "$.a"},
     ):
         found = verdict(Response(status, JSON, body), rules)

@@ -66,7 +66,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             id="a status with words in the usual places",
         ),
         pytest.param(
-            each(status="$.s"),
+            {**each(status="$.s"), "statuses": {"401": "stop"}},
             answer(200, {"r": [{"s": 401}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
@@ -161,13 +161,8 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
         ),
         pytest.param(
             each(index="$.n", first=1),
-            answer(200, {"r": [{"n": 1}, {"n": 1}]}),
-            Verdict(
-                VerdictKind.STOP,
-                "200: the response does not say what happened to each record: it speaks twice of record 1",
-                200,
-                maybe_applied=True,
-            ),
+            answer(200, {"r": [{"n": 1, "error": "no name"}, {"n": 1, "error": "no city"}]}),
+            Verdict(VerdictKind.PARTIAL, "", 200, per_record={0: Verdict(VerdictKind.REJECTED, "200: no name; no city", 200)}),
             id="a number twice",
         ),
         pytest.param(
@@ -311,7 +306,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": {"s": 200}}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the response does not say what happened to each record: there is no list at $.r",
+                "200: the response does not say what happened to each record: there is no list at $.r but an object; if its keys are the records' ids, write `id: key`",
                 200,
                 maybe_applied=True,
             ),
