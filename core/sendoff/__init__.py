@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SendoffError,
         SourceChanged,
         SourceError,
+        SourceUnavailable,
     )
     from sendoff.hookspecs import hookimpl
     from sendoff.records import Page, Span
@@ -61,7 +62,7 @@ else:
             ),
             "sendoff.errors": (
                 "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
-                "SourceChanged", "SourceError",
+                "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.transport.protocol": (
                 "TLS", "Response", "SendOne", "RequestQueue", "Request", "RequestBurst", "Wait", "ConnectionSettings",
@@ -114,6 +115,7 @@ __all__ = [
     "Source",
     "SourceChanged",
     "SourceError",
+    "SourceUnavailable",
     "Span",
     "Split",
     "Transport",

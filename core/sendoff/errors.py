@@ -6,7 +6,8 @@
     ├── ConfigError       fix the connector file, the command or the plugin; nothing was sent
     │   └── PluginError   a plugin cannot be loaded or breaks its kind's contract
     ├── SourceError       fix the source; what was delivered stays delivered
-    │   └── SourceChanged the source differs from when the run began
+    │   ├── SourceChanged the source differs from when the run began
+    │   └── SourceUnavailable  the source cannot be reached now; the next run tries again
     ├── LedgerError       fix the state directory; nothing is sent without a ledger
     │   └── Locked        the same connector is running already; try again later
     ├── AuthError         fix the credentials, or the server that issues them; nothing more is sent
@@ -32,6 +33,7 @@ __all__ = [
     "SendoffError",
     "SourceChanged",
     "SourceError",
+    "SourceUnavailable",
 ]
 
 
@@ -81,6 +83,12 @@ class SourceError(SendoffError):
 
 class SourceChanged(SourceError):
     """The source differs from what an unfinished run read; resuming would mix two inputs."""
+
+
+class SourceUnavailable(SourceError):
+    """The source cannot be reached, or answers that it is overloaded: nothing to fix, and a later run may find it well."""
+
+    exit_code = 3
 
 
 class LedgerError(SendoffError):

@@ -18,7 +18,8 @@
   transports: `resolve` and `ssl_context`, `make_pool`, `StrictHTTPResponse`, `Watchdog`, `response_from_error`,
   `AddressRefused`, `CONNECT_TIMEOUT`. `egress` says which addresses may be dialled.
 - **Posts**: `Inboxes` keeps every `Post` durably, or raises `InboxFull`; `last_post_id` is how far they go.
-- **Errors**: `SourceError`, `SourceChanged`, `AuthError`, `ConfigError` and the rest of the tree below `SendoffError`.
+- **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
+  tree below `SendoffError`.
 
 A name is imported when it is first asked for: a plugin waits for nothing that it does not use.
 """
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         SendoffError,
         SourceChanged,
         SourceError,
+        SourceUnavailable,
     )
     from sendoff.hookspecs import hookimpl
     from sendoff.http.client import ErrorResponse, HttpClient
@@ -105,7 +107,7 @@ else:
             "sendoff.run.report": ("Report",),
             "sendoff.errors": (
                 "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
-                "SourceChanged", "SourceError",
+                "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.records": (
                 "PAGE_ROWS", "LazyLines", "Page", "Span", "column", "from_mappings", "pages",
@@ -191,6 +193,7 @@ __all__ = [
     "Source",
     "SourceChanged",
     "SourceError",
+    "SourceUnavailable",
     "Span",
     "Split",
     "StrictHTTPResponse",

@@ -134,7 +134,7 @@ class Runner:
         """
         chosen.source.state = self.state
         if chosen.incremental is None and not (self.state / "ledger.db").exists():
-            return previewed(chosen, count, pages(read_source(chosen.source)))
+            return previewed(chosen, count, read_source(chosen.source))
         with self._ledger() as ledger:
             return previewed(chosen, count, RunPreparer(ledger, chosen, self.state).preview_pages())
 

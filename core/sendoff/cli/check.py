@@ -12,6 +12,7 @@ from sendoff.cli.output import as_json, json_option
 from sendoff.config.connector import warnings
 from sendoff.config.discovery import Found
 from sendoff.errors import ConfigError, Problem, SourceError
+from sendoff.intake.reading import source_errors
 
 
 @click.command("check")
@@ -41,7 +42,9 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
         for field, rules in connector.schema.slow.items():
             notes.append(f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus")
         try:
-            for name, columns in connector.source.columns():
+            with source_errors(connector.source):
+                files = list(connector.source.columns())
+            for name, columns in files:
                 connector.schema.check_columns(name, columns)
         except SourceError as error:
             problems.append(Problem(connector.file, 0, 0, "source", connector.secrets.redact(str(error))))

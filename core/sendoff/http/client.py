@@ -17,7 +17,7 @@ import urllib3
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 
-from sendoff.errors import SendoffError, SourceError
+from sendoff.errors import SendoffError, SourceError, SourceUnavailable
 from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused
 from sendoff.http.failures import response_from_error
 from sendoff.http.pool import make_pool
@@ -39,6 +39,11 @@ class ErrorResponse(SendoffError):
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
         self.status = status
+
+    def as_source_error(self, sentence: str = "") -> SourceError:
+        """The same as an error of a source: one that may pass, or one that has to be fixed."""
+        kind = SourceUnavailable if self.status in TRANSIENT else SourceError
+        return kind(sentence or str(self))
 
 
 class HttpClient:
@@ -75,7 +80,7 @@ class HttpClient:
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[bytes, HTTPHeaderDict]:
-        """A whole response's body and headers. Raises `Refused` for one that is no success, `SourceError` for none."""
+        """A whole response's body and headers. Raises `ErrorResponse` for one that is no success, `SourceError` for none."""
 
         def read(response: BaseHTTPResponse) -> tuple[bytes, HTTPHeaderDict]:
             return response.read(decode_content=True), response.headers
@@ -112,7 +117,8 @@ class HttpClient:
             except (HTTPError, AddressRefused, OSError, ValueError) as error:
                 found = response_from_error(error, url)
                 if left == 0 or found.permanent:
-                    raise SourceError(f"{_shown(url)}: {found.error}") from None
+                    kind = SourceError if found.permanent else SourceUnavailable
+                    raise kind(f"{_shown(url)}: {found.error}") from None
             tried = self._attempts - left
             usual = self._random.uniform(0, min(self._longest, 2.0**tried))
             self._sleep(min(self._longest, usual if wait is None else wait))

@@ -12,7 +12,7 @@ from sendoff.components import Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivered
-from sendoff.intake.reading import read_source
+from sendoff.intake.reading import read_source, source_errors
 from sendoff.ledger import Ledger, RunState, history, spool, state_dir
 from sendoff.records import Page, pages
 
@@ -33,7 +33,7 @@ class RunPreparer:
         chosen = self._chosen
         if records is None:
             self._check_columns(chosen.source)
-            if chosen.incremental is None and (fingerprint := chosen.source.fingerprint()) is not None:
+            if chosen.incremental is None and (fingerprint := self._fingerprint(chosen.source)) is not None:
                 return self._ledger.begin(
                     chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
                 ), chosen.source
@@ -53,7 +53,7 @@ class RunPreparer:
         """The source's pages, from where the last run that counts has read it to."""
         self._chosen.source.next_cursor = None
         cursor = self._ledger.cursor(self._chosen.name)
-        return pages(read_source(self._chosen.source, None if cursor is None else jsonlib.loads(cursor)))
+        return read_source(self._chosen.source, None if cursor is None else jsonlib.loads(cursor))
 
     def preview_pages(self) -> Iterator[Page]:
         """The pages that the next run would deliver."""
@@ -90,7 +90,7 @@ class RunPreparer:
             source = spool.Spool(self._spool_file(left.id))
         if records is not None:
             self._same_records(left, source, records)
-        config_digest, fingerprint = self._chosen.config_digest, source.fingerprint() or b""
+        config_digest, fingerprint = self._chosen.config_digest, self._fingerprint(source) or b""
         return self._ledger.resume(left, config_digest=config_digest, fingerprint=fingerprint, what="its source"), source
 
     def finish(self, run: int) -> None:
@@ -123,9 +123,15 @@ class RunPreparer:
                 f"finish it with `sendoff run {name}`, or discard the rest of it and start over with --restart"
             )
 
+    def _fingerprint(self, source: Source) -> bytes | None:
+        with source_errors(source):
+            return source.fingerprint()
+
     def _check_columns(self, source: Source) -> None:
         """What can be known before anything is planned: that the columns are the schema's."""
-        for file, columns in source.columns():
+        with source_errors(source):
+            found = list(source.columns())
+        for file, columns in found:
             self._chosen.schema.check_columns(file, columns)
 
     def _spool(self, incoming: Iterable[Page]) -> spool.Spool:

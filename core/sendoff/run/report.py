@@ -32,6 +32,8 @@ class Report:
     stopped_because: str | None = None
     #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
     unchanged: int = 0
+    #: What a stopped run ends with: 2 if something must be fixed first, 3 if the next run may go through.
+    stop_code: int = 3
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
     interrupted_by: int = 130
 
@@ -41,8 +43,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with: 0 complete, 1 incomplete, 3 stopped, 130 or 143 interrupted."""
-        codes = {"complete": 0, "incomplete": 1, "stopped": 3, "interrupted": self.interrupted_by}
+        """What the command ends with: 0 complete, 1 incomplete, 2 or 3 stopped, 130 or 143 interrupted."""
+        codes = {"complete": 0, "incomplete": 1, "stopped": self.stop_code, "interrupted": self.interrupted_by}
         return codes[self.state]
 
     def as_dict(self) -> dict[str, Any]:

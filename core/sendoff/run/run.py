@@ -11,11 +11,10 @@ from sendoff.components import Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.encode.idempotency import make_key_function
 from sendoff.engine.engine import Engine
-from sendoff.errors import SourceError
+from sendoff.errors import SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_source
 from sendoff.ledger import Changes, Ledger, RunState
-from sendoff.records import pages
 from sendoff.run.dispatcher import Dispatcher
 from sendoff.run.observers import ObserverGroup
 from sendoff.run.prepare import RequestPreparer, connection_settings
@@ -55,6 +54,7 @@ class Run:
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
         self._dispatcher = Dispatcher(self._engine, self._commit, observers=self._observers, preparer=self._preparer)
         self._started = time.monotonic()
+        self._stop_code = SendoffError.exit_code
 
     def interrupt(self, reason: str) -> None:
         """End after the requests that have left. Safe from a signal handler."""
@@ -84,6 +84,7 @@ class Run:
             )
         except SourceError as error:
             self._engine.stop(str(error))
+            self._stop_code = error.exit_code
         except KeyboardInterrupt:
             # The engine was stopped by this very exception, and named it as a fault.
             self._engine.stop("by KeyboardInterrupt", interrupted=True, instead=True)
@@ -105,7 +106,7 @@ class Run:
         return invalid
 
     def _encoded_pages(self) -> Iterator[EncodedPage]:
-        return self._reader.read(pages(read_source(self._source), lazy=True))
+        return self._reader.read(read_source(self._source, lazy=True))
 
     def _commit(self, changes: Changes) -> None:
         self._ledger.commit(self._state, changes)
@@ -124,6 +125,7 @@ class Run:
             seconds=round(time.monotonic() - self._started, 3),
             stopped_because=stopped.reason if stopped else None,
             unchanged=self._state.unchanged,
+            stop_code=self._stop_code,
             **counts,
         )
         assert stopped or report.pending == 0, report

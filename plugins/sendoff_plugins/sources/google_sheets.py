@@ -12,7 +12,17 @@ from urllib.parse import quote, urlencode
 
 import polars as pl
 
-from sendoff.plugin import ErrorResponse, HttpClient, Page, Source, SourceChanged, SourceError, column, hookimpl
+from sendoff.plugin import (
+    ErrorResponse,
+    HttpClient,
+    Page,
+    Source,
+    SourceChanged,
+    SourceError,
+    SourceUnavailable,
+    column,
+    hookimpl,
+)
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.locations import import_extra
 from sendoff_plugins.sources.csv import read_table
@@ -80,7 +90,7 @@ class GoogleSheets(Source):
                 with HttpClient(url, self.egress) as web:
                     web.fetch(url, copy)
             except ErrorResponse as error:
-                raise SourceError(f"google_sheets: {error}; is it shared with everyone who has the link?") from None
+                raise error.as_source_error(f"google_sheets: {error}; is it shared with everyone who has the link?") from None
             copy.seek(0)
             if copy.read(15).lstrip().lower().startswith((b"<!doctype", b"<html")):
                 raise SourceError(
@@ -174,7 +184,8 @@ class _Account:
             try:
                 self._credentials.refresh(self._transport)
             except GoogleAuthError as error:
-                raise SourceError(f"google_sheets: no token was given: {_brief(error)}") from None
+                kind = SourceUnavailable if error.retryable else SourceError
+                raise kind(f"google_sheets: no token was given: {_brief(error)}") from None
         return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def renew(self) -> None:
@@ -208,7 +219,7 @@ def _answer(web: HttpClient, url: str, account: _Account) -> Any:
             if error.status == 400 and "exceeds grid limits" in str(error):
                 raise _PastEnd from None
             hint = {403: "; is the sheet shared with the service account's e-mail address?", 404: "; is the address right?"}
-            raise SourceError(f"google_sheets: {error}{hint.get(error.status, '')}") from None
+            raise error.as_source_error(f"google_sheets: {error}{hint.get(error.status, '')}") from None
         except ValueError:
             raise SourceError("google_sheets: the response is not JSON") from None
     raise AssertionError("the second answer is final")

@@ -100,7 +100,7 @@ class Http(Source):
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
                 answer = jsonlib.loads(body.decode())
             except ErrorResponse as error:
-                raise SourceError(str(error)) from None
+                raise error.as_source_error() from None
             except ValueError as error:
                 raise SourceError(f"{_shown(url)}: the response is not JSON: {error}") from None
             yield answer, url

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import polars as pl
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimpl
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, SourceUnavailable, column, hookimpl
+from sendoff_plugins.sources._common.database import describe, is_outage
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
@@ -95,14 +96,15 @@ class Sql(Source):
             wanted = f"sendoff[{_EXTRAS[driver]}]" if driver in _EXTRAS else f"{driver}"
             raise SourceError(f"the driver {driver} is not installed: pip install '{wanted}'") from None
         except alchemy.exc.SQLAlchemyError as error:
-            raise SourceError(f"source.url: {_said(error)}") from None
+            raise SourceError(f"source.url: {describe(error)}") from None
         try:
             with engine.connect() as connection:
                 for statement in _READ_ONLY.get(engine.dialect.name, ()):
                     connection.exec_driver_sql(statement)
                 yield connection.execution_options(stream_results=True, max_row_buffer=PAGE_ROWS)
         except alchemy.exc.SQLAlchemyError as error:
-            raise SourceError(f"{engine.dialect.name}: {_said(error)}") from None
+            kind = SourceUnavailable if is_outage(error) else SourceError
+            raise kind(f"{engine.dialect.name}: {describe(error)}") from None
         finally:
             engine.dispose()
 
@@ -273,12 +275,6 @@ def _read(value: Any) -> Any:
         ((kind, text),) = value.items()
         return _KINDS[kind](text)
     return value
-
-
-def _said(error: Exception) -> str:
-    """The database's own words, in one line, without SQLAlchemy's links."""
-    said = str(getattr(error, "orig", None) or error)
-    return " ".join(said.split())[:400]
 
 
 @hookimpl

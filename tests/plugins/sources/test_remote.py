@@ -310,7 +310,7 @@ def test_what_is_no_object_in_an_answer_is_set_aside() -> None:
     [
         ("import sys; print('{}'); sys.exit(3)", "ended with 3"),
         ("import sys; print('oh dear', file=sys.stderr); sys.exit(1)", "ended with 1: oh dear"),
-        ("import os; os.kill(os.getpid(), 9)", "ended with -9"),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
     ],
 )
 def test_a_program_that_fails_is_a_source_that_fails_and_nothing_is_sent(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sendoff.plugin import SourceError
+from sendoff.plugin import SourceError, SourceUnavailable
+
+#: What a program ends with when it may succeed later (sysexits.h).
+_TEMPFAIL = 75
 
 
 @contextmanager
 def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
     """The standard output of a program that runs in the project's directory.
 
-    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line it complained with. A reader
-    that stops before the end ends the program.
+    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line it complained with; and
+    `SourceUnavailable` if it ends with 75 (EX_TEMPFAIL) or by a signal. A reader that stops before the end ends the program.
     """
     with tempfile.TemporaryFile(prefix="sendoff-") as complaints:
         try:
@@ -41,7 +45,16 @@ def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | Non
         if process.returncode:
             complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
             said = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise SourceError(f"{command[0]}: ended with {process.returncode}" + (f": {said[:300]}" if said else ""))
+            kind = SourceUnavailable if process.returncode < 0 or process.returncode == _TEMPFAIL else SourceError
+            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {said[:300]}" if said else ""))
+
+
+def _how_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with {code}"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by signal {-code}"
 
 
 COMMAND: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import importlib
+import re
 import stat
 import tempfile
 from abc import ABC, abstractmethod
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import ErrorResponse, HttpClient, SourceError, egress
+from sendoff.plugin import ErrorResponse, HttpClient, SourceError, SourceUnavailable, egress
 
+_CLIENT_ERROR = re.compile(r"status:? 4(?!08|29)\d\d")
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 
 
@@ -114,7 +116,7 @@ class Bucket(Location):
             # A prefix of the store's is whole segments of a path.
             found = [meta for page in self._store.list(prefix.rpartition("/")[0] or None) for meta in page]
         except Exception as error:
-            raise SourceError(f"{self.shown}: {_first(error)}") from None
+            raise self._unreadable(self.shown, error) from None
         there = [meta for meta in found if _matches(meta["path"], pattern)]
         return [self._file(meta) for meta in sorted(there, key=lambda meta: str(meta["path"]).encode())]
 
@@ -123,9 +125,15 @@ class Bucket(Location):
             try:
                 into.writelines(self._obstore.get(self._store, meta["path"]).stream(min_chunk_size=4 << 20))
             except Exception as error:
-                raise SourceError(f"{self._bucket}/{meta['path']}: {_first(error)}") from None
+                raise self._unreadable(f"{self._bucket}/{meta['path']}", error) from None
 
         return File(f"{self._bucket}/{meta['path']}", meta["size"], int(meta["last_modified"].timestamp() * 1e9), fetch=fetch)
+
+    def _unreadable(self, shown: str, error: Exception) -> SourceError:
+        # What has no class of its own is a GenericError: no connection, a server's error, and some that a 4xx tells apart.
+        generic = isinstance(error, self._obstore.exceptions.GenericError)
+        kind = SourceUnavailable if generic and not _CLIENT_ERROR.search(str(error)) else SourceError
+        return kind(f"{shown}: {_first(error)}")
 
 
 class Site(Location):
@@ -142,7 +150,7 @@ class Site(Location):
                 with HttpClient(self._url, self._mode, seconds=3600) as web:
                     web.fetch(self._url, into, headers=self._headers)
             except ErrorResponse as error:
-                raise SourceError(str(error)) from None
+                raise error.as_source_error() from None
 
         return [File(self.shown, 0, 0, fetch=fetch)]
 
@@ -193,7 +201,11 @@ class Sftp(Location):
             with client.open_sftp() as opened:
                 yield opened
         except (self._paramiko.SSHException, OSError, EOFError) as error:
-            raise SourceError(f"{self.shown}: {_first(error) or type(error).__name__}") from None
+            refused = isinstance(error, (self._paramiko.AuthenticationException, self._paramiko.BadHostKeyException))
+            unknown = isinstance(error, self._paramiko.SSHException) and "known_hosts" in str(error)
+            fixed_by_user = refused or unknown or isinstance(error, (FileNotFoundError, PermissionError))
+            kind = SourceError if fixed_by_user else SourceUnavailable
+            raise kind(f"{self.shown}: {_first(error) or 'the connection was closed'}") from None
         finally:
             client.close()
 

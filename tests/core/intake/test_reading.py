@@ -1,0 +1,166 @@
+"""Whatever a source's code does, a run ends with a sentence about the source, and no record is lost or blamed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+
+from sendoff import Source, SourceError, SourceUnavailable, hookimpl
+from sendoff.intake.reading import read_source
+from sendoff.testing import Project, Receiver
+
+CONNECTOR = "source: {{use: failing}}\nsend: {{use: single}}\ndestination: {{url: {url}}}\n"
+
+
+def panic() -> None:
+    """A real panic of polars: a date that is too far for its own arithmetic."""
+    pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date).to_list()
+
+
+class Failing(Source):
+    """Yield two rows, then do what a test asks for."""
+
+    name = "failing"
+    options = {}
+    error: BaseException | None = None
+
+    def read(self, cursor: Any) -> Iterator[Any]:
+        yield {"id": 1}
+        yield pl.DataFrame({"id": [2]})
+        if Failing.error is None:
+            panic()
+        else:
+            raise Failing.error
+
+
+class Plugin:
+    @hookimpl
+    def sendoff_sources(self) -> list[type[Source]]:
+        return [Failing]
+
+
+class Cancelled(BaseException):
+    """Like asyncio's: no `Exception`."""
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (None, "failing after 2 rows: a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
+        (KeyError("seats"), "failing after 2 rows: KeyError: 'seats'"),
+        (MemoryError("no room"), "failing after 2 rows: MemoryError: no room"),
+        (RecursionError("too deep"), "failing after 2 rows: RecursionError: too deep"),
+        (StopIteration("end"), "failing after 2 rows: RuntimeError: generator raised StopIteration"),
+        (Cancelled("by a loop"), "failing after 2 rows: Cancelled: by a loop"),
+    ],
+    ids=["panic", "KeyError", "MemoryError", "RecursionError", "StopIteration", "BaseException"],
+)
+def test_whatever_a_source_raises_is_an_error_of_the_source(
+    project: Project, receiver: Receiver, error: BaseException | None, sentence: str
+) -> None:
+    """Kind: an end that an exception outside the expected class makes is taken for the source's own.
+
+    Brothers looked at: `columns`, `fingerprint`, lines that are read later, `check`, `preview`; a panic's words are shown to nobody.
+    """
+    Failing.error = error
+    project({"connectors.d/a.yaml": CONNECTOR.format(url=receiver.url)})
+    with pytest.raises(SourceError) as raised:
+        project.run("a", plugins=[Plugin()])
+    assert str(raised.value) == sentence
+    assert raised.value.exit_code == 2
+    assert not receiver.requests
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("gone"), TimeoutError("slow"), SourceUnavailable("gone")])
+def test_an_outage_of_a_source_is_told_from_a_mistake_in_it(error: BaseException) -> None:
+    Failing.error = error
+    with pytest.raises(SourceUnavailable) as raised:
+        list(read_source(Failing()))
+    assert raised.value.exit_code == 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_who_ends_the_program_is_not_taken_for_a_source(error: BaseException) -> None:
+    Failing.error = error
+    with pytest.raises(type(error)):
+        list(read_source(Failing()))
+
+
+class Damaged(Source):
+    """A source whose columns cannot be asked for."""
+
+    name = "damaged"
+    options = {}
+
+    def read(self, cursor: Any) -> Iterator[Any]:
+        yield {"id": 1}
+
+    def columns(self) -> Iterator[Any]:
+        panic()
+        yield "file", ["id"]
+
+
+class Other:
+    @hookimpl
+    def sendoff_sources(self) -> list[type[Source]]:
+        return [Damaged]
+
+
+def test_a_panic_while_the_columns_are_read_is_an_error_of_the_source(project: Project, receiver: Receiver) -> None:
+    project({"connectors.d/a.yaml": CONNECTOR.format(url=receiver.url).replace("failing", "damaged")})
+    with pytest.raises(SourceError, match="^damaged: a library failed on what it read"):
+        project.run("a", plugins=[Other()])
+
+
+DAYS = pl.Series([0, 2**31 - 1, 2932896, 2932897, None, -(2**31)], dtype=pl.Int32).cast(pl.Date)
+MOMENTS = pl.Series([0, 2**62, 1, 1, None, -(2**62)], dtype=pl.Int64).cast(pl.Datetime("us"))
+LENGTHS = pl.Series([0, 2**62, 1, 1, None, -(2**62)], dtype=pl.Int64).cast(pl.Duration("ms"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "bad"),
+    [
+        (pl.DataFrame([DAYS.alias("d")]), [1, 3, 5]),
+        (pl.DataFrame([MOMENTS.alias("d")]), [1, 5]),
+        (pl.DataFrame([LENGTHS.alias("d")]), [1, 5]),
+        (pl.DataFrame([DAYS.alias("x")]).select(pl.struct("x").alias("d")), [1, 3, 5]),
+        (pl.DataFrame([DAYS.alias("x")]).select(pl.concat_list("x", pl.lit(date(2026, 1, 1))).alias("d")), [1, 3, 5]),
+        (pl.DataFrame([DAYS.alias("x")]).select(pl.struct(pl.concat_list("x").alias("y")).alias("d")), [1, 3, 5]),
+    ],
+    ids=["date", "datetime", "duration", "struct", "list", "list in a struct"],
+)
+def test_a_date_that_no_calendar_has_is_its_rows_fault(frame: pl.DataFrame, bad: list[int]) -> None:
+    """Kind: one value that cannot be converted refuses the whole source.
+
+    Brothers looked at: dates, moments, durations; inside structs and lists; time zones at either end.
+    """
+
+    class Frame(Source):
+        """One frame."""
+
+        def read(self, cursor: Any) -> Iterator[pl.DataFrame]:
+            yield frame
+
+    (page,) = read_source(Frame())
+    assert sorted(page.row_errors) == bad
+    assert set(page.row_errors.values()) == {"d: a date or time outside the years 1 to 9999"}
+    assert page.frame["d"].dtype == frame["d"].dtype
+    assert len(page.frame.to_dicts()) == 6
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_read() -> None:
+    class Frame(Source):
+        """Two rows."""
+
+        def read(self, cursor: Any) -> Iterator[pl.DataFrame]:
+            frame = pl.DataFrame({"day": [date.min, date.max], "at": [datetime.min, datetime.max]})  # noqa: DTZ901  # columns without a zone
+            yield frame.with_columns(pl.col("at").dt.replace_time_zone("UTC").alias("utc"))
+
+    (page,) = read_source(Frame())
+    assert not page.row_errors
+    assert page.frame["day"].to_list() == [date.min, date.max]
+    assert [moment.year for moment in page.frame["utc"]] == [1, 9999]
