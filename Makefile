@@ -6,7 +6,7 @@ MINUTES ?= 60
 .PHONY: run test servers lint bench bench-quick docs lock stress mutants clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
-	@$(BIN)/sendoff sandbox --sheet connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
+	@$(BIN)/sendoff sandbox --stand-in google_sheets=connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
 	  code=$$?; test $$code -le 1 || exit $$code
 
 test: .venv/dev  ## every test, as many at once as there are cores

@@ -8,7 +8,7 @@ it has all nine kinds in it, so that a plugin's author can read the whole contra
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "Sender",
     "Source",
     "Split",
+    "StandIn",
     "Transport",
     "Validator",
 ]
@@ -68,10 +69,17 @@ class Component:
             setattr(self, name, value)
 
 
+#: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
+#: is not for the stand-in. The names of headers are in lower case.
+StandIn = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes, Mapping[str, str]] | None]
+
+
 class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
+    #: The options that point it at its stand-in's URL; none if it has no stand-in.
+    stand_in_options: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
     next_cursor: Any = None
     #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
@@ -106,6 +114,11 @@ class Source(Component, ABC):
     def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
         """Each file (or table) and its columns, where they are known before reading."""
         return ()
+
+    @classmethod
+    def stand_in(cls, file: Path) -> StandIn:
+        """A local stand-in for what it reads from, which serves a file's records; `sendoff sandbox --stand-in` runs it."""
+        raise NotImplementedError
 
 
 class InboxSource(Source):

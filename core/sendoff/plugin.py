@@ -4,7 +4,7 @@
   time), `Sender`, `FailureStrategy`, `Transport`, `Authenticator`, `Observer`, `Notifier`, `Scheduler`;
   all are a `Component`. `hookimpl` marks the function that offers yours.
 - **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail` and `Split`; `Notification`; `Report`;
-  `ScheduledJob`.
+  `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `from_mappings` one of dictionaries,
   `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most; `LazyLines` are line
   numbers that are counted when they are asked for.
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Sender,
         Source,
         Split,
+        StandIn,
         Transport,
         Validator,
     )
@@ -100,7 +101,7 @@ else:
             "sendoff.components": (
                 "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification",
                 "Notifier", "Observer", "RecordValidator", "Refusal", "ScheduledJob",
-                "Scheduler", "Sender", "Source", "Split", "Transport",
+                "Scheduler", "Sender", "Source", "Split", "StandIn", "Transport",
                 "Validator",
             ),
             "sendoff.hookspecs": ("hookimpl",),
@@ -196,6 +197,7 @@ __all__ = [
     "SourceUnavailable",
     "Span",
     "Split",
+    "StandIn",
     "StrictHTTPResponse",
     "Transport",
     "Validator",

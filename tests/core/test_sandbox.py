@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,3 +110,40 @@ def test_it_cuts_connections_after_or_before_taking(outcome: str, taken: int) ->
 def test_what_is_no_rule_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="use for example"):
         rules.parse(text)
+
+
+def test_it_stands_in_for_a_source_that_has_a_stand_in(tmp_path: Path) -> None:
+    """For whatever a stand-in answers; the rest are records as ever."""
+
+    def respond(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes, Mapping[str, str]] | None:
+        return (200, f"{method} {headers['x-who']}".encode(), {}) if path == "/mine" else None
+
+    with Sandbox(stand_ins=[respond]) as api:
+        request = urllib.request.Request(f"{api.url}/mine", headers={"X-Who": "me"})
+        with urllib.request.urlopen(request) as reply:
+            assert reply.read() == b"GET me"
+        assert post(f"{api.url}/other", {})[0] == 200
+        assert api.received == {"/other": [{}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("google_sheets", "'google_sheets' is not SOURCE=FILE"),
+        ("csv=x.csv", "no source named 'csv' has a stand-in; there are google_sheets"),
+        ("nothing=x.csv", "no source named 'nothing' has a stand-in; there are google_sheets"),
+        ("google_sheets=x.csv", "x.csv is not a file"),
+    ],
+)
+def test_a_stand_in_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, given: str, sentence: str) -> None:
+    command = [sys.executable, "-m", "sendoff", "sandbox", "--port", "0", "--stand-in", given]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, f"--stand-in: {sentence}\n")
+
+
+def test_it_says_what_it_stands_in_for_and_how_a_connector_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id\n1\n")
+    command = [sys.executable, "-m", "sendoff", "sandbox", "--port", "0", "--stand-in", "google_sheets=s.csv", "--", "true"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "sandbox: it stands in for google_sheets; set docs_root and api_root to http://127.0.0.1:" in done.stderr

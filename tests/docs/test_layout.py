@@ -13,7 +13,7 @@ CORE, PLUGINS = ROOT / "core/sendoff", ROOT / "plugins/sendoff_plugins"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Words that are also the name of a component, and mean something else here, by file and for all of the core.
 ALSO = {
-    "": {"http": "a URL's scheme", "cron": "the key of a schedule"},
+    "": {"http": "a URL's scheme", "cron": "the key of a schedule", "condition": "a group of a pattern, a check"},
     "cli/doctor.py": {"python": "the interpreter", "urllib3": "the library"},
     "cli/failed.py": {"csv": "a format of output", "jsonl": "another", "json": "another", "form": "the parameter"},
     "cli/results.py": {"csv": "a format of output", "jsonl": "another", "form": "the parameter"},
@@ -24,7 +24,6 @@ ALSO = {
     "encode/encoder.py": {"json": "how a sender writes records", "form": "another way"},
     "engine/outcomes.py": {"split": "an event"},
     "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
-    "sandbox/rules.py": {"condition": "a group of a pattern"},
     "cli/serve.py": {"inbox": "the URLs under /inbox"},
     "sending.py": {"batch": "the parameter"},
     "serving/inbox_app.py": {"bearer": "the scheme of HTTP's Authorization"},

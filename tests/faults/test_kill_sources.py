@@ -19,6 +19,7 @@ import pytest
 from sendoff.ledger.inbox import Inboxes
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
+from sendoff_plugins.sources.google_sheets import GoogleSheets
 from tests.oracle import account
 from tests.plugins.sources import samples, servers, tables
 from tests.plugins.sources.test_identical import Api
@@ -50,7 +51,7 @@ def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:  
                 yield f"source: {{use: csv, path: 's3://bucket/*.csv', storage: {storage}}}"
         case "sheet":
             samples.write("csv", rows, home)
-            with Sandbox(sheet=home / "in.csv") as google:
+            with Sandbox(stand_ins=[GoogleSheets.stand_in(home / "in.csv")]) as google:
                 yield f"source: {{use: google_sheets, spreadsheet: 1AbCdEfGhIjK, docs_root: '{google.url}'}}"
         case "postgres" | "cursor":
             with servers.postgres() as url:

@@ -2,6 +2,5 @@
 
 from sendoff.sandbox.api import Sandbox
 from sendoff.sandbox.server import LocalServer, Received, Reply
-from sendoff.sandbox.sheets import Sheets
 
-__all__ = ["LocalServer", "Received", "Reply", "Sandbox", "Sheets"]
+__all__ = ["LocalServer", "Received", "Reply", "Sandbox"]

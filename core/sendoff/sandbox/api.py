@@ -9,13 +9,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sendoff.components import StandIn
 from sendoff.sandbox.rules import Rule, parse
 from sendoff.sandbox.server import LocalServer, Received, Reply
-from sendoff.sandbox.sheets import Sheets
 
 #: The log holds so many requests at most.
 _LOGGED = 1_000
@@ -27,17 +26,19 @@ class Sandbox(LocalServer):
     Any path takes records; a path's records are listed by ``GET /_records/PATH``, the counts by
     ``GET /_counts``. A request whose Idempotency-Key came before is answered as the first time and
     not taken again; the same key with another body is answered 422. ``GET /_log`` shows every request in a line.
-    With `sheet`, a CSV file, it stands in for Google Sheets as well (see `sendoff.sandbox.sheets`).
+    A request that one of `stand_ins` answers is not one with records (see `sendoff.components.Source.stand_in`).
     """
 
-    def __init__(self, rules: Iterable[str] = (), *, port: int = 0, host: str = "127.0.0.1", sheet: Path | None = None) -> None:
+    def __init__(
+        self, rules: Iterable[str] = (), *, port: int = 0, host: str = "127.0.0.1", stand_ins: Iterable[StandIn] = ()
+    ) -> None:
         self.rules: list[Rule] = [parse(text) for text in rules]
         #: The records taken, by path, in the order they came.
         self.received: dict[str, list[Any]] = {}
         #: ``requests``, ``replays``, ``conflicts`` and each status answered.
         self.counts: Counter[str] = Counter()
         self._responses: dict[str, tuple[bytes, Reply]] = {}
-        self.sheets = Sheets(sheet) if sheet is not None else None
+        self._stand_ins = tuple(stand_ins)
         self._log: list[str] = []
         self._met: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -56,8 +57,9 @@ class Sandbox(LocalServer):
             return _json(200, self.received.get(path.removeprefix("/_records") or "/", []))
         if request.method == "GET" and path == "/_log":
             return Reply(200, "".join(self._log).encode(), {"Content-Type": "text/plain; charset=utf-8"})
-        if self.sheets is not None and (reply := self.sheets.answer(request)) is not None:
-            return reply
+        for respond in self._stand_ins:
+            if (response := respond(request.method, request.path, request.headers, request.body)) is not None:
+                return Reply(*response)
         try:
             records = _records(request)
         except ValueError as error:

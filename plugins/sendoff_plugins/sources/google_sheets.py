@@ -7,6 +7,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,11 +21,13 @@ from sendoff.plugin import (
     SourceChanged,
     SourceError,
     SourceUnavailable,
+    StandIn,
     column,
     hookimpl,
 )
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.locations import import_extra
+from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
 from sendoff_plugins.sources.csv import read_table
 
 _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
@@ -48,6 +51,7 @@ class GoogleSheets(Source):
     """
 
     name = "google_sheets"
+    stand_in_options = ("docs_root", "api_root")
     options = {
         "spreadsheet": {"type": "string", "check_with": _check_spreadsheet, "meta": {"help": "Its address in the browser, or its id."}},
         "range": {"type": "string", "required": False, "meta": {"help": "Which cells, with the row of names: `Signups!A:F`. Default: the whole sheet that the address shows. Needs credentials."}},
@@ -66,6 +70,11 @@ class GoogleSheets(Source):
             yield from self._shared()
         else:
             yield from self._by_account()
+
+    @classmethod
+    def stand_in(cls, file: Path) -> StandIn:
+        """Serve a CSV file as a spreadsheet, whatever its id."""
+        return Spreadsheet(file).respond
 
     @property
     def _id(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 from sendoff.sandbox import Sandbox
 from sendoff.serving import Server
 from sendoff.testing import Project
+from sendoff_plugins.sources.google_sheets import GoogleSheets
 from tests.core.serving.test_server import Clock, settled
 from tests.plugins.sources import samples
 
@@ -39,7 +40,7 @@ MORNINGS = [
 def test_every_morning_the_right_people_are_told_and_once(project: Project, way: str) -> None:
     sheet = project.home / "sheet.csv"
     sheet.write_text(FIRST)
-    with Sandbox(sheet=sheet) as api:
+    with Sandbox(stand_ins=[GoogleSheets.stand_in(sheet)]) as api:
         text = EXAMPLE.read_text().replace("http://127.0.0.1:8824", api.url)
         if way == "by account":
             project({"key.json": samples.google_key().replace("TOKEN_URI", f"{api.url}/token")})

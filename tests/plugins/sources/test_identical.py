@@ -17,6 +17,7 @@ import pytest
 
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
+from sendoff_plugins.sources.google_sheets import GoogleSheets
 from tests.plugins.sources import samples, servers, tables
 from tests.servers import wanted
 
@@ -148,7 +149,7 @@ def test_from_a_google_sheet(project: Project, rows: Rows, expected: str, way: s
     if way == "account":  # a sheet's booleans are its own
         text = text.replace(",true,", ",TRUE,").replace(",false,", ",FALSE,")
     (project.home / "sheet.csv").write_text(text)
-    with Sandbox(sheet=project.home / "sheet.csv") as google:
+    with Sandbox(stand_ins=[GoogleSheets.stand_in(project.home / "sheet.csv")]) as google:
         key = google_key.replace("TOKEN_URI", f"{google.url}/token")
         (project.home / "key.json").write_text(key)
         more = f"docs_root: '{google.url}'" if way == "link" else f"api_root: '{google.url}', credentials: '${{file:key.json}}'"

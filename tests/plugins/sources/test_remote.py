@@ -16,6 +16,7 @@ from sendoff.http import client
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.sources import google_sheets
+from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
 from sendoff_plugins.sources.command import Command
 from sendoff_plugins.sources.google_sheets import GoogleSheets
 from sendoff_plugins.sources.http import Http
@@ -46,9 +47,14 @@ def key() -> str:
 
 
 @pytest.fixture
-def google(tmp_path: Path) -> Iterator[Sandbox]:
+def spreadsheet(tmp_path: Path) -> Spreadsheet:
     (tmp_path / "sheet.csv").write_text("id,name,note\n1,Ann,x\n2,Bob,\n,,\n3,李雷,y\n")
-    with Sandbox(sheet=tmp_path / "sheet.csv") as server:
+    return Spreadsheet(tmp_path / "sheet.csv")
+
+
+@pytest.fixture
+def google(spreadsheet: Spreadsheet) -> Iterator[Sandbox]:
+    with Sandbox(stand_ins=[spreadsheet.respond]) as server:
         yield server
 
 
@@ -126,21 +132,19 @@ def test_a_sheet_of_any_length_is_read_to_its_end(
     assert [row["id"] for row in rows(account(google, key))] == list(range(rows_))
 
 
-def test_r22_a_used_up_quota_is_waited_for(google: Sandbox, key: str, waits: list[float]) -> None:
-    assert google.sheets is not None
-    google.sheets.busy = 3
+def test_r22_a_used_up_quota_is_waited_for(google: Sandbox, spreadsheet: Spreadsheet, key: str, waits: list[float]) -> None:
+    spreadsheet.busy = 3
     assert rows(account(google, key)) == ALL
     assert waits == [1, 1, 1]
-    google.sheets.busy = 50
+    spreadsheet.busy = 50
     with pytest.raises(SourceError, match="responded 429: .*Quota exceeded"):
         rows(account(google, key))
 
 
-def test_a_token_that_is_no_longer_good_is_renewed_once(google: Sandbox, key: str) -> None:
-    assert google.sheets is not None
-    google.sheets.uses = 1
+def test_a_token_that_is_no_longer_good_is_renewed_once(google: Sandbox, spreadsheet: Spreadsheet, key: str) -> None:
+    spreadsheet.uses = 1
     assert rows(account(google, key)) == ALL
-    google.sheets.uses = 0
+    spreadsheet.uses = 0
     with pytest.raises(SourceError, match="responded 401"):
         rows(account(google, key))
 

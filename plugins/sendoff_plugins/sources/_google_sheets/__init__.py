@@ -1,0 +1,1 @@
+"""What the google_sheets source needs beside itself."""
