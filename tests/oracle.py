@@ -121,7 +121,7 @@ def account(state: Path, run: int | None = None) -> Account | None:
             inside = [at for first, end in (json.loads(apart) if apart else [(lo, hi)]) for at in range(first, end)]
             # A strip of single records stays while some of it are settled: decision 2.
             held.update(at for at in inside if step != 1 or at not in settled)
-        if how != "abandoned":
+        if how != "discarded":
             places = settled + held
             assert set(places.values()) <= {1}, "a record is in two places"
             assert places.keys() == set(range(planned)), (

@@ -301,13 +301,13 @@ class Notifier(Component, ABC):
 
     kind = "notifiers"
     options = {
-        "when": {
+        "on": {
             "type": "list", "schema": {"type": "string", "allowed": ["failure", "recovery", "digest"]},
             "default": ["failure", "recovery"],
-            "meta": {"help": "Of which: `failure`, `recovery` (the first good run after one), `digest` (by `sendoff digest`)."},
+            "meta": {"help": "Of what: `failure`, `recovery` (the first good run after one), `digest` (by `sendoff digest`)."},
         }
     }  # fmt: skip
-    when: Sequence[str]
+    on: Sequence[str]
     #: Which addresses it may dial, if it dials any.
     egress: Mode = "configured"
 

@@ -172,7 +172,7 @@ class Runner:
         with self._ledger() as ledger:
             for name, file in self.found().files.items():
                 chosen = self.load(file)
-                if not any("digest" in notifier.when for notifier in chosen.notifiers):
+                if not any("digest" in notifier.on for notifier in chosen.notifiers):
                     continue
                 since, now = ledger.last_digest(name), self._clock()
                 runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]

@@ -94,6 +94,7 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
 
 
 OLDER = {
+    3: ("UPDATE run SET state = 'abandoned' WHERE state = 'discarded'",),
     2: (
         *(f"ALTER TABLE run DROP COLUMN {name}" for name in ("cursor", "rule", "known", "settled")),
         "ALTER TABLE failed DROP COLUMN change",
@@ -106,6 +107,7 @@ OLDER = {
 @pytest.mark.parametrize("version", OLDER)
 def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, version: int) -> None:
     ledger = Ledger(tmp_path / "s")
+    ledger.discard(ledger.begin("c", config_digest=b"x", fingerprint=b"y"))
     state = ledger.begin("c", config_digest=b"x", fingerprint=b"y")
     ledger.commit(state, Changes(opened=[Chunk(0, 10, 10, b"d")], planned=10, read=10))
     ledger.close()
@@ -118,6 +120,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: 
     Ledger(tmp_path / "s").close()
     with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db:
         assert columns(db) == new
+        assert db.execute("SELECT state FROM run ORDER BY id").fetchall() == [("discarded",), ("running",)]
     ledger = Ledger(tmp_path / "s")
     left = ledger.unfinished("c")
     assert left is not None
@@ -234,7 +237,7 @@ def test_an_unfinished_run_of_another_version_is_refused_and_restart_starts_over
         assert len(receiver.requests) == sent_before
         assert project.run("c", restart=True).delivered == 2
         with closing(sqlite3.connect(file)) as db:
-            assert db.execute("SELECT state FROM run ORDER BY id").fetchall() == [("abandoned",), ("complete",)]
+            assert db.execute("SELECT state FROM run ORDER BY id").fetchall() == [("discarded",), ("complete",)]
 
 
 def test_l1_of_1000_starts_at_once_exactly_one_of_each_round_runs(tmp_path: Path) -> None:

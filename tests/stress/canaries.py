@@ -96,7 +96,7 @@ def connector(chance: Random, url: str, auth: str, send: str) -> str:
         "source: {use: csv, path: in.csv}\nschema: {id: integer, name: string}\n"
         f"{SENDS[send]}\n"
         f"destination:\n  {{url: '{url}/x?key=${{QUERY}}', {capture}retry: {{max_attempts: 2, initial_backoff: 0.01, max_backoff: 0.02}}, {said}}}\n"
-        f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', when: [failure, success]}}]\n"
+        f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', on: [failure, success]}}]\n"
     )
 
 

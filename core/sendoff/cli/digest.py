@@ -15,4 +15,4 @@ def command(project: Project) -> None:
     for name, count in sent.items():
         click.echo(f"{name}: {count:,} runs reported")
     if not sent:
-        click.echo("no digest sent: no connector has a notifier with `when: [digest]`")
+        click.echo("no digest sent: no connector has a notifier with `on: [digest]`")

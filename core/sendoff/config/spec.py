@@ -17,7 +17,7 @@ RETRY = {
     "initial_backoff": option("Maximum seconds before the first retry; doubled for each next.", type="number", min=0, default=0.5),
     "max_backoff": option("Maximum seconds between two attempts.", type="number", min=0, default=60),
     "max_retry_after": option("Maximum seconds a Retry-After is obeyed for.", type="number", min=0, default=3600),
-    "max_elapsed": option("Seconds of failing after which a request, or an API that is down, is abandoned.", type="number", min=0, default=900),
+    "max_elapsed": option("Seconds of failing after which a request, or an API that is down, is given up.", type="number", min=0, default=900),
 }  # fmt: skip
 
 IDEMPOTENCY = {

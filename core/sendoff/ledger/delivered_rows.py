@@ -94,7 +94,7 @@ class DeliveredRows:
         """The runs that have ended and whose delivered rows are not stored yet, each with its rule."""
         query = (
             "SELECT id, rule FROM run WHERE connector = ? AND settled = 0"
-            " AND state IN ('complete', 'incomplete', 'abandoned') ORDER BY id"
+            " AND state IN ('complete', 'incomplete', 'discarded') ORDER BY id"
         )
         return [(row[0], row[1]) for row in self._db.execute(query, (self._connector,))]
 

@@ -108,7 +108,7 @@ class Ledger(ScheduleState):
         """The cursor of the last run that ended or sent something; None to read the source from its start."""
         row = self._db.execute(
             "SELECT cursor FROM run WHERE connector = ? AND cursor IS NOT NULL AND retry_of IS NULL"
-            " AND (state IN ('complete', 'incomplete') OR (state != 'abandoned' AND planned > 0)) ORDER BY id DESC",
+            " AND (state IN ('complete', 'incomplete') OR (state != 'discarded' AND planned > 0)) ORDER BY id DESC",
             (connector,),
         ).fetchone()
         return row[0] if row else None
@@ -144,7 +144,7 @@ class Ledger(ScheduleState):
     def discard(self, state: RunState) -> None:
         """Discard the rest of a run, and release the failed records that it claimed and did not settle."""
         with self._transaction() as db:
-            db.execute("UPDATE run SET state = 'abandoned', ended_at = ? WHERE id = ?", (self._clock(), state.id))
+            db.execute("UPDATE run SET state = 'discarded', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
             db.executemany(
                 "UPDATE failed SET retried_by = NULL WHERE run = ? AND kind = ? AND position = ?",

@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 3
+VERSION = 4
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -9,7 +9,7 @@ CREATE TABLE run(
   id INTEGER PRIMARY KEY,
   connector TEXT NOT NULL,
   generation INTEGER NOT NULL,          -- the connector's how-manieth delivery this is
-  state TEXT NOT NULL,                  -- running, complete, incomplete, stopped, interrupted, abandoned
+  state TEXT NOT NULL,                  -- running, complete, incomplete, stopped, interrupted, discarded
   stopped_because TEXT,
   retry_of INTEGER REFERENCES run(id),
   source TEXT NOT NULL,                 -- connector, spool, or retry
@@ -96,4 +96,5 @@ ALTER TABLE run ADD COLUMN settled INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE failed ADD COLUMN change TEXT NOT NULL DEFAULT '';
 """
     + _MEMORY,
+    4: "UPDATE run SET state = 'discarded' WHERE state = 'abandoned'",
 }

@@ -47,7 +47,7 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
     notice = Notification(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
     troubles = []
     for notifier in chosen.notifiers:
-        if event not in notifier.when:
+        if event not in notifier.on:
             continue
         try:
             notifier.notify(notice)

@@ -117,7 +117,7 @@ def test_a_run_that_planned_something_and_did_not_end_is_unfinished(ledger: Ledg
     assert ledger.unfinished("d") is None
 
 
-@pytest.mark.parametrize("outcome", ["complete", "incomplete", "abandoned"])
+@pytest.mark.parametrize("outcome", ["complete", "incomplete", "discarded"])
 def test_a_run_that_ended_is_not(ledger: Ledger, outcome: str) -> None:
     state = begun(ledger)
     ledger.commit(state, Changes(planned=1))
@@ -172,7 +172,7 @@ def test_the_cursor_is_of_the_last_run_that_counts(ledger: Ledger) -> None:
     assert ledger.cursor("c") == "1"
     ledger.commit(second, Changes(planned=1))
     assert ledger.cursor("c") == "2"
-    ledger.end(second, "abandoned", read=0, seconds=0.0, because=None)
+    ledger.end(second, "discarded", read=0, seconds=0.0, because=None)
     assert ledger.cursor("c") == "1"
     third = begun(ledger, cursor="3", retry_of=1)
     ledger.end(third, "incomplete", read=0, seconds=0.0, because=None)
@@ -240,7 +240,7 @@ def test_a_run_that_is_given_up_holds_nothing_any_more(ledger: Ledger, clock: Cl
         ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10))
     clock.now = 3_000.0
     ledger.discard(state)
-    assert rows(ledger, "run", "state, ended_at") == [("abandoned", 3_000.0), ("running", None)]
+    assert rows(ledger, "run", "state, ended_at") == [("discarded", 3_000.0), ("running", None)]
     assert rows(ledger, "piece", "run") == [(2,)]
 
 

@@ -14,7 +14,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from sendoff import SourceError
+from sendoff import ConfigError, SourceError
 from sendoff.testing import Project, Receiver, Reply
 from tests.servers import free_port
 
@@ -100,8 +100,19 @@ def test_a_web_hook_that_is_busy_is_told_again(project: Project, receiver: Recei
         assert len(chat.requests) == 2
 
 
+def test_on_is_a_word_of_a_connector_file_as_any_other(project: Project) -> None:
+    """YAML 1.1 reads a bare ``on`` as true, as a key too; see `sendoff.config.documents`. So is ``off`` in a list."""
+    notify = "[{use: webhook, url: 'http://127.0.0.1:9/', on: [recovery]}]"
+    project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url="http://127.0.0.1:9/", notify=notify)})
+    (notifier,) = project.runner().connector("c").notifiers
+    assert notifier.on == ["recovery"]
+    project({"connectors.d/c.yaml": CONNECTOR.format(url="http://127.0.0.1:9/", notify=notify.replace("[rec", "[off, rec"))})
+    with pytest.raises(ConfigError, match=r"notify\[0\]\.on\[0\]: unallowed value off"):
+        project.runner().connector("c")
+
+
 def test_a_program_is_told_on_its_standard_input(project: Project, receiver: Receiver) -> None:
-    notify = "[{use: command, command: [sh, -c, 'cat > told.json'], when: [failure]}]"
+    notify = "[{use: command, command: [sh, -c, 'cat > told.json'], on: [failure]}]"
     project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
     receiver.script = lambda request: Reply(400)
     project.run("c", early_stop=False)
@@ -110,7 +121,7 @@ def test_a_program_is_told_on_its_standard_input(project: Project, receiver: Rec
 
 
 def test_a_digest_tells_of_the_runs_since_the_last_one(project: Project, receiver: Receiver, chat: Receiver) -> None:
-    notify = f"[{{use: webhook, url: '{chat.url}', when: [digest]}}]"
+    notify = f"[{{use: webhook, url: '{chat.url}', on: [digest]}}]"
     project({"in.csv": "id\n1\n", "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=notify)})
     project.run("c")
     project.run("c")
