@@ -107,7 +107,7 @@ def test_on_is_a_word_of_a_connector_file_as_any_other(project: Project) -> None
     (notifier,) = project.runner().connector("c").notifiers
     assert notifier.on == ["recovery"]
     project({"connectors.d/c.yaml": CONNECTOR.format(url="http://127.0.0.1:9/", notify=notify.replace("[rec", "[off, rec"))})
-    with pytest.raises(ConfigError, match=r"notify\[0\]\.on\[0\]: unallowed value off"):
+    with pytest.raises(ConfigError, match=r"notify\[0\]\.on\[0\]: must be one of .* \(got 'off'\)"):
         project.runner().connector("c")
 
 
