@@ -115,7 +115,7 @@ def test_an_error_inside_a_plugin_source_names_it_and_keeps_what_was_delivered(p
     project({"connectors.d/c.yaml": text})
     report = project.run("c", plugins=[offering("sources", Flaky)])
     assert report.state == "stopped"
-    assert report.stopped_because == "flaky: RuntimeError: the tape tore"
+    assert report.stopped_because == "flaky after 20,000 rows: RuntimeError: the tape tore"
     assert report.read == 20_000
     assert report.read == report.delivered + report.pending
 

@@ -1,12 +1,14 @@
 """Arrow IPC files, also called Feather, and streams of the same."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, hookimpl
+from sendoff.plugin import Page, Source, SourceError, hookimpl
+from sendoff_plugins.sources._common.frames import read_whole
 from sendoff_plugins.sources._files.files import COMPRESSION, MEMBER, FileSource
 
 
@@ -22,10 +24,8 @@ class Arrow(FileSource):
         for name, path in self.decompressed_paths():
             try:
                 frame = _opened(path)
-                first = 1
-                for batch in frame.collect_batches(chunk_size=PAGE_ROWS, maintain_order=True):
-                    yield Page(batch, name, range(first, first + batch.height), uniform=self.schema_drift == "fail")
-                    first += batch.height
+                for page in read_whole(frame, name, frame.select(pl.len()).collect().item()):
+                    yield replace(page, uniform=self.schema_drift == "fail")
             except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                 raise SourceError(f"{name}: not an Arrow file that can be read: {error}") from None
 

@@ -75,11 +75,12 @@ def test_a_source_that_is_not_there_now_is_an_outage(make: Any) -> None:
 @pytest.mark.parametrize("kind", ["http", "csv", "google_sheets"])
 def test_a_response_says_whether_it_may_pass(receiver: Receiver, status: int, code: int, kind: str) -> None:
     receiver.script = lambda _: Reply(status, b"no")
-    source = {
-        "http": lambda: Http(url=f"{receiver.url}/rows"),
-        "csv": lambda: Csv(path=f"{receiver.url}/rows.csv"),
-        "google_sheets": lambda: GoogleSheets(spreadsheet="1AbCdEfGhIjK", docs_root=receiver.url),
-    }[kind]()
+    sources: dict[str, Source] = {
+        "http": Http(url=f"{receiver.url}/rows"),
+        "csv": Csv(path=f"{receiver.url}/rows.csv"),
+        "google_sheets": GoogleSheets(spreadsheet="1AbCdEfGhIjK", docs_root=receiver.url),
+    }
+    source = sources[kind]
     with pytest.raises(SourceError) as raised:
         list(source.read(None))
     assert raised.value.exit_code == code
