@@ -277,7 +277,7 @@ def from_mappings(rows: Sequence[Mapping[str, object]]) -> Page:
         if not isinstance(row, Mapping):
             raise SourceError(f"a record is a mapping of field to value; this one is a {type(row).__name__}")
         names.update(dict.fromkeys(row))
-    bad = next((name for name in names if not isinstance(name, str)), None)
+    bad = next((name for name in names if not isinstance(name, str)), None)  # type: ignore[redundant-expr]  # a plugin's row may have any key
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
     columns = [column(name, [row.get(name) for row in rows]) for name in names]

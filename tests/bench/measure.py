@@ -69,6 +69,7 @@ def run(
     log = home / "peer.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out, env={**os.environ, **(env or {})})
+    seconds = 0.0
     if until is not None:
         while not until() and process.poll() is None and time.perf_counter() - began < 120:
             time.sleep(0.02)

@@ -172,7 +172,9 @@ class Engine:
         if self._nothing_else_to_try():
             self._outcomes.resolve_deferred()
         until = self._queue.seconds_until_retry(now)
-        return "done" if self.stopped else Wait(min(MAX_WAIT if until is None else until, self._deadline - now))
+        if self.stopped:
+            return "done"
+        return Wait(min(MAX_WAIT if until is None else until, self._deadline - now))
 
     def classify(self, request: Request, response: Response) -> Verdict:
         """The verdict on a response. Changes nothing, and may be called without the lock."""

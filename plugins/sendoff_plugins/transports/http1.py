@@ -167,12 +167,14 @@ class _Loop:
 
     def _free_connection(self, now: float) -> Connection:
         """A connection to carry a request, busy from now on; a new one is dialled meanwhile."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.open and not (now - connection.freed > _FRESH and connection.stale()):
-                break
-            connection.close()
-        else:
+        connection = None
+        while self._idle and connection is None:
+            idle = self._idle.pop()
+            if idle.open and not (now - idle.freed > _FRESH and idle.stale()):
+                connection = idle
+            else:
+                idle.close()
+        if connection is None:
             connection = Connection(self._endpoint, self._poller, self._repeated)
             self._resolver.submit(self._resolve, connection)
         self._busy.add(connection)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sendoff import Response
 from sendoff.jsonlib import jsonpath
 from sendoff.response import Policy, Verdict, VerdictKind, classify
-from sendoff.response.policy import statuses
+from sendoff.response.condition import statuses
 from sendoff.response.rate_headers import quota_reset_delay, retry_after
 
 JSON = {"content-type": "application/json"}

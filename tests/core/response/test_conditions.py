@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, Response
+from sendoff.errors import Problem
 from sendoff.response import Policy, VerdictKind, classify
 from sendoff.response.condition import Condition
 from sendoff.testing import Project
 
-BODY = {"ok": True, "n": 0, "rate": 0.1, "no": None, "list": [], "text": "over quota", "result": {"id": 7}}
+BODY: dict[str, Any] = {"ok": True, "n": 0, "rate": 0.1, "no": None, "list": [], "text": "over quota", "result": {"id": 7}}
 
 
 def holds(rules: dict[str, Any], status: int = 200, body: Any = BODY) -> bool | None:
@@ -86,5 +87,9 @@ def test_a_condition_that_means_nothing_is_refused_with_its_place(project: Proje
     project({"connectors.d/c.yaml": text})
     with pytest.raises(ConfigError) as caught:
         project.run("c")
-    found = [(problem.line, problem.path) for problem in caught.value.problems if sentence in problem.sentence]
+    found = [
+        (problem.line, problem.path)
+        for problem in caught.value.problems
+        if isinstance(problem, Problem) and sentence in problem.sentence
+    ]
     assert {line for line, _ in found} == {*range(5, 10), *range(12, 16)}, str(caught.value)

@@ -279,6 +279,7 @@ def test_ids_are_compared_as_declared(match: str, echo: str, matches: bool) -> N
 
 
 def test_an_id_that_is_null_is_nobodys() -> None:
+    missing: object
     for missing in (None, True, {}):
         found = judge({"e": [{"id": missing}]}, {"at": "$.e", "id": "$.id", "field": "id"}, ids=["a", None, "None"])
         assert found.kind is VerdictKind.STOP
