@@ -71,10 +71,17 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
         yield from _command(command, f"sendoff {name}")
     yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |"
     yield "| 0 | every record was delivered |\n| 1 | the run finished, and some records were not delivered |"
-    yield "| 2 | usage, connector, plugin or source: something must be fixed first; nothing was sent |"
-    yield "| 3 | stopped early, or locked, or no ledger: the next run resumes |"
+    yield (
+        "| 2 | something must be fixed first, whether or not anything was sent: usage, a connector file, the source's data, "
+        "credentials, the ledger, a full disk |"
+    )
+    yield "| 3 | stopped early, or the source cannot be reached now: the next run goes on |"
+    yield "| 70 | sendoff or a plugin failed; the sentence names the plugin, and `sendoff --debug ...` shows the traceback |"
+    yield "| 75 | the connector is running already, in another process |"
     yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run resumes |"
     yield "| 141 | whoever read the output went away before it was all written; the account is in `sendoff runs` |"
+    yield "\nOf several connectors the highest counts. A scheduler may start a run again after 3, 75, 130 and 143;"
+    yield "after 2 and 70 the same would come of it."
     yield "\n## Python\n"
     for name in sendoff.__all__:
         thing = getattr(sendoff, name)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Incomplete,
         LedgerError,
         Locked,
+        PluginCrash,
         PluginError,
         SendoffError,
         SourceChanged,
@@ -61,8 +62,8 @@ else:
                 "Scheduler", "Sender", "Source", "Split", "Transport", "Validator",
             ),
             "sendoff.errors": (
-                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
-                "SourceChanged", "SourceError", "SourceUnavailable",
+                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginCrash", "PluginError",
+                "SendoffError", "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.transport.protocol": (
                 "TLS", "Response", "SendOne", "RequestQueue", "Request", "RequestBurst", "Wait", "ConnectionSettings",
@@ -98,6 +99,7 @@ __all__ = [
     "Notifier",
     "Observer",
     "Page",
+    "PluginCrash",
     "PluginError",
     "RecordValidator",
     "Refusal",

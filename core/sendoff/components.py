@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from sendoff import jsonlib
+from sendoff.errors import PluginCrash
 from sendoff.jsonlib import jsonpath
 from sendoff.records import Span
 from sendoff.transport.egress import Mode
@@ -158,7 +159,10 @@ class RecordValidator(Validator):
 
     def validate(self, frame: pl.DataFrame) -> Iterable[tuple[int, str]]:
         for index, record in enumerate(frame.iter_rows(named=True)):
-            reason = self.check(record)
+            try:
+                reason = self.check(record)
+            except Exception as error:
+                raise PluginCrash.of(error, self, row=index) from error
             if reason is not None:
                 yield index, reason
 

@@ -1,26 +1,30 @@
-"""Everything sendoff raises on purpose, grouped by what the caller should do.
+"""Everything sendoff raises on purpose, grouped by what the caller should do, and the exit code of each.
 
 ::
 
-    SendoffError
-    ├── ConfigError       fix the connector file, the command or the plugin; nothing was sent
-    │   └── PluginError   a plugin cannot be loaded or breaks its kind's contract
-    ├── SourceError       fix the source; what was delivered stays delivered
-    │   ├── SourceChanged the source differs from when the run began
-    │   └── SourceUnavailable  the source cannot be reached now; the next run tries again
-    ├── LedgerError       fix the state directory; nothing is sent without a ledger
-    │   └── Locked        the same connector is running already; try again later
-    ├── AuthError         fix the credentials, or the server that issues them; nothing more is sent
-    └── Incomplete        the run ended, and some records were not delivered
+    SendoffError          2   something must be fixed first
+    ├── ConfigError       2   fix the connector file, the command or the plugin; nothing was sent
+    │   └── PluginError   2   a plugin cannot be loaded or breaks its kind's contract
+    ├── SourceError       2   fix the source; what was delivered stays delivered
+    │   ├── SourceChanged 2   the source differs from when the run began
+    │   └── SourceUnavailable 3   the source cannot be reached now; the next run goes on
+    ├── LedgerError       2   fix the state directory; nothing is sent without a ledger
+    │   └── Locked       75   the same connector is running already; try again later
+    ├── AuthError         2   fix the credentials; 3 if the server that issues them cannot be reached now
+    ├── PluginCrash      70   a plugin raised an exception that it should not have
+    └── Incomplete        1   the run ended, and some records were not delivered
 
-Each class carries the exit code that the command ends with.
+The command ends with the code of the class, and with 70 for any exception that is not here: a fault of sendoff itself.
 """
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Self
 
 __all__ = [
     "AuthError",
@@ -28,6 +32,7 @@ __all__ = [
     "Incomplete",
     "LedgerError",
     "Locked",
+    "PluginCrash",
     "PluginError",
     "Problem",
     "SendoffError",
@@ -40,7 +45,8 @@ __all__ = [
 class SendoffError(Exception):
     """Base of every error sendoff raises on purpose."""
 
-    exit_code: ClassVar[int] = 3
+    #: What the command ends with.
+    exit_code: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,6 @@ class Problem:
 class ConfigError(SendoffError):
     """What the user wrote is wrong. `problems` lists every mistake, each with its place."""
 
-    exit_code = 2
-
     def __init__(self, *problems: Problem | str) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems: Sequence[Problem | str] = problems
@@ -77,8 +81,6 @@ class SourceError(SendoffError):
 
     Raised before anything is sent; a source that breaks later stops its run, and the report says so.
     """
-
-    exit_code = 2
 
 
 class SourceChanged(SourceError):
@@ -98,6 +100,8 @@ class LedgerError(SendoffError):
 class Locked(LedgerError):
     """Another process is running this connector; the sentence says which."""
 
+    exit_code = 75
+
 
 class AuthError(SendoffError):
     """There are no credentials to send a request with: a token cannot be read or is missing."""
@@ -106,6 +110,51 @@ class AuthError(SendoffError):
         super().__init__(sentence)
         #: Whether trying again later cannot help.
         self.permanent = permanent
+        self.exit_code = 2 if permanent else 3
+
+
+class PluginCrash(SendoffError):
+    """A plugin raised an exception that it should not have. The sentence names the plugin, its file and line, and the record.
+
+    The exception itself is its cause.
+    """
+
+    exit_code = 70
+
+    def __init__(self, plugin: str, raised: str, *, place: str = "", row: int | None = None) -> None:
+        super().__init__(f"{plugin} failed{place}: {raised}")
+        self._parts = plugin, raised
+        #: The index of the row that it failed at, of those it was given; None if that is not known.
+        self.row = row
+
+    @classmethod
+    def of(cls, error: BaseException, component: object, *, row: int | None = None) -> Self:
+        """The crash of a component, with the line of it that was reached."""
+        frames = list(traceback.walk_tb(error.__traceback__))
+        outside = [(frame, line) for frame, line in frames if not _is_core(frame.f_globals.get("__name__"))]
+        own = [(frame, line) for frame, line in outside if frame.f_locals.get("self") is component]
+        where = "".join(f" ({_shown(frame.f_code.co_filename)}:{line})" for frame, line in own[-1:] or outside[:1])
+        kind, name = getattr(component, "kind", ""), getattr(component, "name", "")
+        kind = (f"{kind[:-3]}y" if kind.endswith("ies") else kind[:-1]).replace("_", " ")
+        raised = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        made = cls(f"the {kind} {name!r}{where}", raised, row=row)
+        made.__cause__ = error
+        return made
+
+    @classmethod
+    def find(cls, error: BaseException) -> Self | None:
+        """The crash of the innermost component that an exception came through; None if it came through none.
+
+        What the core implements itself is not a plugin's crash.
+        """
+        inside = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+        return next((cls.of(error, each) for each in reversed(inside) if _is_plugin(type(each))), None)
+
+    def at(self, place: str) -> Self:
+        """The same crash, with where in the source it was, as ` at file:line` or ` after 2 rows`."""
+        made = type(self)(*self._parts, place=place)
+        made.__cause__ = self.__cause__
+        return made
 
 
 class Incomplete(SendoffError):
@@ -116,3 +165,18 @@ class Incomplete(SendoffError):
     def __init__(self, sentence: str, report: object) -> None:
         super().__init__(sentence)
         self.report = report
+
+
+def _is_plugin(kind: type) -> bool:
+    """Whether a class is a component that the core does not define."""
+    named = isinstance(getattr(kind, "kind", None), str) and isinstance(getattr(kind, "name", None), str)
+    return named and not _is_core(kind.__module__)
+
+
+def _is_core(module: object) -> bool:
+    return str(module).partition(".")[0] == "sendoff"
+
+
+def _shown(file: str) -> str:
+    path, here = Path(file), Path.cwd()
+    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)

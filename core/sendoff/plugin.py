@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Incomplete,
         LedgerError,
         Locked,
+        PluginCrash,
         PluginError,
         SendoffError,
         SourceChanged,
@@ -107,8 +108,8 @@ else:
             "sendoff.hookspecs": ("hookimpl",),
             "sendoff.run.report": ("Report",),
             "sendoff.errors": (
-                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginError", "SendoffError",
-                "SourceChanged", "SourceError", "SourceUnavailable",
+                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginCrash", "PluginError",
+                "SendoffError", "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.records": (
                 "PAGE_ROWS", "LazyLines", "Page", "Span", "column", "from_mappings", "pages",
@@ -176,6 +177,7 @@ __all__ = [
     "Notifier",
     "Observer",
     "Page",
+    "PluginCrash",
     "PluginError",
     "Post",
     "RecordValidator",

@@ -136,7 +136,7 @@ class Registry:
         provider = _provider(entry)
         try:
             plugin = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
         self._register(plugin, provider)
         offered = {component.name: component for component in self._components(plugin, kind, provider)}
@@ -227,6 +227,6 @@ def _module(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"{file}: {type(error).__name__}: {error}") from error
     return module

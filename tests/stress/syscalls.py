@@ -104,7 +104,7 @@ def struck(blow: str, hit: int, home: Path) -> tuple[bool, Judgement]:
             assert fell, f"{blow}@{hit}: {run.stderr}"
         if "error" in what and fell:
             # A refusal of the last checkpoint, when all is durable already, changes nothing.
-            assert run.returncode == 3 or (run.returncode == 1 and ended(state)), (
+            assert run.returncode == 2 or (run.returncode == 1 and ended(state)), (
                 f"{blow}@{hit}: exit {run.returncode}, {run.stderr}"
             )
             assert "Traceback" not in run.stderr, run.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sendoff.errors import ConfigError, SendoffError
+from sendoff.cli.failures import fail, show_tracebacks
+from sendoff.errors import ConfigError
 
 if TYPE_CHECKING:
     from sendoff.runner import Runner
@@ -54,6 +56,10 @@ class Project:
 
     @cached_property
     def runner(self) -> Runner:
+        return self.new_runner()
+
+    def new_runner(self) -> Runner:
+        """A runner as the command line asks for it: the only place where commands make one."""
         from sendoff.runner import Runner  # noqa: PLC0415  # it imports nearly everything
 
         return Runner(self.directory, state=self.state, allow=self.allow)
@@ -89,7 +95,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader is gone; click would exit with 1, which here means that records failed
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             sys.exit(141)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -124,17 +130,29 @@ class Commands(click.Group):
     envvar="SENDOFF_PLUGINS",
     help="Load no plugins but these: distributions and files of plugins.d, with commas between; '' for none. [default: all]",
 )
+@click.option("--debug", is_flag=True, envvar="SENDOFF_DEBUG", help="Show the traceback of an error.")
 @click.pass_context
-def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None) -> None:
+def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None, debug: bool) -> None:
     """Deliver records to a third-party HTTP API, and account for every one of them."""
+    if debug:
+        show_tracebacks()
+    if allow is None and "SENDOFF_PLUGINS" in os.environ:
+        allow = ""  # click takes a variable that is empty for one that is not there
     named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
     ctx.obj = Project(directory, state, named)
 
 
 def main() -> None:
     """The console script: errors become sentences on standard error, and the exit code shows their kind."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
-        sendoff(standalone_mode=False)
+        try:
+            sendoff(standalone_mode=False)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.Abort:
@@ -143,10 +161,17 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(error.exit_code)
-    except SendoffError as error:
-        click.echo(f"sendoff: {error}", err=True)
-        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader is gone
+        _forget_stdout()
+        sys.exit(141)
+    except Exception as error:
+        code = fail(error)
+        if isinstance(error, OSError):
+            _forget_stdout()
+        sys.exit(code)
+
+
+def _forget_stdout() -> None:
+    """Nothing more is written to standard output: Python would flush it as it ends, and fail again."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,7 +34,7 @@ def as_json(data: object) -> None:
 
 def colour() -> bool:
     """Whether standard output is a terminal that shows colour (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _cell(value: object) -> str:

@@ -14,11 +14,12 @@ from typing import Any, cast
 
 import click
 
+from sendoff.cli.failures import fail, log_traceback
 from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, Problem, SendoffError
+from sendoff.errors import ConfigError, Problem
 from sendoff.ledger import history
 from sendoff.records import location
 from sendoff.run.report import Report
@@ -36,8 +37,8 @@ def command(project: Project, names: Sequence[str], restart: bool, early_stop: b
     """Deliver the records of some connectors, or of all.
 
     An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
-    2 if something must be fixed first and nothing was sent, 3 if it stopped early and the next run
-    resumes it, 130 or 143 if it was interrupted.
+    2 if something must be fixed first, 3 if the next run goes on without that, 70 if sendoff or a plugin failed,
+    75 if it is running already, 130 or 143 if it was interrupted; with several connectors, with the highest of these.
     """
     runner = project.runner
     chosen = load(project, names)
@@ -81,14 +82,11 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
         for connector in chosen:
             try:
                 report = deliver(connector)
-            except ConfigError as error:
-                for problem in error.problems:
-                    click.echo(f"{connector.name}: {connector.secrets.redact(str(problem))}", err=True)
-                codes.append(error.exit_code)
-            except SendoffError as error:
-                click.echo(f"{connector.name}: {connector.secrets.redact(str(error))}", err=True)
-                codes.append(error.exit_code)
+            except Exception as error:
+                codes.append(fail(error, connector=connector.name, redact=connector.secrets.redact))
             else:
+                if report.error is not None:
+                    log_traceback(report.error, connector.secrets.redact)
                 reports.append(replace(report, interrupted_by=128 + caught[0] if caught else 130))
                 codes.append(reports[-1].exit_code)
             if caught:
@@ -148,6 +146,9 @@ def _next_steps(reports: Sequence[Report]) -> None:
     interrupted = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
     if interrupted is not None:
         steps.append((f"{me} run {interrupted.connector}", "resume it"))
+    crashed = next((report for report in reports if report.exit_code == 70), None)
+    if crashed is not None:
+        steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))
     if steps:
         width = max(len(step) for step, _ in steps)
         click.echo("\nNext:")

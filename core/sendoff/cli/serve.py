@@ -12,7 +12,6 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.errors import ConfigError
-from sendoff.runner import Runner
 from sendoff.serving import Server
 from sendoff.serving.inbox_app import InboxApp
 
@@ -28,13 +27,10 @@ def command(project: Project, host: str, port: int) -> None:
     `missed` says. SIGTERM ends it after the requests in flight.
     """
 
-    def runner() -> Runner:
-        return Runner(project.directory, state=project.state)
-
     def say(line: str) -> None:
         click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}", err=True)
 
-    server = Server(runner, say)
+    server = Server(project.new_runner, say)
     with ExitStack() as stack:
         if server.inbox_app is not None:
             at = stack.enter_context(_listen(server.inbox_app, host, port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,14 @@ def find(directory: Path) -> Found:
     if not directory.is_dir():
         raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` creates one"))
     found, problems = Found(), []
-    for file in sorted((path for path in directory.rglob("*")), key=lambda path: str(path.relative_to(directory)).encode()):
+    for file in sorted(directory.rglob("*"), key=lambda path: os.fsencode(path.relative_to(directory))):
         if file.is_dir():
             continue
         reason = _why_skipped(file.relative_to(directory))
+        if reason is None and not file.is_file():
+            sentence = f"is a link that leads nowhere: {file.readlink()}" if file.is_symlink() else "is not a regular file"
+            problems.append(Problem(str(file), 0, 0, "", sentence))
+            continue
         if reason is None and file.stat().st_size == 0:
             reason = "is empty, which disables it"
         if reason is not None:

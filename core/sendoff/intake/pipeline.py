@@ -14,10 +14,10 @@ from sendoff.config.connector import Connector
 from sendoff.encode import templates
 from sendoff.encode.encoder import RecordFormat, encode, encode_rows, join_records
 from sendoff.encode.idempotency import Key
-from sendoff.errors import SourceError
+from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.prefetch import prefetch
 from sendoff.ledger import Failure
-from sendoff.records import Block, Page, Route
+from sendoff.records import Block, Page, Route, location
 from sendoff.schema import TypedPage
 
 
@@ -106,7 +106,7 @@ class Pipeline:
     def _encode(self, ordinal: int, page: Page, typed: TypedPage) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
         height = page.frame.height
-        refused = _validate(self._validators, typed) if page.change != "removed" else dict(typed.refused)
+        refused = _validate(self._validators, typed, page) if page.change != "removed" else dict(typed.refused)
         good = _kept(height, refused)
         routes: Sequence[Route] = ()
         router = self._variants[page.change].router if page.change in self._variants else self._router
@@ -165,13 +165,21 @@ class Pipeline:
         return typed.frame[self._order_by].to_list()
 
 
-def _validate(validators: Sequence[Validator], typed: TypedPage) -> dict[int, str]:
-    """Each validator sees the rows that all before it let through."""
+def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> dict[int, str]:
+    """Each validator sees the rows that all before it let through. Raises `PluginCrash`, with the place, for one that fails."""
     refused = dict(typed.refused)
     for validator in validators:
         good = _kept(typed.frame.height, refused)
-        for at, reason in validator.validate(typed.only(good).frame):
-            refused[good[at]] = reason
+        try:
+            for at, reason in validator.validate(typed.only(good).frame):
+                refused[good[at]] = reason
+        except PluginCrash as crash:
+            raise crash.at(f" at {location(page.file, page.line(good[crash.row or 0]))}") from crash.__cause__
+        except SendoffError:
+            raise
+        except Exception as error:
+            place = f" at {location(page.file, page.line(good[0]))} to {page.line(good[-1])}" if good else ""
+            raise PluginCrash.of(error, validator).at(place) from error
     return refused
 
 

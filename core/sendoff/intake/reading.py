@@ -1,4 +1,4 @@
-"""Reading a source: its pages, and whatever its code raises, a panic of a library included, as a `SourceError`."""
+"""Reading a source: its pages, and whatever its code raises, a panic of a library included, as an error that names it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import replace
 import polars as pl
 
 from sendoff.components import Source
-from sendoff.errors import SendoffError, SourceError, SourceUnavailable
+from sendoff.errors import PluginCrash, SendoffError, SourceError, SourceUnavailable
 from sendoff.intake.times import without_impossible_times
 from sendoff.records import LazyLines, Page, pages
+
+_PANIC = "a library failed on what it read; the data is damaged, or of a kind that it cannot read"
 
 
 def read_source(source: Source, cursor: object = None, *, lazy: bool = False) -> Iterator[Page]:
     """Yield the source's pages from `cursor` on; with `lazy`, some of them may be unread lines of JSON.
 
-    An exception inside the source is a `SourceError` that says after how many rows it came. A date or time that no
-    calendar has is its row's fault.
+    An exception inside the source says after how many rows it came. A date or time that no calendar has is its row's fault.
     """
     rows = 0
 
@@ -33,17 +34,21 @@ def read_source(source: Source, cursor: object = None, *, lazy: bool = False) ->
 
 @contextmanager
 def source_errors(source: Source, place: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Raise `SourceError` for any exception of the source's code.
+    """Raise `PluginCrash` for any exception of the source's code that is not sendoff's own.
 
-    Also for those that are no `Exception`: a panic in Rust code, as polars has it, is none, and would pass for an interruption.
+    But `SourceUnavailable` for a network's, and `SourceError` for a panic in Rust code, as polars has it: that is no
+    `Exception`, and would pass for an interruption.
     """
     try:
         yield
-    except (SendoffError, KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (SendoffError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        kind = SourceUnavailable if isinstance(error, (ConnectionError, TimeoutError)) else SourceError
-        raise kind(f"{source.name}{place()}: {_sentence(error)}") from error
+        if isinstance(error, (ConnectionError, TimeoutError)):
+            raise SourceUnavailable(f"{source.name}{place()}: {type(error).__name__}: {error}") from error
+        if type(error).__name__ == "PanicException":  # every Rust module has one; its words are for that module's authors
+            raise SourceError(f"{source.name}{place()}: {_PANIC}") from error
+        raise PluginCrash.of(error, source).at(place()) from error
 
 
 def _guarded(source: Source, page: Page) -> Page:
@@ -56,11 +61,3 @@ def _guarded(source: Source, page: Page) -> Page:
             return read(lines)
 
     return replace(page, lazy=LazyLines(keys, parse))
-
-
-def _sentence(error: BaseException) -> str:
-    if (
-        type(error).__name__ == "PanicException"
-    ):  # every Rust module has one of its own; its words are for that module's authors
-        return "a library failed on what it read; the data is damaged, or of a kind that it cannot read"
-    return f"{type(error).__name__}: {error}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sendoff.components import Notification
 from sendoff.config.connector import Connector
-from sendoff.errors import Locked, SendoffError
+from sendoff.errors import Locked, PluginCrash, SendoffError
 from sendoff.ledger import Ledger
 from sendoff.run.report import Report
+
+_log = logging.getLogger("sendoff")
 
 Event = Literal["failure", "recovery", "digest"]
 
@@ -52,8 +55,9 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
         try:
             notifier.notify(notice)
         except Exception as error:
-            said = str(error) if isinstance(error, SendoffError) else f"{type(error).__name__}: {error}"
-            troubles.append(chosen.secrets.redact(f"{chosen.name}: notify: {notifier.name}: {said}"))
+            said = f"notify: {notifier.name}: {error}" if isinstance(error, SendoffError) else PluginCrash.of(error, notifier)
+            troubles.append(chosen.secrets.redact(f"{chosen.name}: {said}"))
+            _log.debug("the traceback:", exc_info=error)
     return troubles
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from sendoff.components import Observer
+from sendoff.errors import PluginCrash
 
 _log = logging.getLogger("sendoff")
 
@@ -33,6 +34,7 @@ class ObserverGroup:
         for observer in list(self._observers):
             try:
                 call(observer)
-            except Exception:
-                _log.exception("%s: the observer %r failed and is left out", self._connector, observer.name)
+            except Exception as error:
+                _log.warning("%s: %s; it is left out", self._connector, PluginCrash.of(error, observer))
+                _log.debug("the traceback:", exc_info=error)
                 self._observers.remove(observer)

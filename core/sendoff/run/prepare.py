@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sendoff.config.connector import Connector
 from sendoff.engine.concurrency import MAX_CONCURRENCY
-from sendoff.errors import AuthError
+from sendoff.errors import AuthError, PluginCrash, SendoffError
 from sendoff.transport import egress
 from sendoff.transport.compression import COMPRESSORS
 from sendoff.transport.protocol import ConnectionSettings, Request, Response, SendOne
@@ -23,6 +23,8 @@ class RequestPreparer:
         self._secrets = connector.secrets
         self._coding = connector.destination.compress
         self._compress = COMPRESSORS.get(self._coding)
+        #: Why requests could not be signed, the last time that it was so.
+        self.error: SendoffError | None = None
         if self._auth is not None:
             self._auth.start(ask)
 
@@ -59,10 +61,9 @@ class RequestPreparer:
 
     def _unsigned(self, error: Exception) -> Response:
         """Why there is no proof: in the authenticator's own words, or that it broke."""
-        if isinstance(error, AuthError):
-            return Response(error=str(error), may_have_been_sent=False, permanent=error.permanent)
-        name = self._auth.name if self._auth is not None else ""
-        return Response(error=f"{name}: {type(error).__name__}: {error}", may_have_been_sent=False, permanent=True)
+        self.error = error if isinstance(error, SendoffError) else PluginCrash.of(error, self._auth)
+        permanent = error.permanent if isinstance(error, AuthError) else True
+        return Response(error=str(self.error), may_have_been_sent=False, permanent=permanent)
 
 
 def connection_settings(connector: Connector) -> ConnectionSettings:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sendoff.errors import Incomplete
+from sendoff.errors import Incomplete, SendoffError
 
 State = Literal["complete", "incomplete", "stopped", "interrupted"]
 
@@ -32,10 +32,10 @@ class Report:
     stopped_because: str | None = None
     #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
     unchanged: int = 0
-    #: What a stopped run ends with: 2 if something must be fixed first, 3 if the next run may go through.
-    stop_code: int = 3
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
     interrupted_by: int = 130
+    #: What stopped the run, where it was an exception: of the source, of credentials, of a plugin.
+    error: SendoffError | None = field(default=None, repr=False, compare=False)
 
     @property
     def pending(self) -> int:
@@ -43,8 +43,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with: 0 complete, 1 incomplete, 2 or 3 stopped, 130 or 143 interrupted."""
-        codes = {"complete": 0, "incomplete": 1, "stopped": self.stop_code, "interrupted": self.interrupted_by}
+        """What the command ends with: 0 complete, 1 incomplete, 130 or 143 interrupted; stopped: 2, 3 or 70, by its cause."""
+        stopped = 3 if self.error is None else self.error.exit_code
+        codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": self.interrupted_by}
         return codes[self.state]
 
     def as_dict(self) -> dict[str, Any]:

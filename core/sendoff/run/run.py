@@ -11,7 +11,7 @@ from sendoff.components import Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.encode.idempotency import make_key_function
 from sendoff.engine.engine import Engine
-from sendoff.errors import SendoffError, SourceError
+from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_source
 from sendoff.ledger import Changes, Ledger, RunState
@@ -54,7 +54,8 @@ class Run:
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
         self._dispatcher = Dispatcher(self._engine, self._commit, observers=self._observers, preparer=self._preparer)
         self._started = time.monotonic()
-        self._stop_code = SendoffError.exit_code
+        #: What ended the run, if an exception did.
+        self._error: SendoffError | None = None
 
     def interrupt(self, reason: str) -> None:
         """End after the requests that have left. Safe from a signal handler."""
@@ -83,14 +84,19 @@ class Run:
                 self._encoded_pages(), lambda: self._connector.transport.run(self._dispatcher, self._connection)
             )
         except SourceError as error:
+            self._error = error
             self._engine.stop(str(error))
-            self._stop_code = error.exit_code
         except KeyboardInterrupt:
             # The engine was stopped by this very exception, and named it as a fault.
             self._engine.stop("by KeyboardInterrupt", interrupted=True, instead=True)
             self._close()
             raise
-        except BaseException:
+        except BaseException as error:
+            crash = error if isinstance(error, PluginCrash) else PluginCrash.find(error)
+            if crash is not None:
+                self._error = crash
+                self._engine.stop(str(crash), instead=True)
+                return
             with suppress(Exception):  # the ledger itself may be what failed
                 self._close()
             raise
@@ -125,10 +131,11 @@ class Run:
             seconds=round(time.monotonic() - self._started, 3),
             stopped_because=stopped.reason if stopped else None,
             unchanged=self._state.unchanged,
-            stop_code=self._stop_code,
+            error=(self._error or self._preparer.error) if stopped and stopped.state == "stopped" else None,
             **counts,
         )
-        assert stopped or report.pending == 0, report
+        if report.pending and not stopped:
+            raise RuntimeError(f"the run ended with records unaccounted for: {report}")
         health, rest = self._engine.breaker, self._engine.requested_pause
         down = health.is_open or (health.consecutive_failures > 0 and not health.has_succeeded)
         if down != self._recorded_down or rest is not None or (self._pause_left > 0 and health.has_succeeded):

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from sendoff.plugin import Page, Source, hookimpl
+from sendoff.plugin import Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
@@ -22,6 +22,8 @@ class StandardInput(Source):
     delimiter: str
 
     def read(self, cursor: Any) -> Iterator[Page]:
+        if sys.stdin is None:
+            raise SourceError("standard input is closed")
         if self.format == "csv":
             return read_table(sys.stdin.buffer, "stdin", self.delimiter)
         return read_lines(sys.stdin.buffer, "stdin")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sendoff import Source, SourceError, SourceUnavailable, hookimpl
+from sendoff import SendoffError, Source, SourceError, SourceUnavailable, hookimpl
 from sendoff.intake.reading import read_source
 from sendoff.testing import Project, Receiver
 
@@ -37,6 +39,9 @@ class Failing(Source):
             raise Failing.error
 
 
+LINE = f"{os.path.relpath(__file__)}:{inspect.getsourcelines(Failing)[1] + 13}"
+
+
 class Plugin:
     @hookimpl
     def sendoff_sources(self) -> list[type[Source]]:
@@ -50,12 +55,12 @@ class Cancelled(BaseException):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (None, "failing after 2 rows: a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
-        (KeyError("seats"), "failing after 2 rows: KeyError: 'seats'"),
-        (MemoryError("no room"), "failing after 2 rows: MemoryError: no room"),
-        (RecursionError("too deep"), "failing after 2 rows: RecursionError: too deep"),
-        (StopIteration("end"), "failing after 2 rows: RuntimeError: generator raised StopIteration"),
-        (Cancelled("by a loop"), "failing after 2 rows: Cancelled: by a loop"),
+        (None, "a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
+        (KeyError("seats"), "KeyError: 'seats'"),
+        (MemoryError("no room"), "MemoryError: no room"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+        (StopIteration("end"), "RuntimeError: generator raised StopIteration"),
+        (Cancelled("by a loop"), "Cancelled: by a loop"),
     ],
     ids=["panic", "KeyError", "MemoryError", "RecursionError", "StopIteration", "BaseException"],
 )
@@ -68,10 +73,11 @@ def test_whatever_a_source_raises_is_an_error_of_the_source(
     """
     Failing.error = error
     project({"connectors.d/a.yaml": CONNECTOR.format(url=receiver.url)})
-    with pytest.raises(SourceError) as raised:
+    with pytest.raises(SendoffError) as raised:
         project.run("a", plugins=[Plugin()])
-    assert str(raised.value) == sentence
-    assert raised.value.exit_code == 2
+    named = "failing" if error is None else f"the source 'failing' ({LINE}) failed"
+    assert str(raised.value) == f"{named} after 2 rows: {sentence}"
+    assert raised.value.exit_code == (2 if error is None else 70)
     assert not receiver.requests
 
 
@@ -83,7 +89,7 @@ def test_an_outage_of_a_source_is_told_from_a_mistake_in_it(error: BaseException
     assert raised.value.exit_code == 3
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("error", [KeyboardInterrupt()])
 def test_who_ends_the_program_is_not_taken_for_a_source(error: BaseException) -> None:
     Failing.error = error
     with pytest.raises(type(error)):

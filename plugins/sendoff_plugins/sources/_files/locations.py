@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import importlib
+import os
 import re
 import stat
 import tempfile
@@ -69,19 +70,21 @@ class Disk(Location):
 
     def __init__(self, path: str, home: Path) -> None:
         super().__init__(path)
-        self._home = home
-        self._directory = (home / path).is_dir()
+        # As the system spells it, whatever encoding Python takes it to have.
+        self._home, self._path = home, os.fsdecode(path.encode())
+        self._directory = (home / self._path).is_dir()
         self.many = self.many or self._directory
         self.may_be_empty = self._directory
 
     def files(self) -> list[File]:
-        pattern = str(self._home / self.shown) + ("/*" if self._directory else "")
-        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=str.encode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
+        pattern = str(self._home / self._path) + ("/*" if self._directory else "")
+        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=os.fsencode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
         # In a directory, and where `**` leads through directories, only the files are meant.
         return [self._file(path) for path in found if not (self.many and path.is_dir())]
 
     def _file(self, path: Path) -> File:
-        name = str(path.relative_to(self._home)) if path.is_relative_to(self._home) else str(path)
+        there = path.relative_to(self._home) if path.is_relative_to(self._home) else path
+        name = os.fsencode(there).decode("utf-8", "backslashreplace")  # a name need not be text
         try:
             state = path.stat()
         except OSError as error:

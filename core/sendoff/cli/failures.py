@@ -1,0 +1,51 @@
+"""How an error ends the command: its sentence on standard error, and its exit code."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import traceback
+from collections.abc import Callable
+
+import click
+
+from sendoff.errors import ConfigError, PluginCrash, SendoffError
+
+_LOG = logging.getLogger("sendoff")
+#: What a write says where there is no more room for it, or nothing to write to.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+
+
+def show_tracebacks() -> None:
+    """From now on, show the traceback of every error."""
+    _LOG.addHandler(logging.StreamHandler())
+    _LOG.setLevel(logging.DEBUG)
+
+
+def fail(error: Exception, *, connector: str = "", redact: Callable[[str], str] = str) -> int:
+    """Print an error's sentences, each with the connector's name before it; returns the exit code."""
+    known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
+    name = connector or "sendoff"
+    code = known.exit_code if known else 2
+    if isinstance(known, ConfigError):
+        sentences = [f"{connector}: {problem}" if connector else str(problem) for problem in known.problems]
+    elif known is not None:
+        sentences = [f"{name}: {known}"]
+    elif isinstance(error, OSError) and (error.filename is not None or error.errno in _UNWRITABLE):
+        what = "standard output" if error.filename is None else error.filename
+        sentences = [f"{name}: {what}: {(error.strerror or str(error)).lower()}"]
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        code, place = 70, f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        sentences = [f"{name}: a fault of sendoff itself, at {place}: {type(error).__name__}: {error}"]
+    for sentence in sentences:
+        hint = "; `sendoff --debug ...` shows the traceback" if code == 70 and not _LOG.isEnabledFor(logging.DEBUG) else ""
+        click.echo(redact(sentence) + hint, err=True)
+    log_traceback(error, redact)
+    return code
+
+
+def log_traceback(error: BaseException, redact: Callable[[str], str] = str) -> None:
+    """Show where an error was raised, if tracebacks are shown."""
+    if _LOG.isEnabledFor(logging.DEBUG):
+        _LOG.debug(redact("".join(traceback.format_exception(error)).rstrip()))
