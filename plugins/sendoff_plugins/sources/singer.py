@@ -9,14 +9,18 @@ from typing import Any
 
 from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
 from sendoff_plugins.sources._common.process import COMMAND, run_program
+from sendoff_plugins.sources._common.singer_batch import read_batch
 from sendoff_plugins.sources._files.files import MAX_RECORD
+
+_TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
 
 
 class Singer(Source):
     """Run a Singer tap and read the records of one of its streams. The tap lives in an environment of its own.
 
     Its last STATE message is kept in the ledger and given to it the next time, so that a tap that can read only what is
-    new does. It is sendoff's to say that the records before it were taken: the state counts from when they are on disk.
+    new does. It counts from when the records before it are on disk, and only if the tap ended well. BATCH messages are read
+    with their files (JSON Lines, plain or gzip, on this machine). ACTIVATE_VERSION is passed over: no record is removed.
     """
 
     name = "singer"
@@ -38,35 +42,62 @@ class Singer(Source):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         self.next_cursor = cursor
+        state = self._state(cursor)
         with tempfile.TemporaryDirectory(prefix="sendoff-") as place:
             arguments = ["--config", _written(Path(place) / "config.json", self.config)]
             if self.catalog is not None:
                 arguments += ["--catalog", str(self.home / self.catalog)]
-            if cursor is not None:
-                arguments += ["--state", _written(Path(place) / "state.json", cursor)]
+            if state is not None:
+                arguments += ["--state", _written(Path(place) / "state.json", state)]
             with run_program([*self.command, *arguments], self.home) as output:
-                yield from self._pages(output)
+                yield from self._pages(output, is_first=cursor is None)
 
-    def _pages(self, output: Any) -> Iterator[Page]:
+    def _state(self, cursor: Any) -> Any:
+        """The tap's state, which is kept with the stream that was read: of the others it may say that they were read too."""
+        if not (isinstance(cursor, dict) and cursor.keys() == {"stream", "state"}):
+            return cursor
+        if self.stream is not None and cursor["stream"] not in (None, self.stream):
+            raise SourceError(
+                f"{self._shown}: the state that is kept is from reading {cursor['stream']!r}, and may pass over what "
+                f"{self.stream!r} has; `sendoff reset {self.connector}` starts over"
+            )
+        return cursor["state"]
+
+    def _pages(self, output: Any, *, is_first: bool) -> Iterator[Page]:
         rows: list[dict[str, Any]] = []
+        announced: set[str] = set()
         streams: set[str] = set()
         before = 0
         for number, line in enumerate(iter(lambda: output.readline(MAX_RECORD + 1), b""), 1):
             message = self._message(line, number)
-            if message.get("type") == "STATE":
-                self.next_cursor = message.get("value")
-            elif message.get("type") == "RECORD" and (self.stream is None or message.get("stream") == self.stream):
-                streams.add(str(message.get("stream")))
+            kind, stream = message.get("type"), str(message.get("stream"))
+            if kind == "STATE":
+                self.next_cursor = {"stream": self.stream or next(iter(streams), None), "state": message.get("value")}
+            elif kind == "SCHEMA":
+                announced.add(stream)
+            elif kind in ("RECORD", "BATCH"):
+                announced.add(stream)
+                if self.stream not in (None, stream):
+                    continue
+                streams.add(stream)
                 if len(streams) > 1:
                     raise SourceError(
                         f"{self._shown}: has several streams: {', '.join(sorted(streams))}; choose one with `stream`"
                     )
-                rows.append(message["record"])
-            if len(rows) == PAGE_ROWS:
+                if kind == "RECORD":
+                    rows.append(message["record"])
+            if rows and (len(rows) == PAGE_ROWS or kind == "BATCH"):
                 yield self._page(rows, before)
                 before, rows = before + len(rows), []
+            if kind == "BATCH":
+                yield from read_batch(message, self.home, f"{self._shown}: message {number}")
         if rows:
             yield self._page(rows, before)
+        if self.stream is not None and self.stream not in announced and (announced or is_first):
+            known = (
+                f"there are: {', '.join(sorted(announced))}" if announced else "it writes of none; does the catalog select it?"
+            )
+            raise SourceError(f"{self._shown}: there is no stream {self.stream!r}; {known}")
 
     def _message(self, line: bytes, number: int) -> dict[str, Any]:
         if len(line) > MAX_RECORD:
@@ -79,6 +110,9 @@ class Singer(Source):
             raise SourceError(f"{self._shown}: message {number} is not a Singer message: {error}") from None
         if not isinstance(message, dict) or (message.get("type") == "RECORD" and not isinstance(message.get("record"), dict)):
             raise SourceError(f"{self._shown}: message {number} is not a Singer message")
+        if message.get("type") not in _TYPES:
+            found = jsonlib.dumps(message.get("type"))[:40]
+            raise SourceError(f"{self._shown}: message {number} is of the type {found}; known are {', '.join(_TYPES)}")
         return message
 
     def _page(self, rows: list[dict[str, Any]], before: int) -> Page:
