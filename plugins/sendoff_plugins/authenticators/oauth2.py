@@ -1,4 +1,4 @@
-"""OAuth 2.0 client credentials: a token fetched when needed, and renewed before it ends."""
+"""OAuth 2.0 client credentials: a token is fetched when needed, and renewed before it expires."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from sendoff.plugin import Authenticator, AuthError, Request, SendOne, Span, check_url, hookimpl, jsonlib
+from sendoff.plugin import Authenticator, AuthError, Request, Response, SendOne, Span, check_url, hookimpl, jsonlib
 
-#: A token is renewed when this share of its life is left, and this many seconds at most before its end.
+#: A token is renewed when this share of its lifetime is left, and at most this many seconds before it expires.
 EARLY, EARLY_SECONDS = 0.2, 120.0
-#: How long a token lives if the server does not say.
-LIFE = 300.0
-#: How often, and after how many seconds, a fetch that failed on the way is tried again.
+#: A token's lifetime in seconds if the server states none.
+LIFETIME = 300.0
+#: The seconds before each retry of a fetch that failed for a transient reason.
 PAUSES = (0.2, 1.0)
 
 
 class OAuth2(Authenticator):
     """A token by OAuth 2.0 client credentials (RFC 6749 §4.4).
 
-    It is fetched once for all workers, renewed before it ends, and once more when the API answers 401.
+    It is fetched once for all workers, and renewed before it expires and when the API responds 401.
     """
 
     name = "oauth2"
     options = {
-        "token_url": {"type": "string", "check_with": check_url, "meta": {"help": "Where tokens are given."}},
-        "client_id": {"type": "string", "meta": {"help": "The client's name."}},
+        "token_url": {"type": "string", "check_with": check_url, "meta": {"help": "The token endpoint's URL."}},
+        "client_id": {"type": "string", "meta": {"help": "The client's id."}},
         "client_secret": {"type": "string", "meta": {"help": "The client's secret.", "secret": True}},
         "scope": {"type": "string", "required": False, "meta": {"help": "What the token is for, separated by spaces."}},
-        "audience": {"type": "string", "required": False, "meta": {"help": "Whom the token is for, where the server asks."}},
+        "audience": {"type": "string", "required": False, "meta": {"help": "Which API the token is for, where needed."}},
         "credentials_in": {
             "type": "string", "allowed": ["header", "body"], "default": "header",
-            "meta": {"help": "Where the client's name and secret travel."},
+            "meta": {"help": "Where the client's id and secret are sent."},
         },
     }  # fmt: skip
 
@@ -50,16 +50,16 @@ class OAuth2(Authenticator):
         super().__init__(home=home, **options)
         self._lock = threading.Lock()
         self._token, self._renew_at = "", 0.0
-        self._ask: SendOne | None = None
+        self._send: SendOne | None = None
         self.clock = time.monotonic
         self.sleep = time.sleep
 
-    def start(self, ask: SendOne) -> None:
-        self._ask = ask
+    def start(self, send: SendOne) -> None:
+        self._send = send
 
     def sign(self, request: Request) -> Mapping[str, str]:
         if not self._token or self.clock() >= self._renew_at:
-            with self._lock:  # whoever comes meanwhile waits, and finds the token there
+            with self._lock:  # other threads wait here, and then use the token that was fetched
                 if not self._token or self.clock() >= self._renew_at:
                     self._fetch()
         return {"Authorization": f"Bearer {self._token}"}
@@ -74,38 +74,36 @@ class OAuth2(Authenticator):
         return (self._token,)
 
     def _fetch(self) -> None:
-        answer = None
-        for pause in (*PAUSES, None):
-            answer = self._asked()
-            if (
-                pause is None
-                or answer.permanent
-                or (answer.status is not None and answer.status not in (429, 500, 502, 503, 504))
-            ):
+        """Fetch a token. Raises `AuthError`."""
+        response = self._request_token()
+        for pause in PAUSES:
+            if response.permanent or response.status not in (None, 429, 500, 502, 503, 504):
                 break
             self.sleep(pause)
-        assert answer is not None
-        if answer.status is None:
-            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.error}", permanent=answer.permanent)
+            response = self._request_token()
+        if response.status is None:
+            raise AuthError(f"oauth2: no token from {self.token_url}: {response.error}", permanent=response.permanent)
         try:
-            told = jsonlib.loads(answer.body.decode())
-            told = told if isinstance(told, dict) else {}
+            body = jsonlib.loads(response.body.decode())
+            body = body if isinstance(body, dict) else {}
         except ValueError:
-            told = {}
-        token = told.get("access_token")
-        if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            why = told.get("error_description") or told.get("error") or "the response has no access_token"
-            raise AuthError(f"oauth2: no token from {self.token_url}: {answer.status}: {why}", permanent=answer.status < 500)
-        if str(told.get("token_type", "bearer")).lower() != "bearer":
-            raise AuthError(f"oauth2: {self.token_url} gives tokens of type {told['token_type']}; sendoff uses bearer tokens")
+            body = {}
+        token = body.get("access_token")
+        if response.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            why = body.get("error_description") or body.get("error") or "the response has no access_token"
+            raise AuthError(
+                f"oauth2: no token from {self.token_url}: {response.status}: {why}", permanent=response.status < 500
+            )
+        if str(body.get("token_type", "bearer")).lower() != "bearer":
+            raise AuthError(f"oauth2: {self.token_url} gives tokens of type {body['token_type']}; sendoff uses bearer tokens")
         try:
-            life = float(told.get("expires_in", LIFE))
+            lifetime = float(body.get("expires_in", LIFETIME))
         except (TypeError, ValueError):
-            life = LIFE
+            lifetime = LIFETIME
         self._token = token
-        self._renew_at = self.clock() + life - min(EARLY_SECONDS, life * EARLY)
+        self._renew_at = self.clock() + lifetime - min(EARLY_SECONDS, lifetime * EARLY)
 
-    def _asked(self) -> Any:
+    def _request_token(self) -> Response:
         form = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -119,8 +117,8 @@ class OAuth2(Authenticator):
         else:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
         body = urlencode({name: value for name, value in form.items() if value is not None}).encode()
-        assert self._ask is not None
-        return self._ask(Request(Span(0, 0), "POST", self.token_url, headers, [body], len(body), deadline=30))
+        assert self._send is not None
+        return self._send(Request(Span(0, 0), "POST", self.token_url, headers, [body], len(body), deadline=30))
 
 
 @hookimpl

@@ -26,11 +26,11 @@ class Command(Notifier):
     timeout: float
 
     def notify(self, notification: Notification) -> None:
-        said: dict[str, Any] = asdict(notification)
+        payload: dict[str, Any] = asdict(notification)
         done = subprocess.run(  # noqa: S603  # the program is the connector's own word; no shell reads it
             self.command,
             cwd=self.home,
-            input=f"{jsonlib.dumps(said)}\n".encode(),
+            input=f"{jsonlib.dumps(payload)}\n".encode(),
             timeout=self.timeout,
             capture_output=True,
             check=False,

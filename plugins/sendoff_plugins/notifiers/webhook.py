@@ -23,7 +23,7 @@ class Webhook(Notifier):
     headers: dict[str, str]
 
     def notify(self, notification: Notification) -> None:
-        said: dict[str, Any] = {
+        payload: dict[str, Any] = {
             "text": f"{notification.connector}: {notification.event}: {notification.sentence}",
             "event": notification.event,
             "connector": notification.connector,
@@ -32,7 +32,7 @@ class Webhook(Notifier):
         }
         headers = {"Content-Type": "application/json", **self.headers}
         with HttpClient(self.url, self.egress, seconds=30, attempts=4) as web:
-            web.request("POST", self.url, headers=headers, body=jsonlib.dumps(said).encode())
+            web.request("POST", self.url, headers=headers, body=jsonlib.dumps(payload).encode())
 
 
 @hookimpl

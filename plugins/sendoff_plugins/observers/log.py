@@ -18,8 +18,8 @@ class Log(Observer):
         _log.info("%s: run %d %s", connector, run, "is resumed" if facts.get("resumed") else "begins")
 
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
-        told = ", ".join(f"{key} {value}" for key, value in facts.items())
-        _log.log(logging.WARNING if name in ("retry", "stop") else logging.DEBUG, "%s: %s: %s", connector, name, told)
+        text = ", ".join(f"{key} {value}" for key, value in facts.items())
+        _log.log(logging.WARNING if name in ("retry", "stop") else logging.DEBUG, "%s: %s: %s", connector, name, text)
 
     def ended(self, connector: str, report: Report) -> None:
         _log.info("%s: %s", connector, report.sentence())

@@ -1,7 +1,7 @@
 """HTTP/1.1 on one loop: many keep-alive connections, no thread, task or future for any request.
 
-The loop waits on epoll; it pulls a request whenever a connection is free and pushes
-the response as soon as it is whole. Nothing is ever pipelined.
+The loop waits on epoll; it pulls a request from the queue whenever a connection is free, and completes it as soon as its
+response is whole. Requests are never pipelined.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, Poller
 from sendoff_plugins.transports.urllib3 import Urllib3
 
-#: A connection that was idle for longer is looked at before it is used.
-_FRESH = 0.002
-#: Requests asked for at once, for each connection: few enough that a retry need not wait long for its turn.
+#: Seconds after which an idle connection is checked before it is used again.
+_FRESH_SECONDS = 0.002
+#: Requests pulled at once for each connection: few enough that a retry need not wait long for its turn.
 AHEAD = 4
 
 
 class Http1(Transport):
-    """Carry requests over HTTP/1.1 on one loop: the fastest, for many small requests."""
+    """Send requests over HTTP/1.1 on one loop: the fastest, for many small requests."""
 
     name = "http1"
     default_for = ("one",)
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
-        """Carry requests in this thread, over as many connections as may be under way.
+        """Send requests from this thread, over as many connections as may be in flight.
 
         A proxy that is itself reached by TLS is left to `urllib3`.
         """
@@ -62,7 +62,7 @@ class Http1(Transport):
 
 
 class _Loop:
-    """The connections of one carrying, and what they wait for."""
+    """The connections of one run of the transport, and what they wait for."""
 
     def __init__(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         self._queue, self._settings = queue, settings
@@ -73,7 +73,7 @@ class _Loop:
         self._repeated = RepeatedResponse()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        #: The burst that requests are taken from, what is left of it to send (backwards), and responses not told of yet.
+        #: The burst being sent, its messages that are left (the last first), and responses not reported yet.
         self._burst: RequestBurst | None = None
         self._messages: list[bytes] = []
         self._completions: dict[RequestBurst, list[Completion]] = {}
@@ -90,7 +90,7 @@ class _Loop:
         queue.on_change(self._wake)
 
     def run(self) -> None:
-        """Pull, carry and push until the exchange says ``"done"``."""
+        """Pull requests, send them and complete them until the queue says ``"done"``."""
         self._pull(time.monotonic())
         while self._busy or not self._done:
             until = min(self._soonest, self._resume)
@@ -99,7 +99,7 @@ class _Loop:
             now = time.monotonic()
             for connection, events in ready:
                 if connection is None:
-                    self._rung(now)
+                    self._on_wake(now)
                 elif connection.ready(events):
                     self._settle(connection, now)
                 elif connection.due < self._soonest:
@@ -119,10 +119,10 @@ class _Loop:
         self._waker.close()
         self._bell.close()
 
-    # Requests out.
+    # Requests.
 
     def _pull(self, now: float) -> None:
-        """Take requests while there are connections for them."""
+        """Pull requests while there are connections for them."""
         self._resume, self._free = math.inf, False
         concurrency = self._settings.concurrency
         while len(self._busy) < concurrency:
@@ -146,7 +146,7 @@ class _Loop:
 
     def _start(self, request: Request, now: float) -> None:
         try:
-            out = self._endpoint.written(request)
+            out = self._endpoint.serialize(request)
         except (ValueError, UnicodeError) as error:
             self._queue.complete(request, Response(error=str(error), may_have_been_sent=False, permanent=True))
             return
@@ -166,11 +166,11 @@ class _Loop:
         connection.send(message)
 
     def _free_connection(self, now: float) -> Connection:
-        """A connection to carry a request, busy from now on; a new one is dialled meanwhile."""
+        """An idle connection, or a new one that is connecting; it is busy from now on."""
         connection = None
         while self._idle and connection is None:
             idle = self._idle.pop()
-            if idle.open and not (now - idle.freed > _FRESH and idle.stale()):
+            if idle.open and not (now - idle.freed > _FRESH_SECONDS and idle.stale()):
                 connection = idle
             else:
                 idle.close()
@@ -181,7 +181,7 @@ class _Loop:
         return connection
 
     def _resolve(self, connection: Connection) -> None:
-        """In the resolver's thread, as DNS may take long."""
+        """Look up the address; in a thread of its own, as DNS may take long."""
         try:
             found: Any = resolve(*self._endpoint.address, self._settings.address_filter)
         except Exception as error:
@@ -189,10 +189,10 @@ class _Loop:
         self._resolved.append((connection, found))
         self._ring()
 
-    # Answers in.
+    # Responses.
 
     def _settle(self, connection: Connection, now: float) -> None:
-        """A connection's request is over: take note of its response, and send the burst's next if there is one."""
+        """Note the response of a connection's request, and send the next request of the burst if there is one."""
         response, burst = connection.outcome, connection.burst
         assert response is not None
         if burst is not None:
@@ -215,7 +215,7 @@ class _Loop:
             self._queue.complete(request, replace(response, seconds=now - connection.began))
 
     def _report_completions(self) -> None:
-        """Say what came back for bursts."""
+        """Complete the requests of bursts that have their responses."""
         if self._completions:
             completions, self._completions = self._completions, {}
             for burst, found in completions.items():
@@ -229,10 +229,10 @@ class _Loop:
                     self._settle(connection, now)
         self._soonest = min((connection.due for connection in self._busy), default=math.inf)
 
-    # Bells.
+    # Waking the loop from other threads.
 
     def _wake(self) -> None:
-        """Something changed; from any thread. In the loop's own it pulls anyhow."""
+        """Make the loop pull again; from any thread but its own, in which it pulls anyhow."""
         if threading.get_ident() != self._thread:
             self._ring()
 
@@ -242,7 +242,7 @@ class _Loop:
             with suppress(OSError):
                 self._bell.send(b"\0")
 
-    def _rung(self, now: float) -> None:
+    def _on_wake(self, now: float) -> None:
         with suppress(BlockingIOError):
             self._waker.recv(4096)
         self._woken = False

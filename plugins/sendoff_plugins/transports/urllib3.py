@@ -40,13 +40,13 @@ JOINED = 64 << 10
 
 
 class Urllib3(Transport):
-    """Carry requests with urllib3: the most proven transport."""
+    """Send requests with urllib3: the most proven transport."""
 
     name = "urllib3"
     default_for = ("many", "tls_proxy")
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
-        """Carry requests in as many threads as may be under way, which pull from the exchange."""
+        """Send requests from as many threads as may be in flight, which pull from the queue."""
         watchdog = Watchdog()
         pool = make_pool(settings, watchdog)
         threads = [

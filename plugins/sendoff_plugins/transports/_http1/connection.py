@@ -1,4 +1,4 @@
-"""One connection of the `http1` transport: dialled, secured, written to and read from without ever blocking.
+"""One connection of the `http1` transport: it connects, makes TLS, writes and reads without ever blocking.
 
 The file is long because connecting, the TLS handshake, writing and reading share one socket and one state.
 """
@@ -21,59 +21,59 @@ from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
 from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
 
-#: Bytes sent and read at once; no more are read than a buffer that is cheap to have.
-PIECE, RECEIVE = 1 << 20, 64 << 10
-#: Only short responses are worth remembering.
+#: Maximum bytes of one write, and of one read.
+WRITE_BYTES, READ_BYTES = 1 << 20, 64 << 10
+#: Maximum bytes of a response that is kept to recognise the next one by.
 REPEATED_LIMIT = 4 << 10
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 
 @dataclass(slots=True)
 class RepeatedResponse:
-    """The last whole response that came in one piece, as its bytes and as it was read. Many APIs say the same each time."""
+    """The last whole response that came in one read: its bytes, and what they parsed to. Many APIs send the same each time."""
 
     data: bytes | None = None
     response: Response | None = None
-    most: int = 0
+    max_bytes: int = 0
 
 
 class Connection:
     """A connection that carries one request at a time. Its owner says when it is readable or writable."""
 
-    def __init__(self, target: Endpoint, poller: Poller, usual: RepeatedResponse) -> None:
-        self._target, self._poller, self._usual = target, poller, usual
+    def __init__(self, endpoint: Endpoint, poller: Poller, repeated: RepeatedResponse) -> None:
+        self._endpoint, self._poller, self._repeated = endpoint, poller, repeated
         self._addresses: deque[Any] = deque()
         self._sock: socket.socket | ssl.SSLSocket | None = None
         self._events = 0
         self._out: deque[memoryview] = deque()
         self._tunnel: ResponseParser | None = None
         self._stage = self._connected
-        #: What it carries, None while it is idle: a request, or a record's ordinal in a burst.
+        #: What it sends, None while it is idle: a request, or a record's ordinal in a burst.
         self.load: Request | int | None = None
         self.burst: RequestBurst | None = None
-        self._reply: ResponseParser | None = None
-        #: Whether a response has begun, and whether the connection does nothing but exchange requests for responses now.
+        self._parser: ResponseParser | None = None
+        #: Whether a response has begun; whether the connection is open and no bytes wait to be written.
         self._begun = self._exchanging = False
         self.max_response_bytes = 0
         self.deadline = self.began = self.freed = 0.0
-        #: When the address that is dialled now is given up for the next one.
-        self._connect_deadline, self._share = math.inf, CONNECT_TIMEOUT
+        #: When the next address is tried; the seconds each address has.
+        self._connect_deadline, self._seconds_per_address = math.inf, CONNECT_TIMEOUT
         #: Whether a byte of this request may have left.
         self.sent = False
-        #: What came of the request, once it is over.
+        #: The response, once the request is over.
         self.outcome: Response | None = None
         self.open = False
 
-    # The owner's side.
+    # Called by the loop.
 
-    def assign(self, load: Request | int, burst: RequestBurst | None, answer_bytes: int, deadline: float, now: float) -> None:
-        """Carry a request, whose bytes are to be `send`ed next."""
-        self.load, self.burst, self.max_response_bytes = load, burst, answer_bytes
+    def assign(self, load: Request | int, burst: RequestBurst | None, max_bytes: int, deadline: float, now: float) -> None:
+        """Take on a request; its bytes are given to `send` or `send_all` next."""
+        self.load, self.burst, self.max_response_bytes = load, burst, max_bytes
         self.began, self.deadline = now, deadline
         self.outcome, self.sent, self._begun = None, False, False
 
     def send(self, message: bytes) -> None:
-        """Send a request's only bytes; on a connection that is open they leave at once."""
+        """Send a request that is one string of bytes; on an open connection at once."""
         if self._exchanging:
             self.sent = True
             try:
@@ -81,7 +81,7 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 done = 0
             except OSError:
-                return  # the other side may have responded already, and closed: read what it said
+                return  # the other side may have responded already, and closed: read its response
             if done == len(message):
                 return
             message = message[done:]
@@ -95,9 +95,9 @@ class Connection:
             self._watch_on()
 
     def connect(self, addresses: Sequence[Any]) -> None:
-        """Connect to the first of these addresses that takes a connection."""
+        """Connect to the first of these addresses that accepts."""
         self._addresses = deque(addresses)
-        self._share = CONNECT_TIMEOUT / max(1, len(self._addresses))
+        self._seconds_per_address = CONNECT_TIMEOUT / max(1, len(self._addresses))
         self._next_address("the name has no address")
 
     def ready(self, events: int) -> bool:
@@ -110,24 +110,26 @@ class Connection:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except Malformed as error:
-            self._over(Response(error=str(error), may_have_been_sent=self.sent))
+            self._end(Response(error=str(error), may_have_been_sent=self.sent))
         except ssl.SSLError as error:
-            self._over(
+            self._end(
                 Response(
-                    error=f"TLS: {_tls(error)}", may_have_been_sent=self.sent, permanent=not self.sent and _distrusted(error)
+                    error=f"TLS: {_describe_tls(error)}",
+                    may_have_been_sent=self.sent,
+                    permanent=not self.sent and _is_permanent(error),
                 )
             )
         except OSError as error:
-            self._over(Response(error=(error.strerror or str(error)).lower(), may_have_been_sent=self.sent))
+            self._end(Response(error=(error.strerror or str(error)).lower(), may_have_been_sent=self.sent))
         return self.outcome is not None
 
     def stale(self) -> bool:
-        """Whether an idle connection was closed, or spoke out of turn."""
+        """Whether an idle connection was closed by the server, or received bytes that belong to no request."""
         assert self._sock is not None
         try:
             self._sock.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
-            return False  # nothing, or nothing but TLS's own affairs
+            return False  # nothing, or only TLS records without data
         except OSError:
             pass
         return True
@@ -138,15 +140,15 @@ class Connection:
         return min(self.deadline, self._connect_deadline)
 
     def expire(self, now: float) -> None:
-        """The request's time is over, or that of the address being dialled."""
+        """End a request whose deadline has passed, or try the next address."""
         if now < self.deadline:
             self._next_address("connection timed out")
             return
         waiting = "no complete response" if self.open or self.sent else "no connection and no response"
-        self._over(Response(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", may_have_been_sent=self.sent))
+        self._end(Response(error=f"{waiting} within {self.deadline - self.began:.3g} seconds", may_have_been_sent=self.sent))
 
     def fail(self, response: Response) -> None:
-        self._over(response)
+        self._end(response)
 
     def close(self) -> None:
         if self._sock is not None:
@@ -170,14 +172,14 @@ class Connection:
                 trouble = (error.strerror or str(error)).lower()
                 continue
             if code == 0 or code in _IN_PROGRESS:
-                self._stage, self._connect_deadline = self._connected, time.monotonic() + self._share
+                self._stage, self._connect_deadline = self._connected, time.monotonic() + self._seconds_per_address
                 self._watch(WRITE)
                 return
             trouble = os.strerror(code).lower()
-        host, port = self._target.address
-        to = f"the proxy {host}:{port}" if self._target.proxied else self._target.name
-        self._over(
-            Response(error=f"cannot connect to {to}: {trouble}", may_have_been_sent=False, permanent=self._target.proxied)
+        host, port = self._endpoint.address
+        to = f"the proxy {host}:{port}" if self._endpoint.proxied else self._endpoint.name
+        self._end(
+            Response(error=f"cannot connect to {to}: {trouble}", may_have_been_sent=False, permanent=self._endpoint.proxied)
         )
 
     def _connected(self, events: int) -> None:
@@ -187,9 +189,9 @@ class Connection:
             self._next_address(os.strerror(code).lower())
             return
         self._connect_deadline = math.inf
-        if self._target.proxied and self._target.secure:
+        if self._endpoint.proxied and self._endpoint.secure:
             self._tunnel, self._stage = ResponseParser(1 << 16), self._tunnelled
-            self._sock.sendall(self._target.connect())  # fits any socket's buffer
+            self._sock.sendall(self._endpoint.connect())  # fits any socket's buffer
             self._watch(READ)
         else:
             self._secure()
@@ -198,7 +200,7 @@ class Connection:
         assert self._sock is not None
         assert self._tunnel is not None
         data = self._sock.recv(4096)
-        told = ""
+        trouble = ""
         try:
             if data:
                 # The response to a CONNECT has no body, whatever its head says; TLS begins behind it.
@@ -206,13 +208,13 @@ class Connection:
             else:
                 self._tunnel.ended()
         except Malformed as error:
-            told = str(error)
-        if self._tunnel.status is not None and 200 <= self._tunnel.status < 300 and not told:
+            trouble = str(error)
+        if self._tunnel.status is not None and 200 <= self._tunnel.status < 300 and not trouble:
             self._secure()
-        elif told or not data or self._tunnel.status is not None:
-            self._over(
+        elif trouble or not data or self._tunnel.status is not None:
+            self._end(
                 Response(
-                    error=f"the proxy: {told or f'it responded with {self._tunnel.status}'}",
+                    error=f"the proxy: {trouble or f'it responded with {self._tunnel.status}'}",
                     may_have_been_sent=False,
                     permanent=True,
                 )
@@ -220,20 +222,20 @@ class Connection:
 
     def _secure(self) -> None:
         assert self._sock is not None
-        if self._target.secure:
-            assert self._target.context is not None
+        if self._endpoint.secure:
+            assert self._endpoint.context is not None
             if self._events:
                 self._poller.forget(self._sock.fileno())
                 self._events = 0
-            self._sock = self._target.context.wrap_socket(
-                self._sock, server_hostname=self._target.host, do_handshake_on_connect=False
+            self._sock = self._endpoint.context.wrap_socket(
+                self._sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False
             )
-            self._stage = self._shaking
-            self._shaking(WRITE)
+            self._stage = self._handshake
+            self._handshake(WRITE)
         else:
             self._opened()
 
-    def _shaking(self, events: int) -> None:
+    def _handshake(self, events: int) -> None:
         assert isinstance(self._sock, ssl.SSLSocket)
         try:
             self._sock.do_handshake()
@@ -253,7 +255,7 @@ class Connection:
         """Write what there is to write, and read what there is to read: a response may come before all is sent."""
         if self.load is None:
             if self.stale():
-                self.close()  # an idle connection that speaks is done with
+                self.close()
             return
         if self._out and events & WRITE:
             self._write()
@@ -272,7 +274,7 @@ class Connection:
         try:
             while out:
                 view = out[0]
-                done = self._sock.send(view if len(view) <= PIECE else view[:PIECE])
+                done = self._sock.send(view if len(view) <= WRITE_BYTES else view[:WRITE_BYTES])
                 if done == len(view):
                     out.popleft()
                 else:
@@ -280,40 +282,40 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError:
-            out.clear()  # the other side may have responded already, and closed: read what it said
+            out.clear()  # the other side may have responded already, and closed: read its response
 
     def _read(self) -> None:
         assert self._sock is not None
         try:
-            data = self._sock.recv(RECEIVE)
+            data = self._sock.recv(READ_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
             return
         except ssl.SSLEOFError:
             data = b""
+        last = self._repeated
         if not self._begun:
-            usual = self._usual
-            if data == usual.data and not self._out and usual.most == self.max_response_bytes:
-                self.outcome = usual.response  # byte for byte a response that was read before
+            if data == last.data and not self._out and last.max_bytes == self.max_response_bytes:
+                self.outcome = last.response  # byte for byte a response that was read before
                 return
             self._begun = True
-            if self._reply is None:
-                self._reply = ResponseParser(self.max_response_bytes)
+            if self._parser is None:
+                self._parser = ResponseParser(self.max_response_bytes)
             else:
-                self._reply.renew(self.max_response_bytes)
-        reply = self._reply
-        assert reply is not None
+                self._parser.renew(self.max_response_bytes)
+        parser = self._parser
+        assert parser is not None
         if data:
-            reply.feed(data)
+            parser.feed(data)
         else:
-            reply.ended()
-        if reply.done:
-            keep = reply.reusable and not self._out and not reply.truncated and bool(data)
-            response = reply.response()
-            self._over(response, keep=keep)
-            if keep and reply.fed == len(data) <= REPEATED_LIMIT:
-                self._usual.data, self._usual.response, self._usual.most = data, response, self.max_response_bytes
+            parser.ended()
+        if parser.done:
+            keep = parser.reusable and not self._out and not parser.truncated and bool(data)
+            response = parser.response()
+            self._end(response, keep=keep)
+            if keep and parser.fed == len(data) <= REPEATED_LIMIT:
+                last.data, last.response, last.max_bytes = data, response, self.max_response_bytes
 
-    def _over(self, response: Response, *, keep: bool = False) -> None:
+    def _end(self, response: Response, *, keep: bool = False) -> None:
         self.outcome = response
         self._out.clear()
         self._connect_deadline = math.inf
@@ -327,11 +329,11 @@ class Connection:
         self._events = events
 
 
-def _tls(error: ssl.SSLError) -> str:
+def _describe_tls(error: ssl.SSLError) -> str:
     return str(getattr(error, "verify_message", "") or error.reason or error.strerror or error).lower().replace("_", " ")
 
 
-def _distrusted(error: ssl.SSLError) -> bool:
-    """Whether TLS failed on who the server is or on how it speaks, rather than on a connection that broke."""
+def _is_permanent(error: ssl.SSLError) -> bool:
+    """Whether TLS failed because of the server's certificate or protocol, rather than a connection that broke."""
     words = ("VERSION", "PROTOCOL", "CIPHER", "HANDSHAKE", "HTTP", "ALERT", "CERTIFICATE")
     return isinstance(error, ssl.SSLCertVerificationError) or any(word in (error.reason or "") for word in words)

@@ -1,4 +1,4 @@
-"""Where the connections of the `http1` transport lead, and what the head of a request to there looks like."""
+"""The endpoint that the `http1` transport connects to, and the bytes of requests to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOINED = 64 << 10
 
 
 class Endpoint:
-    """Where connections lead: a host, perhaps by a proxy, perhaps under TLS."""
+    """A host and port, with or without a proxy, with or without TLS."""
 
     def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None) -> None:
         parts = urlsplit(url)
@@ -33,7 +33,7 @@ class Endpoint:
                 self._login = b"Proxy-Authorization: Basic " + b64encode(login.encode()) + b"\r\n"
 
     def opening(self, method: str, url: str, headers: Mapping[str, str]) -> bytes:
-        """A head but for its length: what many requests have in common. Raises ValueError for what no head can hold."""
+        """A head without Content-Length, which many requests share. Raises ValueError for a value with a line break."""
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         forward = self.proxied and not self.secure
@@ -45,13 +45,13 @@ class Endpoint:
         return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"")
 
     def messages(self, burst: RequestBurst) -> list[bytes]:
-        """The bytes of all that is left of a burst, the last first."""
+        """The bytes of each request that is left of a burst, the last first."""
         opening = self.opening(burst.method, burst.url, burst.headers).replace(b"%", b"%%")
         opening += b"%bContent-Length: %d\r\n\r\n%b"
         return [opening % (key, len(body), body) for key, body in burst.requests()][::-1]
 
-    def written(self, request: Request) -> Sequence[bytes | memoryview]:
-        """A request's bytes. Raises ValueError for what no head can hold."""
+    def serialize(self, request: Request) -> Sequence[bytes | memoryview]:
+        """A request's bytes. Raises ValueError for a header with a line break."""
         head = b"%bContent-Length: %d\r\n\r\n" % (
             self.opening(request.method, request.url, request.headers),
             request.body_length,
@@ -59,6 +59,6 @@ class Endpoint:
         return [b"".join((head, *request.body))] if request.body_length <= JOINED else [head, *request.body]
 
     def connect(self) -> bytes:
-        """What asks a proxy for a tunnel (RFC 9110 §9.3.6)."""
+        """The request for a tunnel through the proxy (RFC 9110 §9.3.6)."""
         to = f"{self.host}:{self.port}".encode()
         return b"CONNECT " + to + b" HTTP/1.1\r\nHost: " + to + b"\r\n" + self._login + b"\r\n"

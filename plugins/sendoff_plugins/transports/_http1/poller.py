@@ -1,4 +1,4 @@
-"""Which connections can be read or written: epoll where there is one, else whatever the platform has."""
+"""Wait until a connection can be read or written: with epoll, or what the platform has instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import select
 import selectors
 from typing import Any
 
-#: Epoll's own.
+#: The values of epoll.
 READ, WRITE = 1, 4
 
 
@@ -19,17 +19,17 @@ class Poller:
         self._known: dict[int, Any] = {}
 
     def watch(self, fd: int, events: int, who: Any) -> None:
-        """Tell of these events from now on."""
+        """Report these events of a file descriptor from now on, with `who`."""
         new = fd not in self._known
         self._known[fd] = who
         if self._epoll is not None:
             (self._epoll.register if new else self._epoll.modify)(fd, events)
         else:
             assert self._selector is not None
-            (self._selector.register if new else self._selector.modify)(fd, _theirs(events), who)
+            (self._selector.register if new else self._selector.modify)(fd, _to_selectors(events), who)
 
     def forget(self, fd: int) -> None:
-        """Tell of nothing any more."""
+        """Report no more events of a file descriptor."""
         del self._known[fd]
         if self._epoll is not None:
             self._epoll.unregister(fd)
@@ -38,21 +38,21 @@ class Poller:
             self._selector.unregister(fd)
 
     def wait(self, seconds: float | None) -> list[tuple[Any, int]]:
-        """Who can do what; after so many seconds, nobody."""
+        """Wait for events, at most so many seconds; return who can be read or written."""
         known = self._known
         if self._epoll is not None:
-            # A connection that broke can be read and written: doing so tells how.
+            # A broken connection counts as readable and writable: using it raises the error.
             return [(known[fd], events if events <= 5 else READ | WRITE) for fd, events in self._epoll.poll(seconds)]
         assert self._selector is not None
-        return [(key.data, _ours(events)) for key, events in self._selector.select(seconds)]
+        return [(key.data, _from_selectors(events)) for key, events in self._selector.select(seconds)]
 
     def close(self) -> None:
         (self._epoll or self._selector).close()  # type: ignore[union-attr]  # one of the two is there
 
 
-def _theirs(events: int) -> int:
+def _to_selectors(events: int) -> int:
     return (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
 
 
-def _ours(events: int) -> int:
+def _from_selectors(events: int) -> int:
     return (READ if events & selectors.EVENT_READ else 0) | (WRITE if events & selectors.EVENT_WRITE else 0)

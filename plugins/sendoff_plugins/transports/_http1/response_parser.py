@@ -1,4 +1,4 @@
-"""One response, read off the wire: framed by llhttp, strictly, and bounded in every direction."""
+"""Parse one response with llhttp, strictly, within bounds on its head, its fields and its body."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import httptools
 
 from sendoff.plugin import Response
 
-#: A head has no more bytes than this, and no more fields; no more interim responses come before the real one.
+#: Maximum bytes of a head, fields in it, and interim (1xx) responses before the final one.
 MAX_HEAD, MAX_FIELDS, MAX_INTERIM = 64 << 10, 200, 100
 
 
 class Malformed(Exception):
-    """The bytes are no response; its text is the sentence to show."""
+    """The bytes are not a valid response; the text says why, for the user."""
 
 
 class ResponseParser:
-    """The response to one request: fed with bytes until it is `done`, and then `renew`ed for the next."""
+    """Parses the response to one request: `feed` it bytes until it is `done`, then `renew` it for the next."""
 
     def __init__(self, body_bytes: int) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.renew(body_bytes)
 
     def renew(self, body_bytes: int) -> None:
-        """Be ready for the next response on the same connection."""
-        self._most = body_bytes
+        """Start on the next response of the same connection."""
+        self._max_body = body_bytes
         self._fields: list[tuple[str, str]] = []
         self._body: list[bytes] = []
         self._size = self._head = self._interim = 0
-        #: How many bytes of it came.
+        #: How many bytes have been fed.
         self.fed = 0
-        self._unpacker: Any = None
+        self._gzip: Any = None
         self.status: int | None = None
         #: Whether any byte came; whether it is complete; whether more came than was asked for.
         self.begun = self.done = self.truncated = False
@@ -60,7 +60,7 @@ class ResponseParser:
             raise Malformed("the server wants to speak another protocol") from None
         except httptools.HttpParserCallbackError as error:
             if self.done:
-                self.reusable = False  # what came after the response is nobody's
+                self.reusable = False  # bytes after the response belong to no request
                 return
             cause = error.__context__
             raise cause if isinstance(cause, Malformed) else Malformed(str(cause or error)) from None
@@ -85,7 +85,7 @@ class ResponseParser:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return Response(self.status, headers, b"".join(self._body), truncated=self.truncated)
 
-    # What llhttp calls.
+    # Called by llhttp.
 
     def on_message_begin(self) -> None:
         if self.done:
@@ -114,15 +114,15 @@ class ResponseParser:
         found = dict(self._fields)
         self._framed = "content-length" in found or "transfer-encoding" in found or status in (204, 304)
         if found.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
-            self._unpacker = zlib.decompressobj(31)
+            self._gzip = zlib.decompressobj(31)
 
     def on_body(self, data: bytes) -> None:
         if self.truncated:
             return
-        room = self._most - self._size
-        if self._unpacker is not None:
+        room = self._max_body - self._size
+        if self._gzip is not None:
             try:
-                data = self._unpacker.decompress(data, room + 1)
+                data = self._gzip.decompress(data, room + 1)
             except zlib.error as error:
                 raise Malformed(f"the response's gzip is broken: {error}") from None
         if len(data) > room:
