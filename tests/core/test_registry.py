@@ -259,6 +259,11 @@ def test_a_component_declares_what_it_is_the_default_for() -> None:
         registry.default("sources", ".csv")
 
 
+@pytest.mark.parametrize("ending", [".arrow", ".csv", ".json", ".jsonl", ".ods", ".parquet", ".tsv", ".xlsx"])
+def test_a_file_of_each_kind_has_its_source(ending: str) -> None:
+    assert Registry().default("sources", ending) is not None
+
+
 def test_a_default_is_found_beside_a_plugin_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path, "import nothing_of_this_name\n")
     monkeypatch.syspath_prepend(str(tmp_path))

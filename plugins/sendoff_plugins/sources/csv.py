@@ -1,9 +1,8 @@
 """CSV, strictly per RFC 4180.
 
 A chunk of whole records is read by polars in one go if every record has as many cells as the
-header. What tells that is a copy of the chunk with its quoted parts cut out: there every line is a
-record and every delimiter separates. A chunk with ragged records goes through Python's `csv`, which
-is slower and can say which.
+header. To find out, the quoted parts are cut out of a copy of the chunk: what is left has one line a record, and no
+delimiter that is part of a cell. A chunk with ragged records goes through Python's `csv`, which is slower and knows which.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{1
 _GID = re.compile(r"[?#&]gid=(\d+)")
 _SCOPES = ["https://www.googleapis.com/auth/spreadsheets.readonly"]
 
-#: Rows asked for at a time: an answer of a few megabytes.
+#: Rows requested at a time: a response of a few megabytes.
 ROWS = 20_000
 
 
@@ -117,7 +117,7 @@ class GoogleSheets(Source):
             columns = checked_header(
                 [str(cell) for cell in self._head(web, account, f"{sheet}!{left}{top}:{right}{top}", range_)], range_
             )
-            # Each answer begins with the last row of the one before: a row that moves meanwhile is noticed by that.
+            # Each response begins with the last row of the one before, so that a row that moves meanwhile is noticed.
             at, before = top, None
             while bottom is None or at < bottom:
                 until = at + ROWS if bottom is None else min(at + ROWS, bottom)
@@ -141,7 +141,7 @@ class GoogleSheets(Source):
     def _sheet(self, web: HttpClient, account: _Account) -> str:
         """The name of the sheet that the address shows."""
         fields = urlencode({"fields": "sheets.properties(sheetId,title)"})
-        found = _answer(web, f"{self.api_root}/v4/spreadsheets/{self._id}?{fields}", account)
+        found = _get_json(web, f"{self.api_root}/v4/spreadsheets/{self._id}?{fields}", account)
         sheets = {str(sheet["properties"].get("sheetId", 0)): sheet["properties"]["title"] for sheet in found.get("sheets", [])}
         if self._gid not in sheets:
             raise SourceError(f"google_sheets: there is no sheet with gid={self._gid}; there are {', '.join(sheets.values())}")
@@ -154,7 +154,7 @@ class GoogleSheets(Source):
         )
         url = f"{self.api_root}/v4/spreadsheets/{self._id}/values/{quote(cells, safe='')}?{how}"
         try:
-            found: list[list[Any]] = _answer(web, url, account).get("values", [])
+            found: list[list[Any]] = _get_json(web, url, account).get("values", [])
         except _PastEnd:
             return []
         return found
@@ -165,7 +165,7 @@ class _PastEnd(Exception):
 
 
 class _Account:
-    """Who asks: a service account, or the machine's own."""
+    """The account that reads: a service account, or the machine's own."""
 
     def __init__(self, credentials: str, web: HttpClient) -> None:
         import_extra("google.auth", "sheets")
@@ -186,7 +186,7 @@ class _Account:
             raise SourceError(f"google_sheets: no credentials that can be used: {_brief(error)}") from None
 
     def headers(self) -> Mapping[str, str]:
-        """What a request proves itself by; the token is fetched, and fetched again when it is old."""
+        """The headers that authenticate a request; an expired token is fetched again."""
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 
         if not self._credentials.valid:
@@ -210,13 +210,13 @@ class _Account:
 
 
 class _HttpResponse:
-    """An answer as google-auth wants it."""
+    """A response as google-auth wants it."""
 
     def __init__(self, status: int, headers: Any, data: bytes) -> None:
         self.status, self.headers, self.data = status, headers, data
 
 
-def _answer(web: HttpClient, url: str, account: _Account) -> Any:
+def _get_json(web: HttpClient, url: str, account: _Account) -> Any:
     for again in (True, False):
         try:
             body, _ = web.get(url, headers=account.headers())
@@ -231,7 +231,7 @@ def _answer(web: HttpClient, url: str, account: _Account) -> Any:
             raise error.as_source_error(f"google_sheets: {error}{hint.get(error.status, '')}") from None
         except ValueError:
             raise SourceError("google_sheets: the response is not JSON") from None
-    raise AssertionError("the second answer is final")
+    raise AssertionError("the second attempt returns or raises")
 
 
 def _corners(cells: str) -> tuple[str, int, str, int | None]:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""A JSON API that is read page by page."""
+"""Read a JSON API page by page."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Http(Source):
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
         with HttpClient(self.url, self.egress, seconds=self.timeout) as web:
-            for answer, url in self._responses(web):
-                rows = jsonpath.parse(self.records).find(answer)
+            for response, url in self._responses(web):
+                rows = jsonpath.parse(self.records).find(response)
                 if not isinstance(rows, list):
                     raise SourceError(f"{_shown(url)}: there is no list of records at {self.records}")
                 faults = {
@@ -88,28 +88,28 @@ class Http(Source):
             else self._with({})
         )
         page, seen = how.get("first", 1), 0
-        asked: set[str] = set()
+        requested: set[str] = set()
         while url is not None:
-            if url in asked or len(asked) >= self.most_pages:
+            if url in requested or len(requested) >= self.most_pages:
                 raise SourceError(
                     f"{_shown(url)}: the pages have no end: "
-                    + ("one names itself as the next" if url in asked else f"more than {self.most_pages:,}")
+                    + ("one names itself as the next" if url in requested else f"more than {self.most_pages:,}")
                 )
-            asked.add(url)
+            requested.add(url)
             try:
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
-                answer = jsonlib.loads(body.decode())
+                response = jsonlib.loads(body.decode())
             except ErrorResponse as error:
                 raise error.as_source_error() from None
             except ValueError as error:
                 raise SourceError(f"{_shown(url)}: the response is not JSON: {error}") from None
-            yield answer, url
-            found = jsonpath.parse(self.records).find(answer)
+            yield response, url
+            found = jsonpath.parse(self.records).find(response)
             count = len(found) if isinstance(found, list) else 0
             page, seen = page + 1, seen + count
-            url = self._next(answer, headers, url, count, page, seen)
+            url = self._next(response, headers, url, count, page, seen)
 
-    def _next(self, answer: Any, headers: Mapping[str, str], url: str, count: int, page: int, seen: int) -> str | None:
+    def _next(self, response: Any, headers: Mapping[str, str], url: str, count: int, page: int, seen: int) -> str | None:
         how = self.paging or {}
         ended = count == 0 or ("size" in how and count < how["size"])
         match how.get("by"):
@@ -118,7 +118,7 @@ class Http(Source):
             case "offset":
                 return None if ended else self._with({self._parameter: seen})
             case "cursor":
-                value = jsonpath.parse(how.get("next", "$.next")).find(answer)
+                value = jsonpath.parse(how.get("next", "$.next")).find(response)
                 if value in (MISSING, None, "", False):
                     return None
                 text = str(value)
@@ -133,11 +133,11 @@ class Http(Source):
         return None
 
     def _same_origin(self, url: str) -> str:
-        """A URL that an answer names, which must not take our credentials elsewhere."""
+        """A URL that a response gives, which must be on the same server: credentials are sent with it."""
         mine, other = urlsplit(self.url), urlsplit(url)
         if (mine.scheme, mine.netloc) != (other.scheme, other.netloc):
             raise SourceError(
-                f"{_shown(self.url)}: the next page is said to be at {other.scheme}://{other.netloc}, which is another server"
+                f"{_shown(self.url)}: the response gives the next page at {other.scheme}://{other.netloc}, which is another server"
             )
         return url
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""What partners post."""
+"""Read what partners post."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = {
 class Inbox(InboxSource):
     """Take records that partners post to `sendoff serve`, at `/inbox/NAME`: a JSON object or an array, JSON Lines, or CSV.
 
-    A post is on disk before it is answered 202, and stays there until a run has taken it over. With `watch: true` a run
+    A post is on disk before the response, a 202, and stays there until a run has taken it over. With `watch: true` a run
     begins as soon as something has come; with a `schedule`, when that is due.
     """
 

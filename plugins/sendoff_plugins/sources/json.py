@@ -72,17 +72,17 @@ def _page(rows: list[dict[str, Any]], name: str, lines: list[int], faults: dict[
 
 
 class _Text:
-    """The text of a stream, of which no more is held than a value needs."""
+    """The text of a stream, in a buffer that holds no more than a value needs."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
-        self._held, self._at, self._ended, self._read = "", 0, False, 0
-        #: The line of the character `_told` in what is held.
-        self._line, self._told = 1, 0
+        self._buffer, self._at, self._ended, self._read = "", 0, False, 0
+        #: The line of the character at `_counted` in the buffer.
+        self._line, self._counted = 1, 0
 
     def enter(self, key: str, where: str) -> None:
-        """Go on behind ``"key":`` in the object that begins here; what stands before it is read over."""
+        """Skip to behind ``"key":`` in the object that begins here."""
         self._expect("{", where)
         while self._peek() != "}":
             found, _ = self._value()
@@ -123,12 +123,12 @@ class _Text:
         self._at += 1
 
     def _peek(self, *, at_end: bool = False) -> str:
-        """The next character that is no blank; "" at the end, if that may be."""
+        """The next character that is not a blank; "" at the end of the file, where `at_end` allows it."""
         while True:
-            while self._at < len(self._held) and self._held[self._at] in _BLANK:
+            while self._at < len(self._buffer) and self._buffer[self._at] in _BLANK:
                 self._at += 1
-            if self._at < len(self._held):
-                return self._held[self._at]
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
             if not self._more():
                 if at_end:
                     return ""
@@ -139,9 +139,9 @@ class _Text:
         line = self._here()
         while True:
             try:
-                value, end = jsonlib.scan(self._held, self._at)
+                value, end = jsonlib.scan(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                if len(self._held) - self._at > MAX_RECORD:
+                if len(self._buffer) - self._at > MAX_RECORD:
                     raise self._wrong(f"a value of more than {MAX_RECORD >> 20} MiB, or not JSON: {error.msg}") from None
                 if not self._more():
                     self._at = error.pos
@@ -151,28 +151,28 @@ class _Text:
                 raise self._wrong("nested too deep") from None
             except ValueError as error:
                 raise self._wrong(str(error)) from None
-            # A number may go on in what is not read yet; what ends with a sign of its own does not.
-            if end == len(self._held) and self._more():
+            # A number at the end of the buffer may have more digits to come.
+            if end == len(self._buffer) and self._more():
                 continue
             self._at = end
             return value, line
 
     def _here(self) -> int:
-        """The line that is read now."""
-        self._line += self._held.count("\n", self._told, self._at)
-        self._told = self._at
+        """The number of the current line."""
+        self._line += self._buffer.count("\n", self._counted, self._at)
+        self._counted = self._at
         return self._line
 
     def _more(self) -> bool:
-        """Read on, and let go of what is behind."""
+        """Read more into the buffer, and drop what was parsed; False at the end of the file."""
         if self._ended:
             return False
         self._here()
-        self._held, self._at, self._told = self._held[self._at :], 0, 0
+        self._buffer, self._at, self._counted = self._buffer[self._at :], 0, 0
         data = self._stream.read(CHUNK // 16)
         self._ended = not data
         try:
-            self._held += self._decoder.decode(data, final=self._ended)
+            self._buffer += self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
             raise SourceError(f"{self._name}: not UTF-8 at byte {self._read + error.start + 1:,}") from None
         self._read += len(data)

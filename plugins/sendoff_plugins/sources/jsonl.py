@@ -28,7 +28,7 @@ class JsonLines(FileSource):
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
-    """Pages of a stream of JSON Lines. A line that is no object becomes a fault, and the rest goes on."""
+    """Pages of a stream of JSON Lines. A line that is not an object is an error of its row only."""
     reader, first = UniformLineReader(), 1
     for chunk, begun in _line_chunks(stream):
         text, skipped = not_packed(chunk)
@@ -52,12 +52,12 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Page]:
 
 
 def _lazy_page(reader: UniformLineReader, lines: pl.Series) -> Page:
-    """The page of some lines, which need not be read if they are good as they stand."""
+    """A page of lines that are parsed only when that is needed."""
 
     def parse(some: pl.Series) -> Page:
         page, faults = (reader.read(some) if some.dtype == pl.String else None) or one_by_one(some.to_list())
-        told = {index: f"{sentence}: {_start(some[index])!r}" for index, sentence in sorted(faults.items())}
-        return replace(page, row_errors=told)
+        row_errors = {index: f"{sentence}: {_start(some[index])!r}" for index, sentence in sorted(faults.items())}
+        return replace(page, row_errors=row_errors)
 
     if lines.dtype != pl.String:
         return parse(lines)
@@ -73,7 +73,7 @@ def _start(line: str | bytes) -> str:
 
 
 def one_by_one(lines: Sequence[str | bytes]) -> tuple[Page, dict[int, str]]:
-    """The page of lines that each look as they like."""
+    """The page of lines, parsed one by one."""
     rows: list[dict[str, Any]] = []
     faults: dict[int, str] = {}
     for index, line in enumerate(lines):
@@ -86,7 +86,7 @@ def one_by_one(lines: Sequence[str | bytes]) -> tuple[Page, dict[int, str]]:
 
 
 def _line_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The stream in pieces of whole lines, each with the bytes that are there of the line after it."""
+    """The stream in chunks of whole lines, each with the number of bytes read of the line after it."""
     rest = [b""]
     for chunk in chunks(stream):
         end = chunk.rfind(b"\n") + 1

@@ -19,7 +19,7 @@ class Parquet(FileSource):
     """Read Parquet files, with the types they have."""
 
     name = "parquet"
-    extensions = (".parquet",)
+    default_for = (".parquet",)
     options = {
         **FileSource.options,
         "binary_as_text": {
@@ -56,12 +56,12 @@ class Parquet(FileSource):
 
 def _decoded(page: Page) -> Page:
     """The page with its columns of bytes as text; bytes that are no text are their row's fault."""
-    refused = dict(page.row_errors)
+    errors = dict(page.row_errors)
     texts = [_text(column) for column in page.frame.iter_columns() if column.dtype == pl.Binary]
     for text in texts:
         for at in (text.is_null() & page.frame[text.name].is_not_null()).arg_true():
-            refused.setdefault(int(at), f"{text.name}: not UTF-8")
-    return replace(page, frame=page.frame.with_columns(texts), row_errors=refused)
+            errors.setdefault(int(at), f"{text.name}: not UTF-8")
+    return replace(page, frame=page.frame.with_columns(texts), row_errors=errors)
 
 
 def _text(column: pl.Series) -> pl.Series:

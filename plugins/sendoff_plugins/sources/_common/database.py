@@ -1,4 +1,4 @@
-"""What a database says when something goes wrong: whether it may pass, and its words."""
+"""The errors of databases: whether they may be transient, and their text."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def is_outage(error: Any) -> bool:
 
 def describe(error: Exception) -> str:
     """The database's own words, in one line, without SQLAlchemy's links."""
-    said = str(getattr(error, "orig", None) or error)
-    return " ".join(said.split())[:400]
+    text = str(getattr(error, "orig", None) or error)
+    return " ".join(text.split())[:400]

@@ -1,4 +1,4 @@
-"""What sources of tables share: the row of names."""
+"""The header of a table, which several sources share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sendoff.plugin import SourceError
 
 
 def checked_header(cells: Sequence[str], where: str) -> list[str]:
-    """The names of columns; raises `SourceError`, with the column, where they do not tell columns apart."""
+    """The names of columns; raises `SourceError`, with the column, where one is missing or duplicated."""
     if not cells:
         raise SourceError(f"{where}: the row of names is empty")
     for number, cell in enumerate(cells, 1):

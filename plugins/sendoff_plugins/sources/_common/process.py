@@ -1,4 +1,4 @@
-"""A program whose standard output is read, line by line; how it ended is part of what it said."""
+"""Run a program and read its standard output; its exit code decides whether the output counts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _TEMPFAIL = 75
 
 @contextmanager
 def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
-    """The standard output of a program that runs in the project's directory.
+    """Run a program in the project's directory, and return its standard output.
 
-    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line it complained with; and
+    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line of its standard error; and
     `SourceUnavailable` if it ends with 75 (EX_TEMPFAIL) or by a signal. A reader that stops before the end ends the program.
     """
-    with tempfile.TemporaryFile(prefix="sendoff-") as complaints:
+    with tempfile.TemporaryFile(prefix="sendoff-") as errors:
         try:
-            process = subprocess.Popen(  # noqa: S603  # the program is the connector's own word; no shell reads it
+            process = subprocess.Popen(  # noqa: S603  # the program is what the connector file says; no shell reads it
                 [*command], cwd=home, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=complaints, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise SourceError(f"{command[0]}: cannot be started: {error.strerror}") from None
@@ -43,10 +43,10 @@ def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | Non
                 process.kill()
             process.wait()
         if process.returncode:
-            complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
-            said = complaints.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
+            last = errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
             kind = SourceUnavailable if process.returncode < 0 or process.returncode == _TEMPFAIL else SourceError
-            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {said[:300]}" if said else ""))
+            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last[:300]}" if last else ""))
 
 
 def _how_ended(code: int) -> str:

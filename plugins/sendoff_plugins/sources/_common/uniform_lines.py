@@ -1,9 +1,9 @@
-"""JSON Lines whose objects are alike: the same keys in the same order, nothing nested. Most files are.
+"""Read JSON Lines whose objects are uniform: the same keys in the same order, nothing nested. Most files are.
 
-Such lines are read by one regular expression over all of them at once, made of the first line, instead of one by
-one: it knows the whole grammar of RFC 8259 for what it takes, so that it takes no line that is not JSON, and it gives
-every number with the digits it has. Lines it does not know are shown to the parser; what that
-finds either widens the expression or leaves the page to be read line by line.
+Such lines are matched by one regular expression over all of them at once, made from the first line, instead of being parsed
+one by one. It has the whole grammar of RFC 8259 for the values it matches, so that it matches no line that is not JSON, and
+it keeps the digits of every number. Lines that do not match are parsed; what they hold either widens the expression or
+makes the page be read line by line.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _PLAIN = f'"({jsonlib.PLAIN})"'
 _ESCAPED = r'("(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
 _INTEGER, _NUMBER = f"({jsonlib.INTEGER})", f"({jsonlib.NUMBER})"
 _BOOLEAN = r"(true|false)"
-#: What a member may hold, by kind, and which kind two of them make together. A null goes with any.
+#: The pattern of each kind of value, and the kind that covers two of them. A null goes with any.
 _TOKENS = {"plain": _PLAIN, "escaped": _ESCAPED, "integer": _INTEGER, "number": _NUMBER, "boolean": _BOOLEAN, "null": "(null)"}
 _WIDER = {
     frozenset({"plain", "escaped"}): "escaped",
     frozenset({"integer", "number"}): "number",
 }
-#: So many kinds of lines are learnt before a page is left to the parser, and so many such pages in a row before all are.
+#: How often the expression is widened before a page is read line by line; after how many such pages in a row all are.
 _MAX_PATTERN_CHANGES, _MAX_FAILURES = 8, 3
-#: Numbers of more digits than this are the parser's.
+#: Numbers of more digits than this are left to the parser.
 _LONG = 1_000
 _KEY = re.compile(r"[A-Za-z0-9_ .$@:/-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPattern:
-    """One key and what its values were: a kind of `_TOKENS`, and whether null is among them."""
+    """A key, the kind of its values (of `_TOKENS`), and whether null is among them."""
 
     key: str
     kind: str
@@ -48,8 +48,8 @@ class FieldPattern:
         token = _TOKENS[self.kind]
         return jsonlib.key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
 
-    def with_(self, other: FieldPattern) -> FieldPattern | None:
-        """A member that takes both; None if there is none."""
+    def widened(self, other: FieldPattern) -> FieldPattern | None:
+        """A pattern that matches what either does; None if there is none."""
         nullable = self.nullable or other.nullable or "null" in (self.kind, other.kind)
         kinds = frozenset({self.kind, other.kind} - {"null"})
         kind = next(iter(kinds)) if len(kinds) == 1 else _WIDER.get(kinds) if kinds else "null"
@@ -57,14 +57,14 @@ class FieldPattern:
 
 
 class UniformLineReader:
-    """Reads pages of lines that are alike; what it learns from one page it knows for the next."""
+    """Reads pages of uniform lines; the expression is kept for the next page."""
 
     def __init__(self) -> None:
-        self._members: tuple[FieldPattern, ...] = ()
+        self._fields: tuple[FieldPattern, ...] = ()
         self._failures = 0
 
     def read(self, lines: pl.Series) -> tuple[Page, dict[int, str]] | None:
-        """The page of some lines, and why some of them are no records, by index; None if they are not alike."""
+        """The page of some lines, and by index why some are not records; None if the lines are not uniform."""
         if self._failures == _MAX_FAILURES:
             return None
         try:
@@ -72,7 +72,7 @@ class UniformLineReader:
         except pl.exceptions.ComputeError:  # hundreds of keys make too large an expression
             found = None
         if found is None:
-            self._members = ()
+            self._fields = ()
             self._failures += 1
         else:
             self._failures = 0
@@ -82,8 +82,8 @@ class UniformLineReader:
         faults: dict[int, str] = {}
         for _ in range(_MAX_PATTERN_CHANGES):
             tokens = self._tokens(lines)
-            strange = tokens["1"].is_null().arg_true().to_list()
-            for index in strange:
+            unmatched = tokens["1"].is_null().arg_true().to_list()
+            for index in unmatched:
                 try:
                     row = parsed(lines[index])
                 except ValueError as error:
@@ -91,38 +91,38 @@ class UniformLineReader:
                     if len(faults) > _MAX_PATTERN_CHANGES + len(lines) // 10:
                         return None
                 else:
-                    if not self._learn(row, lines[index]):
+                    if not self._widen(row, lines[index]):
                         return None
                     break
             else:
-                page = self._page(lines, tokens, faults) if self._members else None  # not one good line to learn from
+                page = self._page(lines, tokens, faults) if self._fields else None  # no good line to make an expression from
                 return None if page is None else (page, faults)
         return None
 
     def _tokens(self, lines: pl.Series) -> pl.DataFrame:
-        """What stands in each line's members, in text columns numbered from 2; all null for a line that is not known."""
+        """The text of each line's values, in columns numbered from 2; all null for a line that does not match."""
         found = lines.to_frame("line").lazy().select(pl.col("line").str.extract_groups(self._pattern()).alias("groups"))
         # The streaming engine uses all cores for one expression (measured: half the time on two).
         return found.unnest("groups").collect(engine="streaming")
 
     def _pattern(self) -> str:
-        members = f"{jsonlib.SPACE},{jsonlib.SPACE}".join(member.pattern() for member in self._members)
-        # The first group tells a line that is known from one that is not; before the first lesson, none is.
-        return rf"\A{jsonlib.SPACE}(\{{){jsonlib.SPACE}{members}{jsonlib.SPACE}\}}\z" if self._members else r"\A(\z)\A."
+        members = f"{jsonlib.SPACE},{jsonlib.SPACE}".join(member.pattern() for member in self._fields)
+        # The first group is null for a line that does not match; without fields, none does.
+        return rf"\A{jsonlib.SPACE}(\{{){jsonlib.SPACE}{members}{jsonlib.SPACE}\}}\z" if self._fields else r"\A(\z)\A."
 
-    def _learn(self, row: Mapping[str, Any], line: str) -> bool:
-        """Take in a row that the expression does not know; False if no expression can."""
+    def _widen(self, row: Mapping[str, Any], line: str) -> bool:
+        """Widen the expression to match a row; False if none can."""
         found = [_member(key, value, line) for key, value in row.items()]
-        if not all(found) or (self._members and [m.key for m in self._members] != list(row)):
+        if not all(found) or (self._fields and [m.key for m in self._fields] != list(row)):
             return False
         members = [m for m in found if m is not None]
-        wider = [old.with_(new) for old, new in zip(self._members, members, strict=True)] if self._members else [*members]
-        self._members = tuple(m for m in wider if m is not None)
+        wider = [old.widened(new) for old, new in zip(self._fields, members, strict=True)] if self._fields else [*members]
+        self._fields = tuple(m for m in wider if m is not None)
         return bool(members) and all(wider)
 
     def _page(self, lines: pl.Series, tokens: pl.DataFrame, faults: Mapping[int, str]) -> Page | None:
         columns, numbers = [], set()
-        for place, member in enumerate(self._members, 2):
+        for place, member in enumerate(self._fields, 2):
             cells = tokens[str(place)].alias(member.key)
             match member.kind:
                 case "escaped":
@@ -157,7 +157,7 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def _member(key: str, value: Any, line: str) -> FieldPattern | None:
-    """What a member looks like, if it is one that an expression can be made of."""
+    """The pattern of a key and its value; None if there is no pattern for it."""
     if not _KEY.fullmatch(key):
         return None
     match value:

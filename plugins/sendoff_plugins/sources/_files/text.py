@@ -27,7 +27,7 @@ def utf8(stream: BinaryIO, name: str, encoding: str) -> Any:
 
 
 class _Unmarked:
-    """A stream said to be UTF-8, that does not begin like UTF-16."""
+    """A stream declared as UTF-8; raises `SourceError` if it begins like UTF-16."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name, self._first = stream, name, True
