@@ -91,7 +91,7 @@ class UniformLineReader:
                     if len(faults) > _MAX_PATTERN_CHANGES + len(lines) // 10:
                         return None
                 else:
-                    if not self._widen(row, lines[index]):
+                    if not self._extend_pattern(row, lines[index]):
                         return None
                     break
             else:
@@ -110,7 +110,7 @@ class UniformLineReader:
         # The first group is null for a line that does not match; without fields, none does.
         return rf"\A{jsonlib.SPACE}(\{{){jsonlib.SPACE}{members}{jsonlib.SPACE}\}}\z" if self._fields else r"\A(\z)\A."
 
-    def _widen(self, row: Mapping[str, Any], line: str) -> bool:
+    def _extend_pattern(self, row: Mapping[str, Any], line: str) -> bool:
         """Widen the expression to match a row; False if none can."""
         found = [_member(key, value, line) for key, value in row.items()]
         if not all(found) or (self._fields and [m.key for m in self._fields] != list(row)):
