@@ -16,12 +16,14 @@ from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
 from sendoff.errors import ConfigError, SendoffError
 from sendoff.incremental import as_delivered
+from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
-from sendoff.intake.reading import read_source
+from sendoff.intake.reading import file_source, read_source
 from sendoff.ledger import Failure, Ledger, RunState, history
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
+from sendoff.run.preview import find_invalid
 from sendoff.run.preview import preview as previewed
 from sendoff.run.report import Report
 from sendoff.run.run import Run
@@ -107,10 +109,18 @@ class Runner:
             state, source = intake.resume(left, records) if left else intake.start(records)
             return self._deliver(ledger, chosen, source, state, early_stop)
 
-    def retry(self, run: int, *, records: object = None, early_stop: bool = True) -> Report:
-        """Deliver the failed records of a run again, as a new run; `records` are the corrected ones, if given.
+    def retry(
+        self, run: int, corrections: object = None, *, only: Collection[str] | None = None, add_new: bool = False,
+        early_stop: bool = True,
+    ) -> Report:  # fmt: skip
+        """Deliver failed records of a run again, as a new run: all that are open, or those that `corrections` name.
 
-        Raises `ConfigError` for a run that is not there or left nothing to retry.
+        `corrections` are a file, or rows as for `run`. Each names its record in ``_record``, as `sendoff failed` does; a
+        mapping may have only the fields that are corrected. Records that are not named stay open, and those that a
+        retry has delivered are not sent again. `only` are the names of the records to send, of all or of those that
+        are corrected. With `add_new`, rows that name no failed record are sent as new ones.
+        Raises `ConfigError` for a run that is not there or left nothing to retry, for rows that name no failed record,
+        and for a record that is named twice; then nothing was sent.
         """
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
@@ -118,8 +128,20 @@ class Runner:
                 intake = RunPreparer(ledger, chosen, self.state)
                 intake.remember_finished_runs()
                 self._refuse_interrupted(ledger, chosen)
-                state, source = intake.start_retry(run, records)
+                given = self._corrections(corrections)
+                state, source = intake.start_retry(run, given, only=only, add_new=add_new)
                 return self._deliver(ledger, chosen, source, state, early_stop)
+
+    def examine(self, run: int, corrections: object) -> Examination:
+        """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
+        with self._ledger() as ledger:
+            chosen = self.connector(history.run(self.state, run)["connector"])
+            matched = RunPreparer(ledger, chosen, self.state).match(run, self._corrections(corrections))
+            return matched.examine(find_invalid(chosen, matched.corrected_pages()))
+
+    def _corrections(self, given: object) -> object:
+        """Corrected rows, from the file if it is one."""
+        return read_source(file_source(self.registry, Path(given))) if isinstance(given, str | Path) else given
 
     def interrupt(self, reason: str) -> None:
         """End the run under way after the requests in flight. Safe from a signal handler."""

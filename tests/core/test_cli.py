@@ -97,6 +97,7 @@ def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(
             "id": "2",
             "email": "bad@example.com",
             "age": "31",
+            "_record": "1-rejected-1",
             "_reason": "400: rejected because: email ~ ^bad",
             "_status": "400",
             "_row": "people.csv:3",
@@ -107,7 +108,7 @@ def test_failed_records_are_corrected_in_a_spreadsheet_and_retried(
     assert (run["run"], run["state"], run["delivered"]) == (2, "complete", 1)
     assert people.records[-1] == {"id": 2, "email": "good@example.com"}
     terminal("retry", "1", code=2)
-    assert "no failed records that were not retried already" in terminal.err
+    assert "none of the failed records of run 1 is open there: 1 delivered by run 2" in terminal.err
 
 
 def test_failed_records_are_retried_as_they_were(people: Sandbox, terminal: Terminal) -> None:
@@ -122,7 +123,7 @@ def test_a_corrected_file_without_a_column_is_refused_and_the_records_stay_to_be
     people: Sandbox, terminal: Terminal, project: Project
 ) -> None:
     terminal("run", "people", code=1)
-    project({"fixed.csv": "id,mail\n2,good@example.com\n"})
+    project({"fixed.csv": "id,mail,_record\n2,good@example.com,1-rejected-1\n"})
     terminal("retry", "1", "--from", "fixed.csv", code=2)
     assert "no column 'email'" in terminal.err
     people.rules.clear()

@@ -94,6 +94,7 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
 
 
 OLDER = {
+    4: ("ALTER TABLE run DROP COLUMN key_name", "ALTER TABLE failed DROP COLUMN retried_as"),
     3: ("UPDATE run SET state = 'abandoned' WHERE state = 'discarded'",),
     2: (
         *(f"ALTER TABLE run DROP COLUMN {name}" for name in ("cursor", "rule", "known", "settled")),

@@ -20,7 +20,7 @@ from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Problem
-from sendoff.ledger import history
+from sendoff.ledger import claims, history
 from sendoff.records import location
 from sendoff.run.report import Report
 from sendoff.runner import Runner
@@ -121,8 +121,10 @@ def show(project: Project, reports: Sequence[Report]) -> None:
         ],
     )
     for report in reports:
+        retry_of = history.run(project.runner.state, report.run)["retry_of"]
         if report.unchanged:
-            click.echo(f"\n{report.connector}: {report.unchanged:,} rows unchanged, not sent")
+            why = "rows unchanged, not sent" if retry_of is None else "records delivered already, not sent again"
+            click.echo(f"\n{report.connector}: {report.unchanged:,} {why}")
         if report.stopped_because:
             click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid
@@ -132,20 +134,29 @@ def show(project: Project, reports: Sequence[Report]) -> None:
         for reason in history.reasons(project.runner.state, report.run):
             first = location(reason["file"], reason["line"])
             click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
-    _next_steps(reports)
+    _next_steps(project, reports)
 
 
-def _next_steps(reports: Sequence[Report]) -> None:
+def _next_steps(project: Project, reports: Sequence[Report]) -> None:
     steps = []
     me = program_name()
-    for report in reports:
-        if report.rejected + report.invalid:
-            steps.append((f"{me} failed {report.run} --csv > fix.csv", "the records to correct"))
-            steps.append((f"{me} retry {report.run} --from fix.csv", "and deliver them again"))
+    rows = [history.run(project.runner.state, report.run) for report in reports]
+    for row in rows:
+        is_open = history.open_failures(project.runner.state, row["id"])
+        if is_open.pop(row["id"], 0):
+            steps.append((f"{me} failed {row['id']} --csv > fix.csv", "the records to correct"))
+            steps.append((f"{me} retry {row['id']} --from fix.csv", "and deliver them again"))
+        option = " --from FILE" if history.is_void(row) and row["source"] == "spool" else ""
+        steps += [
+            (f"{me} retry {run}{option}", f"{count:,} failed records of run {run} are still open")
+            for run, count in is_open.items()
+        ]
+        if steps:
             break
-    interrupted = next((report for report in reports if report.state in ("stopped", "interrupted")), None)
+    unfinished = (row["connector"] for row in rows if row["state"] in claims.UNFINISHED and not history.is_void(row))
+    interrupted = next(unfinished, None)
     if interrupted is not None:
-        steps.append((f"{me} run {interrupted.connector}", "resume it"))
+        steps.append((f"{me} run {interrupted}", "resume it"))
     crashed = next((report for report in reports if report.exit_code == 70), None)
     if crashed is not None:
         steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))

@@ -38,6 +38,7 @@ class NewRowFilter:
         #: Whether a row was there that nobody could read: then it cannot be told which rows are not.
         self._unread_rows = False
         self.unchanged = 0
+        self.kept_rows: list[int] = []
         self._to_remember: list[tuple[bytes, bytes, list[str] | None]] = []
 
     @property
@@ -53,7 +54,8 @@ class NewRowFilter:
             yield from self._removed()
 
     def not_yet_delivered(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Of rows that failed before, those not delivered since."""
+        """Of rows that failed before, those not delivered since; `kept_rows` are their numbers, from 0."""
+        before = 0
         for page in map(Page.materialize, pages):
             prints = fingerprint_rows(page.to_python(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
@@ -64,7 +66,10 @@ class NewRowFilter:
                 for state, now in zip(states, prints.states, strict=True)
             ]
             self.unchanged += sum(same)
-            yield from _only(page, [at for at, known in enumerate(same) if not known])
+            kept = [at for at, known in enumerate(same) if not known]
+            self.kept_rows += [before + at for at in kept]
+            before += len(same)
+            yield from _only(page, kept)
 
     def _filter_page(self, page: Page) -> Iterator[Page]:
         prints = fingerprint_rows(page.to_python(), self._rule)

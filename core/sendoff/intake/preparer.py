@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from sendoff.components import Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivered
+from sendoff.intake import corrections, retries
+from sendoff.intake.corrections import Corrections
 from sendoff.intake.reading import read_source, source_errors
-from sendoff.ledger import Ledger, RunState, history, spool, state_dir
+from sendoff.ledger import Claim, Ledger, RecordKey, RunState, history, spool, state_dir
 from sendoff.records import Page, pages
 
 
@@ -60,26 +62,48 @@ class RunPreparer:
         row_filter = self._row_filter()
         return row_filter.new(self.new_pages()) if row_filter else self.new_pages()
 
-    def start_retry(self, run: int, records: Any) -> tuple[RunState, Source]:
-        """A new run of another's failed records, or of what they were corrected to."""
-        chosen = self._chosen
-        fingerprint = history.Failed(self._state, run).fingerprint()
-        if fingerprint is None:
-            raise ConfigError(f"run {run} has no failed records that were not retried already")
+    def match(self, run: int, given: object, only: Collection[str] | None = None) -> Corrections:
+        """Corrections, matched with the failed records of a run that they name; nothing is claimed."""
+        return corrections.match(pages(given), run, self._state, self._chosen.schema, only=only)  # type: ignore[arg-type]  # anything that a source may yield
+
+    def start_retry(
+        self, run: int, given: object = None, *, only: Collection[str] | None = None, add_new: bool = False
+    ) -> tuple[RunState, Source]:
+        """A new run of another's failed records that are open: all, `only` some, or those that corrections name."""
+        retries.refuse_void(self._state, run)
         row_filter = self._row_filter() if self._delivered_rows.known_by else None
-        if records is None and row_filter is None:
-            state = self._ledger.begin(
-                chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint, source="retry", retry_of=run
-            )
-            return state, history.Failed(self._state, run, retried_by=state.id)
-        given = pages(history.Failed(self._state, run).read(None) if records is None else records)
-        kept = self._spool(row_filter.not_yet_delivered(given) if row_filter else given)
-        self._check_columns(kept)
-        state = self._ledger.begin(
-            chosen.name, config_digest=chosen.config_digest, fingerprint=kept.fingerprint(), source="spool", retry_of=run,
+        if given is None:
+            names = None if only is None else retries.open_keys(self._state, run, only)
+            failed = history.Failed(self._state, run, only=names)
+            keys = failed.keys()
+            if not keys:
+                raise ConfigError(retries.why_nothing(self._state, run))
+            if row_filter is None:
+                state = self._begin_retry(run, failed.fingerprint() or b"", keys, source="retry")
+                return state, history.Failed(self._state, run, retried_by=state.id)
+            incoming, skipped = failed.read(None), 0
+        else:
+            matched = self.match(run, given, only)
+            if not add_new:
+                matched.refuse_unknown()
+            keys, incoming, skipped = matched.keys, matched.pages(), len(matched.delivered)
+            if not (keys or matched.new):
+                raise ConfigError(retries.why_nothing(self._state, run, matched))
+        kept = self._spool(row_filter.not_yet_delivered(incoming) if row_filter else incoming)
+        state = self._begin_retry(run, kept.fingerprint(), keys, skipped=skipped, row_filter=row_filter)
+        return state, self._rename_spool(kept, state)
+
+    def _begin_retry(
+        self, run: int, fingerprint: bytes, keys: Sequence[RecordKey], *, source: str = "spool", skipped: int = 0,
+        row_filter: NewRowFilter | None = None,
+    ) -> RunState:  # fmt: skip
+        kept = range(len(keys)) if row_filter is None else row_filter.kept_rows
+        rows = {at: row for row, at in enumerate(kept)}
+        return self._ledger.begin(
+            self._chosen.name, config_digest=self._chosen.config_digest, fingerprint=fingerprint, source=source, retry_of=run,
+            claimed=[Claim(key, rows.get(at)) for at, key in enumerate(keys)], skipped=skipped,
             filter_summary=row_filter.summary if row_filter else None,
         )  # fmt: skip
-        return state, self._rename_spool(kept, state)
 
     def resume(self, left: RunState, records: object) -> tuple[RunState, Source]:
         """The interrupted run, with the source it had."""

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
 import polars as pl
 
 from sendoff.components import Source
-from sendoff.errors import PluginCrash, SendoffError, SourceError, SourceUnavailable
+from sendoff.errors import ConfigError, PluginCrash, SendoffError, SourceError, SourceUnavailable
 from sendoff.intake.times import without_impossible_times
 from sendoff.records import LazyLines, Page, pages
+from sendoff.registry import Registry
+
+#: The endings of compressed files, which say nothing about what is in them.
+COMPRESSED = (".gz", ".zst")
 
 _PANIC = "a library failed on what it read; the data is damaged, or of a kind that it cannot read"
 
@@ -61,3 +67,13 @@ def _guarded(source: Source, page: Page) -> Page:
             return read(lines)
 
     return replace(page, lazy=LazyLines(keys, parse))
+
+
+def file_source(registry: Registry, file: Path) -> Source:
+    """A source for a file, by its extension."""
+    ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
+    found = registry.default("sources", ending)
+    if found is None:
+        known = sorted({each for offer in registry.offers("sources").values() for each in offer.component.default_for})
+        raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(known)}")
+    return cast("type[Source]", found)(home=Path.cwd(), path=str(file))

@@ -1,6 +1,7 @@
 """The ledger: what each run planned, delivered and failed. A plan is durable before anything of it is sent."""
 
 from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord
+from sendoff.ledger.claims import Claim, Fate, RecordKey
 from sendoff.ledger.delivered_rows import DeliveredRow, DeliveredRows, FilterSummary
 from sendoff.ledger.locks import RunLock
 from sendoff.ledger.ranges import Ranges
@@ -11,12 +12,15 @@ __all__ = [
     "CapturedResult",
     "Changes",
     "Chunk",
+    "Claim",
     "DeliveredRow",
     "DeliveredRows",
     "Failure",
+    "Fate",
     "FilterSummary",
     "Ledger",
     "Ranges",
+    "RecordKey",
     "RequestRecord",
     "RunLock",
     "RunState",

@@ -87,7 +87,9 @@ class DeliveredRows:
             " ON CONFLICT(connector) DO UPDATE SET columns = excluded.columns",
             (self._connector, summary.key, summary.columns, self._now()),
         )
-        self._db.execute("UPDATE run SET rule = ?, known = ?, settled = 0 WHERE id = ?", (summary.rule, summary.unchanged, run))
+        self._db.execute(
+            "UPDATE run SET rule = ?, known = known + ?, settled = 0 WHERE id = ?", (summary.rule, summary.unchanged, run)
+        )
         self._write(summary.to_remember)
 
     def pending_runs(self) -> list[tuple[int, str]]:

@@ -28,7 +28,9 @@ class RunState:
     chunks: list[Chunk] = field(default_factory=list)
     delivered: Ranges = field(default_factory=Ranges)
     failed: Ranges = field(default_factory=Ranges)
-    #: Rows that `incremental` left out of the run.
+    #: Rows left out of the run: those that `incremental` knew, or a corrected file's that were delivered already.
     unchanged: int = 0
+    #: The connector's name in idempotency keys: the one it had when the run began; "" for the one it has.
+    key_name: str = ""
     #: The destination was down when it was last seen.
     was_down: bool = False

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
-from sendoff.ledger import state_dir
+from sendoff.ledger import claims, state_dir
 from sendoff.ledger.changes import Changes, Chunk
+from sendoff.ledger.claims import UNFINISHED
 from sendoff.ledger.delivered_rows import DeliveredRows, FilterSummary
 from sendoff.ledger.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.opening import open_ledger
@@ -23,8 +24,6 @@ from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.schedule_state import ScheduleState
 from sendoff.ledger.state import RunState
 from sendoff.records import Span
-
-UNFINISHED = ("running", "stopped", "interrupted")
 
 
 class Ledger(ScheduleState):
@@ -72,30 +71,30 @@ class Ledger(ScheduleState):
         fingerprint: bytes,
         source: str = "connector",
         retry_of: int | None = None,
+        claimed: Iterable[claims.Claim] = (),
+        skipped: int = 0,
         cursor: str | None = None,
         filter_summary: FilterSummary | None = None,
     ) -> RunState:
-        """Add a run. In the same transaction: the claim on the records it retries, and how its rows were chosen.
+        """Add a run. In the same transaction: its claims on the records it retries, and how its rows were chosen.
 
-        `cursor` is where the next run starts reading the source, as JSON.
+        `skipped` are the rows of a corrected file that are not part of it. `cursor` is where the next run starts reading
+        the source, as JSON.
         """
         with self._transaction() as db:
-            generation = (
-                1 + db.execute("SELECT coalesce(max(generation), 0) FROM run WHERE connector = ?", (connector,)).fetchone()[0]
-            )
+            # Also those of a connector that had this name in its keys: none may be made twice.
+            query = "SELECT 1 + coalesce(max(generation), 0) FROM run WHERE connector = ? OR key_name = ?"
+            generation = db.execute(query, (connector, connector)).fetchone()[0]
             inserted = db.execute(
-                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor)"
-                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?)",
-                (connector, generation, retry_of, source, fingerprint, config_digest, self._clock(), cursor),
+                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor, known)"
+                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                (connector, generation, retry_of, source, fingerprint, config_digest, self._clock(), cursor, skipped),
             )
             assert inserted.lastrowid is not None
             if filter_summary is not None:
                 self.delivered_rows(connector).begin(inserted.lastrowid, filter_summary)
-            if retry_of is not None:
-                db.execute(
-                    "UPDATE failed SET retried_by = ? WHERE run = ? AND retried_by IS NULL", (inserted.lastrowid, retry_of)
-                )
-        unchanged = filter_summary.unchanged if filter_summary else 0
+            claims.claim(db, inserted.lastrowid, claimed)
+        unchanged = skipped + (filter_summary.unchanged if filter_summary else 0)
         return RunState(
             inserted.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, unchanged=unchanged
         )
@@ -146,26 +145,7 @@ class Ledger(ScheduleState):
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'discarded', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
-            db.executemany(
-                "UPDATE failed SET retried_by = NULL WHERE run = ? AND kind = ? AND position = ?",
-                self._release_pending_claims(state),
-            )
-
-    def _release_pending_claims(self, state: RunState) -> list[tuple[int, str, int]]:
-        """The failed records that a retry claimed and did not settle, as (run, kind, position).
-
-        The retry's rows are those records in order, and its ordinals count the valid ones among them. The rows of a
-        corrected file cannot be matched to records: there all are released if none was settled, else none.
-        """
-        claims = self._db.execute(
-            "SELECT run, kind, position FROM failed WHERE retried_by = ? ORDER BY kind, position", (state.id,)
-        ).fetchall()
-        if state.source != "retry":
-            return [] if state.delivered or state.failed else [tuple(claim) for claim in claims]
-        query = "SELECT position FROM failed WHERE run = ? AND kind = 'invalid'"
-        invalid = {row[0] for row in self._db.execute(query, (state.id,))}
-        valid = (claim for number, claim in enumerate(claims) if number not in invalid)
-        return [tuple(claim) for at, claim in enumerate(valid) if at not in state.delivered and at not in state.failed]
+            claims.release_pending(db, state)
 
     def commit(self, state: RunState, changes: Changes) -> None:
         """Write a group of changes in one transaction. When this returns, they survive a power cut."""
@@ -185,7 +165,7 @@ class Ledger(ScheduleState):
                 db.executemany("DELETE FROM delivered WHERE run = ? AND lo = ?", [(run, lo) for lo in swallowed])
                 db.execute("INSERT INTO delivered VALUES (?, ?, ?)", (run, *merged))
             db.executemany(
-                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
+                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL)",
                 (
                     (
                         run,
@@ -271,6 +251,7 @@ class Ledger(ScheduleState):
                     "bytes",
                 )
             },
+            key_name=row["key_name"] or "",
             unchanged=row["known"],
             resumed=True,
             invalid=counts.get("invalid", 0),

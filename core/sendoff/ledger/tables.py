@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 4
+VERSION = 5
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -28,6 +28,7 @@ CREATE TABLE run(
   rule TEXT,                            -- what incremental knows rows by, where it chose this run's rows
   known INTEGER NOT NULL DEFAULT 0,     -- rows that incremental left out, as they were known
   settled INTEGER NOT NULL DEFAULT 1,   -- 0: what it delivers is not remembered yet
+  key_name TEXT,                        -- the name in its idempotency keys, where its connector was renamed since
   UNIQUE(connector, generation));
 
 -- Planned and not settled. A piece may still be sent; what is in no piece never will be again.
@@ -47,6 +48,7 @@ CREATE TABLE failed(
   file TEXT NOT NULL, line INTEGER NOT NULL, status INTEGER, reason TEXT NOT NULL, record TEXT NOT NULL,
   attempts INTEGER NOT NULL, maybe_applied INTEGER NOT NULL, text INTEGER NOT NULL, retried_by INTEGER, at REAL NOT NULL,
   change TEXT NOT NULL DEFAULT '',      -- changed or removed, where incremental says so
+  retried_as INTEGER,                   -- its row, from 0, in the run that retries it; NULL: delivered in the meantime
   PRIMARY KEY(run, kind, position)) WITHOUT ROWID;
 """
 
@@ -97,4 +99,12 @@ ALTER TABLE failed ADD COLUMN change TEXT NOT NULL DEFAULT '';
 """
     + _MEMORY,
     4: "UPDATE run SET state = 'discarded' WHERE state = 'abandoned'",
+    5: """
+ALTER TABLE run ADD COLUMN key_name TEXT;
+ALTER TABLE failed ADD COLUMN retried_as INTEGER;
+UPDATE failed SET retried_as = numbered.row FROM (
+  SELECT run, kind, position, row_number() OVER (PARTITION BY retried_by ORDER BY kind, position) - 1 AS row FROM failed
+  WHERE retried_by IN (SELECT id FROM run WHERE source = 'retry')) AS numbered
+  WHERE (failed.run, failed.kind, failed.position) = (numbered.run, numbered.kind, numbered.position);
+""",
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sendoff.config.connector import Connector
 from sendoff.encode import templates
+from sendoff.encode.idempotency import Key
 from sendoff.engine.planner import Planner
 from sendoff.intake.pipeline import Pipeline
 from sendoff.ledger import Failure, RunState
@@ -19,14 +20,7 @@ _KEY = "(made for each run)"
 def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[list[Request], list[Failure]]:
     """The requests that the first `count` good records of these pages would travel in, and the invalid rows before them."""
     invalid: list[Failure] = []
-    form = connector.destination.idempotency.form
-    size = templates.KEY_SIZES[form] - (0 if form == "int64" else 2)
-    # In a body a key must have its length; elsewhere a word will do.
-    in_body = connector.destination.idempotency.location == "body"
-
-    def key(lo: int, hi: int, proof: bytes) -> str:
-        return "0" * size if in_body else _KEY
-
+    key = _placeholder_key(connector)
     plan = Planner(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
     for found in Pipeline(connector, key).read(read):
         invalid += found.invalid
@@ -44,3 +38,16 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
             )
         )  # fmt: skip
     return requests, invalid[:count]
+
+
+def find_invalid(connector: Connector, read: Iterable[Page]) -> list[Failure]:
+    """The rows of these pages that are invalid."""
+    return [failure for page in Pipeline(connector, _placeholder_key(connector)).read(read) for failure in page.invalid]
+
+
+def _placeholder_key(connector: Connector) -> Key:
+    form = connector.destination.idempotency.form
+    size = templates.KEY_SIZES[form] - (0 if form == "int64" else 2)
+    # In a body a key must have its length; elsewhere a word will do.
+    in_body = connector.destination.idempotency.location == "body"
+    return lambda lo, hi, proof: "0" * size if in_body else _KEY

@@ -41,7 +41,7 @@ class Run:
         self._observers = ObserverGroup(connector.name, observers)
         self._early_stop = early_stop
         to = connector.destination
-        key = make_key_function(ledger.key_secret, connector.name, state.generation, to.idempotency.form)
+        key = make_key_function(ledger.key_secret, state.key_name or connector.name, state.generation, to.idempotency.form)
         self._reader = Pipeline(connector, key)
         self._origin = rate_limit.origin(to.url)
         state.was_down, self._pause_left = ledger.destination_health(self._origin)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, SourceChanged
-from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, Ledger, RequestRecord, RunState
+from sendoff.ledger import CapturedResult, Changes, Chunk, Claim, Failure, Ledger, RecordKey, RequestRecord, RunState, claims
 from sendoff.ledger.delivered_rows import FilterSummary
 from sendoff.ledger.locks import is_locked
 from sendoff.records import Span
@@ -74,14 +74,39 @@ def test_how_rows_were_chosen_begins_with_the_run(ledger: Ledger) -> None:
     assert begun(ledger, "d").unchanged == 0
 
 
-def test_a_retry_claims_the_failed_records_nobody_else_has(ledger: Ledger) -> None:
+def claimed(*keys: tuple[str, int]) -> list[Claim]:
+    """Claims on these records of run 1, as the first rows of a retry."""
+    return [Claim(RecordKey(1, *key), row) for row, key in enumerate(keys)]
+
+
+def test_a_retry_claims_the_records_it_names_and_no_others(ledger: Ledger) -> None:
+    first = begun(ledger)
+    ledger.commit(first, Changes(failed=[rejected(0), rejected(1), rejected(2)], planned=3))
+    again = begun(ledger, source="retry", retry_of=1, claimed=claimed(("rejected", 0), ("rejected", 2)))
+    assert (again.id, again.retry_of) == (2, 1)
+    assert rows(ledger, "failed", "position, retried_by, retried_as") == [(0, 2, 0), (1, None, None), (2, 2, 1)]
+
+
+def test_a_claim_holds_once_its_run_has_planned_something_or_ended(ledger: Ledger) -> None:
     first = begun(ledger)
     ledger.commit(first, Changes(failed=[rejected(0), rejected(1)], planned=2))
-    again = begun(ledger, source="retry", retry_of=1)
-    assert (again.id, again.retry_of) == (2, 1)
-    assert rows(ledger, "failed", "position, retried_by") == [(0, 2), (1, 2)]
-    begun(ledger, source="retry", retry_of=1)
-    assert rows(ledger, "failed", "retried_by") == [(2,), (2,)]
+
+    def is_open() -> list[int]:
+        return [key.position for key, fate in claims.fates(ledger._db, 1).items() if fate == ("open", 1, key)]
+
+    stopped = begun(ledger, source="retry", retry_of=1, claimed=claimed(("rejected", 0)))
+    assert is_open() == [0, 1], "running, and nothing planned"
+    ledger.end(stopped, "stopped", read=1, seconds=0.0, because="the API asked for a pause")
+    assert is_open() == [0, 1], "stopped, and nothing planned"
+    sent = begun(ledger, source="retry", retry_of=1, claimed=claimed(("rejected", 0)))
+    ledger.commit(sent, Changes(opened=[Chunk(0, 1, 1)], planned=1))
+    assert is_open() == [1]
+    invalid = begun(ledger, source="retry", retry_of=1, claimed=claimed(("rejected", 1)))
+    ledger.commit(invalid, Changes(failed=[Failure("invalid", 0, "f.csv", 3, "id: must be", "{}")]))
+    ledger.end(invalid, "incomplete", read=1, seconds=0.0, because=None)
+    assert is_open() == []
+    assert claims.fates(ledger._db, 1)[RecordKey(1, "rejected", 1)] == ("open", invalid.id, (invalid.id, "invalid", 0))
+    assert claims.names(ledger._db, invalid.id) == {RecordKey(invalid.id, "invalid", 0): "1-rejected-1"}
 
 
 def test_what_was_cut_short_is_read_back_whole(ledger: Ledger) -> None:
@@ -201,7 +226,7 @@ def test_a_group_is_written_down_as_it_is(ledger: Ledger, clock: Clock) -> None:
     assert rows(ledger, "piece") == [(1, 5, 6, 1, b"d", None), (1, 8, 12, 2, b"e", "[[8,9],[11,12]]")]
     assert rows(ledger, "delivered") == [(1, 0, 5)]
     assert rows(ledger, "failed") == [
-        (1, "rejected", 7, "f.csv", 9, 400, "400: no", '{"a":1}', 3, 1, 1, None, 1_000.0, "changed")
+        (1, "rejected", 7, "f.csv", 9, 400, "400: no", '{"a":1}', 3, 1, 1, None, 1_000.0, "changed", None)
     ]
     assert rows(ledger, "request") == [(1, *sent, 1_000.0)]
     assert [(*row[:5], json.loads(row[5])) for row in rows(ledger, "result")] == [(1, 0, 5, "f.csv", 2, {"job": "j"})]
@@ -248,22 +273,26 @@ def test_a_retry_that_is_given_up_lets_go_of_what_it_did_not_settle(ledger: Ledg
     first = begun(ledger)
     invalid = Failure("invalid", 9, "f.csv", 11, "id: must be", "{}")
     ledger.commit(first, Changes(failed=[invalid, *(rejected(at) for at in range(5))], planned=5))
-    retry = begun(ledger, source="retry", retry_of=1)
-    # Its rows: the invalid one, then five. The third of them is invalid once more, so ordinal 2 is the row of record 3.
+    keys = [("invalid", 9), *(("rejected", at) for at in range(5))]
+    retry = begun(ledger, source="retry", retry_of=1, claimed=claimed(*keys))
+    # Its rows: the invalid one, then five. The third of them is invalid now; ordinal 2, which is rejected again, is record 1.
     again = Failure("invalid", 3, "run 1", 1, "id: must be", "{}")
     ledger.commit(retry, Changes(planned=5, delivered=[Span(0, 2)], failed=[again, rejected(2)]))
     ledger.discard(retry)
     assert rows(ledger, "failed WHERE run = 1", "kind, position, retried_by") == [
-        ("invalid", 9, 2), ("rejected", 0, 2), ("rejected", 1, None), ("rejected", 2, 2), ("rejected", 3, None),
+        ("invalid", 9, 2), ("rejected", 0, 2), ("rejected", 1, 2), ("rejected", 2, 2), ("rejected", 3, None),
         ("rejected", 4, None),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("settled", ["", "delivered", "failed"])
-def test_of_a_corrected_file_all_or_none_is_let_go(ledger: Ledger, settled: str) -> None:
+def test_of_a_corrected_file_what_was_not_settled_is_let_go(ledger: Ledger, settled: str) -> None:
     first = begun(ledger)
-    ledger.commit(first, Changes(failed=[rejected(0), rejected(1)], planned=2))
-    retry = begun(ledger, source="corrected", retry_of=1)
+    ledger.commit(first, Changes(failed=[rejected(0), rejected(1), rejected(2)], planned=3))
+    # Record 1 was delivered in the meantime, so that it is no row of the retry.
+    keys = [RecordKey(1, "rejected", at) for at in range(3)]
+    claims_of_all = [Claim(keys[0], 0), Claim(keys[1], None), Claim(keys[2], 1)]
+    retry = begun(ledger, source="spool", retry_of=1, claimed=claims_of_all)
     ledger.commit(retry, Changes(planned=2))
     if settled == "delivered":
         ledger.commit(retry, Changes(delivered=[Span(0, 1)]))
@@ -273,7 +302,7 @@ def test_of_a_corrected_file_all_or_none_is_let_go(ledger: Ledger, settled: str)
     assert found
     ledger.discard(found)
     kept = 2 if settled else None
-    assert rows(ledger, "failed WHERE run = 1", "retried_by") == [(kept,), (kept,)]
+    assert rows(ledger, "failed WHERE run = 1", "retried_by") == [(kept,), (2,), (None,)]
 
 
 # Destinations.

@@ -1,0 +1,55 @@
+"""Which failed records of a run a retry may claim, and what to say where there are none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from sendoff.errors import ConfigError
+from sendoff.intake.corrections import Corrections
+from sendoff.ledger import Fate, RecordKey, history
+
+
+def refuse_void(state: Path, run: int) -> None:
+    """Raise `ConfigError` for a retry that sent nothing: what it claimed is open where it was before."""
+    found = history.run(state, run)
+    if history.is_void(found):
+        parent = found["retry_of"]
+        raise ConfigError(f"run {run} sent nothing, and its records are still open in run {parent}: sendoff retry {parent}")
+
+
+def open_keys(state: Path, run: int, names: Collection[str]) -> set[RecordKey]:
+    """The failed records of a run with these names. Raises `ConfigError` for a name that is not one of an open record."""
+    found: set[RecordKey] = set()
+    resolve = history.Resolver(state, run)
+    for name in names:
+        fate = resolve(name)
+        if fate is None:
+            raise ConfigError(f"no failed record of run {run} is named {name!r}")
+        if fate.key is None or fate.run != run:
+            raise ConfigError(f"record {name} is not open in run {run}: {'; '.join(_sentences([fate], 'sendoff retry'))}")
+        found.add(fate.key)
+    return found
+
+
+def why_nothing(state: Path, run: int, matched: Corrections | None = None) -> str:
+    """Why there is nothing to retry, and which command goes on."""
+    if matched is not None and not matched.others:
+        return f"the corrections name no failed record of run {run}; `sendoff failed {run}` lists them"
+    fates = matched.others.values() if matched is not None else history.fates(state, run).values()
+    if not fates:
+        return f"run {run} has no failed records"
+    of = "of the records in the corrections" if matched is not None else f"of the failed records of run {run}"
+    sentences = _sentences(fates, "sendoff retry" if matched is None else "with the same corrections: sendoff retry")
+    return f"none {of} is open there: {'; '.join(sentences)}"
+
+
+def _sentences(fates: Iterable[Fate], command: str) -> list[str]:
+    found = []
+    for (state, run), count in sorted(Counter((fate.state, fate.run) for fate in fates).items()):
+        if state == "open":
+            found.append(f"{count:,} failed again in run {run}, {command} {run}")
+        else:
+            found.append(f"{count:,} {'delivered' if state == 'delivered' else 'pending'} by run {run}")
+    return found
