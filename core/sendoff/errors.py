@@ -130,7 +130,8 @@ class PluginCrash(SendoffError):
     @classmethod
     def of(cls, error: BaseException, component: object, *, row: int | None = None) -> Self:
         """The crash of a component, with the line of it that was reached."""
-        frames = list(traceback.walk_tb(error.__traceback__))
+        caused = error.__cause__.__traceback__ if error.__cause__ else None
+        frames = [*traceback.walk_tb(error.__traceback__), *traceback.walk_tb(caused)]
         outside = [(frame, line) for frame, line in frames if not _is_core(frame.f_globals.get("__name__"))]
         own = [(frame, line) for frame, line in outside if frame.f_locals.get("self") is component]
         where = "".join(f" ({_shown(frame.f_code.co_filename)}:{line})" for frame, line in own[-1:] or outside[:1])

@@ -132,6 +132,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
 
     to = checked["destination"]
     kept.add_literals(to["headers"])
+    kept.add_nested(to["tls"])
     auth: Authenticator | None = made("authenticators", to["auth"]) if "auth" in to else None
     if auth is not None:
         kept.add_options(type(auth).options, to["auth"])
@@ -226,7 +227,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         atomic=bool(to.get("atomic")),
         idempotent=bool(to.get("idempotent")),
         compress=to["compress"],
-        tls=TLS(file("ca"), file("cert"), file("key"), to["tls"]["verify"]),
+        tls=TLS(file("ca"), file("cert"), file("key"), to["tls"]["verify"], to["tls"].get("passphrase")),
         proxy=proxy,
         egress=to["egress"],
         deadline=float(deadline),

@@ -10,9 +10,11 @@ from typing import Any
 from sendoff.config import variants
 from sendoff.config.documents import Document
 from sendoff.encode import routing, templates
+from sendoff.http.connect import find_unusable
 from sendoff.registry import Registry
 from sendoff.schema import Field
 from sendoff.transport import compression, rate_limit
+from sendoff.transport.protocol import TLS
 
 Complain = Callable[[Sequence[str | int], str], None]
 
@@ -78,11 +80,27 @@ def _check_files(to: Mapping[str, object], home: Path, complain: Complain) -> No
     tls = _mapping(to.get("tls"))
     if (needed := compression.missing(str(to.get("compress")))) is not None:
         complain(("destination", "compress"), needed)
-    if tls.get("key") and not tls.get("cert"):
-        complain(("destination", "tls", "key"), "has no effect without `cert`")
-    for name in ("ca", "cert", "key"):
-        if isinstance(tls.get(name), str) and not (home / tls[name]).is_file():
-            complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
+    for name in ("key", "passphrase"):
+        if tls.get(name) and not tls.get("cert"):
+            complain(("destination", "tls", name), "has no effect without `cert`")
+    files = {name: home / tls[name] for name in ("ca", "cert", "key") if isinstance(tls.get(name), str)}
+    missing = [name for name, file in files.items() if not file.is_file()]
+    for name in missing:
+        complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
+    passphrase = tls.get("passphrase")
+    if files and not missing and (passphrase is None or (isinstance(passphrase, str) and "${" not in passphrase)):
+        _check_certificates(TLS(**files, passphrase=passphrase), tls, complain)
+
+
+def _check_certificates(declared: TLS, tls: Mapping[str, object], complain: Complain) -> None:
+    try:
+        unusable = find_unusable(declared)
+    except OSError as error:
+        complain(("destination", "tls"), f"{error.filename}: {error.strerror}")
+        return
+    if unusable is not None:
+        name, sentence = unusable
+        complain(("destination", "tls", name), f"{tls[name]} {sentence}")
 
 
 def _check_incremental(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:

@@ -23,7 +23,7 @@ MIN_LENGTH = 6
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key|access[-_]?key", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|passphrase|api[-_]?key|access[-_]?key", re.IGNORECASE)
 
 
 class SecretStr(str):

@@ -41,6 +41,9 @@ TLS = {
     "ca": option("A file of certificates to trust instead of the usual ones.", type="string", required=False),
     "cert": option("A client certificate, for mutual TLS.", type="string", required=False),
     "key": option("Its key, if it is not in the same file.", type="string", required=False),
+    "passphrase": option(
+        "The key's passphrase, if it is encrypted, as `${env:NAME}`. It is never asked for.", type="string", required=False
+    ),
     "verify": option("Whether the API must prove who it is. `false` is warned of at every run.", type="boolean", default=True),
 }
 

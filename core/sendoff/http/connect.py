@@ -39,5 +39,37 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     if tls.cert is not None:
-        made.load_cert_chain(str(tls.cert), str(tls.key) if tls.key else None)
+        # Without a function OpenSSL would ask for the passphrase at the terminal.
+        made.load_cert_chain(str(tls.cert), str(tls.key) if tls.key else None, password=lambda: tls.passphrase or "")
     return made
+
+
+def find_unusable(tls: TLS) -> tuple[str, str] | None:
+    """Which of these settings cannot be used, and why, in a sentence that begins with the file; None if all can."""
+    try:
+        ssl_context(TLS(ca=tls.ca))
+    except (ssl.SSLError, ValueError):
+        return "ca", "has no certificate in it that can be read; PEM is expected, which begins with -----BEGIN CERTIFICATE-----"
+    if tls.cert is None:
+        return None
+    key = tls.key or tls.cert
+    if b"-----BEGIN CERTIFICATE-----" not in tls.cert.read_bytes():
+        return "cert", "has no certificate in it; PEM is expected, which begins with -----BEGIN CERTIFICATE-----"
+    text = key.read_bytes()
+    if b"PRIVATE KEY-----" not in text:
+        return (
+            ("key", "has no private key in it")
+            if tls.key
+            else ("cert", "has no private key in it; name the key's file in `key`")
+        )
+    which = "key" if tls.key else "cert"
+    try:
+        ssl_context(TLS(cert=tls.cert, key=tls.key, passphrase=tls.passphrase))
+    except (ssl.SSLError, ValueError) as error:
+        if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
+            return which, f"is not the key of the certificate in {tls.cert.name}"
+        if b"ENCRYPTED" in text:
+            missing = "is encrypted; give its passphrase as `passphrase: ${env:NAME}`"
+            return which, missing if tls.passphrase is None else "cannot be decrypted with this passphrase"
+        return which, "cannot be read as a certificate's key"
+    return None

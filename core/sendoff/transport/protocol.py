@@ -86,6 +86,7 @@ class TLS:
     cert: Path | None = None
     key: Path | None = None
     verify: bool = True
+    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
