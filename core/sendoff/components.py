@@ -193,13 +193,15 @@ class Sender(Component, ABC):
 
     def values(self, request: Request, field: str) -> Sequence[Any]:
         """The values that a field has in the records of a request, as they were sent."""
-        body = b"".join(request.body)
+        body = b"".join(request.body if request.uncompressed is None else request.uncompressed)
         inside = body[len(self.prefix) : len(body) - len(self.suffix)].decode()
         if self.separator == b"\n":
             lines = inside.split("\n")
-            records = [jsonlib.loads(line) for line in (lines if self.before is None else lines[1::2])]
+            records = [
+                jsonlib.loads(line, depth=jsonlib.WRAPPED_DEPTH) for line in (lines if self.before is None else lines[1::2])
+            ]
         else:
-            records = jsonlib.loads(f"[{inside}]")
+            records = jsonlib.loads(f"[{inside}]", depth=jsonlib.WRAPPED_DEPTH)
         path = jsonpath.parse(field if field.startswith("$") else f"$['{field}']")
         return [path.find(record) for record in records]
 

@@ -271,19 +271,25 @@ def _sliced(frame: pl.DataFrame) -> Iterator[Page]:
 
 
 def from_mappings(rows: Sequence[Mapping[str, object]]) -> Page:
-    """A page of mappings. A key that a row lacks is a null there; a row may have keys of its own."""
+    """A page of mappings. A key that a row lacks is a null there; a row may have keys of its own.
+
+    A row with a value that is nested too deep to be walked is a faulty one.
+    """
     names: dict[str, None] = {}
     for row in rows:
         if not isinstance(row, Mapping):
             raise SourceError(f"a record is a mapping of field to value; this one is a {type(row).__name__}")
         names.update(dict.fromkeys(row))
+    deep = {at: jsonlib.TOO_DEEP for at, row in enumerate(rows) if any(map(jsonlib.too_deep, row.values()))}
+    rows = [{} if at in deep else row for at, row in enumerate(rows)] if deep else rows
     bad = next((name for name in names if not isinstance(name, str)), None)  # type: ignore[redundant-expr]  # a plugin's row may have any key
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
     columns = [column(name, [row.get(name) for row in rows]) for name in names]
     uniform = all(len(row) == len(names) for row in rows)
     missing = {} if uniform else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
-    return Page(pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows)), uniform=False, missing_keys=missing)
+    frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
+    return Page(frame, row_errors=deep, uniform=False, missing_keys=missing)
 
 
 def column(name: str, values: list[Any]) -> pl.Series:

@@ -87,7 +87,7 @@ class ConnectorValidator(explain.RecordValidator):
         if value != "key":
             self._try(field, jsonpath.parse, value)
 
-    def _check_with_condition(self, field: object, value: object) -> None:
+    def _check_with_when(self, field: object, value: object) -> None:
         self._report(field, condition_problem(value) if isinstance(value, dict) else None)
 
     def _check_with_statuses(self, field: object, value: object) -> None:

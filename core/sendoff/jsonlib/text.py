@@ -1,13 +1,16 @@
 """JSON as sendoff writes and reads it: nothing rounded, nothing guessed.
 
 Numbers keep all their digits both ways (`decimal.Decimal`, integers of any size); NaN and infinity
-are refused, as RFC 8259 §6 has no such numbers; a duplicate key is refused.
+are refused, as RFC 8259 §6 has no such numbers; a duplicate key is refused, and so is half a surrogate
+pair. Nothing nested deeper than `DEPTH` is read, so that whatever walks a value need not fear for the stack: what
+`loads` gives, `dumps` takes.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
@@ -23,6 +26,18 @@ PLAIN = r'[^"\\\x00-\x1f]*'
 INTEGER = r"-?(?:0|[1-9][0-9]*)"
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
+#: Arrays and objects are nested in each other so often at most.
+DEPTH = 100
+#: ... and in what is written, as a record is made of values; in what sendoff wraps and reads back itself, so often.
+_WRITTEN_DEPTH, WRAPPED_DEPTH = DEPTH + 20, 4 * DEPTH
+_CONTAINERS = (dict, list, tuple, Mapping, set, frozenset)
+TOO_DEEP = f"nested deeper than {DEPTH} levels"
+_SURROGATE = "\\ud"
+#: An escape in a JSON text; the group is set for half a surrogate pair.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|u[0-9a-fA-F]{4}|.)"
+)
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _BEYOND = "a number with an exponent beyond all bounds"
 
 
@@ -32,28 +47,85 @@ def key_pattern(key: str) -> str:
     return f'"{literal}"{SPACE}:{SPACE}'
 
 
-def loads(text: str) -> Any:
+def loads(text: str, *, depth: int = DEPTH) -> Any:
     """Read JSON; raises ValueError with a short sentence for anything RFC 8259 does not allow."""
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON at column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError(TOO_DEEP) from None
     except InvalidOperation:
         raise ValueError(_BEYOND) from None
+    if problem := _problem(value, text, 0, len(text), depth):
+        raise ValueError(problem)
+    return value
+
+
+class UnfitValue(ValueError):
+    """A JSON value that is not taken, though it is known where it ends; its text is the sentence to show."""
+
+    def __init__(self, sentence: str, end: int) -> None:
+        super().__init__(sentence)
+        self.end = end
 
 
 def scan(text: str, at: int) -> tuple[Any, int]:
-    """Read the JSON value that begins at a place, and say where it ends; raises `json.JSONDecodeError` where it is none."""
+    """Read the JSON value that begins at a place, and say where it ends.
+
+    Raises `json.JSONDecodeError` where it is none, `UnfitValue` for one that is nested too deep or has half a surrogate pair.
+    """
     try:
-        return _DECODER.raw_decode(text, at)
+        value, end = _DECODER.raw_decode(text, at)
     except InvalidOperation:
         raise json.JSONDecodeError(_BEYOND, text, at) from None
+    except RecursionError:
+        raise UnfitValue(TOO_DEEP, _end(text, at)) from None
+    if problem := _problem(value, text, at, end, DEPTH):
+        raise UnfitValue(problem, end)
+    return value, end
 
 
-def dumps(value: object) -> str:  # noqa: PLR0912  # one branch for each type of JSON
+def replace_lone_surrogates(text: str) -> str:
+    """The JSON text with each half of a surrogate pair replaced by U+FFFD, as for words cut off in the middle of one."""
+    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text) if _SURROGATE in text.lower() else text
+
+
+def _problem(value: object, text: str, at: int, end: int, depth: int) -> str | None:
+    """Why a value that was read is not taken, in a sentence."""
+    if text.count("[", at, end) + text.count("{", at, end) > depth and too_deep(value, depth):
+        return TOO_DEEP
+    if "\\u" in text and _SURROGATE in text[at:end].lower():
+        lone = next((found for found in _ESCAPE.finditer(text, at, end) if found[1]), None)
+        return lone and f"not valid Unicode: a lone surrogate at column {lone.start() + 1}"
+    return None
+
+
+def too_deep(value: object, depth: int = DEPTH) -> bool:
+    """Whether arrays and objects are nested in a value more than so often. It is walked level by level, without a stack."""
+    level: list[Any] = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(depth):
+        members = (each.values() if isinstance(each, Mapping) else each for each in level)
+        level = [member for some in members for member in some if isinstance(member, _CONTAINERS)]
+        if not level:
+            return False
+    return True
+
+
+def _end(text: str, at: int) -> int:
+    """Where the value ends whose brackets open at a place. Raises `json.JSONDecodeError` if they do not all close."""
+    left = 0
+    for found in _BRACKET.finditer(text, at):
+        left += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if not left:
+            return found.end()
+    raise json.JSONDecodeError(TOO_DEEP, text, at)
+
+
+def dumps(value: object, depth: int = _WRITTEN_DEPTH) -> str:  # noqa: PLR0912  # one branch for each type of JSON
     """Write a value as JSON; raises ValueError for what JSON cannot hold."""
+    if not depth:
+        raise ValueError("nested too deep to be written as JSON")
     match value:
         case str():
             _check_unicode(value)
@@ -77,11 +149,11 @@ def dumps(value: object) -> str:  # noqa: PLR0912  # one branch for each type of
         case UUID():
             return f'"{value}"'
         case Mapping():
-            return "{" + ",".join(f"{_key(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{_key(key)}:{dumps(item, depth - 1)}" for key, item in value.items()) + "}"
         case bytes() | bytearray():
             raise ValueError("bytes cannot be written as JSON; decode them to text first")
         case Sequence() | set() | frozenset():
-            return "[" + ",".join(map(dumps, value)) + "]"
+            return "[" + ",".join([dumps(item, depth - 1) for item in value]) + "]"
     raise ValueError(f"a {type(value).__name__} cannot be written as JSON")
 
 

@@ -54,7 +54,7 @@ def failures(state: Path, number: int) -> Iterator[dict[str, Any]]:
         names = claims.names(db, number)
         for row in db.execute("SELECT * FROM failed WHERE run = ? ORDER BY file, line, kind, position", (number,)):
             name = names.get(RecordKey(number, row["kind"], row["position"]), "")  # it may have failed just now
-            yield {**row, "record": jsonlib.loads(row["record"]), "name": name}
+            yield {**row, "record": jsonlib.loads(row["record"], depth=jsonlib.WRAPPED_DEPTH), "name": name}
 
 
 def fates(state: Path, number: int) -> dict[RecordKey, Fate]:
@@ -116,7 +116,7 @@ def results(state: Path, number: int) -> Iterator[dict[str, Any]]:
         for row in db.execute("SELECT * FROM result WHERE run = ? ORDER BY lo", (number,)):
             yield {
                 "file": row["file"], "line": row["line"], "records": row["hi"] - row["lo"],
-                "captured": jsonlib.loads(row["captured"]),
+                "captured": jsonlib.loads(row["captured"], depth=jsonlib.WRAPPED_DEPTH),
             }  # fmt: skip
 
 
@@ -168,7 +168,12 @@ class Failed(Source):
     def records(self) -> Iterator[FailedRecord]:
         for row in self._rows("run, kind, position, file, line, record, text, change"):
             yield FailedRecord(
-                RecordKey(*row[:3]), row["file"], row["line"], jsonlib.loads(row["record"]), bool(row["text"]), row["change"]
+                RecordKey(*row[:3]),
+                row["file"],
+                row["line"],
+                jsonlib.loads(row["record"], depth=jsonlib.WRAPPED_DEPTH),
+                bool(row["text"]),
+                row["change"],
             )
 
     def read(self, cursor: object) -> Iterator[Page]:

@@ -86,7 +86,10 @@ def _packed(page: Page) -> bytes:
     frame = page.frame.with_columns(
         pl.Series(
             name,
-            [None if value is None else jsonlib.dumps(_tagged(value, name)) for value in page.frame[name].to_list()],
+            [
+                None if value is None else jsonlib.dumps(_tagged(value, name), jsonlib.WRAPPED_DEPTH)
+                for value in page.frame[name].to_list()
+            ],
             dtype=pl.String,
         )
         for name in objects
@@ -111,13 +114,18 @@ def _packed(page: Page) -> bytes:
 
 def _unpacked(raw: bytes) -> Page:
     (length,) = struct.unpack_from("<I", raw)
-    head = jsonlib.loads(raw[4 : 4 + length].decode())
+    head = jsonlib.loads(raw[4 : 4 + length].decode(), depth=jsonlib.WRAPPED_DEPTH)
     frame = pl.read_ipc(io.BytesIO(raw[4 + length :]))
     if not frame.width:
         frame = pl.DataFrame(height=head["height"])
     frame = frame.with_columns(
         pl.Series(
-            name, [None if cell is None else _untagged(jsonlib.loads(cell)) for cell in frame[name].to_list()], dtype=pl.Object
+            name,
+            [
+                None if cell is None else _untagged(jsonlib.loads(cell, depth=jsonlib.WRAPPED_DEPTH))
+                for cell in frame[name].to_list()
+            ],
+            dtype=pl.Object,
         )
         for name in head["objects"]
     )

@@ -97,7 +97,7 @@ class _Body:
         """The body as JSON, or `MISSING` where it is none."""
         if self._parsed is None and self._problem is None:
             try:
-                self._parsed = jsonlib.loads(self.raw)
+                self._parsed = jsonlib.loads(jsonlib.replace_lone_surrogates(self.raw))
             except ValueError as error:
                 self._parsed, self._problem = MISSING, str(error)
         return self._parsed

@@ -44,7 +44,7 @@ def extract_message(found: object) -> str:
             return words + (_pointed(found.get("errors")) if key != "errors" else "")
         if words:
             codes.setdefault(words, key)
-    return ": ".join([*codes][:2]) + ("" if "errors" in codes.values() else _pointed(found.get("errors")))
+    return ": ".join([*codes][:2]) + (_pointed(found.get("errors")) if codes and "errors" not in codes.values() else "")
 
 
 def failure_member(body: object) -> str | None:
@@ -78,8 +78,8 @@ def looks_like_html(body: bytes) -> bool:
 
 def _detail(body: str) -> str:
     try:
-        found = jsonlib.loads(body)
-    except (ValueError, RecursionError):
+        found = jsonlib.loads(jsonlib.replace_lone_surrogates(body))
+    except ValueError:
         return ""
     return extract_message(found) or body
 

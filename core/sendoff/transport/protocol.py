@@ -46,6 +46,8 @@ class Request:
     is_reauth: bool = False
     #: How much of the response is read at most, in bytes after decoding.
     max_response_bytes: int = 1 << 20
+    #: The body before it was compressed; None where it was not.
+    uncompressed: Sequence[memoryview | bytes] | None = None
     #: It deletes a record: its response is read by its status alone, and 404 and 410 mean that it is gone already.
     is_delete: bool = False
 

@@ -53,7 +53,9 @@ def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
     lines: list[int] = []
     faults: dict[int, str] = {}
     for value, line in text.items(where):
-        if not isinstance(value, dict):
+        if isinstance(value, jsonlib.UnfitValue):
+            faults[len(rows)] = str(value)
+        elif not isinstance(value, dict):
             faults[len(rows)] = f"not an object: {jsonlib.dumps(value)[:80]}"
         rows.append(value if isinstance(value, dict) else {})
         lines.append(line)
@@ -147,8 +149,8 @@ class _Text:
                     self._at = error.pos
                     raise self._wrong(error.msg) from None
                 continue
-            except RecursionError:
-                raise self._wrong("nested too deep") from None
+            except jsonlib.UnfitValue as error:
+                value, end = error, error.end
             except ValueError as error:
                 raise self._wrong(str(error)) from None
             # A number at the end of the buffer may have more digits to come.

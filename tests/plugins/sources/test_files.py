@@ -410,7 +410,7 @@ JSON: list[tuple[str, str, list[Any] | str]] = [
     ("$.x", '{"y": []}', "in.json:1: there is no $.x"),
     ("$.x", '{"x": 5}', "in.json:1: $.x is not an array"),
     ("$.x", "[]", "in.json:1: there is no $.x"),
-    ("$", "[" + "[" * 100_000 + "]", "in.json:1: nested too deep"),
+    ("$", "[" + "[" * 100_000 + "]", "in.json:1: nested deeper than 100 levels"),
     ("$", '["' + "x" * 70_000, "in.json:1: "),
 ]
 

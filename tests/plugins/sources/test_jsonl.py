@@ -39,7 +39,7 @@ def test_a_line_that_begins_like_a_compressed_file_is_rejected_alone(magic: byte
         ('{"a": 1, "a": 2}', "the key 'a' is duplicated"),
         ('{"a": NaN}', "NaN is not a number JSON can hold"),
         ('{"a": -Infinity}', "Infinity is not a number"),
-        ('{"a": ' + "[" * 100_000, "nested too deep"),
+        ('{"a": ' + "[" * 100_000, "nested deeper than 100 levels"),
         ('{"a": ' + "9" * 5_000 + "}", "Exceeds the limit"),
         ("{'a': 1}", "not JSON at column 2"),
     ],
