@@ -37,7 +37,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: boo
         except ConfigError as error:
             problems += error.problems
             continue
-        warned += [f"{connector.file}: {warning}" for warning in warnings(connector)]
+        warned += warnings(connector)
         notes.append(f"{connector.file}: destination.transport: {connector.transport.name}, {connector.transport_because}")
         for field, rules in connector.schema.slow.items():
             notes.append(f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus")

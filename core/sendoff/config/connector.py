@@ -15,7 +15,7 @@ import cerberus
 
 from sendoff import jsonlib
 from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
-from sendoff.config import cross_checks, documents, secrets, shared, transports, validator, variants
+from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.variants import RowVariant
@@ -63,12 +63,14 @@ class Connector:
     watch: bool
     notifiers: tuple[Notifier, ...]
     secrets: secrets.Secrets
+    #: What its file says that is allowed and may be a mistake, with its place.
+    written_warnings: tuple[Problem, ...]
     #: A digest of all that decides which records there are and what their bytes look like.
     config_digest: bytes
 
 
 def warnings(chosen: Connector) -> list[str]:
-    """What is allowed but may be a mistake: `sendoff check` reports it."""
+    """What is allowed but may be a mistake, with its place: `sendoff check` reports it."""
     to, found = chosen.destination, []
     if chosen.strategy.splits and not (to.atomic or to.idempotent):
         found.append(
@@ -81,7 +83,7 @@ def warnings(chosen: Connector) -> list[str]:
         found.append(
             "destination.proxy: the proxy decides which addresses are reached; egress: public restricts only the way to it"
         )
-    return found
+    return [*map(str, chosen.written_warnings), *(f"{chosen.file}: {sentence}" for sentence in found)]
 
 
 def load(
@@ -122,6 +124,8 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
     fields = _fields(spelled.get("schema"), document)
     cross_checks.check(spelled, document, registry, fields, home)
+    for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
+        (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
     if problems or checked is None:
         raise ConfigError(*_redacted(problems, kept))
 
@@ -174,6 +178,7 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         watch=checked["watch"],
         notifiers=notifiers,
         secrets=kept,
+        written_warnings=tuple(_redacted(document.warnings, kept)),
         config_digest=_config_digest(checked, unknown, sender),
     )
 

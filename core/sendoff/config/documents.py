@@ -53,6 +53,8 @@ class Document:
     file: str
     data: object = None
     problems: list[Problem] = field(default_factory=list)
+    #: What is allowed and may be a mistake.
+    warnings: list[Problem] = field(default_factory=list)
     _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
@@ -136,7 +138,11 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
         if build is None:
             _complain(document, node, f"the tag {node.tag!r} is not supported")
             return None
-        return build(node.value)
+        try:
+            return build(node.value)
+        except ValueError:  # Python reads integers of up to 4,300 digits
+            _complain(document, node, f"a number of {len(node.value):,} digits is too long; write it as text, in quotes")
+            return None
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*path, index), document) for index, item in enumerate(node.value)]
     assert isinstance(node, yaml.MappingNode)

@@ -1,0 +1,77 @@
+"""A reference that is not one: what looks like a field inside text is reported with its place, and with what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from sendoff import ConfigError
+from sendoff.config.connector import warnings
+from sendoff.testing import Project
+
+TEXT = """source: {use: jsonl, path: in.jsonl}
+%sdestination: {url: "https://api.example.com/%s", headers: {X-User: "%s"}}
+send: {use: batch, record: {url: "%s", "%s": $id}}
+"""
+IN_TEXT = "inside text is sent as it is, as a reference is a whole value; make the text a column of the source, or write $$id for the text"
+SCHEMA = "schema: {id: integer}\n"
+
+
+def text(*, schema: str = "", url: str = "v1", header: str = "a", value: str = "x", key: str = "id") -> str:
+    return TEXT % (schema, url, header, value, key)
+
+
+def test_a_field_inside_text_is_a_mistake(project: Project) -> None:
+    """Kind: a reference that is not recognised is sent as text, and nobody hears of it.
+
+    Brothers looked at: url, headers, envelope, `$key` and `$records` inside text, keys with two signs; GraphQL's variables.
+    """
+    project({"connectors.d/a.yaml": text(schema=SCHEMA, value="/users/$id"), "in.jsonl": ""})
+    with pytest.raises(ConfigError) as raised:
+        project.runner().connector("a")
+    (problem,) = raised.value.problems
+    assert str(problem).endswith(f"a.yaml:4:34: send.record.url: $id {IN_TEXT}")
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"value": "/users/$id"}, f"3:34: send.record.url: $id {IN_TEXT}"),
+        ({"url": "u/$id"}, "2:20: destination.url: $id is sent as it is; write {id} for the field, or $$id for the text"),
+        (
+            {"header": "$id"},
+            "2:68: destination.headers.X-User: $id is sent as it is; write {id} for the field, or $$id for the text",
+        ),
+        (
+            {"key": "$$insert_id"},
+            "3:54: send.record.$$insert_id: a key is sent as it is, with both signs; write $insert_id for one",
+        ),
+    ],
+)
+def test_what_may_be_a_field_is_a_warning_with_its_place(project: Project, changed: dict[str, str], line: str) -> None:
+    project({"connectors.d/a.yaml": text(**changed), "in.jsonl": ""})
+    (found,) = warnings(project.runner().connector("a"))
+    assert found.partition("a.yaml:")[2] == line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/users/$$id",
+        "query($input: X!) { make(input: $input) { id } }",
+        "costs 5$",
+        "US$ 5",
+        "$id",
+        "${env:HOME}/x",
+        "a{id}",
+    ],
+)
+def test_what_is_no_reference_is_no_warning(project: Project, value: str) -> None:
+    project({"connectors.d/a.yaml": text(value=value, schema=SCHEMA), "in.jsonl": ""})
+    assert warnings(project.runner().connector("a")) == []
+
+
+def test_a_number_of_too_many_digits_is_reported_with_its_place(project: Project) -> None:
+    """Kind: an exception nobody declared, from a library's own limit. Brothers: floats (inf, which has its own sentence)."""
+    project({"connectors.d/a.yaml": text().replace("headers:", "timeout: " + "9" * 5000 + ", headers:"), "in.jsonl": ""})
+    with pytest.raises(ConfigError, match=r"a\.yaml:2:\d+: a number of 5,000 digits is too long; write it as text, in quotes"):
+        project.runner().connector("a")
