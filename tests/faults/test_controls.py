@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stress import cuts, failpoints, fuzz, kills, load, model, starts, storm, syscalls
@@ -23,6 +23,9 @@ from tests.stress.planted import (
     planted,
 )
 from tests.stress.promise import Budget, Promise
+
+#: With it Hypothesis finds either fault within five lives; it is the same search every time, and goes on for 400.
+SEED = 1
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -67,7 +70,7 @@ def test_the_model_finds_what_is_forgotten_and_what_is_falsely_called_delivered(
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     with planted(fault), pytest.raises(AssertionError, match="in no place|delivered, and the API never"):
-        run_state_machine_as_test(model.Delivery, settings=chosen)
+        run_state_machine_as_test(seed(SEED)(model.Delivery), settings=chosen)
 
 
 @pytest.mark.skipif(syscalls.able() is not None, reason=str(syscalls.able()))

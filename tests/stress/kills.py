@@ -15,7 +15,7 @@ from typing import Any
 from sendoff.sandbox import Sandbox
 from tests.oracle import NOTHING, Judgement, account, judge
 from tests.stress.promise import Budget, Figures, Promise
-from tests.stress.zygote import Zygote
+from tests.stress.zygote import Child, Zygote
 
 PER_WORLD = 50
 #: What each world is like: how it sends, how its API behaves, and the most requests that may come twice after one kill.
@@ -84,7 +84,7 @@ class World:
     def _once(self, api: Sandbox) -> int:
         replays = api.counts["replays"]
         run = self.zygote.run("run", "c", "--json", cwd=self.home)
-        code = run.wait(self.chance.uniform(0.0, 0.25))
+        code = self._wait(run, api)
         if code is None:
             self.kills += 1
             how = self.chance.choice(ENDED_BY)
@@ -99,6 +99,15 @@ class World:
             repeats = api.counts["replays"] - replays
             self.most_repeats = max(self.most_repeats, repeats)
             assert repeats <= self.window, f"{self.name}: {repeats} requests came twice after one kill"
+        return code
+
+    def _wait(self, run: Child, api: Sandbox) -> int | None:
+        """Until the moment to kill it: by the clock, or by what it has sent, so that it is hit however slow the machine is."""
+        if self.chance.random() < 0.5:
+            return run.wait(self.chance.uniform(0.0, 0.25))
+        until, code = api.counts["requests"] + self.chance.randint(1, 200), None
+        while code is None and api.counts["requests"] < until:
+            code = run.wait(0.001)
         return code
 
     def _judged(self, api: Sandbox, *, whole: bool = False) -> Judgement:
