@@ -130,7 +130,8 @@ class Runner:
                 self._refuse_interrupted(ledger, chosen)
                 given = self._corrections(corrections)
                 state, source = intake.start_retry(run, given, only=only, add_new=add_new)
-                return self._deliver(ledger, chosen, source, state, early_stop)
+                with self._notifying(ledger, chosen):  # not of a mistake in the corrections: who made it sees it
+                    return self._deliver(ledger, chosen, source, state, early_stop)
 
     def examine(self, run: int, corrections: object) -> Examination:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""

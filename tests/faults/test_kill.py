@@ -39,6 +39,15 @@ def test_killed_at_its_first_times_nothing_is_lost_and_at_most_a_window_repeated
     assert max(repeats for _, repeats, _ in struck) <= failpoints.WINDOW
 
 
+@pytest.mark.parametrize("step", failpoints.RETRY_STEPS)
+def test_a_retry_killed_at_any_step_goes_on_as_the_tool_says_and_applies_each_record_once(
+    step: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    """The kind: a claim whose run is gone. `begin` is the step between the claim and the first plan."""
+    struck = [failpoints.struck_retry(step, hit, tmp_path / str(hit), zygote) for hit in (1, 2)]
+    assert any(struck), "the step was never reached"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_c13_c17_killed_at_random_moments_nothing_is_lost_or_applied_twice() -> None:

@@ -38,11 +38,15 @@ STEPS = {
 }
 
 
-def armed(step: str, hit: int) -> None:
-    """In the child: die at a step's n-th time, else run the connector."""
+#: Steps of a retry: from its beginning, where it claims, to its end.
+RETRY_STEPS = ("begin", "c1", "c2", "c3", "c7", "c8", "c10", "c12")
+
+
+def armed(step: str, hit: int, *words: str) -> None:
+    """In the child: die at a step's n-th time, else run the connector, or what the words say."""
     if step in ARMS:
         ARMS[step](_Dying(hit))
-    sendoff(["run", "c", "--json"])
+    sendoff(list(words) or ["run", "c", "--json"])
 
 
 class _Dying:
@@ -140,6 +144,21 @@ def _end(die: _Dying) -> None:
     Ledger.end = dying  # type: ignore[method-assign]
 
 
+def _begin(die: _Dying) -> None:
+    """Hits 1 and 2: before a run is begun, and after, with its claims durable and nothing planned."""
+    from sendoff.ledger import Ledger
+
+    begin = Ledger.begin
+
+    def dying(*args: Any, **named: Any) -> Any:
+        die()
+        state = begin(*args, **named)
+        die()
+        return state
+
+    Ledger.begin = dying  # type: ignore[method-assign]
+
+
 ARMS: dict[str, Callable[[_Dying], None]] = {
     "c1": lambda die: _commit(die, wanted=lambda changes: changes.opened, before=True),
     "c2": lambda die: _commit(die, wanted=lambda changes: changes.opened),
@@ -149,6 +168,7 @@ ARMS: dict[str, Callable[[_Dying], None]] = {
     "c9": lambda die: _inside(die, wanted=lambda changes: changes.closed and len(changes.opened) > 1, at="INSERT INTO piece"),
     "c10": lambda die: _inside(die, wanted=lambda changes: changes.failed, at="INSERT OR IGNORE INTO failed"),
     "c12": _end,
+    "begin": _begin,
 }
 #: Steps that are seen from the wire: which way, and after how many bytes. A request is about 900 of them, an answer about 200.
 WIRE = {"c4": ("at_up", 600), "c5": ("at_up", 900), "c6": ("at_down", 60)}
@@ -195,6 +215,48 @@ def struck(step: str, hit: int, home: Path, zygote: Zygote) -> tuple[bool, int, 
         return code == -9, api.counts["replays"] - before, judgement
 
 
+def struck_retry(step: str, hit: int, home: Path, zygote: Zygote) -> bool:
+    """Kill a retry of corrected records at a step, and go on as the tool says: each is applied once. Whether it was hit."""
+    (home / "connectors.d").mkdir(parents=True)
+    (home / "in.csv").write_text("id,email\n" + "".join(f"{at},bad{at}@example.com\n" for at in range(30)))
+    with Sandbox(["400 if email ~ ^bad"]) as api:
+        (home / "connectors.d/c.yaml").write_text(
+            "source: {use: csv, path: in.csv}\nschema: {id: integer, email: string}\nsend: {use: batch, max_records: 4}\n"
+            f'on_failure: split\ndestination: {{url: "{api.url}/x", concurrency: 2}}\n'
+        )
+
+        def run(*words: str) -> tuple[int | None, str]:
+            child = zygote.run(*words, cwd=home)
+            return child.wait(60), child.output()
+
+        assert run("run", "c", "--no-early-stop", "-q")[0] == 1
+        code, table = run("failed", "1", "--csv")
+        assert code == 0, table
+        rows = table.splitlines()
+        # One stays bad, so that the retry has a failure to write down.
+        fixed = [rows[0], rows[1], *(row.replace("bad", "good", 1) for row in rows[2:])]
+        (home / "fix.csv").write_text("\n".join(fixed) + "\n")
+        retry = ("retry", "1", "--from", "fix.csv", "--no-early-stop", "-q")
+        child = zygote.start("tests.stress.failpoints:armed", step, hit, *retry, cwd=home)
+        died = child.wait(60) == -9
+        said = ""
+        for _ in range(4):
+            code, said = run(*retry)
+            if "resume it first: sendoff run c" in said:
+                assert run("run", "c", "-q")[0] in (0, 1)
+            elif code == 2:
+                break
+        assert "1 failed again in run" in said, said
+        again = int(said.partition("1 failed again in run ")[2].partition(",")[0])
+        (home / "fix.csv").write_text(f"{fixed[0]}\n{rows[1].replace('bad', 'good', 1)}\n")
+        assert run("retry", str(again), "--from", "fix.csv", "-q")[0] == 0
+        taken = Counter(record["id"] for record in api.received.get("/x", []))
+        assert taken == dict.fromkeys(range(30), 1), f"{step}@{hit}: {taken}"
+        assert api.counts["conflicts"] == 0
+        account(home / ".sendoff")
+    return died
+
+
 def ended(state: Path) -> bool:
     """Whether the last run was closed, durably; the account is held on the way."""
     if account(state) is None:
@@ -217,6 +279,8 @@ def stress(budget: Budget) -> Figures:
                 struck_at[step] += died
                 assert repeats <= WINDOW, f"{step}@{hit}: {repeats} requests came twice"
                 most, total, done = max(most, repeats), total + judgement, done + 1
+                if step in RETRY_STEPS and hit <= 4:
+                    struck_retry(step, hit, scratch / f"retry-{step}-{hit}", zygote)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     missed = [step for step in STEPS if done >= len(STEPS) and not struck_at[step]]

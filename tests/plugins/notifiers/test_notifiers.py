@@ -66,6 +66,21 @@ def test_a_run_that_cannot_even_begin_is_a_failure(project: Project, receiver: R
     assert events(chat) == ["failure", "recovery"]
 
 
+def test_a_retry_notifies_as_a_run_does_and_a_mistake_in_its_corrections_does_not(
+    project: Project, receiver: Receiver, chat: Receiver
+) -> None:
+    project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=f"[{{use: webhook, url: '{chat.url}'}}]")})
+    project({"in.csv": "id\n1\n"})
+    receiver.script = lambda request: Reply(400)
+    project.run("c", early_stop=False)
+    project.runner().retry(1, early_stop=False)
+    with pytest.raises(ConfigError):
+        project.runner().retry(1)
+    receiver.script = ()
+    project.runner().retry(2)
+    assert events(chat) == ["failure", "failure", "recovery"]
+
+
 def test_secrets_are_not_told(project: Project, chat: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "hush-hush-secret")
     with Receiver(lambda request: Reply(400, b'{"error": "bad key hush-hush-secret"}')) as api:
