@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 import sendoff
 from sendoff import TLS, Request, Response, Span, Transport, Wait
@@ -487,6 +488,20 @@ def secure(tmp_path: Path) -> Any:
     made.authority.cert_pem.write_to_path(made.ca)
     made.authority.issue_cert("client@example.org").private_key_and_cert_chain_pem.write_to_path(made.cert)
     return made
+
+
+def test_a_client_s_key_that_is_encrypted_is_opened_with_its_passphrase(
+    transport: Transport, secure: Any, tmp_path: Path
+) -> None:
+    read = serialization.load_pem_private_key(secure.cert.read_bytes(), None)
+    key = tmp_path / "key.pem"
+    key.write_bytes(
+        read.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"sesame")
+        )
+    )
+    tls = TLS(ca=secure.ca, cert=secure.cert, key=key, passphrase="sesame")
+    assert asked(transport, sendoff.ConnectionSettings(secure.serve(client=True), tls=tls)).status == 200
 
 
 def test_h24_http_2_is_not_offered_so_no_server_speaks_it(transport: Transport, tmp_path: Path) -> None:

@@ -65,11 +65,11 @@ class Schedule:
         self._fired = dict(fired)
 
     def due(self, now: float) -> dict[str, Due]:
-        """What is due now, by connector; by asking it counts as obeyed."""
-        found = {}
-        for name, schedule in self._schedules.items():
-            one = due(schedule, self._fired[name], now)
-            if one is not None:
-                found[name] = one
-                self._fired[name] = one.fired
-        return found
+        """What is due now, by connector."""
+        found = {name: due(schedule, self._fired[name], now) for name, schedule in self._schedules.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def mark_obeyed(self, name: str, fired: float) -> float:
+        """Take a connector's schedule for obeyed up to a time; returns up to when it was before."""
+        before, self._fired[name] = self._fired[name], fired
+        return before

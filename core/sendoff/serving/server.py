@@ -6,20 +6,37 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from sendoff.components import InboxSource, Source
+from sendoff.components import InboxSource, Observer, Source
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, SendoffError
+from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.ledger import Ledger
 from sendoff.runner import Runner
 from sendoff.serving.inbox_app import InboxApp
-from sendoff.serving.schedule import Debouncer, Schedule
+from sendoff.serving.schedule import Debouncer, Due, Schedule
 
 #: Runs under way at once; more wait for their turn.
 AT_ONCE = 8
 #: Seconds after which a run that stopped early is resumed, where arriving data begins runs: the first time, and at most.
 RESUME_DELAYS = (60.0, 900.0)
+#: Seconds after which a run that was due is tried again, if it could not begin: the first time, within the grace of a schedule.
+RETRY_DELAY = 10.0
+
+
+class _Began(Observer):
+    """Notes that a run is in the ledger."""
+
+    name = "began"
+
+    def __init__(self, mark: Callable[[], None]) -> None:
+        super().__init__()
+        self._mark, self.yes = mark, False
+
+    def started(self, connector: str, run: int, facts: Mapping[str, object]) -> None:
+        self.yes = True
+        self._mark()
 
 
 class Server:
@@ -56,6 +73,8 @@ class Server:
         self._under_way: dict[str, Runner] = {}
         #: When a run that stopped is resumed, and after how many seconds.
         self._again: dict[str, tuple[float, float]] = {}
+        #: The same of a run that was due, and did not come as far as the ledger.
+        self._later: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
         self._stopped = threading.Event()
@@ -78,25 +97,47 @@ class Server:
         return Schedule(schedules, last_fired)
 
     def tick(self) -> None:
-        """One look at the clock and at what has landed; what is due is begun."""
+        """One look at the clock and at what has landed; what is due is begun. The trouble of one connector stays its own."""
         now = self._clock()
         for name, found in self._schedule.due(now).items():
-            ledger = Ledger(self._state, clock=self._clock)
-            try:
-                ledger.mark_fired(name, found.fired)
-            finally:
-                ledger.close()
-            if found.run:
-                self._begin(name, "due" if found.why == "on time" else "missed, and run now")
-            else:
-                self._say(f"{name}: was due while the server was down, and is skipped")
-        for name, debouncer in self._debouncers.items():
-            if name in self._under_way:
-                continue
-            if debouncer.settled(self._files_settled(name), now):
-                self._begin(name, "something has arrived")
-            elif name in self._again and self._again[name][0] <= now:
-                self._begin(name, "resumes where it stopped")
+            if self._later.get(name, (0.0, 0.0))[0] <= now:
+                self._try(name, partial(self._obey, name, found), self._later)
+        for name in self._debouncers:
+            if name not in self._under_way:
+                self._try(name, partial(self._look, name, now), self._again)
+
+    def _try(self, name: str, step: Callable[[], None], again: dict[str, tuple[float, float]]) -> None:
+        """Do something for a connector; if it fails, say so, and do it again later."""
+        try:
+            step()
+        except Exception as error:
+            self._say(f"{name}: {self._sentence(name, error)}")
+            self._wait(again, name)
+
+    def _obey(self, name: str, found: Due) -> None:
+        """Do what a schedule says. It counts as obeyed, durably, once the run is in the ledger."""
+        if not found.run:
+            self._mark_fired(name, found.fired)
+            self._say(f"{name}: was due {time.strftime('%H:%M', time.localtime(found.fired))}, is late, and is skipped")
+        elif name in self._under_way:
+            self._mark_fired(name, found.fired)
+            self._say(f"{name}: due, and still running; it is not started again")
+        else:
+            self._begin(name, "due" if found.why == "on time" else "missed, and run now", found.fired)
+
+    def _mark_fired(self, name: str, fired: float) -> None:
+        ledger = Ledger(self._state, clock=self._clock)
+        try:
+            ledger.mark_fired(name, fired)
+        finally:
+            ledger.close()
+        self._schedule.mark_obeyed(name, fired)
+
+    def _look(self, name: str, now: float) -> None:
+        if self._debouncers[name].settled(self._files_settled(name), now):
+            self._begin(name, "something has arrived")
+        elif name in self._again and self._again[name][0] <= now:
+            self._begin(name, "resumes where it stopped")
 
     def _files_settled(self, name: str) -> Any:
         try:
@@ -104,33 +145,56 @@ class Server:
         except SendoffError:
             return None  # there is no file yet
 
-    def _begin(self, name: str, why: str) -> None:
+    def _begin(self, name: str, why: str, fired: float | None = None) -> None:
+        runner = self._runner()
+        began = _Began(partial(self._mark_fired, name, fired) if fired is not None else lambda: None)
+        runner.observers = (*runner.observers, began)
+        before = self._schedule.mark_obeyed(name, fired) if fired is not None else None
         with self._lock:
-            if name in self._under_way:
-                self._say(f"{name}: {why}, and still running; it is not started again")
-                return
-            self._under_way[name] = self._runner()
+            self._under_way[name] = runner
         self._say(f"{name}: {why}")
-        self._pool.submit(self._run, name)
+        self._pool.submit(self._run, name, began, before)
 
-    def _run(self, name: str) -> None:
+    def _run(self, name: str, began: _Began, before: float | None) -> None:
+        """Run a connector; `before` is up to when its schedule was obeyed, if that is why."""
         try:
             report = self._under_way[name].run(name)
             self._say(f"{name}: run {report.run}: {report.sentence()}")
             self._note(name, whole=report.pending == 0)
         except Exception as error:  # whatever it is, what has landed is tried again
-            kind = "" if isinstance(error, SendoffError) else f"{type(error).__name__}: "
-            self._say(f"{name}: {kind}{self.connectors[name].secrets.redact(str(error))}")
+            self._say(f"{name}: {self._sentence(name, error)}")
             self._note(name, whole=False)
+            if before is not None and not began.yes:
+                self._decide_again(name, began, error, before)
         finally:
+            if began.yes:
+                self._later.pop(name, None)
             with self._lock:
                 del self._under_way[name]
 
+    def _decide_again(self, name: str, began: _Began, error: Exception, before: float) -> None:
+        """A run that was due did not begin: it is tried again, unless it runs elsewhere, or its source must be fixed first."""
+        if isinstance(error, Locked) or (isinstance(error, SourceError) and error.exit_code == 2):
+            self._try(name, partial(began.started, name, 0, {}), self._later)
+        else:
+            self._schedule.mark_obeyed(name, before)
+            self._wait(self._later, name)
+
+    def _sentence(self, name: str, error: Exception) -> str:
+        known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
+        return self.connectors[name].secrets.redact(str(known or f"{type(error).__name__}: {error}"))
+
     def _note(self, name: str, *, whole: bool) -> None:
-        _, before = self._again.pop(name, (0.0, RESUME_DELAYS[0] / 2))
-        if not whole:
-            wait = min(2 * before, RESUME_DELAYS[1])
-            self._again[name] = (self._clock() + wait, wait)
+        if whole:
+            self._again.pop(name, None)
+        else:
+            self._wait(self._again, name)
+
+    def _wait(self, waits: dict[str, tuple[float, float]], name: str) -> None:
+        """Try again later, and each time after twice as long."""
+        first = RESUME_DELAYS[0] if waits is self._again else RETRY_DELAY
+        wait = min(2 * waits[name][1] if name in waits else first, RESUME_DELAYS[1])
+        waits[name] = (self._clock() + wait, wait)
 
     @property
     def busy(self) -> bool:
@@ -140,10 +204,7 @@ class Server:
     def serve(self, every: float = 1.0) -> None:
         """Look again and again until stopped, then wait for the requests under way."""
         while not self._stopped.is_set():
-            try:
-                self.tick()
-            except SendoffError as error:  # a plugin or a ledger that cannot be read now may be fixed while it serves
-                self._say(str(error))
+            self.tick()
             self._stopped.wait(every)
         self.close()
 

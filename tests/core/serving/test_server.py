@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,8 +82,102 @@ def test_what_is_to_be_skipped_is_skipped(project: Project, receiver: Receiver) 
     clock.now += 5 * 3600 - (NOON % 3600) + 600
     made.tick()
     settled(made)
-    assert said == ["c: was due while the server was down, and is skipped"]
+    (line,) = said
+    assert re.fullmatch(r"c: was due \d\d:\d\d, is late, and is skipped", line)
     assert receiver.requests == []
+
+
+@pytest.mark.parametrize("missed", ["run_once", "skip"])
+def test_a_plugin_file_that_is_half_saved_when_a_run_is_due_delays_it_and_loses_nothing(
+    project: Project, receiver: Receiver, missed: str
+) -> None:
+    """The kind: a schedule that is taken for obeyed before the run is in the ledger.
+
+    Brothers looked at: what a server that is started again then finds; a file that arrives at that second.
+    """
+    project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, EVERY_HOUR % missed), "plugins.d/x.py": ""})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    clock.now = (NOON // 3600 + 1) * 3600 + 5
+    project({"plugins.d/x.py": "def half("})
+    for _ in range(3):
+        made.tick()
+    assert len([line for line in said if "SyntaxError" in line]) == 1
+    assert receiver.requests == []
+    again = server(project({"plugins.d/x.py": ""}), clock, [])
+    clock.now += 11
+    made.tick()
+    settled(made)
+    again.tick()
+    settled(again)
+    assert len(receiver.requests) == 1
+    assert server(project, clock, [])._schedule.due(clock.now) == {}
+
+
+def test_a_ledger_that_cannot_be_opened_for_a_second_loses_no_connector_its_run(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connector's trouble does not touch another's: both are due, and the first look finds no ledger for one."""
+    files = {f"connectors.d/{name}.yaml": connector(receiver, EVERY_HOUR % "skip") for name in "ab"}
+    project({"in/a.csv": "id\n1\n", **files})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    clock.now = (NOON // 3600 + 1) * 3600 + 5
+    whole = (project.home / ".sendoff/ledger.db").read_bytes()
+    (project.home / ".sendoff/ledger.db").write_bytes(b"damaged for a second")
+    made.tick()
+    settled(made)
+    assert receiver.requests == []
+    (project.home / ".sendoff/ledger.db").write_bytes(whole)
+    clock.now += 11
+    made.tick()
+    settled(made)
+    assert len(receiver.requests) == 2, said
+
+
+def test_a_file_that_arrives_while_a_plugin_is_half_saved_is_delivered_later(project: Project, receiver: Receiver) -> None:
+    project({"in/.keep": "", "connectors.d/c.yaml": connector(receiver, "watch: true"), "plugins.d/x.py": ""})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    project({"in/a.csv": "id\n1\n", "plugins.d/x.py": "def half("})
+    for _ in range(5):
+        made.tick()
+        clock.now += 1
+    assert any("SyntaxError" in line for line in said)
+    project({"plugins.d/x.py": ""})
+    clock.now += 60
+    made.tick()
+    settled(made)
+    assert len(receiver.requests) == 1
+
+
+def test_a_source_that_fails_to_say_what_is_new_does_not_end_the_server(project: Project, receiver: Receiver) -> None:
+    plugin = """
+from sendoff.plugin import Source, hookimpl
+class Odd(Source):
+    "Say what is new, once."
+    name = "odd"
+    options = {"once": {"type": "boolean", "default": True, "meta": {"help": "Always."}}}
+    asked = 0
+    def change_token(self):
+        Odd.asked += 1
+        return {1: 1}[Odd.asked]
+    def read(self, cursor):
+        yield {"id": 1}
+@hookimpl
+def sendoff_sources():
+    return [Odd]
+"""
+    text = connector(receiver, "watch: true").replace("{use: csv, path: in, once: true}", "{use: odd, once: true}")
+    good = connector(receiver, EVERY_HOUR % "skip")
+    project({"in/a.csv": "id\n1\n", "plugins.d/x.py": plugin, "connectors.d/a.yaml": text, "connectors.d/z.yaml": good})
+    clock, said = Clock(), list[str]()
+    made = server(project, clock, said)
+    clock.now = (NOON // 3600 + 1) * 3600 + 5
+    made.tick()
+    settled(made)
+    assert any(line.startswith("a: the source 'odd' (") for line in said)
+    assert len(receiver.requests) == 1
 
 
 def test_a_file_that_lands_is_delivered_when_it_is_whole_and_once(project: Project, receiver: Receiver) -> None:
