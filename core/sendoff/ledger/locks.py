@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,11 +14,15 @@ from typing import Self
 
 from sendoff.errors import LedgerError, Locked
 
+#: How often a lock that is held is asked for, and the seconds between: a tenth of a second in all.
+TRIES, PAUSE = 21, 0.005
+
 
 class RunLock:
     """Lets one process at a time run a connector. Entering it raises `Locked` if another one does."""
 
-    def __init__(self, directory: Path, connector: str) -> None:
+    def __init__(self, directory: Path, connector: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
         self._path = directory / f"{connector}.lock"
         self._connector = connector
         self._fd = -1
@@ -26,12 +30,10 @@ class RunLock:
     def __enter__(self) -> Self:
         while True:
             self._fd = _open(self._path)
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not self._taken():
                 holder = self._holder()
                 os.close(self._fd)
-                raise Locked(f"{self._connector} is running already{holder}; try again when it is done") from None
+                raise Locked(f"{self._connector} is running already{holder}; try again when it is done")
             if _same_file(self._fd, self._path):
                 break
             os.close(self._fd)  # the file was deleted between opening and locking it
@@ -43,6 +45,18 @@ class RunLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self._fd)
+
+    def _taken(self) -> bool:
+        """Whether the lock could be had: who only looks whether a run is under way holds it for a moment too."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if tries_left:
+                    self._sleep(PAUSE)
+            else:
+                return True
+        return False
 
     def _holder(self) -> str:
         try:

@@ -104,7 +104,7 @@ class Server:
                 self._try(name, partial(self._obey, name, found), self._later)
         for name in self._debouncers:
             if name not in self._under_way:
-                self._try(name, partial(self._look, name, now), self._again)
+                self._try(name, partial(self._watch, name, now), self._again)
 
     def _try(self, name: str, step: Callable[[], None], again: dict[str, tuple[float, float]]) -> None:
         """Do something for a connector; if it fails, say so, and do it again later."""
@@ -133,7 +133,7 @@ class Server:
             ledger.close()
         self._schedule.mark_obeyed(name, fired)
 
-    def _look(self, name: str, now: float) -> None:
+    def _watch(self, name: str, now: float) -> None:
         if self._debouncers[name].settled(self._files_settled(name), now):
             self._begin(name, "something has arrived")
         elif name in self._again and self._again[name][0] <= now:
