@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -35,12 +35,14 @@ __all__ = [
     "Observer",
     "RecordValidator",
     "Refusal",
+    "Retry",
     "ScheduledJob",
     "Scheduler",
     "Sender",
     "Source",
     "Split",
     "StandIn",
+    "Stop",
     "Transport",
     "Validator",
 ]
@@ -213,6 +215,10 @@ class Refusal:
     span: Span
     status: int | None
     reason: str
+    #: How often it was sent, and the response: its headers, in small letters, and the beginning of its body.
+    attempts: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +233,21 @@ class Split:
     spans: Sequence[Span]
 
 
-Decision = Fail | Split
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send it again after so many seconds (None: as `destination.retry` has it), while it has attempts left; then fail."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the run: nothing more is sent, and what is not settled is pending. `reason` is for people."""
+
+    reason: str
+
+
+Decision = Fail | Split | Retry | Stop
 
 
 class FailureStrategy(Component, ABC):
@@ -243,7 +263,7 @@ class FailureStrategy(Component, ABC):
 
     @abstractmethod
     def decide(self, refusal: Refusal) -> Decision:
-        """Return `Fail()`, or `Split(spans)` for a span of more than one record."""
+        """Return `Fail()`, `Retry()`, `Stop(reason)`, or `Split(spans)` for a span of more than one record."""
 
 
 class Transport(Component, ABC):

@@ -3,8 +3,8 @@
 - **Bases**, one a kind: `Source` (`InboxSource` for what is posted), `Validator` (`RecordValidator` looks at one record at a
   time), `Sender`, `FailureStrategy`, `Transport`, `Authenticator`, `Observer`, `Notifier`, `Scheduler`;
   all are a `Component`. `hookimpl` marks the function that offers yours.
-- **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail` and `Split`; `Notification`; `Report`;
-  `ScheduledJob`; `StandIn`.
+- **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail`, `Split`, `Retry` and `Stop`; `Notification`;
+  `Report`; `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `from_mappings` one of dictionaries,
   `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most; `LazyLines` are line
   numbers that are counted when they are asked for.
@@ -44,12 +44,14 @@ if TYPE_CHECKING:
         Observer,
         RecordValidator,
         Refusal,
+        Retry,
         ScheduledJob,
         Scheduler,
         Sender,
         Source,
         Split,
         StandIn,
+        Stop,
         Transport,
         Validator,
     )
@@ -101,8 +103,8 @@ else:
         {
             "sendoff.components": (
                 "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification",
-                "Notifier", "Observer", "RecordValidator", "Refusal", "ScheduledJob",
-                "Scheduler", "Sender", "Source", "Split", "StandIn", "Transport",
+                "Notifier", "Observer", "RecordValidator", "Refusal", "Retry", "ScheduledJob",
+                "Scheduler", "Sender", "Source", "Split", "StandIn", "Stop", "Transport",
                 "Validator",
             ),
             "sendoff.hookspecs": ("hookimpl",),
@@ -187,6 +189,7 @@ __all__ = [
     "RequestBurst",
     "RequestQueue",
     "Response",
+    "Retry",
     "ScheduledJob",
     "Scheduler",
     "SendOne",
@@ -200,6 +203,7 @@ __all__ = [
     "Span",
     "Split",
     "StandIn",
+    "Stop",
     "StrictHTTPResponse",
     "Transport",
     "Validator",

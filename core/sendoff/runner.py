@@ -27,6 +27,7 @@ from sendoff.run.preview import find_invalid
 from sendoff.run.preview import preview as previewed
 from sendoff.run.report import Report
 from sendoff.run.run import Run
+from sendoff.transport import rate_limit
 from sendoff.transport.protocol import Request
 
 _LOG = logging.getLogger("sendoff")
@@ -102,6 +103,8 @@ class Runner:
             intake = RunPreparer(ledger, chosen, self.state)
             intake.remember_finished_runs()
             left = ledger.unfinished(chosen.name)
+            if restart:
+                ledger.forget_outage(rate_limit.origin(chosen.destination.url))
             if left is not None and restart:
                 ledger.discard(left)
                 intake.finish(left.id)

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from sendoff.components import Sender
+from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.outcomes import OutcomeHandler
 from sendoff.engine.pending_changes import PendingChanges
 from sendoff.engine.planner import Planner
 from sendoff.engine.ready_queue import ReadyQueue
 from sendoff.engine.request_log import RequestLog
 from sendoff.engine.requests import RequestBuilder
+from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import OpenChunk, Task
 from sendoff.records import Span, spans_of
 from sendoff.response import is_plain_success
@@ -47,9 +49,10 @@ class BurstIssuer:
         changes: PendingChanges,
         outcomes: OutcomeHandler,
         request_log: RequestLog,
+        breaker: CircuitBreaker,
     ) -> None:
         self._builder, self._sender, self._planner, self._queue = builder, sender, planner, queue
-        self._changes, self._outcomes, self._request_log = changes, outcomes, request_log
+        self._changes, self._outcomes, self._request_log, self._breaker = changes, outcomes, request_log, breaker
         self._bursts: dict[RequestBurst, _BurstInFlight] = {}
         #: Requests handed out that are neither answered nor taken back.
         self.in_flight = 0
@@ -142,6 +145,6 @@ class BurstIssuer:
     def _task(self, open_chunk: OpenChunk, at: int, seconds: float, now: float) -> Task:
         # Its first failure is never counted as isolated: it is unknown what succeeded meanwhile.
         return Task(
-            (Span(at, at + 1),), open_chunk.chunk, attempts=1 + open_chunk.repeats, first_tried=now - seconds,
-            successes_seen=self._outcomes.successes,
+            (Span(at, at + 1),), open_chunk.chunk, TaskState.IN_FLIGHT, attempts=1 + open_chunk.repeats,
+            first_tried=now - seconds, successes_seen=self._breaker.successes, load_signs_seen=self._breaker.load_signs,
         )  # fmt: skip

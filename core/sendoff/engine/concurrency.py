@@ -1,8 +1,8 @@
-"""The limit of concurrent requests: fixed, or adapted to the destination's throughput.
+"""The limit of concurrent requests, adapted to what the destination takes.
 
 `AdaptiveLimit` doubles while throughput grows, then rises by steps. A step that does not pay is taken back, and
 an overload response makes it back off at once. Slower responses alone do not lower it: many APIs respond more
-slowly under load and still do more.
+slowly under load and still do more. A `concurrency` that is a number is the most: the limit starts there.
 """
 
 from __future__ import annotations
@@ -17,31 +17,26 @@ _ROUND = 12
 _COOLDOWN_ROUNDS = 8
 
 
-class FixedLimit:
-    """A number, whatever happens."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-
-    def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
-        """Nothing changes."""
-
-
 class AdaptiveLimit:
     """A limit that settles where a larger one would not raise throughput.
 
     A round is a few responses at one limit; its throughput is compared with that of the last smaller limit.
     """
 
-    def __init__(self, most: int = MAX_CONCURRENCY) -> None:
-        self.limit = 1
+    def __init__(self, most: int = MAX_CONCURRENCY, *, start: int = 1) -> None:
+        self.limit = start
         self._max = most
-        self._doubling = True
+        self._doubling = start < most
         #: The limit before the last step up, and the answers a second it got through.
         self._base: tuple[int, float] | None = None
         self._cooldown_rounds = 0
         self._ceiling: float = most
         self._begin(None)
+
+    @property
+    def is_highest(self) -> bool:
+        """Whether nothing has lowered it."""
+        return self.limit == self._max
 
     def _begin(self, now: float | None) -> None:
         self._since = now

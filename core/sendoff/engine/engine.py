@@ -24,7 +24,8 @@ from typing import Literal
 from sendoff.components import FailureStrategy, Sender
 from sendoff.engine.bursts import BurstIssuer
 from sendoff.engine.circuit_breaker import CircuitBreaker
-from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit, FixedLimit
+from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit
+from sendoff.engine.decide import OVERLOAD, Divide
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.outcomes import OutcomeHandler
 from sendoff.engine.pending_changes import PendingChanges, RunStop
@@ -32,6 +33,7 @@ from sendoff.engine.planner import Planner, SourceDiverged
 from sendoff.engine.ready_queue import ReadyQueue
 from sendoff.engine.request_log import RequestLog
 from sendoff.engine.requests import RequestBuilder
+from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Changes, Failure, RunState
 from sendoff.records import Block, halves
@@ -59,15 +61,14 @@ class Engine:
         random: Random | None = None,
     ) -> None:
         random = random or Random()  # noqa: S311  # jitter needs no cryptography
-        self._auto = builder.destination.concurrency == "auto"
         self._builder = builder
         self._sender = sender
-        self.planner = Planner(
-            sender, MAX_CONCURRENCY if builder.destination.concurrency == "auto" else builder.destination.concurrency, state
-        )
+        wanted = builder.destination.concurrency
+        most = MAX_CONCURRENCY if wanted == "auto" else wanted
+        self.planner = Planner(sender, most, state)
         self.breaker = CircuitBreaker(random, was_down=state.was_down)
-        self._limit = AdaptiveLimit() if self._auto else FixedLimit(self.planner.concurrency)
-        if self._auto:
+        self._limit = AdaptiveLimit(most, start=1 if wanted == "auto" else most)
+        if self._limit.limit < most:
             self.planner.set_concurrency(self._limit.limit)
         self._queue = ReadyQueue()
         self._ordering = KeyOrdering(lambda task: self.planner.buffer.ordering_keys(task.spans))
@@ -77,8 +78,11 @@ class Engine:
         self._outcomes = OutcomeHandler(
             builder, strategy, self._changes, self.planner, self._queue, self._ordering, self.breaker, self._request_log, random
         )
-        self._bursts = BurstIssuer(builder, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log)
+        self._bursts = BurstIssuer(
+            builder, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log, self.breaker
+        )
         self._deadline: float | None = None
+        self._now = 0.0
         self._read_before = state.read
 
     @property
@@ -130,7 +134,7 @@ class Engine:
             return None
         if self.stopped is None:
             if self._nothing_else_to_try():
-                self._outcomes.accept_rejections()
+                self._outcomes.accept_rejections(self._now)
             for chunk in self.planner.plan_chunks(self._outcomes.held):
                 self._changes.chunk_opened(chunk, planned=self.planner.planned)
         return self._changes.propose()
@@ -148,6 +152,7 @@ class Engine:
 
         With `burst_limit`, a burst of up to so many requests, if they are uniform and nothing is due before them.
         """
+        self._now = now
         if self.stopped is not None or self.is_finished():
             return "done"
         if self._deadline is None:
@@ -170,7 +175,7 @@ class Engine:
             self.planner.window_exhausted or self._changes.unconfirmed - in_flight > self.planner.in_flight_window // 4
         )
         if self._nothing_else_to_try():
-            self._outcomes.resolve_deferred()
+            self._outcomes.resolve_exhausted(now)
         until = self._queue.seconds_until_retry(now)
         if self.stopped:
             return "done"
@@ -191,18 +196,21 @@ class Engine:
         """Apply the verdict on a response."""
         verdict = verdict or self.classify(request, response)
         task = self._in_flight.pop(request.request_id)
-        overloaded = verdict.kind is VerdictKind.RETRY
-        self._limit.on_response(now, succeeded=not overloaded, overloaded=overloaded, in_flight=len(self._in_flight) + 1)
-        if self._auto:
+        retry = verdict.kind is VerdictKind.RETRY
+        overloaded = retry and verdict.status in OVERLOAD and not task.isolated_failures
+        before = self._limit.limit
+        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self._requests_in_flight + 1)
+        if self._limit.limit != before:
             self.planner.set_concurrency(self._limit.limit)
         self._changes.log_requests(self._request_log.request(request, response, verdict))
         quota = quota_reset_delay(response.headers) if response.headers else None
         if quota and verdict.kind is not VerdictKind.STOP:
-            self._builder.rate_limiter.pause_until(now + min(quota, self._builder.destination.retry.max_retry_after))
-        if response.credentials_renewed and not task.credentials_renewed:
+            pause = min(quota, self._builder.destination.retry.max_retry_after)
+            self._builder.rate_limiter.pause_until(now + pause, "the API's quota is used up")
+        if response.credentials_renewed and not task.renewals:
             self._outcomes.retry_with_new_credentials(task, now)
         else:
-            self._outcomes.apply(task, verdict, request, now)
+            self._outcomes.apply(task, verdict, response, now)
 
     def complete_many(
         self, burst: RequestBurst, completions: Sequence[Completion], now: float
@@ -251,16 +259,16 @@ class Engine:
             if task is not None and not self.planner.exceeds_limit(task):
                 return task
             if task is not None:
-                self._outcomes.split(task, halves(task.spans), None)
+                self._outcomes.divide(task, Divide(halves(task.spans)), now)
 
     @property
     def _requests_in_flight(self) -> int:
         return len(self._in_flight) + self._bursts.in_flight
 
     def _next_burst(self, now: float, limit: int) -> RequestBurst | None:
-        """A burst, if the circuit is closed, no retry is due, and no task waits for its ordering key."""
+        """A burst, if the circuit is closed, no retry is due, no task waits for its ordering key, and no limit is lowered."""
         retry = self._queue.seconds_until_retry(now)
-        if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering:
+        if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering or not self._limit.is_highest:
             return None
         return self._bursts.next_burst(
             min(limit, self.planner.in_flight_window - self._changes.unconfirmed + self._outcomes.held)
@@ -275,9 +283,11 @@ class Engine:
             else:
                 self._queue.schedule(now, task)
             return Wait(wait)
+        task.move(TaskState.IN_FLIGHT)
         task.attempts += 1
         if task.first_tried is None:
-            task.first_tried, task.successes_seen = now, self.breaker.successes
+            task.first_tried = now
+            task.successes_seen, task.load_signs_seen = self.breaker.successes, self.breaker.load_signs
             self._changes.unconfirmed += 1
         else:
             self._changes.count("retries", 1)
@@ -294,7 +304,7 @@ class Engine:
             request_id=number,
             attempt=task.attempts,
             route=self.planner.buffer.route(task.spans[0].lo),
-            is_reauth=task.credentials_renewed,
+            is_reauth=task.renewals > 0,
         )
         self._changes.count("bytes", request.body_length)
         self._in_flight[number] = task

@@ -1,39 +1,62 @@
-"""What becomes of a request's records when its response comes: delivered, retried, split, or failed.
+"""Carries out what becomes of a request's records when its response comes: delivered, retried, split, or failed.
 
-Every verdict updates the planner, the queue, the pending changes and the circuit breaker; what is sent next is
-decided in `engine`. The file is long because the outcomes call one another: settling one part of a
+What becomes of them is decided in `decide`, which is pure; here it is done: the planner, the queue, the pending changes
+and the circuit breaker are updated. The file is long because the actions call one another: settling one part of a
 split request may send or split the next part, and any success or failure decides on the requests held back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
+from typing import NamedTuple
 
-from sendoff.components import FailureStrategy, Refusal, Split
-from sendoff.engine import retry as policy
+from sendoff.components import FailureStrategy
 from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.decide import (
+    Action,
+    Divide,
+    FailAll,
+    FailNamed,
+    HoldBack,
+    LowerLimit,
+    RetryLater,
+    Situation,
+    StopRun,
+    decide,
+    decide_by_strategy,
+    end_conflict,
+    exceeds_retry_after,
+    fails_by_itself,
+    give_up,
+    is_conflict,
+)
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.pending_changes import PendingChanges
 from sendoff.engine.planner import Planner
 from sendoff.engine.ready_queue import ReadyQueue
 from sendoff.engine.request_log import RequestLog
 from sendoff.engine.requests import RequestBuilder
-from sendoff.engine.retry import Defer, GiveUp, StopRun, backoff
+from sendoff.engine.retry import backoff
 from sendoff.engine.split_budget import SplitBudget
+from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import SplitGroup, Task
 from sendoff.ledger import Chunk
-from sendoff.records import Span, Spans, halves, ordinals, spans_of, total, within
+from sendoff.records import Span, Spans, halves, ordinals, spans_of, total
 from sendoff.response import Verdict, VerdictKind
-from sendoff.transport.protocol import Request
+from sendoff.transport.protocol import Response
 
-#: Rejections that stop a run that has delivered nothing yet: the cause is then probably not the records.
-MAX_UNPROVEN_REJECTIONS = 4
-#: A rejected first request of fewer records is split at once: probes would cost more requests than they save.
-MIN_PROBED_RECORDS = 8
 #: The maximum pause in seconds, however long the Retry-After.
 MAX_PAUSE = 86_400.0
+
+
+class _Held(NamedTuple):
+    """A task that is decided on again when it is known whether others succeed."""
+
+    task: Task
+    verdict: Verdict
+    response: Response | None
 
 
 class OutcomeHandler:
@@ -48,59 +71,61 @@ class OutcomeHandler:
         self._breaker, self._request_log, self._random = breaker, request_log, random
         self._budget = SplitBudget(strategy)
         #: Rejected before the first success: not yet treated as the records' fault.
-        self._unproven_rejections: list[tuple[Task, Verdict]] = []
+        self._unproven_rejections: list[_Held] = []
         #: A request that used up its attempts before it is known whether others succeed.
-        self._deferred: tuple[Task, Verdict] | None = None
+        self._exhausted: _Held | None = None
         #: The Retry-After of the destination, if longer than a run waits for.
         self.requested_pause: float | None = None
 
     @property
     def held(self) -> int:
         """How many requests are held back until others succeed or fail; they use no slots."""
-        return len(self._unproven_rejections) + (self._deferred is not None)
+        return len(self._unproven_rejections) + (self._exhausted is not None)
 
-    def apply(self, task: Task, verdict: Verdict, request: Request, now: float) -> None:
+    def apply(self, task: Task, verdict: Verdict, response: Response, now: float) -> None:
         """Apply a verdict."""
+        verdict = end_conflict(task, verdict, self._builder.destination.retry, now)
         match verdict.kind:
             case VerdictKind.DELIVERED:
                 self._delivered(task, verdict, now)
+                return
             case VerdictKind.PARTIAL:
-                self._partial(task, verdict, now)
+                self._partial(task, verdict, response, now)
+                return
             case VerdictKind.RETRY:
-                self._retry(task, verdict, now)
+                self._note_failure(task, verdict, now)
             case VerdictKind.REJECTED:
-                self._rejected(task, verdict)
-            case VerdictKind.TOO_LARGE:
-                self._too_large(task, verdict, request.body_length)
-            case VerdictKind.STOP:
-                self._changes.stop(verdict.reason)
+                self._breaker.on_rejection()
+        self._carry_out(task, decide(task, verdict, self._situation(now), self._strategy, response), response, now)
 
     def retry_with_new_credentials(self, task: Task, now: float) -> None:
         """Send it again with renewed credentials. The attempt is not counted."""
-        task.credentials_renewed = True
+        task.renewals += 1
         task.uncounted_attempts += 1
+        task.move(TaskState.BACKOFF)
         self._queue.schedule(now, task)
         self._changes.event("renewed")
 
-    def accept_rejections(self) -> None:
+    def accept_rejections(self, now: float) -> None:
         """Treat the rejections held back so far as per-record."""
         held_back, self._unproven_rejections = self._unproven_rejections, []
-        for task, verdict in held_back:
-            self._decide(task, verdict)
+        for task, verdict, response in held_back:
+            action = decide_by_strategy(task, verdict, self._situation(now), self._strategy, response)
+            self._carry_out(task, action, response, now)
 
-    def resolve_deferred(self) -> None:
-        """No other request can show whether the deferred one is at fault: give up on it or stop the run.
+    def resolve_exhausted(self, now: float) -> None:
+        """No other request can show whether the held one is at fault: give up on it or stop the run.
 
-        It is given up on if others succeeded while it failed and the destination is not down; else the run stops.
+        It is given up on if it failed while others succeeded; else the run stops.
         """
-        if self._deferred is None:
+        if self._exhausted is None:
             return
-        at_fault = self._deferred[0].isolated_failures and not self._breaker.is_open
-        if at_fault or not self._builder.early_stop:
-            given_up, self._deferred = self._deferred, None
-            self._give_up(*given_up)
+        task, verdict, response = self._exhausted
+        if fails_by_itself(task, verdict) or not self._builder.early_stop:
+            self._exhausted = None
+            self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
-            self._changes.stop(f"{self._deferred[1].reason} (if it is these records, run with --no-early-stop)")
+            self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)")
 
     # Delivered.
 
@@ -112,222 +137,220 @@ class OutcomeHandler:
         self._breaker.successes += requests - 1
         self._succeeded(now)
 
-    @property
-    def successes(self) -> int:
-        """How many requests have succeeded."""
-        return self._breaker.successes
-
     def _delivered(self, task: Task, verdict: Verdict, now: float) -> None:
         self._changes.delivered(task.spans, self._request_log.captured(task.spans, verdict))
         self._budget.delivered(task.size)
-        self._settle(task)
-        self._advance_group(task.group)
-        self._succeeded(now)
+        self._settle(task, TaskState.DELIVERED)
+        self._advance_group(task.group, now)
+        self._succeeded(now, recovered=task.failures > 0)
 
-    def _partial(self, task: Task, verdict: Verdict, now: float) -> None:
+    def _partial(self, task: Task, verdict: Verdict, response: Response, now: float) -> None:
         """Apply each record's own verdict; those to be retried are sent again together."""
         by = {at: verdict.per_record[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.per_record}
         rejected = {at: own for at, own in by.items() if own.kind is VerdictKind.REJECTED}
         again = {at: own for at, own in by.items() if own.kind is VerdictKind.RETRY}
         if len(again) == task.size:
-            self._retry(task, replace(verdict.per_record[0], retry_after=verdict.retry_after), now)
+            whole = replace(verdict.per_record[0], retry_after=verdict.retry_after)
+            self._note_failure(task, whole, now)
+            self._carry_out(task, decide(task, whole, self._situation(now), self._strategy, response), response, now)
             return
         if len(rejected) == task.size:
-            self._rejected(task, replace(verdict, reason=verdict.per_record[0].reason))
+            self._breaker.on_rejection()
+            whole = replace(verdict, reason=verdict.per_record[0].reason)
+            self._carry_out(task, decide(task, whole, self._situation(now), self._strategy, response), response, now)
             return
         delivered = spans_of(at for at in ordinals(task.spans) if at not in by)
         self._changes.delivered(delivered, self._request_log.captured(task.spans, verdict))
         self._budget.delivered(total(delivered))
         for at, own in rejected.items():
             self._fail_records((Span(at, at + 1),), own, task.attempts)
-        self._settle(task)
+        self._settle(task, TaskState.SPLIT)
         if delivered:
             self._succeeded(now)
         if again:
-            self._retry_records(
-                task, replace(next(iter(again.values())), retry_after=verdict.retry_after), again, bool(delivered), now
-            )
-        self._advance_group(task.group, bad_record_found=bool(rejected))
+            first = replace(next(iter(again.values())), retry_after=verdict.retry_after)
+            self._retry_records(task, first, again, bool(delivered), now)
+        self._advance_group(task.group, now, bad_record_found=bool(rejected))
 
-    def _succeeded(self, now: float) -> None:
-        if self._breaker.on_success():
+    def _succeeded(self, now: float, *, recovered: bool = False) -> None:
+        if self._breaker.on_success(recovered=recovered):
             self._queue.retry_now(now)
             self._changes.event("recovered")
-        if self._deferred is not None:
-            given_up, self._deferred = self._deferred, None
-            self._give_up(*given_up)
-        self.accept_rejections()
+        if self._exhausted is not None:
+            (task, verdict, response), self._exhausted = self._exhausted, None
+            if task.counted_attempts < self._builder.destination.retry.max_attempts:
+                self._reschedule(task, now)
+            else:
+                self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
+        self.accept_rejections(now)
 
-    # Tried again.
+    # Failed.
+
+    def _situation(self, now: float) -> Situation:
+        breaker, to = self._breaker, self._builder.destination
+        return Situation(
+            now, breaker.state, breaker.has_succeeded, breaker.failing_for(now), breaker.was_down, breaker.is_outage,
+            breaker.rejections, self._exhausted is not None,
+            not self._planner.fully_planned() or self._queue.has_untried(), self._builder.early_stop, to.idempotent, to.retry,
+            self._budget.spent(self._planner.planned),
+        )  # fmt: skip
+
+    def _note_failure(self, task: Task, verdict: Verdict, now: float) -> None:
+        """Count a transient failure: against the destination, and against the task if it alone fails while others succeed."""
+        task.failing_since = now if task.failing_since is None else task.failing_since
+        if is_conflict(verdict):
+            task.failures += 1
+            return
+        breaker = self._breaker
+        others_fail = breaker.load_signs > task.load_signs_seen
+        breaker.on_failure(task, now, may_have_been_sent=verdict.maybe_applied or verdict.status is not None)
+        if verdict.status == 429 or verdict.retry_after is not None:
+            task.uncounted_attempts += 1  # the API said that it is about the number of requests
+        elif breaker.successes > task.successes_seen and others_fail:
+            task.uncounted_attempts += 1  # the API takes only so many at once
+        elif breaker.successes > task.successes_seen:
+            task.isolated_failures += 1
+        task.failures += 1
+        task.others_succeeded = task.others_succeeded or breaker.successes > task.successes_seen
+        task.successes_seen, task.load_signs_seen = breaker.successes, breaker.load_signs
+
+    def _carry_out(self, task: Task, action: Action, response: Response | None, now: float) -> None:
+        if (
+            isinstance(action, RetryLater | HoldBack)
+            and action.verdict.kind is VerdictKind.RETRY
+            and self._exhausted is not None
+        ):
+            released, self._exhausted = self._exhausted, None  # another one fails as well: it is not that one's records
+            self._reschedule(released.task, now)
+        match action:
+            case RetryLater():
+                self._retry_later(task, action, now)
+            case HoldBack():
+                self._hold_back(_Held(task, action.verdict, response), now)
+            case FailAll():
+                self._fail_records(task.spans, action.verdict, task.attempts)
+                self._settle(task, TaskState.FAILED)
+                self._advance_group(task.group, now, bad_record_found=True)
+            case FailNamed():
+                self._fail_named(task, action.verdict, now)
+            case Divide():
+                self.divide(task, action, now, response)
+            case LowerLimit():
+                self._lower_limit(task, action, now)
+            case StopRun():
+                self.requested_pause = None if action.pause is None else min(action.pause, MAX_PAUSE)
+                self._changes.stop(action.reason)
+
+    def _retry_later(self, task: Task, action: RetryLater, now: float) -> None:
+        if task.state is TaskState.READY:  # it was not sent: a sibling showed that it holds the bad record
+            self._queue.push_front(task)
+            return
+        wait = self._wait(task, action.verdict, now)
+        self._reschedule(task, now + (wait if action.seconds is None else max(0.0, action.seconds)))
+
+    def _reschedule(self, task: Task, due: float) -> None:
+        task.move(TaskState.BACKOFF)
+        self._queue.schedule(due, task)
 
     def _retry_records(self, task: Task, verdict: Verdict, retried: Mapping[int, Verdict], alone: bool, now: float) -> None:
         """Retry some of a request's records; without delay if all were not attempted only because another one failed."""
         child = self._open_task(spans_of(retried))
         if all(own.collateral for own in retried.values()):
             self._changes.event("retry", reason=verdict.reason, records=child.size, seconds=0.0, attempt=0)
-        elif over := policy.exceeds_retry_after(verdict, self._builder.destination.retry):
-            self._stop_run(verdict, over)
+        elif over := exceeds_retry_after(verdict, self._builder.destination.retry):
+            self._carry_out(child, over, None, now)
         else:
-            child.attempts, child.uncounted_attempts = task.attempts, task.uncounted_attempts
-            child.isolated_failures, child.isolated_since = task.isolated_failures + alone, task.isolated_since or now
+            counts = alone and verdict.status != 429
+            child.attempts, child.failures = task.attempts, task.failures + 1
+            child.uncounted_attempts = task.uncounted_attempts + (not counts)
+            child.isolated_failures = task.isolated_failures + counts
+            child.failing_since = now if task.failing_since is None else task.failing_since
             child.due = now + self._wait(child, verdict, now)
-
-    def _retry(self, task: Task, verdict: Verdict, now: float) -> None:
-        """Retry a transient failure, within bounds."""
-        retry = self._builder.destination.retry
-        policy.note_failure(task, verdict, self._breaker, now)
-        in_doubt = self._deferred
-        decision = policy.decide(task, verdict, self._breaker, retry, now, another_deferred=in_doubt is not None)
-        given_up = replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts")
-        if isinstance(decision, GiveUp):
-            self._give_up(task, given_up)
-            return
-        if in_doubt is not None:  # another one fails as well: it is not that one's records
-            self._deferred = None
-            self._queue.schedule(now, in_doubt[0])
-        match decision:
-            case Defer():
-                self._deferred = task, given_up
-                task.deferred_once = True
-            case StopRun():
-                self._stop_run(verdict, decision)
-            case _:
-                self._queue.schedule(now + self._wait(task, verdict, now), task)
-
-    def _stop_run(self, verdict: Verdict, decision: StopRun) -> None:
-        self.requested_pause = None if verdict.retry_after is None else min(verdict.retry_after, MAX_PAUSE)
-        self._changes.stop(decision.reason)
 
     def _wait(self, task: Task, verdict: Verdict, now: float) -> float:
         """Seconds until it is retried. May also pause all requests to the destination."""
         wait = backoff(task.attempts, self._builder.destination.retry, self._random)
         if verdict.retry_after is not None:
             wait = max(wait, verdict.retry_after)
-            self._builder.rate_limiter.pause_until(now + wait)
+            self._builder.rate_limiter.pause_until(now + wait, f"{verdict.reason}; the API asked for a pause (Retry-After)")
         elif self._breaker.is_open:
-            self._builder.rate_limiter.pause_until(now + self._breaker.probe_delay())
+            self._builder.rate_limiter.pause_until(
+                now + self._breaker.probe_delay(), f"{verdict.reason}; the API is down and tried again at intervals"
+            )
         self._changes.event("retry", reason=verdict.reason, records=task.size, seconds=round(wait, 3), attempt=task.attempts)
         return wait
 
-    def _give_up(self, task: Task, verdict: Verdict) -> None:
-        """Fail a request that cannot succeed while others do; split it first if resending does no harm."""
-        if self._strategy.splits and self._builder.destination.idempotent and task.size > 1:
-            self.split(task, halves(task.spans), None, at_fault=True)
-        else:
-            self._fail(task, verdict)
-
-    # Refused.
-
-    def _rejected(self, task: Task, verdict: Verdict) -> None:
-        """Let the strategy decide; but before the first success, hold rejections back."""
-        self._breaker.on_rejection()
-        if self._breaker.is_closed or not self._builder.early_stop:
-            self._decide(task, verdict)
-        elif self._breaker.rejections >= MAX_UNPROVEN_REJECTIONS:
-            self._changes.stop(
-                f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
-                "records: check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
-            )
-        elif self._strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record:
-            self.split(task, _probes(task.spans), verdict)
-        elif self._strategy.splits and task.size > 1 and len(verdict.per_record) < task.size:
-            self._decide(task, verdict)
-        else:
-            self._unproven_rejections.append((task, verdict))
-            group, task.group = task.group, None
-            self._advance_group(group, bad_record_found=True)
-
-    def _decide(self, task: Task, verdict: Verdict) -> None:
-        if verdict.per_record and (self._strategy.splits or verdict.kind is VerdictKind.PARTIAL):
-            self._drop_bad_records(task, verdict)
+    def _hold_back(self, held: _Held, now: float) -> None:
+        held.task.move(TaskState.HELD)
+        if held.verdict.kind is VerdictKind.RETRY:
+            held.task.holds += 1
+            self._exhausted = held
             return
-        # The strategy sees the records as if they stood side by side from the first one's ordinal.
-        lo = task.spans[0].lo
-        decision = self._strategy.decide(Refusal(Span(lo, lo + task.size), verdict.status, verdict.reason))
-        if not isinstance(decision, Split) or task.size == 1:
-            self._fail(task, verdict)
-        elif spent := self._budget.spent(self._planner.planned):
-            self._changes.stop(f"{verdict.reason}; {spent}")
-        else:
-            self.split(task, [within(task.spans, part.lo - lo, part.hi - lo) for part in decision.spans], verdict)
+        self._unproven_rejections.append(held)
+        group, held.task.group = held.task.group, None
+        self._advance_group(group, now, bad_record_found=True)
 
-    def _drop_bad_records(self, task: Task, verdict: Verdict) -> None:
-        """The API named the bad records: fail them, and send the others again without them."""
+    def _fail_named(self, task: Task, verdict: Verdict, now: float) -> None:
         bad = {at: verdict.per_record[place] for place, at in enumerate(ordinals(task.spans)) if place in verdict.per_record}
         rest = spans_of(at for at in ordinals(task.spans) if at not in bad)
         for at, own in bad.items():
             self._fail_records((Span(at, at + 1),), own, task.attempts)
-        self._settle(task)
+        self._settle(task, TaskState.SPLIT)
         if rest:
             self._open_task(rest)
-        self._advance_group(task.group, bad_record_found=True)
+        self._advance_group(task.group, now, bad_record_found=True)
 
-    def _too_large(self, task: Task, verdict: Verdict, length: int) -> None:
-        if task.size == 1:
-            self._fail(task, verdict)
-            return
-        # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
-        in_bytes = verdict.status == 413
-        most = self._planner.lower_limit(halves(task.spans), in_bytes=in_bytes)
-        self._changes.event("too_large", bytes=length, records=task.size, at_most=most, of="bytes" if in_bytes else "records")
-        self.split(task, halves(task.spans), None)
+    def _lower_limit(self, task: Task, action: LowerLimit, now: float) -> None:
+        most = self._planner.lower_limit(halves(task.spans), in_bytes=action.in_bytes)
+        length, unit = self._planner.body_length(task.spans), "bytes" if action.in_bytes else "records"
+        self._changes.event("too_large", bytes=length, records=task.size, at_most=most, of=unit)
+        self.divide(task, Divide(halves(task.spans)), now)
 
     # Parts.
 
-    def split(self, task: Task, parts: Sequence[Spans], verdict: Verdict | None, *, at_fault: bool = False) -> None:
-        """Replace a task by its parts. With a verdict they are a group: at least one part has a bad record.
-
-        With `at_fault`, each part starts with the isolated failure of the whole.
-        """
-        group = SplitGroup(verdict) if verdict is not None else None
-        self._settle(task)
-        for part in parts:
-            self._open_task(part, group).isolated_failures = int(at_fault)
+    def divide(self, task: Task, action: Divide, now: float, response: Response | None = None) -> None:
+        """Replace a task by its parts. With a verdict they are a group: at least one part has a bad record."""
+        verdict = action.verdict
+        group = SplitGroup(verdict, response) if verdict is not None else None
+        self._settle(task, TaskState.SPLIT)
+        for part in action.parts:
+            self._open_task(part, group).isolated_failures = int(action.at_fault)
         if verdict is not None:
-            self._changes.event("split", records=task.size, parts=len(parts), reason=verdict.reason)
-        self._advance_group(task.group, bad_record_found=True)
+            self._budget.split()
+            self._changes.event("split", records=task.size, parts=len(action.parts), reason=verdict.reason)
+        self._advance_group(task.group, now, bad_record_found=True)
 
     def _open_task(self, spans: Spans, group: SplitGroup | None = None) -> Task:
         """A new task for some records; it is sent once its chunk is durable."""
         chunk = self._planner.open_chunk(spans, total(spans))
         self._changes.chunk_opened(chunk)
-        child = Task(spans, chunk, group=group)
+        child = Task(spans, chunk, TaskState.PLANNED, group=group)
         self._ordering.register(child)
         self._queue.await_commit(child)
         if group is not None:
             group.waiting.append(child)
         return child
 
-    def _fail(self, task: Task, verdict: Verdict) -> None:
-        self._fail_records(task.spans, verdict, task.attempts)
-        self._settle(task)
-        self._advance_group(task.group, bad_record_found=True)
-
     def _fail_records(self, spans: Spans, verdict: Verdict, attempts: int) -> None:
         reason = self._builder.redact(verdict.reason)
         self._changes.failed(self._planner.buffer.failures(spans, reason, verdict.status, attempts, verdict.maybe_applied))
         self._budget.rejected(total(spans))
 
-    def _settle(self, task: Task) -> None:
+    def _settle(self, task: Task, state: TaskState) -> None:
+        task.move(state)
         self._changes.settled(self._planner.settle(task.chunk), sent=int(task.first_tried is not None))
         self._ordering.settle(task)
 
-    def _advance_group(self, group: SplitGroup | None, *, bad_record_found: bool = False) -> None:
+    def _advance_group(self, group: SplitGroup | None, now: float, *, bad_record_found: bool = False) -> None:
         """A part of a group is settled: queue the next one, or split it at once if it must be the bad one."""
         if group is None:
             return
         group.bad_record_found = group.bad_record_found or bad_record_found
         if not group.waiting:
             return
-        if group.last_must_be_bad():
-            self._decide(group.waiting.popleft(), group.verdict)
+        task = group.waiting.popleft()
+        if group.last_must_be_bad(task):
+            action = decide_by_strategy(task, group.verdict, self._situation(now), self._strategy, group.response)
+            self._carry_out(task, action, group.response, now)
         else:
-            self._queue.push_front(group.waiting.popleft())
-
-
-def _probes(spans: Spans) -> list[Spans]:
-    """The first, middle and last record by themselves, then the spans between them."""
-    hi = total(spans)
-    middle = hi // 2
-    alone = [within(spans, at, at + 1) for at in (0, middle, hi - 1)]
-    return [*alone, within(spans, 1, middle), within(spans, middle + 1, hi - 1)]
+            self._queue.push_front(task)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import count
 
+from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import OpenChunk, Task
 from sendoff.ledger import Chunk
 from sendoff.records import Span
@@ -45,7 +46,9 @@ class ReadyQueue:
             child = self._children.pop(chunk.lo, None)
             if child is None:
                 self._chunks.append(open_[chunk.lo])
-            elif child.due is not None:
+                continue
+            child.move(TaskState.READY)
+            if child.due is not None:
                 self.schedule(child.due, child)
             elif child.group is None:
                 fresh.append(child)
@@ -90,5 +93,9 @@ class ReadyQueue:
         if not self._chunks or self._chunks[0] is not chunk:
             self._chunks.appendleft(chunk)
 
+    def has_untried(self) -> bool:
+        """Whether there are tasks besides those to be retried."""
+        return bool(self._ready or self._children or any(open_chunk.remaining for open_chunk in self._chunks))
+
     def __bool__(self) -> bool:
-        return bool(self._ready or self._later or self._children or any(open_chunk.remaining for open_chunk in self._chunks))
+        return bool(self._later) or self.has_untried()

@@ -22,12 +22,15 @@ class SplitBudget:
     def rejected(self, records: int) -> None:
         self._bad += records
 
-    def spent(self, planned: int) -> str | None:
-        """Why nothing more may be split, in a sentence; None while it may. Counts one split."""
+    def split(self) -> None:
+        """A request is split."""
         self._splits += 1
+
+    def spent(self, planned: int) -> str | None:
+        """Why nothing more may be split, in a sentence; None while it may."""
         most = self._requests if self._requests is not None else 2_000 + 40 * (planned // 1_000)
         # A split makes two requests or more; which of them travel is known only later.
-        if 2 * self._splits > most:
+        if 2 * (self._splits + 1) > most:
             return f"splitting has cost {2 * self._splits:,} requests, more than on_failure.max_requests allows"
         tried = self._good + self._bad
         if self._bad >= MANY and self._bad > self._ratio * tried:

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from sendoff.engine.states import TASK_MOVES, TaskState, check_move
 from sendoff.ledger import Chunk
 from sendoff.records import Span, Spans, total
 from sendoff.response import Verdict
+from sendoff.transport.protocol import Response
 
 
 @dataclass(slots=True, eq=False)
@@ -43,25 +45,35 @@ class OpenChunk:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A request to be sent. A batch is its chunk's only task; a chunk of single records has one for each record."""
+    """A request to be sent: its state and its counters.
+
+    A batch is its chunk's only task; a chunk of single records has one for each record.
+    """
 
     spans: Spans
     chunk: Chunk
-    #: How often it was tried, by an earlier process included as far as is known.
+    state: TaskState = TaskState.READY
+    #: How often it was sent, by an earlier process included as far as is known.
     attempts: int = 0
-    #: Attempts that do not use up `max_attempts`: the API sent a Retry-After, or credentials were renewed.
+    #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise, or
+    #: credentials were renewed.
     uncounted_attempts: int = 0
-    #: How often it failed although others succeeded since its last failure.
+    #: How often it failed transiently, and how often of these alone, while others succeeded.
+    failures: int = 0
     isolated_failures: int = 0
+    #: Others succeeded between two of its attempts.
+    others_succeeded: bool = False
+    #: How often it was sent again with new credentials, and how often it was held back.
+    renewals: int = 0
+    holds: int = 0
     first_tried: float | None = None
-    #: How many had got through when it last failed, or left; and when it first failed alone.
-    successes_seen: int = 0
-    isolated_since: float | None = None
-    #: It is not to travel before this time.
+    #: When it first failed, as part of a larger request included.
+    failing_since: float | None = None
+    #: It is not to be sent before this time.
     due: float | None = None
-    credentials_renewed: bool = False
-    #: It was held back once, to see whether others succeed.
-    deferred_once: bool = False
+    #: What the circuit breaker had counted when it was sent, or last failed.
+    successes_seen: int = 0
+    load_signs_seen: int = 0
     group: SplitGroup | None = None
     ordering_keys: frozenset[Hashable] = frozenset()
 
@@ -74,6 +86,20 @@ class Task:
     def size(self) -> int:
         return total(self.spans)
 
+    @property
+    def counted_attempts(self) -> int:
+        """The attempts that use up `max_attempts`."""
+        return self.attempts - self.uncounted_attempts
+
+    def failing_for(self, now: float) -> float:
+        """Seconds since it first failed."""
+        return 0.0 if self.failing_since is None else now - self.failing_since
+
+    def move(self, after: TaskState) -> None:
+        """Change its state. Raises `IllegalMove` for what is in no table."""
+        check_move(TASK_MOVES, self.state, after)
+        self.state = after
+
 
 @dataclass(slots=True, eq=False)
 class SplitGroup:
@@ -84,11 +110,12 @@ class SplitGroup:
     """
 
     verdict: Verdict
+    response: Response | None = None
     waiting: deque[Task] = field(default_factory=deque)
     started: bool = False
     #: A part was rejected, so nothing can be inferred about the others.
     bad_record_found: bool = False
 
-    def last_must_be_bad(self) -> bool:
-        """Whether the next part is known to be bad without trying it. One record is always tried."""
-        return len(self.waiting) == 1 and not self.bad_record_found and self.waiting[0].size > 1
+    def last_must_be_bad(self, task: Task) -> bool:
+        """Whether the last part is known to be bad without trying it. One record is always tried."""
+        return not self.waiting and not self.bad_record_found and task.size > 1

@@ -214,6 +214,11 @@ class Ledger(ScheduleState):
                     (origin, now if down else None, None if rest is None else now + rest),
                 )
 
+    def forget_outage(self, origin: str) -> None:
+        """Forget that a destination was down; a pause it asked for is kept."""
+        with self._transaction() as db:
+            db.execute("UPDATE destination SET down_since = NULL WHERE origin = ?", (origin,))
+
     def destination_health(self, origin: str) -> tuple[bool, float]:
         """Whether a destination was down when last seen, and the seconds left of its pause."""
         row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()

@@ -44,8 +44,8 @@ class Run:
         key = make_key_function(ledger.key_secret, state.key_name or connector.name, state.generation, to.idempotency.form)
         self._reader = Pipeline(connector, key)
         self._origin = rate_limit.origin(to.url)
-        state.was_down, self._pause_left = ledger.destination_health(self._origin)
-        self._recorded_down = state.was_down
+        self._recorded_down, self._pause_left = ledger.destination_health(self._origin)
+        state.was_down = self._recorded_down and early_stop
         builder = build_request_builder(
             connector, key, rate_limiter=rate_limit.for_origin(to.url, to.rate_limit), early_stop=early_stop
         )
@@ -116,7 +116,7 @@ class Run:
 
     def _commit(self, changes: Changes) -> None:
         self._ledger.commit(self._state, changes)
-        down = self._engine.breaker.is_open
+        down = self._engine.breaker.is_open and self._engine.breaker.is_outage
         if down != self._recorded_down:
             self._recorded_down = down
             self._ledger.save_destination_health(self._origin, down=down, rest=None)
@@ -137,7 +137,8 @@ class Run:
         if report.pending and not stopped:
             raise RuntimeError(f"the run ended with records unaccounted for: {report}")
         health, rest = self._engine.breaker, self._engine.requested_pause
-        down = health.is_open or (health.consecutive_failures > 0 and not health.has_succeeded)
+        # What one request shows is no outage, nor is that a person, or a deadline, ended the run while it failed.
+        down = health.was_down or (health.is_outage and (health.is_open or not health.has_succeeded))
         if down != self._recorded_down or rest is not None or (self._pause_left > 0 and health.has_succeeded):
             self._ledger.save_destination_health(self._origin, down=down, rest=rest)
         self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)

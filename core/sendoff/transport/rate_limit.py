@@ -77,6 +77,8 @@ class RateLimiter:
         #: One cell: nothing goes before the time in it.
         self._paused_until = [0.0] if paused_until is None else paused_until
         self._lock = threading.Lock()
+        #: Why it is paused, or was last.
+        self.pause_reason = ""
 
     @property
     def limited(self) -> bool:
@@ -103,10 +105,11 @@ class RateLimiter:
                 bucket.take({"requests": 1, "records": records, "bytes": size}[name])
             return 0.0
 
-    def pause_until(self, until: float) -> None:
-        """Nothing goes before this time: the destination asked for it."""
+    def pause_until(self, until: float, reason: str = "") -> None:
+        """Nothing goes before this time, for a reason in words."""
         with self._lock:
-            self._paused_until[0] = max(self._paused_until[0], until)
+            if until > self._paused_until[0]:
+                self._paused_until[0], self.pause_reason = until, reason
 
     def pause_left(self, now: float) -> float:
         """Seconds of the pause that are left."""

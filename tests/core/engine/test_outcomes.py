@@ -237,7 +237,7 @@ def test_a_record_that_alone_has_failed_for_too_long_is_given_up_from_its_first_
 
     def api(records: Sequence[int]) -> Response:
         times.extend(run.now for at in records if at == 3)
-        return results([429 if at == 3 else 201 for at in records])
+        return results([503 if at == 3 else 201 for at in records])
 
     retry = {"max_attempts": 1_000, "max_elapsed": 60.0, "initial_backoff": 20.0, "max_backoff": 20.0}
     run = Simulation(3_000, api, batch=10, response=RESULTS, retry=retry, pace={"requests": 2.0}, seed=seed)
@@ -252,7 +252,7 @@ def test_a_record_that_fails_alone_while_its_company_gets_through_is_tried_as_of
 
     def api(records: Sequence[int]) -> Response:
         times.extend(run.now for at in records if at == 3)
-        return results([429 if at == 3 else 201 for at in records])
+        return results([503 if at == 3 else 201 for at in records])
 
     retry = {"max_attempts": 4, "initial_backoff": 1.0, "max_backoff": 1.0}
     run = Simulation(3_000, api, batch=10, response=RESULTS, retry=retry, pace={"requests": 10.0})
@@ -317,7 +317,7 @@ def test_a_strategy_is_told_the_status_and_the_reason() -> None:
             return super().decide(refusal)
 
     Simulation(6, refusing({4}), batch=3, strategy=Asked(ways=2)).run()
-    assert seen[0] == Refusal(Span(3, 6), 400, "400: bad record")
+    assert seen[0] == Refusal(Span(3, 6), 400, "400: bad record", 1, {}, b'{"detail": "bad record"}')
 
 
 def test_a_refused_first_request_of_two_records_is_split_before_anything_else_is_sent() -> None:

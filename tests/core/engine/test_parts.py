@@ -187,13 +187,31 @@ def test_a_retried_item_is_not_stormed() -> None:
     def api(records: Sequence[int]) -> Response:
         if 4 in records:
             times.append(run.now)
-        return results([429 if at == 4 else 201 for at in records])
+        return results([503 if at == 4 else 201 for at in records])
 
     run = Simulation(1_000, api, batch=10, response=RESULTS, concurrency=2)
     run.run()
     assert set(run.memory.failed) == {4}
     assert len(times) == 6
     assert "given up after 6 attempts" in run.memory.failed[4]
+
+
+def test_a_429_never_counts_against_a_record_however_often_it_comes() -> None:
+    """Kind: the destination's limits blamed on a record. Brothers: a 429 alone, for a whole batch, and with Retry-After."""
+
+    def api(records: Sequence[int]) -> Response:
+        return results([429 if at == 4 else 201 for at in records])
+
+    run = Simulation(1_000, api, batch=10, response=RESULTS, concurrency=2).run()
+    assert not run.memory.failed
+    assert run.memory.delivered.total == 999
+    assert run.engine.stopped
+    assert "429" in run.engine.stopped.reason
+    assert "--no-early-stop" in run.engine.stopped.reason
+    run.early_stop = False
+    run.start()
+    run.run()
+    assert set(run.memory.failed) == {4}
 
 
 @pytest.mark.parametrize("split", [True, False])

@@ -7,6 +7,10 @@ import pytest
 
 from sendoff import Response
 from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.states import CircuitState
+from sendoff.engine.tasks import Task
+from sendoff.ledger import Chunk
+from sendoff.records import Span
 from sendoff_plugins.failure_strategies.split import SplitUp
 from tests.simulation import OK, REFUSED, Simulation, refusing
 
@@ -221,13 +225,107 @@ def test_an_outage_that_lasts_longer_than_give_up_after_stops_the_run() -> None:
     assert run.engine.breaker.is_open
 
 
-def test_what_an_earlier_run_left_down_costs_one_request() -> None:
-    run = Simulation(1_000, lambda records: Response(503), batch=10, concurrency=4)
-    run.engine.breaker.was_down = True
-    run.run()
-    assert len(run.sent) == 1
+def left_down(run: Simulation) -> Simulation:
+    """The same, as a run begins after one that left the destination down."""
+    run.engine.breaker.state, run.engine.breaker.was_down = CircuitState.OPEN, True
+    return run
+
+
+def test_what_an_earlier_run_left_down_costs_two_requests_of_other_records() -> None:
+    run = left_down(Simulation(1_000, lambda records: Response(503), batch=10, concurrency=4)).run()
+    assert [tuple(span) for span in run.sent] == [(0, 10), (10, 20)]
     assert run.engine.stopped
     assert "it was so when the last run stopped" in run.engine.stopped.reason
+    assert "--no-early-stop" in run.engine.stopped.reason
+
+
+@pytest.mark.parametrize("answer", [Response(500), Response(503), Response(error="reset by peer")])
+def test_one_record_that_fails_by_itself_is_no_remembered_outage(answer: Response) -> None:
+    """Kind: evidence about a record taken for evidence about the destination. Brothers: each transient failure."""
+    run = left_down(Simulation(50, lambda records: answer if 0 in records else OK, batch=1)).run()
+    assert not run.engine.stopped
+    assert set(run.memory.failed) == {0}
+    assert run.memory.delivered.total == 49
+
+
+def test_failures_of_one_request_are_no_outage_and_those_of_two_are() -> None:
+    one, two = (
+        Simulation(100, lambda records: Response(500), batch=10, retry={"max_attempts": attempts}) for attempts in (100, 2)
+    )
+    for _ in range(100):
+        one.random.choice(list(one.steps()))()
+    assert not one.engine.breaker.is_outage
+    assert two.run().engine.breaker.is_outage
+
+
+@pytest.mark.parametrize("answer", [Response(500), Response(503), Response(error="reset by peer"), Response(429)])
+def test_what_fails_to_the_last_is_rejected_when_the_owner_says_that_it_is_the_records(answer: Response) -> None:
+    """Kind: a state that no command leaves. Brothers: an outage remembered, two records that fail and nothing else left."""
+    run = left_down(Simulation(2, lambda records: answer, batch=1)).run()
+    assert run.engine.stopped
+    assert not run.memory.failed
+    run.early_stop = False
+    run.start()
+    run.run()
+    assert set(run.memory.failed) == {0, 1}
+
+
+def test_what_was_never_sent_is_rejected_by_nothing() -> None:
+    run = Simulation(
+        2, lambda records: Response(error="connection refused", may_have_been_sent=False), batch=1, early_stop=False
+    )
+    run.run()
+    assert run.engine.stopped
+    assert not run.memory.failed
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("refusal", [Response(503), Response(429), Response(error="reset by peer")])
+@pytest.mark.parametrize("batch", [1, 10])
+def test_an_api_that_takes_only_so_many_at_once_rejects_no_record(most: int, refusal: Response, batch: int) -> None:
+    """Kind: the destination's limits blamed on a record. Brothers: statuses and resets, one by one and in batches."""
+    run = Simulation(400 * batch, lambda records: refusal if len(run.in_flight) >= most else OK, batch=batch, concurrency=8)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert not run.memory.failed
+    assert run.memory.delivered.total == 400 * batch
+    assert len(run.sent) <= 1.25 * 400
+
+
+def test_a_poisoned_record_is_found_among_those_that_an_overloaded_api_turns_away() -> None:
+    run = Simulation(
+        600, lambda records: Response(500) if 77 in records else Response(503) if len(run.in_flight) >= 2 else OK, batch=1,
+        concurrency=8,
+    )  # fmt: skip
+    run.run()
+    assert set(run.memory.failed) == {77}
+    assert run.memory.delivered.total == 599
+
+
+def test_three_poisoned_records_are_found_and_stall_nobody() -> None:
+    bad = {10, 11, 200}
+    run = Simulation(300, lambda records: Response(500) if bad.intersection(records) else OK, batch=1, concurrency=4).run()
+    assert set(run.memory.failed) == bad
+    assert run.memory.delivered.total == 297
+    assert len(run.sent) <= 297 + 3 * 9
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+def test_a_conflict_on_every_repeat_ends_and_says_what_to_declare(batch: int) -> None:
+    """Kind: a repeat that can never succeed is tried for ever. Brothers: one by one, batches, a run that was killed."""
+    run = Simulation(100, lambda records: Response(error="reset by peer") if len(run.sent) == 1 else OK, batch=batch)
+    seen: set[int] = set()
+
+    def api(records: Sequence[int]) -> Response:
+        if seen.issuperset(records):
+            return Response(409)
+        seen.update(records)
+        return Response(500) if 50 in records else OK
+
+    run.api = api
+    run.run()
+    assert set(run.memory.failed) == set(range(50, 50 + batch))
+    assert all("response.on_repeat" in failure.reason and failure.maybe_applied for failure in run.memory.failures.values())
 
 
 def test_a_lost_request_is_split_only_where_a_repeat_does_no_harm() -> None:
@@ -292,7 +390,7 @@ def test_splitting_stops_where_its_budget_ends() -> None:
     bad = set(range(0, 20_000, 3))
     run = Simulation(20_000, refusing(bad), strategy=SplitUp(ways=2, max_requests=100), concurrency=2, batch=1_000)
     run.memory.check = lambda: None  # type: ignore[method-assign]
-    run.engine.breaker.is_closed = True
+    run.engine.breaker.state = CircuitState.CLOSED
     run.run()
     assert run.engine.stopped
     assert "on_failure.max_requests" in run.engine.stopped.reason
@@ -302,7 +400,7 @@ def test_splitting_stops_where_its_budget_ends() -> None:
 def test_too_many_refused_records_stop_a_split() -> None:
     run = Simulation(5_000, refusing(set(range(5_000)) - {0, 1, 2}), split=True, concurrency=2, batch=1_000)
     run.memory.check = lambda: None  # type: ignore[method-assign]
-    run.engine.breaker.is_closed = True
+    run.engine.breaker.state = CircuitState.CLOSED
     run.run()
     assert run.engine.stopped
     assert "on_failure.max_failed_ratio" in run.engine.stopped.reason
@@ -353,8 +451,9 @@ def test_credentials_that_do_not_help_even_when_new_stop_the_run() -> None:
 
 def test_two_short_troubles_far_apart_are_not_one_long_outage() -> None:
     health = CircuitBreaker(Random(0))
-    health.on_failure(0.0)
+    task = Task((Span(0, 1),), Chunk(0, 1, 1))
+    health.on_failure(task, 0.0)
     health.on_success()
-    health.on_failure(1_000.0)
+    health.on_failure(task, 1_000.0)
     assert health.failing_for(1_000.5) == 0.5
     assert not health.is_open

@@ -5,6 +5,7 @@ from math import ceil, log2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sendoff.engine.states import CircuitState
 from tests.simulation import Simulation, refusing
 
 
@@ -16,7 +17,7 @@ def bound(n: int, k: int) -> int:
 def proven(n: int, bad: set[int], **settings: object) -> Simulation:
     """A run of one batch to an API that has taken something before, so that no probe is needed."""
     simulation = Simulation(n, refusing(bad), split=True, **settings)  # type: ignore[arg-type]
-    simulation.engine.breaker.is_closed = True
+    simulation.engine.breaker.state = CircuitState.CLOSED
     return simulation.run()
 
 

@@ -1,0 +1,249 @@
+"""What becomes of a request that was not simply delivered. Pure: no clock, no I/O, no state of its own.
+
+`decide` reads the verdict, the task's counters and the situation of the run, and returns one action; `OutcomeHandler`
+carries it out. A request that fails while others succeed is at fault itself. When none succeeds, the destination is,
+and its failures count against no request (docs/decisions/0012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sendoff.components import FailureStrategy, Refusal, Retry, Split, Stop
+from sendoff.engine.retry import RetryPolicy
+from sendoff.engine.states import CircuitState
+from sendoff.engine.tasks import Task
+from sendoff.records import Span, Spans, halves, total, within
+from sendoff.response import Verdict, VerdictKind
+from sendoff.transport.protocol import Response
+
+#: Rejections that stop a run that has delivered nothing yet: the cause is then probably not the records.
+MAX_UNPROVEN_REJECTIONS = 4
+#: What says that the API takes fewer requests at once: these statuses, or no response.
+OVERLOAD = frozenset({408, 429, 502, 503, 504, None})
+#: A rejected first request of fewer records is split at once: probes would cost more requests than they save.
+MIN_PROBED_RECORDS = 8
+
+_FINAL = "; if it is these records, run with --no-early-stop"
+_REPEATED = (
+    "; it was sent before and may have been applied: if this says that the API has the records already, "
+    "declare response.on_repeat: {409: delivered}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known of the destination and the run when a verdict is decided on."""
+
+    now: float
+    circuit: CircuitState
+    #: Whether anything has succeeded in this process, and for how many seconds nothing has.
+    succeeded: bool
+    failing_for: float
+    #: An earlier run left the destination down; what fails now shows that it is.
+    was_down: bool
+    outage: bool
+    #: Rejections since the last success, this one included.
+    rejections: int
+    #: Another request is held that used up its attempts; there are records that were not tried yet.
+    another_held: bool
+    more_to_try: bool
+    early_stop: bool
+    #: Sending a record twice does no harm.
+    idempotent: bool
+    retry: RetryPolicy
+    #: Why nothing more may be split; None while it may.
+    over_budget: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Send it again: after so many seconds, or by the retry policy."""
+
+    verdict: Verdict
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBack:
+    """Wait until it is known whether others succeed; then `verdict` is decided on again."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FailAll:
+    """All its records are rejected."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FailNamed:
+    """The records that the API named are rejected, and the others are sent again without them."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Divide:
+    """Send it in these parts. With a verdict, at least one part has a bad record; `at_fault` passes the blame on to each."""
+
+    parts: Sequence[Spans]
+    verdict: Verdict | None = None
+    at_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LowerLimit:
+    """It is too large, in bytes or in records: send it and all later ones in smaller parts."""
+
+    verdict: Verdict
+    in_bytes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StopRun:
+    """Send nothing more; what is not settled stays pending. `pause` is for how long the API asked not to be called."""
+
+    reason: str
+    pause: float | None = None
+
+
+Action = RetryLater | HoldBack | FailAll | FailNamed | Divide | LowerLimit | StopRun
+
+
+def decide(
+    task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy, response: Response | None = None
+) -> Action:
+    """What becomes of a request by its verdict: retry, rejected, too_large or stop."""
+    match verdict.kind:
+        case VerdictKind.STOP:
+            return StopRun(verdict.reason)
+        case VerdictKind.TOO_LARGE if task.size > 1:
+            # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
+            return LowerLimit(verdict, in_bytes=verdict.status == 413)
+        case VerdictKind.TOO_LARGE:
+            return FailAll(verdict)
+        case VerdictKind.RETRY:
+            return _decide_transient(task, verdict, situation, strategy)
+        case _:
+            return _decide_rejected(task, verdict, situation, strategy, response)
+
+
+def is_conflict(verdict: Verdict) -> bool:
+    """Whether a repeat was answered 409: the destination is up, and it is this request alone that cannot pass yet."""
+    return verdict.kind is VerdictKind.RETRY and verdict.status == 409
+
+
+def end_conflict(task: Task, verdict: Verdict, retry: RetryPolicy, now: float) -> Verdict:
+    """A conflict that used up its attempts is a rejection, of what may have been applied; any other verdict as it is."""
+    if not is_conflict(verdict) or not _is_exhausted(task, retry, now):
+        return verdict
+    return replace(verdict, kind=VerdictKind.REJECTED, reason=verdict.reason + _REPEATED, maybe_applied=True)
+
+
+def exceeds_retry_after(verdict: Verdict, retry: RetryPolicy) -> StopRun | None:
+    """`StopRun` if the Retry-After is longer than `max_retry_after` allows; else None."""
+    if verdict.retry_after is None or verdict.retry_after <= retry.max_retry_after:
+        return None
+    return StopRun(
+        f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds (Retry-After), more than max_retry_after allows",
+        pause=verdict.retry_after,
+    )
+
+
+def give_up(task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy) -> Action:
+    """Fail a request that cannot succeed while others do; divide it first if resending does no harm."""
+    if strategy.splits and situation.idempotent and task.size > 1:
+        return Divide(halves(task.spans), at_fault=True)
+    return FailAll(replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts"))
+
+
+def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy) -> Action:
+    retry, reason = situation.retry, verdict.reason
+    if over := exceeds_retry_after(verdict, retry):
+        return over
+    too_long = task.failing_for(situation.now) >= retry.max_elapsed
+    if task.isolated_failures >= retry.max_attempts or (task.isolated_failures and too_long):
+        return give_up(task, verdict, situation, strategy)
+    accepted = not situation.early_stop and (verdict.maybe_applied or verdict.status is not None)
+    if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
+        return StopRun(f"{reason}; nothing has got through for {situation.failing_for:.0f} seconds{_FINAL}")
+    if is_conflict(verdict):
+        return RetryLater(verdict)
+    if situation.was_down and situation.early_stop:
+        if situation.another_held:
+            return StopRun(f"{reason}; it was so when the last run stopped, and is so still for other records{_FINAL}")
+        return HoldBack(verdict)
+    if not _is_exhausted(task, retry, situation.now):
+        other_fails = situation.another_held and not situation.succeeded and not accepted
+        return StopRun(f"{reason}; nothing has got through at all{_FINAL}") if other_fails else RetryLater(verdict)
+    if accepted or (not situation.more_to_try and fails_by_itself(task, verdict)):
+        return give_up(task, verdict, situation, strategy)
+    if situation.another_held and not situation.succeeded:
+        return StopRun(f"{reason}; nothing has got through at all{_FINAL}")
+    if not situation.succeeded and not (verdict.maybe_applied or verdict.status):
+        return StopRun(f"{reason}; given up after {task.attempts} attempts")  # what was never sent is not its fault
+    if situation.succeeded and task.counted_attempts < retry.max_attempts:
+        return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}")
+    return RetryLater(verdict) if task.holds else HoldBack(verdict)
+
+
+def fails_by_itself(task: Task, verdict: Verdict) -> bool:
+    """Whether a request failed while others succeeded. An overload is not its own doing, if others were turned away as well."""
+    return task.isolated_failures > 0 or (task.others_succeeded and verdict.status not in OVERLOAD)
+
+
+def _is_exhausted(task: Task, retry: RetryPolicy, now: float) -> bool:
+    return task.counted_attempts >= retry.max_attempts or task.failing_for(now) >= retry.max_elapsed
+
+
+def _decide_rejected(
+    task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy, response: Response | None
+) -> Action:
+    """Let the strategy decide; but before the first success, hold rejections back."""
+    if situation.circuit is CircuitState.CLOSED or not situation.early_stop:
+        return decide_by_strategy(task, verdict, situation, strategy, response)
+    if situation.rejections >= MAX_UNPROVEN_REJECTIONS:
+        return StopRun(
+            f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
+            "records: check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
+        )
+    if strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record:
+        return Divide(_probes(task.spans), verdict)
+    if strategy.splits and task.size > 1 and len(verdict.per_record) < task.size:
+        return decide_by_strategy(task, verdict, situation, strategy, response)
+    return HoldBack(verdict)
+
+
+def decide_by_strategy(
+    task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy, response: Response | None = None
+) -> Action:
+    """What the failure strategy says of a rejection that is about the records."""
+    if verdict.per_record and (strategy.splits or verdict.kind is VerdictKind.PARTIAL):
+        return FailNamed(verdict)
+    # The strategy sees the records as if they stood side by side from the first one's ordinal.
+    lo = task.spans[0].lo
+    headers, body = (response.headers or {}, response.body) if response is not None else ({}, b"")
+    decision = strategy.decide(Refusal(Span(lo, lo + task.size), verdict.status, verdict.reason, task.attempts, headers, body))
+    match decision:
+        case Stop():
+            return StopRun(f"{verdict.reason}; {decision.reason}")
+        case Retry() if task.counted_attempts < situation.retry.max_attempts:
+            return RetryLater(verdict, decision.seconds)
+        case Split() if task.size > 1:
+            if situation.over_budget:
+                return StopRun(f"{verdict.reason}; {situation.over_budget}")
+            return Divide([within(task.spans, part.lo - lo, part.hi - lo) for part in decision.spans], verdict)
+        case _:
+            return FailAll(verdict)
+
+
+def _probes(spans: Spans) -> list[Spans]:
+    """The first, middle and last record by themselves, then the spans between them."""
+    hi = total(spans)
+    middle = hi // 2
+    alone = [within(spans, at, at + 1) for at in (0, middle, hi - 1)]
+    return [*alone, within(spans, 1, middle), within(spans, middle + 1, hi - 1)]
