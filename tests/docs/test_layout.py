@@ -23,6 +23,7 @@ ALSO = {
     "config/spec.py": {"form": "the form of an idempotency key"},
     "encode/encoder.py": {"json": "how a sender writes records", "form": "another way"},
     "engine/outcomes.py": {"split": "an event"},
+    "engine/states.py": {"split": "a state"},
     "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
     "cli/serve.py": {"inbox": "the URLs under /inbox"},
     "sending.py": {"batch": "the parameter"},
