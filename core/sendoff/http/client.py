@@ -7,6 +7,7 @@ need it; a credential goes no further than the origin it was meant for.
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
@@ -31,6 +32,8 @@ T = TypeVar("T")
 #: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
+#: What zlib calls the format of gzip, with a window of any size.
+_GZIP = 31
 
 
 class ErrorResponse(SendoffError):
@@ -83,7 +86,7 @@ class HttpClient:
         """A whole response's body and headers. Raises `ErrorResponse` for one that is no success, `SourceError` for none."""
 
         def read(response: BaseHTTPResponse) -> tuple[bytes, HTTPHeaderDict]:
-            return response.read(decode_content=True), response.headers
+            return b"".join(_decoded(response)), response.headers
 
         whole: tuple[bytes, HTTPHeaderDict] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
@@ -98,7 +101,7 @@ class HttpClient:
         def read(response: BaseHTTPResponse) -> None:
             into.seek(0)
             into.truncate()
-            into.writelines(response.stream(1 << 20, decode_content=True))
+            into.writelines(_decoded(response))
 
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
@@ -154,6 +157,26 @@ class HttpClient:
                 headers = {name: value for name, value in headers.items() if name.lower() == "accept"}
             url = after
         raise SourceError(f"{_shown(url)}: redirects more than {REDIRECTS} times")
+
+
+def _decoded(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """The body as it was before gzip. urllib3 takes compressed content that is cut off for a whole one."""
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        yield from response.stream(1 << 20, decode_content=True)
+        return
+    member, whole = zlib.decompressobj(_GZIP), False
+    for part in response.stream(1 << 20, decode_content=False):
+        data = part
+        while data:
+            try:
+                yield member.decompress(data)
+            except zlib.error as error:
+                raise urllib3.exceptions.DecodeError(f"the response is not gzip: {error}") from None
+            whole, data = member.eof, member.unused_data
+            if whole:
+                member = zlib.decompressobj(_GZIP)
+    if not whole:
+        raise urllib3.exceptions.ProtocolError("the response ended before its compressed content did")
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ PAGING = {
     "first": {**_COUNT, "meta": {"help": "The first page's number. Default: 1."}},
     "size": {**_COUNT, "min": 1, "meta": {"help": "How many records a page has at most; for `offset`, how many it asks for."}},
     "size_parameter": {**_WORD, "meta": {"help": "The parameter that says how many, like limit."}},
+    "end": {"type": "list", "schema": {"anyof": [{"type": "integer", "min": 400, "max": 499}, {"type": "string", "allowed": ["repeat"]}]}, "required": False, "meta": {"help": "How the pages end, besides with an empty one: `[404]` if that is the response to a page beyond the last, `[repeat]` if the last page comes once more."}},
     "next": {**_PATH, "meta": {"help": "For `cursor`: where in a page the next one's cursor, or its whole URL, is."}},
 }  # fmt: skip
 
@@ -89,6 +90,7 @@ class Http(Source):
         )
         page, seen = how.get("first", 1), 0
         requested: set[str] = set()
+        last: object = None
         while url is not None:
             if url in requested or len(requested) >= self.most_pages:
                 raise SourceError(
@@ -100,11 +102,21 @@ class Http(Source):
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
                 response = jsonlib.loads(body.decode())
             except ErrorResponse as error:
+                if len(requested) > 1 and error.status in how.get("end", ()):
+                    return
                 raise error.as_source_error() from None
             except ValueError as error:
                 raise SourceError(f"{_shown(url)}: the response is not JSON: {error}") from None
-            yield response, url
             found = jsonpath.parse(self.records).find(response)
+            if found and found == last and how.get("by") in ("page", "offset"):
+                if "repeat" in how.get("end", ()):
+                    return
+                raise SourceError(
+                    f"{_shown(url)}: response {len(requested)} has the records of the one before; either the API has another "
+                    "name for `parameter`, or it gives its last page again: then say `end: [repeat]`"
+                )
+            last = found
+            yield response, url
             count = len(found) if isinstance(found, list) else 0
             page, seen = page + 1, seen + count
             url = self._next(response, headers, url, count, page, seen)

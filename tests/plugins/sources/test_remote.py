@@ -271,7 +271,11 @@ ANSWERS: list[tuple[Callable[[Received], Reply] | list[Reply], dict[str, Any], s
         {"records": "$.d", "paging": {"by": "cursor", "next": "$.next"}},
         "one names itself as the next",
     ),
-    (lambda request: Reply(200, b"[{}]"), {"paging": {"by": "page"}, "most_pages": 5}, "the pages have no end: more than 5"),
+    (
+        lambda request: Reply(200, json.dumps([{"path": request.path}]).encode()),
+        {"paging": {"by": "page"}, "most_pages": 5},
+        "the pages have no end: more than 5",
+    ),
     (lambda request: Reply(302, b"", {"Location": "ftp://x/y"}), {}, "which is not followed"),
     (lambda request: Reply(302, b"", {"Location": "/again"}), {}, "redirects more than 5 times"),
     (lambda request: Reply(cut=True), {}, "closed|reset|aborted"),

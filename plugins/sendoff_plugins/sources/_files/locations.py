@@ -44,6 +44,8 @@ class File:
         with tempfile.NamedTemporaryFile(prefix="sendoff-") as copy:
             self.fetch(copy)  # type: ignore[arg-type]  # a temporary file is a binary file
             copy.flush()
+            if (come := copy.tell()) < self.size:
+                raise SourceUnavailable(f"{self.name}: only {come:,} of its {self.size:,} bytes came")
             yield Path(copy.name)
 
 
