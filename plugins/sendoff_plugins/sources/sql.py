@@ -16,6 +16,7 @@ import polars as pl
 
 from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, SourceUnavailable, column, hookimpl
 from sendoff_plugins.sources._common.database import describe, is_outage
+from sendoff_plugins.sources._common.postgres import Unreadable, keep_what_cannot_be_read
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
@@ -99,6 +100,8 @@ class Sql(Source):
             raise SourceError(f"source.url: {describe(error)}") from None
         try:
             with engine.connect() as connection:
+                if engine.driver == "psycopg":
+                    keep_what_cannot_be_read(connection.connection.driver_connection)
                 for statement in _READ_ONLY.get(engine.dialect.name, ()):
                     connection.exec_driver_sql(statement)
                 yield connection.execution_options(stream_results=True, max_row_buffer=PAGE_ROWS)
@@ -178,6 +181,10 @@ class Sql(Source):
         def new(row: Any) -> bool:
             nonlocal last
             last = row
+            if isinstance(row[c_at], Unreadable):
+                raise SourceError(
+                    f"the cursor's column {by} has {str(row[c_at])!r}, behind which nothing is new; leave such rows out"
+                )
             if not lag:
                 return True
             mark = _mark(row[c_at], row[k_at])

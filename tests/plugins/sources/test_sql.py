@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from sendoff import SourceError
+from sendoff.ledger import history
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources.sql import Sql
 from tests.plugins.sources import servers, tables
@@ -326,3 +327,31 @@ def test_a_reader_in_another_thread_is_no_matter(project: Project, database: Dat
     thread.start()
     thread.join()
     assert len(found) == 1
+
+
+def test_a_time_that_python_has_not_is_its_rows_fault(project: Project, receiver: Receiver, postgres: str) -> None:
+    """Kind: one value that cannot be converted refuses the whole source.
+
+    Brothers looked at: dates, times and moments at either end, with and without a zone; MySQL's zero dates, which are text already;
+    Parquet and Arrow; a cursor's own column.
+    """
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("CREATE TABLE odd (id int, born date, at timestamp, zoned timestamptz, clock time)")
+        db.execute("INSERT INTO odd VALUES (1, '2026-01-31', '2026-01-31 08:00', '2026-01-31 08:00Z', '08:00')")
+        db.execute("INSERT INTO odd VALUES (2, 'infinity', '2026-01-31 08:00', '2026-01-31 08:00Z', '08:00')")
+        db.execute("INSERT INTO odd VALUES (3, '12000-01-01', '-infinity', '2026-01-31 08:00Z', '08:00')")
+        db.execute("INSERT INTO odd VALUES (4, '2026-01-31', '2026-01-31 08:00', 'infinity', '08:00')")
+        db.execute("INSERT INTO odd VALUES (5, '2026-01-31', '2026-01-31 08:00', '2026-01-31 08:00Z', '24:00:00')")
+    connector = f"""source: {{use: sql, url: "{postgres}", table: odd}}
+schema: {{id: integer, born: date, at: datetime, zoned: datetime, clock: time}}
+send: batch
+destination: {{url: "{receiver.url}"}}
+"""
+    report = project({"connectors.d/a.yaml": connector}).run("a")
+    assert (report.state, report.delivered, report.invalid) == ("incomplete", 1, 4)
+    assert [record["id"] for record in receiver.bodies[0]] == [1]
+    reasons = {reason["reason"] for reason in history.reasons(project.home / ".sendoff", report.run)}
+    assert any("infinity" in reason for reason in reasons)
+    source = Sql(home=project.home, url=postgres, table="odd", booleans=[], cursor={"column": "at", "tie_break": "id"})
+    with pytest.raises(SourceError, match="the cursor's column at has '-infinity'"):
+        list(source.read(None))

@@ -1,0 +1,40 @@
+"""PostgreSQL's values that Python has no object for: as text, so that one of them does not refuse all rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TYPES = ("date", "time", "timetz", "timestamp", "timestamptz")
+
+
+class Unreadable(str):
+    """A date or time as the database writes it, of which Python has none."""
+
+    __slots__ = ()
+
+
+def keep_what_cannot_be_read(connection: Any) -> None:
+    """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as the text they are."""
+    from psycopg import DataError  # noqa: PLC0415  # an extra
+    from psycopg.adapt import Loader  # noqa: PLC0415
+    from psycopg.pq import Format  # noqa: PLC0415
+
+    def lenient(usual: Any) -> type[Loader]:
+        class Lenient(Loader):
+            """As usual, or the text."""
+
+            def __init__(self, oid: int, context: Any = None) -> None:
+                super().__init__(oid, context)
+                self._usual = usual(oid, context)
+
+            def load(self, data: Any) -> Any:
+                try:
+                    return self._usual.load(data)
+                except DataError:
+                    return Unreadable(bytes(data).decode())
+
+        return Lenient
+
+    for name in _TYPES:
+        oid = connection.adapters.types[name].oid
+        connection.adapters.register_loader(oid, lenient(connection.adapters.get_loader(oid, Format.TEXT)))
