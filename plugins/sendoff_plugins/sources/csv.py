@@ -25,6 +25,14 @@ from sendoff_plugins.sources._files.text import utf8 as _utf8
 
 _TSV = re.compile(r"\.tsv(\.(gz|zst))?$", re.IGNORECASE)
 _QUOTED = re.compile(rb'"[^"]*"')
+#: What Python's `csv` means, by words of its own sentences.
+_SENTENCES = {
+    "new-line character": "a carriage return that no line feed follows; end lines with LF or CR LF, or quote the cell",
+    "expected after": "a quote inside a quoted cell is not doubled",
+    "field larger": f"a cell of more than {MAX_RECORD >> 20} MiB",
+    "NUL": "a NUL byte, which text has none of; is `encoding` right?",
+    "unexpected end": "a quote is opened and never closed",
+}
 
 DELIMITER_OPTION = {
     "type": "string", "minlength": 1, "maxlength": 1, "regex": "[ -~\t]", "forbidden": ['"'], "default": ",",
@@ -268,7 +276,8 @@ def _parsed(text: str, line: int, name: str, delimiter: str) -> Iterator[tuple[i
             if row:
                 yield start, row
     except csv.Error as error:
-        raise SourceError(f"{name}:{line + reader.line_num - 1}: {error}") from None
+        sentence = next((ours for theirs, ours in _SENTENCES.items() if theirs in str(error)), str(error))
+        raise SourceError(f"{name}:{max(line, line + reader.line_num - 1)}: {sentence}") from None
     finally:
         csv.field_size_limit(before)
 

@@ -190,3 +190,18 @@ def test_a_file_that_ends_in_tsv_has_tabs_between_its_cells(tmp_path: Path, name
     assert page.frame.rows() == [("1,5", "x")]
     (page,) = source.Csv(home=tmp_path, path=name, delimiter=";").read(None)
     assert page.frame.rows() == [("1,5\tx",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"id,name\r1,Ann\r2,Bob\r", "in.csv:1: a carriage return that no line feed follows"),
+        (b'id,name\n1,"A"nn"\n', "in.csv:2: a quote is opened here and never closed"),
+    ],
+)
+def test_pythons_own_sentences_about_csv_are_shown_to_nobody(tmp_path: Path, content: bytes, sentence: str) -> None:
+    """Kind: a library's exception shown as it is. Brothers: every sentence of Python's `csv`; a panic's (see intake)."""
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(SourceError) as raised:
+        list(source.Csv(home=tmp_path, path="in.csv").read(None))
+    assert str(raised.value).startswith(sentence)
