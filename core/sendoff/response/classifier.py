@@ -16,7 +16,7 @@ from typing import Any
 
 from sendoff import jsonlib
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import describe, looks_like_html, sanitize, status_phrase
+from sendoff.response.messages import decode_body, describe, looks_like_html, sanitize, status_phrase
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
@@ -85,7 +85,7 @@ class _Body:
     def __init__(self, answer: Response) -> None:
         self.answer = answer
         self.status = answer.status or 0
-        self.raw = answer.body.decode("utf-8", "replace")
+        self.raw = decode_body(answer)
         self._parsed: object = None
         self._problem: str | None = None
 

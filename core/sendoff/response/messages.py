@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -12,13 +13,37 @@ from sendoff.transport.protocol import Response
 
 REASON_LENGTH = 300
 _LOOKED_AT = 65536
+#: Byte order marks (Unicode §23.8), the longer ones first, as two of them begin alike.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+)  # fmt: skip
 
 
 def describe(answer: Response) -> str:
     """The status and what the API said about it, in one bounded line."""
     status = answer.status or 0
-    body = answer.body[:_LOOKED_AT].decode("utf-8", "replace")
+    body = decode_body(answer, _LOOKED_AT)
     return sanitize(f"{status}: {_detail(body) or _plain(body) or status_phrase(status)}")
+
+
+def decode_body(answer: Response, most: int | None = None) -> str:
+    """An answer's body, or its first bytes, as text: by its byte order mark, else the charset it declares, else UTF-8."""
+    body = answer.body[:most]
+    for mark, charset in _MARKS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(charset, "replace")
+    found = re.search(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", (answer.headers or {}).get("content-type", ""), re.IGNORECASE)
+    return body.decode(_charset(found[1]) if found else "utf-8", "replace")
+
+
+def _charset(name: str) -> str:
+    """Python's name of a charset; UTF-8 for one that is unknown, or that takes longer the more there is to read."""
+    try:
+        known = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    return known if re.match(r"utf-(?:8|16|32)|ascii|iso8859|cp\d|koi8|mac|gb|big5|euc|shift|iso2022", known) else "utf-8"
 
 
 def status_phrase(status: int) -> str:
@@ -73,6 +98,8 @@ def sanitize(text: str) -> str:
 
 def looks_like_html(body: bytes) -> bool:
     """Whether a body is a page for people: a login form, a captive portal, a proxy's error."""
+    if body[:1] in (b"\xef", b"\xff", b"\xfe", b"\0"):
+        body = decode_body(Response(body=body), 1024).encode("utf-8", "replace")
     return re.match(rb"\s*<(?:!doctype|html|head|body|\?xml|!--)", body[:512], re.IGNORECASE) is not None
 
 
