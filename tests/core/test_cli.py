@@ -353,6 +353,35 @@ def test_previewed_curl_sends_what_a_run_sends(project: Project, terminal: Termi
     assert differing == {"idempotency-key"}
 
 
+@pytest.mark.parametrize(
+    ("secret", "send"),
+    [
+        ("averylongsecret0123456789", '{use: batch, envelope: {token: "${env:TOKEN}", rows: $records}}'),
+        ("p1n", '{use: batch, record: {auth: {keys: ["${env:TOKEN}"]}, of: $record}}'),
+        ('with "quotes" and \\', '{use: ndjson, before: {token: "${env:TOKEN}"}}'),
+        ("averylongsecret0123456789", '{use: single, record: {token: "${env:TOKEN}", cost: "for $$5 `x`", of: $record}}'),
+    ],
+)
+def test_a_secret_in_the_body_is_previewed_by_its_name(
+    project: Project, terminal: Terminal, receiver: Receiver, secret: str, send: str
+) -> None:
+    """Kind: a secret shown where it stands in the body. Brothers: envelope, record, before; short ones; each form of preview."""
+    text = CONNECTOR.format(url=receiver.url, more="").partition("send:")[0] + f"send: {send}\n"
+    project({"people.csv": CSV, "connectors.d/people.yaml": text})
+    for form, name in (("http", "${env:TOKEN}"), ("json", "${env:TOKEN}"), ("curl", "${TOKEN}")):
+        shown = terminal("preview", "people", "-n", "1", "--as", form, TOKEN=secret)
+        assert secret not in shown
+        assert json.dumps(secret)[1:-1] not in shown
+        assert name in shown
+    subprocess.run(
+        ["bash", "-c", shown], env={**os.environ, "TOKEN": json.dumps(secret)[1:-1]}, check=True, capture_output=True
+    )
+    terminal("run", TOKEN=secret)
+    by_curl, by_run = (request.body.partition(b"\n")[0] for request in receiver.requests[:2])
+    assert by_curl == by_run or send.startswith("{use: batch")
+    assert json.dumps(secret).encode() in by_curl
+
+
 def test_a_literal_credential_is_hidden(project: Project, terminal: Terminal) -> None:
     project(
         {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import click
 
+from sendoff import jsonlib
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json
 from sendoff.config.connector import Connector
@@ -42,13 +44,14 @@ def _http(connector: Connector, request: Request) -> None:
     click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
     for name, value in _shown_headers(connector, request).items():
         click.echo(f"{name}: {value}")
-    click.echo(f"Content-Length: {request.body_length}\n\n{_body(request)}\n")
+    click.echo(f"Content-Length: {request.body_length}\n\n{_body(connector, request)}\n")
 
 
 def _curl(connector: Connector, request: Request) -> None:
     words = [f"curl -X {request.method} {_quoted(_shown_url(connector, request))}"]
     words += [f"-H {_quoted(f'{name}: {value}')}" for name, value in _shown_headers(connector, request).items()]
-    words += [f"--data-binary {shlex.quote(_body(request))}"]
+    body = _body(connector, request)
+    words += [f"--data-binary {shlex.quote(body) if body == _sent(request) else _quoted(body)}"]
     click.echo(" \\\n  ".join(words) + "\n")
 
 
@@ -58,7 +61,7 @@ def _json(connector: Connector, request: Request) -> None:
             "method": request.method,
             "url": _shown_url(connector, request),
             "headers": {**_shown_headers(connector, request), "Content-Length": str(request.body_length)},
-            "body": _body(request),
+            "body": _body(connector, request),
         }
     )
 
@@ -87,13 +90,29 @@ def _shown_headers(connector: Connector, request: Request) -> Mapping[str, str]:
     return shown
 
 
-def _body(request: Request) -> str:
+def _body(connector: Connector, request: Request) -> str:
+    """The body, with the secrets of its templates by their names in the file, however short, and all others hidden."""
+    shown = _sent(request)
+    for secret in _secrets([getattr(connector.sender, name, None) for name in connector.sender.options]):
+        shown = shown.replace(jsonlib.dumps(str(secret)), jsonlib.dumps(secret.template))
+    return connector.secrets.redact(shown)
+
+
+def _sent(request: Request) -> str:
     return b"".join(request.body).decode()
+
+
+def _secrets(value: object) -> Iterator[SecretStr]:
+    """The secrets in a template."""
+    if isinstance(value, SecretStr):
+        yield value
+    for member in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _secrets(member)
 
 
 def _quoted(text: str) -> str:
     """Quoted for a shell, with ``${env:NAME}`` as a shell variable."""
     if "${" not in text:
         return shlex.quote(text)
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
+    escaped = re.sub(r'([\\"`]|\$(?!\{(?:env:)?\w+(?::-[^}]*)?\}))', r"\\\1", text)
     return '"' + escaped.replace("${env:", "${") + '"'

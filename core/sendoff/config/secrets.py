@@ -99,10 +99,13 @@ class Secrets:
                     self.add_url(value)
 
     def add_url(self, url: str) -> None:
-        """The user name and password in a URL."""
-        login = urlsplit(url).netloc.rpartition("@")[0]
-        for part in (login, *login.split(":")):
-            self.add(part, "***")
+        """The password in a URL; over HTTP also a user name without one, which is then a token."""
+        parts = urlsplit(url)
+        login = parts.netloc.rpartition("@")[0]
+        user, colon, password = login.partition(":")
+        self.add(password if colon else user if parts.scheme in ("http", "https") else "", "***")
+        if colon and password:
+            self.add(login, "***")
 
 
 def is_credential(header: str) -> bool:

@@ -129,19 +129,23 @@ def test_what_is_nested_goes_and_logins_in_urls() -> None:
         }
     )
     text = "someone pass-word someone:pass-word path-of-it someone@example.com deep-secret somewhere deepest-one known-by-name the-last-one"
-    assert kept.redact(text) == "*** *** *** path-of-it ***@example.com *** somewhere *** known-by-name ***"
+    assert kept.redact(text) == "someone *** *** path-of-it someone@example.com *** somewhere *** known-by-name ***"
 
 
 @pytest.mark.parametrize(
     ("url", "text", "left"),
     [
-        ("http://someone:pass-word@h:1/p", "someone:pass-word someone pass-word", "*** *** ***"),
+        ("http://someone:pass-word@h:1/p", "someone:pass-word someone pass-word", "*** someone ***"),
+        ("http://a-token-of-9@h/", "a-token-of-9", "***"),
+        ("postgresql://postgres@h/db", "postgresql://postgres@h/db", "postgresql://postgres@h/db"),
+        ("postgresql://postgres:secret-9@h/db", "postgresql: postgres secret-9", "postgresql: postgres ***"),
         ("http://someone:p%40ss:word-2@h/", "someone:p%40ss:word-2", "***"),
         ("http://a@b-user:pass-word@host-name/", "pass-word host-name", "*** host-name"),
         ("http://host-name/someone:pass-word@x", "someone pass-word", "someone pass-word"),
     ],
 )
-def test_of_a_url_the_login_goes_and_nothing_else(url: str, text: str, left: str) -> None:
+def test_of_a_url_the_password_goes_and_nothing_else(url: str, text: str, left: str) -> None:
+    """Kind: a word that is masked and no secret, as `postgres` in `postgresql:`. Over HTTP a login without a password is a token."""
     kept = Secrets()
     kept.add_url(url)
     assert kept.redact(text) == left
