@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         AuthError,
         ConfigError,
         Incomplete,
+        Interrupted,
         LedgerError,
         Locked,
         PluginCrash,
@@ -62,7 +63,7 @@ else:
                 "Scheduler", "Sender", "Source", "Split", "Transport", "Validator",
             ),
             "sendoff.errors": (
-                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginCrash", "PluginError",
+                "AuthError", "ConfigError", "Incomplete", "Interrupted", "LedgerError", "Locked", "PluginCrash", "PluginError",
                 "SendoffError", "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.transport.protocol": (
@@ -93,6 +94,7 @@ __all__ = [
     "FailureStrategy",
     "InboxSource",
     "Incomplete",
+    "Interrupted",
     "LedgerError",
     "Locked",
     "Notification",

@@ -114,6 +114,9 @@ class Source(Component, ABC):
         """
         return None
 
+    def cancel(self) -> None:
+        """The run is interrupted: end what `read` waits for, such as a program. Called from anywhere, also a signal handler."""
+
     def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
         """Each file (or table) and its columns, where they are known before reading."""
         return ()

@@ -12,6 +12,7 @@
     │   └── Locked       75   the same connector is running already; try again later
     ├── AuthError         2   fix the credentials; 3 if the server that issues them cannot be reached now
     ├── PluginCrash      70   a plugin raised an exception that it should not have
+    ├── Interrupted     130   a person or a scheduler ended it before there was a run
     └── Incomplete        1   the run ended, and some records were not delivered
 
 The command ends with the code of the class, and with 70 for any exception that is not here: a fault of sendoff itself.
@@ -30,6 +31,7 @@ __all__ = [
     "AuthError",
     "ConfigError",
     "Incomplete",
+    "Interrupted",
     "LedgerError",
     "Locked",
     "PluginCrash",
@@ -111,6 +113,12 @@ class AuthError(SendoffError):
         #: Whether trying again later cannot help.
         self.permanent = permanent
         self.exit_code = 2 if permanent else 3
+
+
+class Interrupted(SendoffError):
+    """Interrupted before there was a run: while the source was read to disk. Nothing was sent, and nothing is left behind."""
+
+    exit_code = 130
 
 
 class PluginCrash(SendoffError):

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         AuthError,
         ConfigError,
         Incomplete,
+        Interrupted,
         LedgerError,
         Locked,
         PluginCrash,
@@ -110,7 +111,7 @@ else:
             "sendoff.hookspecs": ("hookimpl",),
             "sendoff.run.report": ("Report",),
             "sendoff.errors": (
-                "AuthError", "ConfigError", "Incomplete", "LedgerError", "Locked", "PluginCrash", "PluginError",
+                "AuthError", "ConfigError", "Incomplete", "Interrupted", "LedgerError", "Locked", "PluginCrash", "PluginError",
                 "SendoffError", "SourceChanged", "SourceError", "SourceUnavailable",
             ),
             "sendoff.records": (
@@ -172,6 +173,7 @@ __all__ = [
     "InboxSource",
     "Inboxes",
     "Incomplete",
+    "Interrupted",
     "LazyLines",
     "LedgerError",
     "Locked",

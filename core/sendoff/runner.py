@@ -68,6 +68,7 @@ class Runner:
         self._random = random
         self._run: Run | None = None
         self._interrupted: str | None = None
+        self._source: Source | None = None
         self._report: Report | None = None
 
     def found(self) -> Found:
@@ -99,8 +100,9 @@ class Runner:
         records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
-        with self._ledger() as ledger, self._notifying(ledger, chosen), ledger.lock(chosen.name):
-            intake = RunPreparer(ledger, chosen, self.state)
+        with self._cancelling(chosen), self._ledger() as ledger, self._notifying(ledger, chosen), ledger.lock(chosen.name):
+            intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
+            intake.sweep()
             intake.remember_finished_runs()
             left = ledger.unfinished(chosen.name)
             if restart:
@@ -127,8 +129,9 @@ class Runner:
         """
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
-            with ledger.lock(chosen.name):
-                intake = RunPreparer(ledger, chosen, self.state)
+            with self._cancelling(chosen), ledger.lock(chosen.name):
+                intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
+                intake.sweep()
                 intake.remember_finished_runs()
                 self._refuse_interrupted(ledger, chosen)
                 given = self._corrections(corrections)
@@ -148,10 +151,15 @@ class Runner:
         return read_source(file_source(self.registry, Path(given))) if isinstance(given, str | Path) else given
 
     def interrupt(self, reason: str) -> None:
-        """End the run under way after the requests in flight. Safe from a signal handler."""
+        """End the run under way after the requests in flight, or else the next one. Safe from a signal handler.
+
+        While a source is read to disk before its run, `run` raises `Interrupted`.
+        """
         self._interrupted = reason
         if self._run is not None:
             self._run.interrupt(reason)
+        if self._source is not None:
+            self._source.cancel()
 
     def preview(self, chosen: Connector, count: int) -> tuple[list[Request], list[Failure]]:
         """The first requests of the next run, for `count` records, and the invalid rows before them.
@@ -219,6 +227,15 @@ class Runner:
         RunPreparer(ledger, chosen, self.state).finish(state.id)
         self._report = report
         return report
+
+    @contextmanager
+    def _cancelling(self, chosen: Connector) -> Iterator[None]:
+        """An interruption reaches the source too, and is over with the run."""
+        self._source = chosen.source
+        try:
+            yield
+        finally:
+            self._source = self._interrupted = None
 
     @contextmanager
     def _notifying(self, ledger: Ledger, chosen: Connector) -> Iterator[None]:

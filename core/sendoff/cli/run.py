@@ -6,8 +6,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, Problem
+from sendoff.errors import ConfigError, Interrupted, Problem
 from sendoff.ledger import claims, history
 from sendoff.records import location
 from sendoff.run.report import Report
@@ -78,12 +79,19 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
     """Run one after the other, show the summary, and end with the worst exit code."""
     reports: list[Report] = []
     codes = [0]
-    with interruptible(project.runner) as caught:
+
+    def account() -> None:
+        """The account as it stands, with that of a run which is ended at once."""
+        left = [_as_stored(project, connector.name) for connector in chosen[len(codes) - 1 :][:1]]
+        _show_all(project, [*reports, *(report for report in left if report)], max(*codes, 128 + caught[0]), to_json)
+
+    with interruptible(project.runner, account) as caught:
         for connector in chosen:
             try:
                 report = deliver(connector)
             except Exception as error:
-                codes.append(fail(error, connector=connector.name, redact=connector.secrets.redact))
+                code = fail(error, connector=connector.name, redact=connector.secrets.redact)
+                codes.append(128 + caught[0] if isinstance(error, Interrupted) and caught else code)
             else:
                 if report.error is not None:
                     log_traceback(report.error, connector.secrets.redact)
@@ -91,12 +99,28 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
                 codes.append(reports[-1].exit_code)
             if caught:
                 break
-    code = max(codes)
+    _show_all(project, reports, max(codes), to_json)
+    raise SystemExit(max(codes))
+
+
+def _show_all(project: Project, reports: Sequence[Report], code: int, to_json: bool) -> None:
     if to_json:
         as_json({"runs": [report.as_dict() for report in reports], "exit_code": code})
     elif reports:
         show(project, reports)
-    raise SystemExit(code)
+
+
+def _as_stored(project: Project, name: str) -> Report | None:
+    """The report of a connector's run under way, as the ledger has it; None if it has no run yet."""
+    state = project.runner.state
+    found = next((row for row in history.runs(state, name) if row["state"] == "running"), None)
+    if found is None:
+        return None
+    names = ("read", "delivered", "invalid", "rejected", "requests", "retries", "bytes", "unchanged")
+    return Report(
+        name, found["id"], "interrupted", seconds=found["seconds"], stopped_because="ended at once",
+        **{name: found[name] for name in names},
+    )  # fmt: skip
 
 
 def show(project: Project, reports: Sequence[Report]) -> None:
@@ -167,6 +191,10 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
             click.echo(f"  {step.ljust(width)}  # {why}")
 
 
+#: Signals within so many seconds count as one.
+TOGETHER = 1.0
+
+
 def program_name() -> str:
     """How to call this program again: its name if it is on the PATH, else its path."""
     name = Path(sys.argv[0])
@@ -176,12 +204,26 @@ def program_name() -> str:
 
 
 @contextmanager
-def interruptible(runner: Runner) -> Iterator[list[int]]:
-    """The first signal ends the run after the requests in flight; a second one exits at once, which is safe."""
+def interruptible(
+    runner: Runner, account: Callable[[], None], clock: Callable[[], float] = time.monotonic
+) -> Iterator[list[int]]:
+    """The first signal ends the run after the requests in flight; a second one exits at once, which is safe.
+
+    Two within a second are one: `timeout` signals the program, and then its group.
+    """
     caught: list[int] = []
+    times: list[float] = []
 
     def handle(number: int, frame: object) -> None:
+        times.append(clock())
+        if caught and times[-1] - times[0] < TOGETHER:
+            return
         if caught:
+            for each in numbers:
+                signal.signal(each, signal.SIG_DFL)  # once more ends it even if the account cannot be shown
+            with suppress(Exception):
+                account()
+                sys.stdout.flush()
             os._exit(128 + number)
         caught.append(number)
         os.write(2, b"\nending after the requests in flight; press again to end at once\n")

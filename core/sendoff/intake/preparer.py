@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, LedgerError
+from sendoff.errors import ConfigError, Interrupted, LedgerError, SourceError
 from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivered
 from sendoff.intake import corrections, retries
 from sendoff.intake.corrections import Corrections
@@ -22,8 +22,11 @@ from sendoff.records import Page, pages
 class RunPreparer:
     """Starts and resumes a connector's runs, with the ledger of a state directory."""
 
-    def __init__(self, ledger: Ledger, chosen: Connector, state: Path) -> None:
+    def __init__(
+        self, ledger: Ledger, chosen: Connector, state: Path, *, interrupted: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._ledger, self._chosen, self._state = ledger, chosen, state
+        self._interrupted = interrupted
         self._delivered_rows = ledger.delivered_rows(chosen.name)
         chosen.source.state = state
 
@@ -40,7 +43,7 @@ class RunPreparer:
                     chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
                 ), chosen.source
         row_filter = self._row_filter()
-        incoming = self.new_pages() if records is None else pages(records)
+        incoming = self.new_pages() if records is None else self._until_interrupted(pages(records))
         kept = self._spool(row_filter.new(incoming) if row_filter else incoming)
         self._check_columns(kept)
         reached = chosen.source.next_cursor if records is None else None
@@ -55,7 +58,8 @@ class RunPreparer:
         """The source's pages, from where the last run that counts has read it to."""
         self._chosen.source.next_cursor = None
         cursor = self._ledger.cursor(self._chosen.name)
-        return read_source(self._chosen.source, None if cursor is None else jsonlib.loads(cursor))
+        read = read_source(self._chosen.source, None if cursor is None else jsonlib.loads(cursor))
+        return self._until_interrupted(read)
 
     def preview_pages(self) -> Iterator[Page]:
         """The pages that the next run would deliver."""
@@ -158,8 +162,30 @@ class RunPreparer:
         for file, columns in found:
             self._chosen.schema.check_columns(file, columns)
 
+    def sweep(self) -> None:
+        """Delete what processes that died left half spooled. Nobody else spools for the connector: its lock is held."""
+        for pattern in ("new", "draft"):
+            for file in (self._state / "spool").glob(f"{self._chosen.name}.*.{pattern}"):
+                file.unlink(missing_ok=True)
+
     def _spool(self, incoming: Iterable[Page]) -> spool.Spool:
-        return spool.write(self._state / "spool" / f"{uuid.uuid4().hex}.new", incoming)
+        file = self._state / "spool" / f"{self._chosen.name}.{uuid.uuid4().hex}.new"
+        return spool.write(file, incoming)
+
+    def _until_interrupted(self, incoming: Iterable[Page]) -> Iterator[Page]:
+        """The pages; raises `Interrupted` at the next one once the run is. A source that is cancelled may fail: that is why."""
+        try:
+            for page in incoming:
+                self._refuse_interrupted()
+                yield page
+        except SourceError:
+            self._refuse_interrupted()
+            raise
+        self._refuse_interrupted()
+
+    def _refuse_interrupted(self) -> None:
+        if (reason := self._interrupted()) is not None:
+            raise Interrupted(f"interrupted {reason} while its source was read; nothing was sent")
 
     def _rename_spool(self, kept: spool.Spool, state: RunState) -> spool.Spool:
         """The spool under its run's number, by which it will be found again."""

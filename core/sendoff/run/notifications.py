@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sendoff.components import Notification
 from sendoff.config.connector import Connector
-from sendoff.errors import Locked, PluginCrash, SendoffError
+from sendoff.errors import Interrupted, Locked, PluginCrash, SendoffError
 from sendoff.ledger import Ledger
 from sendoff.run.report import Report
 
@@ -22,7 +22,11 @@ def notify_after(ledger: Ledger, chosen: Connector, came: Report | SendoffError)
 
     A run that was interrupted, or that another process was already running, is not a failure.
     """
-    if not chosen.notifiers or isinstance(came, Locked) or (isinstance(came, Report) and came.state == "interrupted"):
+    if (
+        not chosen.notifiers
+        or isinstance(came, Locked | Interrupted)
+        or (isinstance(came, Report) and came.state == "interrupted")
+    ):
         return []
     failing = ledger.is_failing(chosen.name)
     if isinstance(came, Report) and came.state == "complete":

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff.plugin import Page, Source, hookimpl
-from sendoff_plugins.sources._common.process import COMMAND, run_program
+from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
 
-class Command(Source):
+class Command(ProgramSource):
     """Run a program and read JSON Lines or CSV from its standard output. If it ends with anything but 0, nothing is sent."""
 
     name = "command"
-    privileged = "runs programs"
     options = {
         "command": COMMAND,
         "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What it writes."}},
@@ -26,7 +25,7 @@ class Command(Source):
     delimiter: str
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        with run_program(self.command, self.home) as output:
+        with self.output_of(self.command) as output:
             name = self.command[0]
             yield from read_table(output, name, self.delimiter) if self.format == "csv" else read_lines(output, name)  # type: ignore[arg-type]  # a pipe reads like a binary file
 

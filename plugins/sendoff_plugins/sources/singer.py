@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
-from sendoff_plugins.sources._common.process import COMMAND, run_program
+from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources._common.singer_batch import read_batch
 from sendoff_plugins.sources._files.files import MAX_RECORD
 
 _TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
 
 
-class Singer(Source):
+class Singer(ProgramSource):
     """Run a Singer tap and read the records of one of its streams. The tap lives in an environment of its own.
 
     Its last STATE message is kept in the ledger and given to it the next time, so that a tap that can read only what is
@@ -24,7 +24,6 @@ class Singer(Source):
     """
 
     name = "singer"
-    privileged = "runs programs"
     options = {
         "command": COMMAND,
         "stream": {"type": "string", "required": False, "meta": {"help": "Whose records; needed if there are several."}},
@@ -49,7 +48,7 @@ class Singer(Source):
                 arguments += ["--catalog", str(self.home / self.catalog)]
             if state is not None:
                 arguments += ["--state", _written(Path(place) / "state.json", state)]
-            with run_program([*self.command, *arguments], self.home) as output:
+            with self.output_of([*self.command, *arguments]) as output:
                 yield from self._pages(output, is_first=cursor is None)
 
     def _state(self, cursor: Any) -> Any:

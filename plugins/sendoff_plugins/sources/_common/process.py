@@ -6,19 +6,53 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sendoff.plugin import SourceError, SourceUnavailable
+from sendoff.plugin import Source, SourceError, SourceUnavailable
 
 #: What a program ends with when it may succeed later (sysexits.h).
 _TEMPFAIL = 75
 
 
+#: Waits until this process is gone, however it ended, and then ends a process group.
+_WATCHER = 'read -r line; kill -s KILL -- "-$1" 2>/dev/null'
+
+
+class ProgramSource(Source):
+    """Base of the sources that read what a program writes. The program and all that it started end with the run."""
+
+    privileged = "runs programs"
+    _process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def output_of(self, command: Sequence[str]) -> Iterator[IO[bytes]]:
+        """What a program writes, as `run_program` gives it."""
+
+        def note(process: subprocess.Popen[bytes]) -> None:
+            self._process = process
+
+        try:
+            with run_program(command, self.home, on_start=note) as output:
+                yield output
+        finally:
+            self._process = None
+
+    def cancel(self) -> None:
+        if self._process is not None:
+            _end(self._process)
+
+
 @contextmanager
-def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+def run_program(
+    command: Sequence[str],
+    home: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+) -> Iterator[IO[bytes]]:
     """Run a program in the project's directory, and return its standard output.
 
     Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line of its standard error; and
@@ -33,6 +67,11 @@ def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | Non
         except OSError as error:
             raise SourceError(f"{command[0]}: cannot be started: {error.strerror}") from None
         assert process.stdout is not None
+        on_start(process)
+        watcher = subprocess.Popen(  # noqa: S603  # the words are written above
+            ["/bin/sh", "-c", _WATCHER, "sh", str(process.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         finished = False
         try:
             yield process.stdout
@@ -40,13 +79,22 @@ def run_program(command: Sequence[str], home: Path, env: Mapping[str, str] | Non
         finally:
             process.stdout.close()
             if not finished:
-                process.kill()
+                _end(process)
             process.wait()
+            watcher.kill()
+            watcher.communicate()
         if process.returncode:
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
             last = errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
             kind = SourceUnavailable if process.returncode < 0 or process.returncode == _TEMPFAIL else SourceError
             raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last[:300]}" if last else ""))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program with its whole process group, which it leads."""
+    with suppress(ProcessLookupError):
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _how_ended(code: int) -> str:
