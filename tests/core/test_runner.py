@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ import polars as pl
 import pytest
 
 import sendoff
-from sendoff import ConfigError, Incomplete, Observer, Report, Runner, Source, SourceError, Validator, hookimpl
+from sendoff import ConfigError, Incomplete, Observer, PluginCrash, Report, Runner, Source, SourceError, Validator, hookimpl
 from sendoff.ledger import history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Receiver, Reply
@@ -115,12 +116,19 @@ def test_an_error_inside_a_plugin_source_names_it_and_keeps_what_was_delivered(p
     project({"connectors.d/c.yaml": text})
     report = project.run("c", plugins=[offering("sources", Flaky)])
     assert report.state == "stopped"
-    assert report.stopped_because == "flaky after 20,000 rows: RuntimeError: the tape tore"
+    assert report.stopped_because is not None
+    assert re.fullmatch(
+        r"the source 'flaky' \(\S+test_runner.py:\d+\) failed after 20,000 rows: RuntimeError: the tape tore",
+        report.stopped_because,
+    )
+    assert report.exit_code == 70
     assert report.read == 20_000
     assert report.read == report.delivered + report.pending
 
 
-def test_an_error_inside_a_validator_is_raised_and_the_run_is_resumable(project: Project, receiver: Receiver) -> None:
+def test_an_error_inside_a_validator_names_it_with_the_record_and_the_run_is_resumable(
+    project: Project, receiver: Receiver
+) -> None:
     class Broken(Validator):
         """Always fails."""
 
@@ -130,8 +138,11 @@ def test_an_error_inside_a_validator_is_raised_and_the_run_is_resumable(project:
             raise ZeroDivisionError("oops")
 
     project({"in.jsonl": '{"a":1}\n', "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url) + "validators: [broken]\n"})
-    with pytest.raises(ZeroDivisionError):
-        project.run("c", plugins=[offering("validators", Broken)])
+    report = project.run("c", plugins=[offering("validators", Broken)])
+    assert (report.state, report.exit_code) == ("stopped", 70)
+    assert isinstance(report.error, PluginCrash)
+    assert isinstance(report.error.__cause__, ZeroDivisionError)
+    assert "failed at in.jsonl:1: ZeroDivisionError: oops" in str(report.stopped_because)
     assert not receiver.requests
 
 

@@ -178,7 +178,8 @@ def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> 
         except SendoffError:
             raise
         except Exception as error:
-            place = f" at {location(page.file, page.line(good[0]))} to {page.line(good[-1])}" if good else ""
+            place = f" at {location(page.file, page.line(good[0]))}" if good else ""
+            place += f" to {page.line(good[-1])}" if len(good) > 1 else ""
             raise PluginCrash.of(error, validator).at(place) from error
     return refused
 
