@@ -87,6 +87,8 @@ class Source(Component, ABC):
     next_cursor: Any = None
     #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
     egress: Mode = "configured"
+    #: The file that is read now, where it reads files: for messages.
+    current_file: str = ""
     #: The name of its connector, and the state directory, where it may keep files of its own.
     connector: str = ""
     state: Path | None = None

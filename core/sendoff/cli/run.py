@@ -180,7 +180,8 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
     unfinished = (row["connector"] for row in rows if row["state"] in claims.UNFINISHED and not history.is_void(row))
     interrupted = next(unfinished, None)
     if interrupted is not None:
-        steps.append((f"{me} run {interrupted}", "resume it"))
+        fix_first = any(report.exit_code == 2 for report in reports if report.connector == interrupted)
+        steps.append((f"{me} run {interrupted}", "resume it" + ", when that is fixed" * fix_first))
     crashed = next((report for report in reports if report.exit_code == 70), None)
     if crashed is not None:
         steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))

@@ -53,7 +53,8 @@ def source_errors(source: Source, place: Callable[[], str] = lambda: "") -> Iter
         if isinstance(error, (ConnectionError, TimeoutError)):
             raise SourceUnavailable(f"{source.name}{place()}: {type(error).__name__}: {error}") from error
         if type(error).__name__ == "PanicException":  # every Rust module has one; its words are for that module's authors
-            raise SourceError(f"{source.name}{place()}: {_PANIC}") from error
+            file = f"{source.current_file}: " if source.current_file else ""
+            raise SourceError(f"{source.name}{place()}: {file}{_PANIC}") from error
         raise PluginCrash.of(error, source).at(place()) from error
 
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, SourceUnavailable, column, hookimpl
 from sendoff_plugins.sources._common.database import describe, is_outage
-from sendoff_plugins.sources._common.postgres import Unreadable, keep_what_cannot_be_read
+from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
@@ -181,7 +181,7 @@ class Sql(Source):
         def new(row: Any) -> bool:
             nonlocal last
             last = row
-            if isinstance(row[c_at], Unreadable):
+            if isinstance(row[c_at], TimeAsText):
                 raise SourceError(
                     f"the cursor's column {by} has {str(row[c_at])!r}, behind which nothing is new; leave such rows out"
                 )

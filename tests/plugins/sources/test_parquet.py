@@ -135,7 +135,7 @@ def test_no_cut_and_no_wrong_footer_is_anything_but_an_error_of_the_source(whole
 
 @pytest.mark.parametrize(("text", "sentence"), [
     (WIDE_FILE, "in.arrow: has 5 rows, and 0 of them could be read; it is damaged, or has columns of a type that is not supported"),
-    (WIDE_STREAM, "arrow: a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
+    (WIDE_STREAM, "arrow: in.arrow: a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
 ], ids=["file", "stream"])  # fmt: skip
 def test_a_type_that_polars_does_not_know_is_no_end_of_the_file(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "in.arrow").write_bytes(unpacked(text))

@@ -7,7 +7,7 @@ from typing import Any
 _TYPES = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 
-class Unreadable(str):
+class TimeAsText(str):
     """A date or time as the database writes it, of which Python has none."""
 
     __slots__ = ()
@@ -31,7 +31,7 @@ def keep_what_cannot_be_read(connection: Any) -> None:
                 try:
                     return self._usual.load(data)
                 except DataError:
-                    return Unreadable(bytes(data).decode())
+                    return TimeAsText(bytes(data).decode())
 
         return Lenient
 

@@ -132,6 +132,7 @@ class FileSource(Source):
                 known = _digest(path, file.name).hex() if self.once else ""
                 if known in self._given:
                     continue
+                self.current_file = file.name
                 with unchanged(path, file.name):
                     yield file.name, path
                 if self.once:
