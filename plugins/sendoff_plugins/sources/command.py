@@ -12,7 +12,10 @@ from sendoff_plugins.sources.jsonl import read_lines
 
 
 class Command(ProgramSource):
-    """Run a program and read JSON Lines or CSV from its standard output. If it ends with anything but 0, nothing is sent."""
+    """Run a program and read JSON Lines or CSV from its standard output. If it ends with anything but 0, nothing is sent.
+
+    With 75 (EX_TEMPFAIL), or by a signal, that is an outage: the run ends with 3, and may be tried again.
+    """
 
     name = "command"
     options = {

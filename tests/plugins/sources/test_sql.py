@@ -355,3 +355,14 @@ destination: {{url: "{receiver.url}"}}
     source = Sql(home=project.home, url=postgres, table="odd", booleans=[], cursor={"column": "at", "tie_break": "id"})
     with pytest.raises(SourceError, match="the cursor's column at has '-infinity'"):
         list(source.read(None))
+
+
+def test_numbers_inside_json_keep_their_digits(project: Project, receiver: Receiver, postgres: str) -> None:
+    """Kind: a driver's own conversion that loses part of a value. Brothers looked at: json with a key twice, which is text."""
+    text = """SELECT 1 AS id, '{"a": 1.10, "b": 12345678901234567.89}'::jsonb AS j, '{"a":1,"a":2}'::json AS k"""
+    connector = (
+        f"source:\n  use: sql\n  url: {postgres}\n  query: |\n    {text}\nsend: batch\ndestination: {{url: '{receiver.url}'}}\n"
+    )
+    assert project({"connectors.d/a.yaml": connector}).run("a").delivered == 1
+    assert b'"j":{"a":1.10,"b":12345678901234567.89}' in bytes(receiver.requests[0].body)
+    assert receiver.bodies[0][0]["k"] == '{"a":1,"a":2}'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sendoff.plugin import jsonlib
+
 _TYPES = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 
@@ -14,10 +16,11 @@ class TimeAsText(str):
 
 
 def keep_what_cannot_be_read(connection: Any) -> None:
-    """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as the text they are."""
+    """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as the text they are, and JSON's digits."""
     from psycopg import DataError  # noqa: PLC0415  # an extra
     from psycopg.adapt import Loader  # noqa: PLC0415
     from psycopg.pq import Format  # noqa: PLC0415
+    from psycopg.types.json import set_json_loads  # noqa: PLC0415
 
     def lenient(usual: Any) -> type[Loader]:
         class Lenient(Loader):
@@ -35,6 +38,15 @@ def keep_what_cannot_be_read(connection: Any) -> None:
 
         return Lenient
 
+    set_json_loads(_json, connection)
     for name in _TYPES:
         oid = connection.adapters.types[name].oid
         connection.adapters.register_loader(oid, lenient(connection.adapters.get_loader(oid, Format.TEXT)))
+
+
+def _json(data: str | bytes) -> Any:
+    text = data if isinstance(data, str) else data.decode()
+    try:
+        return jsonlib.loads(text)
+    except ValueError:  # a key that is there twice, as the type `json` may have it
+        return text
