@@ -85,11 +85,13 @@ class Runner:
 
     def load(self, file: Path) -> Connector:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
-        whole = file.absolute()
-        shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file
-        loaded = connectors.load(file, self.registry, home=self.home, shown=str(shown), min_egress=self._egress)
+        loaded = connectors.load(file, self.registry, home=self.home, shown=_shown(file), min_egress=self._egress)
         loaded.source.state = self.state
         return loaded
+
+    def check_offline(self, file: Path) -> None:
+        """Check a connector file without the secrets and files that it names. Raises `ConfigError` with all its mistakes."""
+        connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
 
     def run(self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True) -> Report:
         """Run a connector, or resume its interrupted run, and return the report.
@@ -265,6 +267,11 @@ class Runner:
             yield ledger
         finally:
             ledger.close()
+
+
+def _shown(file: Path) -> str:
+    whole = file.absolute()
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file)
 
 
 def _brief(run: dict[str, object]) -> dict[str, object]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option
-from sendoff.config.connector import warnings
-from sendoff.config.discovery import Found
-from sendoff.errors import ConfigError, Problem, SourceError
+from sendoff.config.connector import Connector, warnings
+from sendoff.config.discovery import EMPTY, Found
+from sendoff.errors import ConfigError, PluginCrash, Problem, SourceError
 from sendoff.intake.reading import source_errors
 
 
@@ -23,52 +23,66 @@ from sendoff.intake.reading import source_errors
     is_flag=True,
     help="Also show what was skipped, which transport is used, and which rules run row by row.",
 )
+@click.option(
+    "--offline", is_flag=True, help="Look at the connector files alone: no secret needs to be set, and no data to be there."
+)
 @json_option
 @click.pass_obj
-def command(project: Project, paths: Sequence[Path], verbose: bool, to_json: bool) -> None:  # noqa: PLR0912  # one step for each thing that can be asked
-    """Check connector files (all of them, or the given ones) and report every mistake with its place."""
-    found = Found(files={path.stem: path for path in paths}) if paths else project.runner.found()
+def command(project: Project, paths: Sequence[Path], verbose: bool, offline: bool, to_json: bool) -> None:
+    """Check connector files (all of them, or the given ones) and report every mistake with its place.
+
+    Ends with 2 if there is a mistake, or no connector at all.
+    """
+    found = Found() if paths else project.runner.found()
+    files = list(paths or found.files.values())
+    if not files:
+        raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` creates one")
     problems: list[Problem | str] = []
-    warned: list[str] = []
-    notes: list[str] = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
-    for file in found.files.values():
+    warned = [f"{path}: {reason}" for path, reason in found.skipped if reason == EMPTY]
+    notes = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
+    for file in files:
         try:
-            connector = project.runner.load(file)
+            if offline:
+                project.runner.check_offline(file)
+            else:
+                connector = project.runner.load(file)
+                warned += warnings(connector)
+                notes += _notes(connector)
+                problems += _source_problems(connector)
         except ConfigError as error:
             problems += error.problems
-            continue
-        warned += warnings(connector)
-        notes.append(f"{connector.file}: destination.transport: {connector.transport.name}, {connector.transport_because}")
-        for field, rules in connector.schema.slow.items():
-            notes.append(f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus")
-        try:
-            with source_errors(connector.source):
-                files = list(connector.source.columns())
-            for name, columns in files:
-                connector.schema.check_columns(name, columns)
-        except SourceError as error:
-            problems.append(Problem(connector.file, 0, 0, "source", connector.secrets.redact(str(error))))
     if to_json:
         as_json(
             {
-                "checked": [str(file) for file in found.files.values()],
+                "checked": [str(file) for file in files],
                 "problems": [_as_dict(p) for p in problems],
                 "warnings": warned,
                 "notes": notes,
             }
         )
     else:
-        if verbose:
-            for note in notes:
-                click.echo(note)
-        for warning in warned:
-            click.echo(f"warning: {warning}")
-        for problem in problems:
-            click.echo(problem)
-        if not problems:
-            click.echo(f"{len(found.files)} connector{'s' * (len(found.files) != 1)}: nothing wrong")
+        lines = [*(notes if verbose else ()), *(f"warning: {warning}" for warning in warned), *problems]
+        for line in lines if problems else [*lines, f"{len(files)} connector{'s' * (len(files) != 1)}: nothing wrong"]:
+            click.echo(line)
     if problems:
         raise SystemExit(2)
+
+
+def _notes(connector: Connector) -> Iterator[str]:
+    yield f"{connector.file}: destination.transport: {connector.transport.name}, {connector.transport_because}"
+    for field, rules in connector.schema.slow.items():
+        yield f"{connector.file}: schema.{field}: {', '.join(rules)} run row by row, in Cerberus"
+
+
+def _source_problems(connector: Connector) -> Iterator[Problem]:
+    """What is wrong with the source's columns, as far as they are known before it is read."""
+    try:
+        with source_errors(connector.source):
+            files = list(connector.source.columns())
+        for name, columns in files:
+            connector.schema.check_columns(name, columns)
+    except (SourceError, PluginCrash) as error:
+        yield Problem(connector.file, 0, 0, "source", connector.secrets.redact(str(error)))
 
 
 def _as_dict(problem: Problem | str) -> dict[str, object]:

@@ -112,22 +112,15 @@ def load(
     return connector
 
 
+def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> None:
+    """Check a connector file without the secrets and the files that it names. Raises `ConfigError` as `load` does."""
+    _check(documents.read(file, shown), registry, home, secrets.Secrets(), offline=True)
+
+
 def build(document: Document, name: str, registry: Registry, *, home: Path) -> Connector:
     """A connector from a document; raises `ConfigError` as `load` does."""
     kept = secrets.Secrets()
-    problems = document.problems
-    if problems and document.data is None:
-        raise ConfigError(*problems)
-    data = secrets.resolve(document.data, home, kept, lambda path, sentence: problems.append(document.problem(path, sentence)))
-    data = shared.with_shared_destination(data, document, home, registry, kept)
-    checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
-    spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
-    fields = _fields(spelled.get("schema"), document)
-    cross_checks.check(spelled, document, registry, fields, home)
-    for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
-        (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
-    if problems or checked is None:
-        raise ConfigError(*_redacted(problems, kept))
+    checked, fields = _check(document, registry, home, kept)
 
     def made(kind: str, chosen: Mapping[str, Any]) -> Any:
         component = registry.find(kind, chosen["use"])
@@ -181,6 +174,29 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         written_warnings=tuple(_redacted(document.warnings, kept)),
         config_digest=_config_digest(checked, unknown, sender),
     )
+
+
+def _check(
+    document: Document, registry: Registry, home: Path, kept: secrets.Secrets, *, offline: bool = False
+) -> tuple[Mapping[str, Any], list[Field]]:
+    """What the file says, checked and complete, and its schema's fields."""
+    problems = document.problems
+    if problems and document.data is None:
+        raise ConfigError(*problems)
+    unset = secrets.UnsetReferences(document.problem, reported=not offline)
+    data = secrets.resolve(document.data, home, kept, unset.note)
+    problems += unset.problems
+    data = shared.with_shared_destination(data, document, home, registry, kept, unset)
+    checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
+    spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
+    fields = _fields(spelled.get("schema"), document)
+    cross_checks.check(spelled, document, registry, fields, None if offline else home)
+    for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
+        (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
+    problems[:] = unset.without_consequences(problems)
+    if problems or (checked is None and not offline):
+        raise ConfigError(*_redacted(problems, kept))
+    return checked or {}, fields
 
 
 def _fields(schema: object, document: Document) -> list[Field]:

@@ -19,7 +19,7 @@ from sendoff.transport.protocol import TLS
 Complain = Callable[[Sequence[str | int], str], None]
 
 
-def check(spelled: object, document: Document, registry: Registry, fields: Sequence[Field], home: Path) -> None:
+def check(spelled: object, document: Document, registry: Registry, fields: Sequence[Field], home: Path | None) -> None:
     """Report what does not fit together. What is wrong by itself has been reported already, and is skipped here."""
 
     def complain(path: Sequence[str | int], sentence: str) -> None:
@@ -30,7 +30,8 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
     bodies = {name: send.get(name) for name in ("envelope", "record", "before")}
     _check_splitting(whole, send, registry, complain)
     _check_keys(to, bodies, complain)
-    _check_files(to, home, complain)
+    if home is not None:
+        _check_files(to, home, complain)
     source = _mapping(whole.get("source"))
     offered = registry.find("sources", str(source.get("use")))
     if (

@@ -12,6 +12,8 @@ from sendoff.errors import ConfigError, Problem
 _SKIPPED_PREFIXES = (".", "_", "#")
 _SKIPPED_SUFFIXES = ("~", ".bak", ".orig", ".swp", ".example", ".disabled")
 _PACKAGE_LEFTOVER = re.compile(r"\.(?:dpkg|rpm)[-.]?[a-z]*(?:\.ya?ml)?$")
+#: Why a file without anything in it is skipped.
+EMPTY = "is empty, which disables it"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -41,7 +43,7 @@ def find(directory: Path) -> Found:
             problems.append(Problem(str(file), 0, 0, "", sentence))
             continue
         if reason is None and file.stat().st_size == 0:
-            reason = "is empty, which disables it"
+            reason = EMPTY
         if reason is not None:
             found.skipped.append((file, reason))
             continue

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, quote_plus, urlsplit
 
+from sendoff.errors import Problem
+
 #: Shorter values would redact ordinary words out of every message.
 MIN_LENGTH = 6
 
@@ -124,6 +126,29 @@ def _forms(value: str) -> set[str]:
         if len(stable) >= MIN_LENGTH:
             forms.add(stable)
     return forms
+
+
+class UnsetReferences:
+    """The references of a file that lead to nothing, and what follows from them."""
+
+    def __init__(self, problem: Callable[[Sequence[str | int], str], Problem], *, reported: bool) -> None:
+        self._problem, self.reported = problem, reported
+        self._paths: set[str] = set()
+        self.problems: list[Problem] = []
+
+    def note(self, path: Sequence[str | int], sentence: str) -> None:
+        found = self._problem(path, sentence)
+        self._paths.add(found.path)
+        if self.reported:
+            self.problems.append(found)
+
+    def include(self, shared: UnsetReferences) -> None:
+        """What is not known of a shared destination is not known of this one."""
+        self._paths |= {f"destination.{path}" for path in shared._paths}
+
+    def without_consequences(self, problems: Sequence[Problem]) -> list[Problem]:
+        """The problems, but for those of a value that is not known, as its reference leads to nothing."""
+        return [each for each in problems if each in self.problems or each.path not in self._paths]
 
 
 def resolve(

@@ -14,7 +14,9 @@ from sendoff.registry import Registry
 DIRECTORY = "destinations.d"
 
 
-def with_shared_destination(data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets) -> Any:
+def with_shared_destination(
+    data: Any, document: Document, home: Path, registry: Registry, kept: secrets.Secrets, unset: secrets.UnsetReferences
+) -> Any:
     """A connector's data, with the settings of the destination it extends where it has none of its own.
 
     Mistakes in the shared file are reported with its own name, line and column.
@@ -30,10 +32,12 @@ def with_shared_destination(data: Any, document: Document, home: Path, registry:
         document.problems.append(document.problem(("destination", "extends"), f"no file {DIRECTORY}/{name}.yaml; {hint}"))
         return data
     shared = documents.read(files[name], f"{DIRECTORY}/{name}.yaml")
-    told = secrets.resolve(
-        shared.data, home, kept, lambda path, sentence: shared.problems.append(shared.problem(path, sentence))
-    )
+    shared_unset = secrets.UnsetReferences(shared.problem, reported=unset.reported)
+    told = secrets.resolve(shared.data, home, kept, shared_unset.note)
+    unset.include(shared_unset)
+    shared.problems += shared_unset.problems
     spelled = validator.check_shared(told, shared, registry) if not shared.problems else {}
+    shared.problems[:] = shared_unset.without_consequences(shared.problems)
     document.problems += shared.problems
     merged = _merged(spelled, validator.expand_shorthand({"destination": own}, registry)["destination"])
     base, path = spelled.get("url"), own.get("url")
