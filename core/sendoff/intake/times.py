@@ -24,8 +24,16 @@ def without_impossible_times(page: Page) -> Page:
             at_fault = pl.Series(range(len(column)), dtype=pl.Int64).is_in(rows.implode())
             nulled.append(pl.select(pl.when(at_fault).then(None).otherwise(column).alias(column.name)).to_series())
             for at in rows:
-                refused.setdefault(at, f"{column.name}: a date or time outside the years 1 to 9999")
+                refused.setdefault(at, f"{column.name}: a date or time outside {_years(column.dtype)}")
     return replace(page, frame=page.frame.with_columns(nulled), row_errors=refused) if nulled else page
+
+
+def _years(kind: pl.DataType) -> str:
+    return (
+        "the years 1677 to 2262, as its column has nanoseconds"
+        if isinstance(kind, pl.Datetime) and kind.time_unit == "ns"
+        else "the years 1 to 9999"
+    )
 
 
 def _impossible(column: pl.Series) -> pl.Series:
@@ -34,6 +42,10 @@ def _impossible(column: pl.Series) -> pl.Series:
     match kind:
         case pl.Date():
             least, most = _FIRST, _LAST
+        case pl.Datetime(
+            time_unit="ns"
+        ):  # what polars gives for a time beyond, as Spark's INT96 has them, is the farthest it can
+            least, most = -(2**63) + 1, 2**63 - 2
         case pl.Datetime():  # a zone that is not UTC may add a day at either end
             day, margin = _PER_DAY[kind.time_unit], int(kind.time_zone not in (None, "UTC"))
             least, most = (_FIRST + margin) * day, (_LAST + 1 - margin) * day - 1

@@ -158,6 +158,19 @@ def test_a_date_that_no_calendar_has_is_its_rows_fault(frame: pl.DataFrame, bad:
     assert len(page.frame.to_dicts()) == 6
 
 
+def test_a_time_at_the_end_of_nanoseconds_is_one_that_was_cut_there() -> None:
+    """Kind: a library that takes the nearest value it can hold. Spark's INT96 with the year 9999 arrives as one of 2262."""
+
+    class Frame(Source):
+        """Three moments."""
+
+        def read(self, cursor: Any) -> Iterator[pl.DataFrame]:
+            yield pl.DataFrame([pl.Series("at", [2**63 - 1, 0, -(2**63) + 1], dtype=pl.Int64).cast(pl.Datetime("ns"))])
+
+    (page,) = read_source(Frame())
+    assert page.row_errors == {0: "at: a date or time outside the years 1677 to 2262, as its column has nanoseconds"}
+
+
 def test_the_first_and_the_last_day_of_the_calendar_are_read() -> None:
     class Frame(Source):
         """Two rows."""
