@@ -42,6 +42,8 @@ from sendoff.response.rate_headers import quota_reset_delay
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
 
 MAX_WAIT = 3600.0
+#: A wait of so many seconds, in which nothing is sent, is reported to the observers.
+REPORTED_WAIT = 2.0
 
 _CHANGED = (
     "the source, or how its records are written, changed since the run began; put it back, or discard the rest with --restart"
@@ -82,7 +84,7 @@ class Engine:
             builder, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log, self.breaker
         )
         self._deadline: float | None = None
-        self._now = 0.0
+        self._now = self._waits_until = 0.0
         self._read_before = state.read
 
     @property
@@ -99,6 +101,10 @@ class Engine:
     def requested_pause(self) -> float | None:
         """The seconds for which the destination asked not to be called, if that ended the run."""
         return self._outcomes.requested_pause
+
+    def has_events(self) -> bool:
+        """Whether `events` has something."""
+        return self._changes.has_events
 
     def events(self) -> list[tuple[str, dict[str, object]]]:
         """The events since the last call."""
@@ -162,7 +168,7 @@ class Engine:
             return "done"
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
-            return Wait(min(rest, self._deadline - now))
+            return self._wait(now, min(rest, self._deadline - now), self._builder.rate_limiter.pause_reason)
         in_flight = self._requests_in_flight
         if in_flight and (not self.breaker.is_closed or in_flight >= self._limit.limit):
             return Wait(MAX_WAIT)
@@ -261,6 +267,13 @@ class Engine:
             if task is not None:
                 self._outcomes.divide(task, Divide(halves(task.spans)), now)
 
+    def _wait(self, now: float, seconds: float, reason: str) -> Wait:
+        """A wait; a long one is reported once, with its reason."""
+        if seconds >= REPORTED_WAIT and abs(now + seconds - self._waits_until) > 1:
+            self._waits_until = now + seconds
+            self._changes.event("waiting", reason=reason, seconds=round(seconds, 3))
+        return Wait(seconds)
+
     @property
     def _requests_in_flight(self) -> int:
         return len(self._in_flight) + self._bursts.in_flight
@@ -282,7 +295,7 @@ class Engine:
                 self._queue.push_front(task)
             else:
                 self._queue.schedule(now, task)
-            return Wait(wait)
+            return self._wait(now, wait, "destination.rate_limit, or that of another connector to the same API")
         task.move(TaskState.IN_FLIGHT)
         task.attempts += 1
         if task.first_tried is None:

@@ -78,6 +78,10 @@ class PendingChanges:
     def event(self, name: str, **facts: object) -> None:
         self._events.append((name, facts))
 
+    @property
+    def has_events(self) -> bool:
+        return bool(self._events)
+
     def drain_events(self) -> list[tuple[str, dict[str, object]]]:
         """The events since the last call."""
         events, self._events = self._events, []

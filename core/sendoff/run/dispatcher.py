@@ -90,7 +90,9 @@ class Dispatcher:
                 self._fail(error)
                 return "done"
             if isinstance(found, Wait) and self._engine.has_urgent_changes():
-                self._commit_requested = True  # whoever is turned away may have something to carry after the next commit
+                self._commit_requested = True  # what waits may have something to send after the next commit
+                self._can_commit.notify()
+            elif self._engine.has_events():
                 self._can_commit.notify()
             if found == "done":
                 self._changed()
@@ -182,18 +184,22 @@ class Dispatcher:
     def _commit_loop(self) -> None:
         while True:
             with self._can_commit:
-                while (changes := self._next_commit()) is None:
-                    if self._closing and self._engine.is_drained():
-                        return
-                self._can_read.notify()
+                changes = self._next_commit()
+                events = self._engine.events()
+                if changes is not None:
+                    self._can_read.notify()
+                done = changes is None and self._closing and self._engine.is_drained()
+            for name, facts in events:
+                self._observers.event(name, facts)
+            if done:
+                return
+            if changes is None:
+                continue
             self._commit(changes)
             with self._can_send:
                 self._engine.confirm(changes)
                 counts = {**self._engine.counts, "whole": int(self._engine.planner.ended)}
-                events = self._engine.events()
                 self._changed()
-            for name, facts in events:
-                self._observers.event(name, facts)
             self._observers.progressed(counts, self._clock() - self._started)
 
     def _next_commit(self) -> Changes | None:
@@ -204,7 +210,7 @@ class Dispatcher:
             return None
         changes = self._engine.propose()
         if changes is None:
-            if not (self._closing and self._engine.is_drained()):
+            if not self._engine.has_events() and not (self._closing and self._engine.is_drained()):
                 self._committer_idle = True
                 self._can_commit.wait()
                 self._committer_idle = False

@@ -70,10 +70,12 @@ class Run:
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._count_invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
         elif self._pause_left > 0 and self._early_stop:
-            back = time.strftime("%H:%M:%S", time.localtime(time.time() + self._pause_left))
+            back = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + self._pause_left))
             self._engine.stop(f"the API asked for a pause until {back}; run with --no-early-stop to ask it all the same")
         else:
             self._send()
+        for name, facts in self._engine.events():
+            self._observers.event(name, facts)
         report = self._close()
         self._observers.ended(report)
         return report

@@ -40,6 +40,9 @@ class Progress(Observer):
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
         if name == "retry":
             self._line(f"{connector}: {facts['reason']}; trying again in {facts['seconds']:.1f} s")
+        elif name == "waiting":
+            until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + facts["seconds"]))
+            self._line(f"{connector}: {facts['reason']}; nothing is sent until {until}")
 
     def ended(self, connector: str, report: Report) -> None:
         if getattr(self, "_live", False):

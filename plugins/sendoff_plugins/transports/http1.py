@@ -78,7 +78,7 @@ class _Loop:
         self._messages: list[bytes] = []
         self._completions: dict[RequestBurst, list[Completion]] = {}
         self._soonest = self._resume = math.inf
-        self._done = self._free = False
+        self._done = self._free = self._waits = False
         self._thread = threading.get_ident()
         self._woken = self._closed = False
         self._waker, self._bell = socket.socketpair()
@@ -95,7 +95,9 @@ class _Loop:
         while self._busy or not self._done:
             until = min(self._soonest, self._resume)
             wait = None if until == math.inf else max(0.0, until - time.monotonic())
+            self._waits = True
             ready = self._poller.wait(wait)
+            self._waits = False
             now = time.monotonic()
             for connection, events in ready:
                 if connection is None:
@@ -232,8 +234,8 @@ class _Loop:
     # Waking the loop from other threads.
 
     def _wake(self) -> None:
-        """Make the loop pull again; from any thread but its own, in which it pulls anyhow."""
-        if threading.get_ident() != self._thread:
+        """Make the loop pull again: from another thread, or from a signal handler while the loop waits in its own."""
+        if self._waits or threading.get_ident() != self._thread:
             self._ring()
 
     def _ring(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sendoff import Request, Response, Wait
+import threading
+from collections.abc import Mapping
+
+from sendoff import Observer, Request, Response, Wait
 from sendoff.intake.pipeline import EncodedPage
 from sendoff.ledger import Changes
 from sendoff.run.dispatcher import Dispatcher
@@ -37,3 +40,33 @@ def test_nothing_travels_before_the_commit_that_plans_it_has_returned() -> None:
     assert not any(isinstance(found, Request) for found in tried_too_early)
     assert tried_too_early
     assert simulation.memory.delivered.total == 500
+
+
+def test_an_observer_hears_of_a_wait_while_it_lasts() -> None:
+    """Kind: what happens is reported with the next commit, and a wait commits nothing. Brothers: a quota, a rate, a stop."""
+    heard = threading.Event()
+
+    class Listener(Observer):
+        name = "listener"
+
+        def event(self, connector: str, name: str, facts: Mapping[str, object]) -> None:
+            if name == "waiting":
+                assert facts["reason"] == "the API's quota is used up"
+                heard.set()
+
+    simulation = Simulation(100, lambda records: Response(200), batch=50)
+
+    def send() -> None:
+        request = dispatcher.next_request()
+        while isinstance(request, Wait):
+            dispatcher.wait(request.seconds)
+            request = dispatcher.next_request()
+        assert isinstance(request, Request)
+        dispatcher.complete(request, Response(200, {"ratelimit": '"hour";r=0;t=3000'}))
+        assert isinstance(dispatcher.next_request(), Wait)
+        assert heard.wait(30)
+        dispatcher.stop("enough", interrupted=True)
+        assert dispatcher.next_request() == "done"
+
+    dispatcher = Dispatcher(simulation.engine, simulation.memory.commit, observers=ObserverGroup("c", [Listener()]))
+    dispatcher.run((EncodedPage(block, (), block.hi) for block in simulation._blocks()), send)
