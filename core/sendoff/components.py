@@ -67,8 +67,8 @@ class Component:
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
         self.home = home or Path()
-        usual = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
-        for name, value in {**usual, **options}.items():
+        defaults = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
+        for name, value in {**defaults, **options}.items():
             setattr(self, name, value)
 
 
@@ -215,7 +215,7 @@ class Sender(Component, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A rejected request, as a failure strategy sees it: its span, and what the API said."""
+    """A rejected request, as a failure strategy sees it: its span, and the API's reason."""
 
     span: Span
     status: int | None
@@ -307,7 +307,7 @@ class Authenticator(Component, ABC):
         """The headers to add to a request that is about to leave. Raises `AuthError` if there are no credentials."""
 
     def renew(self, request: Request) -> bool:
-        """The API answered 401 to this request: whether it may pass with what `sign` returns now."""
+        """The API responded 401 to this request: whether to try again with what `sign` returns now."""
         return False
 
     def secrets(self) -> Iterable[str]:

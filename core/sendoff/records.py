@@ -136,7 +136,7 @@ class Page:
         return replace(self.lazy.parse(self.json), file=self.file, lines=self.lines)
 
     def to_python(self) -> Page:
-        """The same page with numbers as Python's, for whoever looks at single values."""
+        """The same page with numbers as Python's, for code that looks at single values."""
         values = [
             column(name, [None if text is None else jsonlib.loads(text) for text in self.frame[name].to_list()])
             for name in self.numbers

@@ -204,7 +204,7 @@ class Runner:
 
     def digest(self) -> dict[str, int]:
         """Send a digest of the runs since the last one to the notifiers that want it; return their number by connector."""
-        told = {}
+        sent = {}
         with self._ledger() as ledger:
             for name, file in self.found().files.items():
                 chosen = self.load(file)
@@ -214,8 +214,8 @@ class Runner:
                 runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]
                 self._warn(notifications.digest(chosen, [_brief(run) for run in runs]))
                 ledger.mark_digest(name, now)
-                told[name] = len(runs)
-        return told
+                sent[name] = len(runs)
+        return sent
 
     def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, early_stop: bool) -> Report:
         observers = (*self.observers, *chosen.observers)

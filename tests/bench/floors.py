@@ -133,7 +133,7 @@ def schema(home: Path, rounds: int) -> tuple[float, bool]:
             alone.validate(row)
         return (time.perf_counter() - began) / 1_000
 
-    same = {at for at in range(1_000) if not alone.validate(rows[at])} == {at for at in ours.apply(page).refused if at < 1_000}
+    same = {at for at in range(1_000) if not alone.validate(rows[at])} == {at for at in ours.apply(page).invalid if at < 1_000}
     return alternating(compiled, by_row, rounds), same
 
 

@@ -29,13 +29,13 @@ class Moody(Sandbox):
         self._moods = Random(seed)
         super().__init__()
 
-    def _answer(self, request: Received) -> Reply:
+    def _respond(self, request: Received) -> Reply:
         mood, delay = self._moods.random(), self._moods.choice((0.0, 0.0, 0.001, 0.01, 0.05))
         if request.method == "GET" or mood < 0.9:
-            reply = super()._answer(request)
+            reply = super()._respond(request)
             return Reply(reply.status, reply.body, reply.headers, delay=delay)
         if mood < 0.93:
-            super()._answer(request)
+            super()._respond(request)
             return Reply(cut=True)  # taken, and the answer lost
         if mood < 0.96:
             return Reply(cut=True, delay=delay)

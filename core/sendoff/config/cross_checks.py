@@ -53,8 +53,8 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
 def _check_splitting(whole: Mapping[str, object], send: Mapping[str, object], registry: Registry, complain: Complain) -> None:
     strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use")))
     sender = registry.find("senders", str(send.get("use")))
-    usual = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
-    most = send.get("max_records", usual)
+    default = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
+    most = send.get("max_records", default)
     if getattr(strategy, "splits", False) and most == 1:
         complain(
             ("on_failure",),
@@ -105,26 +105,26 @@ def _check_certificates(declared: TLS, tls: Mapping[str, object], complain: Comp
 
 
 def _check_incremental(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:
-    told = _mapping(whole["incremental"])
-    key = [name for name in told.get("key") or () if isinstance(name, str)]
+    rule = _mapping(whole["incremental"])
+    key = [name for name in rule.get("key") or () if isinstance(name, str)]
     outs = {field.name: field.output_name for field in fields}
     if fields:
         for name in key:
             if name not in outs and whole.get("unknown") != "keep":
                 _complain_of_name(("incremental", "key"), name, list(outs), "no field is named", complain)
     for way in ("on_changed", "on_removed"):
-        if way in told and not key:
+        if way in rule and not key:
             complain(("incremental", way), "needs `key`: without it a row that changed is another row")
-        url, base = _mapping(told.get(way)).get("url"), to.get("url")
+        url, base = _mapping(rule.get(way)).get("url"), to.get("url")
         absolute = isinstance(url, str) and not url.startswith("/")
         if absolute and isinstance(base, str) and rate_limit.origin(str(url)) != rate_limit.origin(base):
             complain(("incremental", way, "url"), "must be at the scheme, host and port of destination.url")
-    if told.get("changed") == "resend" and not key:
+    if rule.get("changed") == "resend" and not key:
         complain(("incremental", "changed"), "needs `key`: without it a row that changed is a new one, and is sent anyhow")
-    if told.get("changed") == "ignore" and "on_changed" in told:
+    if rule.get("changed") == "ignore" and "on_changed" in rule:
         complain(("incremental", "changed"), "says to ignore what `on_changed` says how to send; leave one of them out")
-    if "on_removed" in told and key and isinstance(to.get("url"), str):
-        _check_removed(_mapping(told["on_removed"]), to["url"], [outs.get(name, name) for name in key], complain)
+    if "on_removed" in rule and key and isinstance(to.get("url"), str):
+        _check_removed(_mapping(rule["on_removed"]), to["url"], [outs.get(name, name) for name in key], complain)
 
 
 def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], complain: Complain) -> None:

@@ -1,4 +1,4 @@
-"""What `schedule` in a connector file says; when that is due, `sendoff.config.cron` tells."""
+"""What `schedule` in a connector file says; see `sendoff.config.cron` for when that is due."""
 
 from __future__ import annotations
 

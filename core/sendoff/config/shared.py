@@ -33,10 +33,10 @@ def with_shared_destination(
         return data
     shared = documents.read(files[name], f"{DIRECTORY}/{name}.yaml")
     shared_unset = secrets.UnsetReferences(shared.problem, reported=unset.reported)
-    told = secrets.resolve(shared.data, home, kept, shared_unset.note)
+    content = secrets.resolve(shared.data, home, kept, shared_unset.note)
     unset.include(shared_unset)
     shared.problems += shared_unset.problems
-    spelled = validator.check_shared(told, shared, registry) if not shared.problems else {}
+    spelled = validator.check_shared(content, shared, registry) if not shared.problems else {}
     shared.problems[:] = shared_unset.without_consequences(shared.problems)
     document.problems += shared.problems
     merged = _merged(spelled, validator.expand_shorthand({"destination": own}, registry)["destination"])

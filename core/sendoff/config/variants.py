@@ -21,24 +21,24 @@ class RowVariant:
     schema: Schema | None = None
 
 
-def rule(told: Mapping[str, Any] | None, fields: Sequence[Field], unknown: str) -> IncrementalRule | None:
+def rule(declared: Mapping[str, Any] | None, fields: Sequence[Field], unknown: str) -> IncrementalRule | None:
     """The rule of a connector's `incremental`."""
-    if told is None:
+    if declared is None:
         return None
-    removed = told.get("on_removed")
+    removed = declared.get("on_removed")
     return IncrementalRule(
-        tuple(told.get("key", ())),
-        told["initial_load"],
+        tuple(declared.get("key", ())),
+        declared["initial_load"],
         None if unknown == "keep" else tuple(sorted(field.name for field in fields)),
-        resend=told.get("changed") == "resend" or "on_changed" in told,
+        resend=declared.get("changed") == "resend" or "on_changed" in declared,
         removed=removed is not None,
         **({"max_removed_share": float(removed["max_share"])} if removed else {}),
     )
 
 
-def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, RowVariant]:
+def variants(declared: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, RowVariant]:
     """How rows are sent that changed, that are gone, and, if any are sent in another way, that are new."""
-    changed, removed = (told or {}).get("on_changed"), (told or {}).get("on_removed")
+    changed, removed = (declared or {}).get("on_changed"), (declared or {}).get("on_removed")
     if changed is None and removed is None:
         return {}
     url, headers = to["url"], to["headers"]
@@ -46,7 +46,7 @@ def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequ
     if changed is not None:
         found["changed"] = RowVariant(Router(join_url(url, changed.get("url")), headers, method=changed.get("method", "")))
     if removed is not None:
-        key = [field for field in fields if field.name in told["key"]] if told else []
+        key = [field for field in fields if field.name in declared["key"]] if declared else []
         fixed = {name: value for name, value in headers.items() if not routing.fields(value)}
         address = join_url(url, removed.get("url"))
         found["removed"] = RowVariant(
@@ -58,8 +58,8 @@ def variants(told: Mapping[str, Any] | None, to: Mapping[str, Any], fields: Sequ
 
 def without_body(removed: Mapping[str, object]) -> bool:
     """Whether the requests for removed rows have no body."""
-    usual = "none" if removed.get("method", "DELETE") in ("DELETE", "GET") else "key"
-    return bool(removed.get("body", usual) == "none")
+    default = "none" if removed.get("method", "DELETE") in ("DELETE", "GET") else "key"
+    return bool(removed.get("body", default) == "none")
 
 
 def join_url(url: str, other: str | None) -> str:

@@ -70,7 +70,7 @@ class Router:
             return [self._fixed] * typed.frame.height, {}
         columns = {name: _texts(typed, name) for name in self.fields}
         routes: list[Route] = []
-        refused: dict[int, str] = {}
+        invalid: dict[int, str] = {}
         nowhere = Route("")
         made: dict[tuple[str | None, ...], Route | str] = {}
         for index, values in enumerate(zip(*columns.values(), strict=True)):
@@ -78,9 +78,9 @@ class Router:
             if route is None:
                 route = made[values] = self._route(dict(zip(columns, values, strict=True)))
             if isinstance(route, str):
-                refused[index] = route
+                invalid[index] = route
             routes.append(nowhere if isinstance(route, str) else route)
-        return routes, refused
+        return routes, invalid
 
     @property
     def _fixed(self) -> Route:

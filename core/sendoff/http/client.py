@@ -29,7 +29,7 @@ from sendoff.transport.protocol import ConnectionSettings
 
 T = TypeVar("T")
 
-#: Answers that may be others in a while (RFC 9110 §15, RFC 6585 §4).
+#: Statuses that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
 #: What zlib calls the format of gzip, with a window of any size.
@@ -123,8 +123,8 @@ class HttpClient:
                     kind = SourceError if found.permanent else SourceUnavailable
                     raise kind(f"{_shown(url)}: {found.error}") from None
             tried = self._attempts - left
-            usual = self._random.uniform(0, min(self._longest, 2.0**tried))
-            self._sleep(min(self._longest, usual if wait is None else wait))
+            backoff = self._random.uniform(0, min(self._longest, 2.0**tried))
+            self._sleep(min(self._longest, backoff if wait is None else wait))
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
@@ -191,7 +191,7 @@ def _shown(url: str) -> str:
 
 def _refusal(url: str, response: BaseHTTPResponse) -> str:
     try:
-        said = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
+        text = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
     except (HTTPError, OSError):
-        said = ""
-    return f"{_shown(url)}: responded {response.status}" + (f": {said[:200]}" if said else "")
+        text = ""
+    return f"{_shown(url)}: responded {response.status}" + (f": {text[:200]}" if text else "")

@@ -25,9 +25,9 @@ def resolve(host: str, port: int, address_filter: Callable[[str], str | None]) -
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     for *_, address in found:
-        refused = address_filter(str(address[0]))
-        if refused is not None:
-            raise AddressRefused(refused if str(address[0]) == host else f"{host}: {refused}")
+        reason = address_filter(str(address[0]))
+        if reason is not None:
+            raise AddressRefused(reason if str(address[0]) == host else f"{host}: {reason}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""urllib3's connections, watched and guarded: every one tells the watchdog of its socket, and asks before it dials."""
+"""urllib3's connections, which report their sockets to the watchdog, and check an address before they connect."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
 
 
 class _QuietHTTPSPool(urllib3.HTTPSConnectionPool):
-    """A pool that does not warn of `verify: false` at every request: sendoff tells it once a run."""
+    """A pool that does not warn of `verify: false` at every request: sendoff warns once a run."""
 
     def _validate_conn(self, conn: Any) -> None:
         urllib3.HTTPConnectionPool._validate_conn(self, conn)

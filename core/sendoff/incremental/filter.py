@@ -29,13 +29,13 @@ class NewRowFilter:
         self._delivered = delivered
         begun = self._delivered.known_by
         self._first = begun is None
-        #: Another set of columns than before: their states cannot be compared, and are taken as they are now.
+        #: Whether the columns differ from before: then states cannot be compared, and those of now are stored.
         self._same_columns = begun is not None and rule.check(begun)
-        #: Rows that were remembered while nobody asked for removed ones.
+        #: Whether rows were stored without their key cells, as removed rows were not sent then.
         self._lacks_key_cells = rule.removed and self._delivered.lacks_key_cells()
         self._before = KeyIndex(self._delivered.rows())
         self._seen = KeyIndex()
-        #: Whether a row was there that nobody could read: then it cannot be told which rows are not.
+        #: Whether a row could not be parsed: then it is not known which rows were removed.
         self._unread_rows = False
         self.unchanged = 0
         self.kept_rows: list[int] = []
@@ -109,9 +109,9 @@ class NewRowFilter:
 
     def _note(self, page: Page, rows: Sequence[int], prints: RowFingerprints, states: pl.Series | None = None) -> None:
         texts = key_cells(page.to_python(), self._rule) if self._rule.removed else None
-        told = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
+        stored = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
         keys = b"".join(prints.keys[at] or b"" for at in rows)
-        self._to_remember.append((keys, b"".join(told), [texts[at] for at in rows] if texts else None))
+        self._to_remember.append((keys, b"".join(stored), [texts[at] for at in rows] if texts else None))
 
     def _remembered(self) -> Iterator[DeliveredRow]:
         """The rows to remember at once. Kept as a few long strings, as they may be all rows of the source."""
@@ -125,10 +125,10 @@ class NewRowFilter:
         for some in self._delivered.key_cells():
             keys = frame([key for key, _ in some], [bytes(8)] * len(some))
             gone += [some[at][1] for at in self._seen.find(keys).is_null().arg_true()]
-        whole = len(self._before)
-        if len(gone) > max(10, self._rule.max_removed_share * whole):
+        known = len(self._before)
+        if len(gone) > max(10, self._rule.max_removed_share * known):
             raise SourceError(
-                f"{len(gone):,} of {whole:,} known rows are no longer there, which is more than "
+                f"{len(gone):,} of {known:,} known rows are no longer there, which is more than "
                 f"incremental.on_removed.max_share allows ({self._rule.max_removed_share:g}); nothing was sent"
             )
         for mark in ("text", "typed"):

@@ -36,8 +36,8 @@ def fingerprint_rows(page: Page, rule: IncrementalRule) -> RowFingerprints:
     if missing and page.uniform:
         where = f"{page.file}: " if page.file else ""
         raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which incremental knows a row")
-    told = set(frame.columns) if rule.columns is None else {*rule.columns, *rule.key}
-    wanted = sorted(told if rule.resend or not rule.key else rule.key)
+    compared = set(frame.columns) if rule.columns is None else {*rule.columns, *rule.key}
+    wanted = sorted(compared if rule.resend or not rule.key else rule.key)
     texts = {name: _texts(frame[name], text=page.all_text) for name in wanted if name in frame.columns}
     states = [bytes(STATE_BYTES)] * frame.height
     if not rule.key:

@@ -15,14 +15,14 @@ from sendoff.ledger import DeliveredRow, FilterSummary
 class IncrementalRule:
     """What `incremental` says: what a row is known by, and what becomes of those that changed or went away."""
 
-    #: The fields that tell one row from another; without any, a row is known by all it holds.
+    #: The fields that identify a row; without any, all its values do.
     key: tuple[str, ...]
     initial_load: Literal["send", "skip"]
     #: The fields that count in comparing two states of a row; None: all columns of the source.
     columns: tuple[str, ...] | None
     #: Whether a row whose key is known is sent again when it is not what it was.
     resend: bool = False
-    #: Whether rows that are no longer there are told of.
+    #: Whether rows that were removed from the source are sent.
     removed: bool = False
     #: The largest share of the known rows that may be missing before it is taken for a fault of the source.
     max_removed_share: float = 0.5

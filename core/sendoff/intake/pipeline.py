@@ -59,14 +59,14 @@ class Pipeline:
             validator.start()
         for page, mask in prefetch(self._with_passthrough(pages)):
             if mask is not None:
-                block, refused = self._encode_passthrough(ordinal, page, mask)
+                block, invalid = self._encode_passthrough(ordinal, page, mask)
             else:
                 variant = self._variants.get(page.change)
                 typed = (variant.schema if variant and variant.schema else self._schema).apply(page)
                 if page.change != "removed":
                     self._check_needed(page, typed)
-                block, refused = self._encode(ordinal, page, typed)
-            yield EncodedPage(block, _failures(block.page, refused, rows), rows + page.frame.height)
+                block, invalid = self._encode(ordinal, page, typed)
+            yield EncodedPage(block, _failures(block.page, invalid, rows), rows + page.frame.height)
             ordinal = block.hi
             rows += page.frame.height
 
@@ -84,48 +84,48 @@ class Pipeline:
         """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
         assert page.json is not None
         assert page.lazy is not None
-        lines, refused = page.json, dict[int, str]()
+        lines, invalid = page.json, dict[int, str]()
         if not passthrough.all():
             rest = (~passthrough).arg_true()
             some = page.lazy.parse(lines.gather(rest))
             typed = self._schema.apply(some)
-            good = _kept(len(rest), typed.refused)
+            good = _kept(len(rest), typed.invalid)
             lines = lines.clone().scatter(rest.gather(list(good)), encode_rows(typed.only(good), self._form)) if good else lines
-            refused = {int(rest[at]): reason for at, reason in typed.refused.items()}
+            invalid = {int(rest[at]): reason for at, reason in typed.invalid.items()}
             faulty = [int(rest[at]) for at in some.row_errors]
             page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
-        kept = _kept(page.frame.height, refused)
-        data, offsets = join_records(lines.gather(list(kept)) if refused else lines, self._form)
+        kept = _kept(page.frame.height, invalid)
+        data, offsets = join_records(lines.gather(list(kept)) if invalid else lines, self._form)
         large = self._too_large(offsets)
         if large:
-            refused.update({kept[at]: reason for at, reason in large.items()})
-            kept = _kept(page.frame.height, refused)
+            invalid.update({kept[at]: reason for at, reason in large.items()})
+            kept = _kept(page.frame.height, invalid)
             data, offsets = join_records(lines.gather(list(kept)), self._form)
-        return Block(ordinal, data, offsets, page, kept), refused
+        return Block(ordinal, data, offsets, page, kept), invalid
 
     def _encode(self, ordinal: int, page: Page, typed: TypedPage) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
         height = page.frame.height
-        refused = _validate(self._validators, typed, page) if page.change != "removed" else dict(typed.refused)
-        good = _kept(height, refused)
+        invalid = _validate(self._validators, typed, page) if page.change != "removed" else dict(typed.invalid)
+        good = _kept(height, invalid)
         routes: Sequence[Route] = ()
         router = self._variants[page.change].router if page.change in self._variants else self._router
         if router is not None:
             routes, nowhere = router.routes(typed.only(good))
             if nowhere:
-                refused.update({good[at]: reason for at, reason in nowhere.items()})
+                invalid.update({good[at]: reason for at, reason in nowhere.items()})
                 routes = [route for at, route in enumerate(routes) if at not in nowhere]
-                good = _kept(height, refused)
+                good = _kept(height, invalid)
         data, offsets = encode(typed.only(good), self._form)
         large = self._too_large(offsets)
         if large:
-            refused.update({good[at]: reason for at, reason in large.items()})
+            invalid.update({good[at]: reason for at, reason in large.items()})
             routes = [route for at, route in enumerate(routes) if at not in large]
-            good = _kept(height, refused)
+            good = _kept(height, invalid)
             data, offsets = encode(typed.only(good), self._form)
         if self._keyed:
             data = self._with_keys(ordinal, data, offsets)
-        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed.only(good))), refused
+        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed.only(good))), invalid
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
         """The records that alone are larger than a request may be."""
@@ -167,12 +167,12 @@ class Pipeline:
 
 def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> dict[int, str]:
     """Each validator sees the rows that all before it let through. Raises `PluginCrash`, with the place, for one that fails."""
-    refused = dict(typed.refused)
+    invalid = dict(typed.invalid)
     for validator in validators:
-        good = _kept(typed.frame.height, refused)
+        good = _kept(typed.frame.height, invalid)
         try:
             for at, reason in validator.validate(typed.only(good).frame):
-                refused[good[at]] = reason
+                invalid[good[at]] = reason
         except PluginCrash as crash:
             raise crash.at(f" at {location(page.file, page.line(good[crash.row or 0]))}") from crash.__cause__
         except SendoffError:
@@ -181,15 +181,15 @@ def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> 
             place = f" at {location(page.file, page.line(good[0]))}" if good else ""
             place += f" to {page.line(good[-1])}" if len(good) > 1 else ""
             raise PluginCrash.of(error, validator).at(place) from error
-    return refused
+    return invalid
 
 
-def _kept(height: int, refused: dict[int, str]) -> Sequence[int]:
-    return [index for index in range(height) if index not in refused] if refused else range(height)
+def _kept(height: int, invalid: dict[int, str]) -> Sequence[int]:
+    return [index for index in range(height) if index not in invalid] if invalid else range(height)
 
 
-def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Failure]:
-    indexes = sorted(refused)
+def _failures(page: Page, invalid: dict[int, str], rows_before: int) -> list[Failure]:
+    indexes = sorted(invalid)
     records = page.as_json(indexes) if indexes else []
     return [
         Failure(
@@ -197,7 +197,7 @@ def _failures(page: Page, refused: dict[int, str], rows_before: int) -> list[Fai
             rows_before + index,
             page.file,
             page.line(index),
-            refused[index],
+            invalid[index],
             record,
             text=page.all_text,
             change=page.change,

@@ -1,4 +1,4 @@
-"""The sandbox: an API that takes objects and arrays, keeps them, and knows a repeat by its key."""
+"""The sandbox: an API that accepts objects and arrays, keeps them, and recognises a repeat by its idempotency key."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _LOGGED = 1_000
 class Sandbox(LocalServer):
     """A local API that behaves as `rules` say (see `sendoff.sandbox.rules`).
 
-    Any path takes records; a path's records are listed by ``GET /_records/PATH``, the counts by
-    ``GET /_counts``. A request whose Idempotency-Key came before is answered as the first time and
-    not taken again; the same key with another body is answered 422. ``GET /_log`` shows every request in a line.
-    A request that one of `stand_ins` answers is not one with records (see `sendoff.components.Source.stand_in`).
+    Any path accepts records; a path's records are listed by ``GET /_records/PATH``, the counts by
+    ``GET /_counts``. A request whose Idempotency-Key came before gets the first response again
+    and its records are not kept twice; the same key with another body gets a 422. ``GET /_log`` shows every request in a line.
+    A request that one of `stand_ins` responds to has no records (see `sendoff.components.Source.stand_in`).
     """
 
     def __init__(
         self, rules: Iterable[str] = (), *, port: int = 0, host: str = "127.0.0.1", stand_ins: Iterable[StandIn] = ()
     ) -> None:
         self.rules: list[Rule] = [parse(text) for text in rules]
-        #: The records taken, by path, in the order they came.
+        #: The records received, by path, in order.
         self.received: dict[str, list[Any]] = {}
-        #: ``requests``, ``replays``, ``conflicts`` and each status answered.
+        #: ``requests``, ``replays``, ``conflicts`` and each status.
         self.counts: Counter[str] = Counter()
         self._responses: dict[str, tuple[bytes, Reply]] = {}
         self._stand_ins = tuple(stand_ins)
         self._log: list[str] = []
         self._met: Counter[str] = Counter()
         self._lock = threading.Lock()
-        super().__init__(self._answer, port=port, host=host)
+        super().__init__(self._respond, port=port, host=host)
 
     @property
     def records(self) -> list[Any]:
-        """Every record taken, whatever the path."""
+        """Every record received, whatever the path."""
         return [record for records in self.received.values() for record in records]
 
-    def _answer(self, request: Received) -> Reply:  # noqa: PLR0912  # one branch for each path and outcome
+    def _respond(self, request: Received) -> Reply:  # noqa: PLR0912  # one branch for each path and outcome
         path = request.path.partition("?")[0]
         if request.method == "GET" and path == "/_counts":
             return _json(200, dict(self.counts))
@@ -69,8 +69,8 @@ class Sandbox(LocalServer):
         with self._lock:
             self.counts["requests"] += 1
             if len(self._log) < _LOGGED:
-                said = request.body[:300].decode("utf-8", "replace")
-                self._log.append(f"{request.method} {request.path} {said}".rstrip() + "\n")
+                start = request.body[:300].decode("utf-8", "replace")
+                self._log.append(f"{request.method} {request.path} {start}".rstrip() + "\n")
             if key in self._responses:
                 return self._replayed(key, digest)
             delay = 0.0
@@ -102,7 +102,7 @@ class Sandbox(LocalServer):
     def _receive_each(
         self, rule: Rule, request: Received, path: str, records: list[object], key: str | None, digest: bytes, delay: float
     ) -> Reply:
-        """Take the good records, and say of each what became of it."""
+        """Keep the good records, and respond with a result for each."""
         taken = self.received.setdefault(path, [])
         results = []
         for record in records:

@@ -24,7 +24,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: after `delay` seconds, or none at all if the connection is `cut`."""
+    """A response: after `delay` seconds, or none at all if the connection is `cut`."""
 
     status: int = 200
     body: bytes = b'{"ok":true}'
@@ -36,8 +36,8 @@ class Reply:
 class LocalServer:
     """Serves until closed; a context manager. `url` is where."""
 
-    def __init__(self, answer: Callable[[Received], Reply], *, port: int = 0, host: str = "127.0.0.1") -> None:
-        handler = type("Handler", (_Handler,), {"answer": staticmethod(answer)})
+    def __init__(self, respond: Callable[[Received], Reply], *, port: int = 0, host: str = "127.0.0.1") -> None:
+        handler = type("Handler", (_Handler,), {"respond": staticmethod(respond)})
         self._server = _Server((host, port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -70,27 +70,27 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._lines: set[socket.socket] = set()
+        self._connections: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._lines.add(request)
+        self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._lines.discard(request)
+        self._connections.discard(request)
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        for line in list(self._lines):
+        for connection in list(self._connections):
             with suppress(OSError):  # it may be gone already
-                line.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    answer: Callable[[Received], Reply]
+    respond: Callable[[Received], Reply]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1  # head and body leave in one packet
@@ -99,10 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         if len(body) < length:
-            self.close_connection = True  # the sender went away: what came is no request
+            self.close_connection = True  # the client disconnected in the middle of a request
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.answer(Received(self.command, self.path, headers, body))
+        reply = self.respond(Received(self.command, self.path, headers, body))
         if reply.delay:
             time.sleep(reply.delay)
         if reply.cut:

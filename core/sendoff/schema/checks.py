@@ -21,7 +21,7 @@ def compile_checks(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
     expressions, slow = [], []
     for rule, constraint in field.rules.items():
         if rule in ("type", "nullable"):
-            continue  # conversion and nulls are told apart before any rule is looked at
+            continue  # conversion and nulls are checked before any rule
         expression: pl.Expr | None = _expression(field.type.name if field.type else "", rule, constraint, v)
         if expression is None:
             slow.append(rule)

@@ -1,6 +1,6 @@
-"""Columns into their declared types, all rows at once; the rows that will not go are named.
+"""Convert columns to their declared types, all rows at once.
 
-Each function answers with the typed column, null where a value was refused. What it refuses is
+Each function returns the typed column, null where a value is invalid. What is invalid is
 exactly what `Type.read` refuses for a single value; a property test holds the two together.
 """
 

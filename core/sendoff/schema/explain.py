@@ -31,7 +31,7 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
     }
 
     def _BareValidator__normalize_sequence_per_schema(self, field: Any, mapping: Any, schema: Any) -> None:  # noqa: N802  # Cerberus calls it so
-        """A list where a mapping is declared is left as it is, to be refused.
+        """Leave a list where a mapping is declared as it is, so that it is reported.
 
         Cerberus 1.3.8 takes the mapping's fields for the rules of the list's items, and falls over one named `rename`.
         """
@@ -53,7 +53,7 @@ def validator(fields: Mapping[str, Mapping[str, object]]) -> RecordValidator:
 
 
 def reasons(checker: RecordValidator, record: Mapping[str, object]) -> list[str]:
-    """Why Cerberus refuses a record, a sentence for each fault; empty if it does not."""
+    """Why a record is invalid for Cerberus, a sentence for each error; empty if it is valid."""
     if checker.validate(record, normalize=False):
         return []
     return [f"{_path(error)}: {sentence(error)}{shown_value(error.value)}" for error in leaves(checker._errors)]

@@ -82,7 +82,7 @@ class Field:
 
     @property
     def optional(self) -> bool:
-        """Whether a null is left out of the record rather than refused or sent."""
+        """Whether a null is left out of the record, rather than being invalid or sent."""
         return not self.required and not self.nullable and self.default is None
 
 
@@ -148,7 +148,7 @@ _NUMERIC = frozenset({"integer", "float", "number", "decimal"})
 
 
 class InvalidRule(Exception):
-    """A rule whose constraint does not fit its field."""
+    """A rule whose constraint is not of its field's type."""
 
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)

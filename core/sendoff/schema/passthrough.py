@@ -21,7 +21,7 @@ from sendoff.schema.fields import Field
 
 STRING = f'"{PLAIN}"'
 _SCALAR = rf"(?:{STRING}|{NUMBER}|true|false|null)"
-#: Days that every month has, in years nobody doubts.
+#: Days that every month has, in years that every reader accepts.
 _DAY = r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
@@ -59,7 +59,7 @@ class LineMatcher:
 
 
 def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> LineMatcher | None:
-    """The expression for lines of these keys; None if no line of theirs is sent as it stands."""
+    """The expression for lines of these keys; None if no such line is sent unchanged."""
     by = {f.name: f for f in fields}
     if set(by) - set(keys) or (unknown != "keep" and set(keys) - set(by)):
         return None
@@ -86,7 +86,7 @@ def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: st
 
 
 def _value(f: Field) -> tuple[str | None, bool]:
-    """What a field's value certainly looks like, and whether it is to be checked as a column all the same."""
+    """The pattern of a field's valid values, and whether they are checked as a column too."""
     if f.output_name != f.name or f.output_format is not None or f.format is not None or f.type is None:
         return None, False
     rules = {rule: limit for rule, limit in f.rules.items() if rule not in ("type", "nullable")}

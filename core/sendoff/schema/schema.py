@@ -1,4 +1,4 @@
-"""The schema: pages of whatever the source has in, typed frames and reasons out.
+"""Turn pages of a source into typed frames, with a reason for each invalid row.
 
 The file is long because a page goes through all its steps here, on columns, from renaming to the reasons for bad rows.
 """
@@ -27,13 +27,13 @@ class TypedPage:
     """A page in its declared types: one row a record, in the order and by the names of the API.
 
     `raw` columns hold JSON text already; a null in an `optional` one is left out of its record.
-    `refused` are the rows that broke a rule, by index, with the reason.
+    `invalid` has the reason of each invalid row, by index.
     """
 
     frame: pl.DataFrame
     raw: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
-    refused: dict[int, str] = field(default_factory=dict)
+    invalid: dict[int, str] = field(default_factory=dict)
     #: Each record's JSON where the source has it just as it is to be sent; else None.
     json: pl.Series | None = None
 
@@ -87,7 +87,7 @@ class Schema:
             )
 
     def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
-        """Which lines of JSON are certainly good and sent as they stand; None if that cannot be told without reading them."""
+        """Which lines of JSON are certainly valid and sent unchanged; None if that takes reading them."""
         if keys not in self._matcher:
             self._matcher[keys] = None if self._slow else compile_matcher(keys, self.fields, unknown=self.unknown)
         found = self._matcher[keys]
@@ -96,30 +96,30 @@ class Schema:
         return found.good(lines, self.fields, {f.name: self._failing_mask(at, f) for at, f in enumerate(self.fields)})
 
     def apply(self, page: Page) -> TypedPage:
-        """The page in its declared types, and the rows refused, with their reasons."""
+        """The page in its declared types, and the invalid rows with their reasons."""
         frame = empty_as_null(page.frame) if page.all_text else page.frame
         if page.uniform:
             self.check_columns(page.file, frame.columns)
-        refused = _Refused(page.row_errors)
-        columns = self._columns(page, frame, refused) if self.fields else []
+        invalid = _Reasons(page.row_errors)
+        columns = self._columns(page, frame, invalid) if self.fields else []
         if self._slow:
-            self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, refused)
+            self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, invalid)
         extra = self.extra(frame.columns)  # noqa: S610  # the schema's own `extra`; there is no Django here
         raw = {f.output_name for f in self.fields if f.raw}
         optional = {f.output_name for f in self.fields if f.optional}
         if self.unknown == "keep":
             for name in extra:
                 is_number = name in page.numbers
-                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], refused, page.missing_keys.get(name))
+                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], invalid, page.missing_keys.get(name))
                 columns.append(kept)
                 raw.update({name} if is_raw else ())
                 optional.update({name} if name in page.missing_keys else ())
         elif self.unknown == "forbid":
             for name in extra:
-                refused.add_where(frame[name].is_not_null(), f"{name}: unknown field")
+                invalid.add_where(frame[name].is_not_null(), f"{name}: unknown field")
         typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
         json = page.json if page.json is not None and self._leaves_alone(page, typed) else None
-        return TypedPage(typed, frozenset(raw), frozenset(optional), refused.sentences(), json)
+        return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences(), json)
 
     def _leaves_alone(self, page: Page, typed: pl.DataFrame) -> bool:
         """Whether the records are sent with the members, names and values they have in the source."""
@@ -127,8 +127,8 @@ class Schema:
             f.name == f.output_name and _same(page, f, typed[f.name]) for f in self.fields
         )
 
-    def _columns(self, page: Page, frame: pl.DataFrame, refused: _Refused) -> list[pl.Series]:
-        """The fields' columns, typed and under their outgoing names; broken rows go to `refused`."""
+    def _columns(self, page: Page, frame: pl.DataFrame, invalid: _Reasons) -> list[pl.Series]:
+        """The fields' columns, typed and under their outgoing names; broken rows go to `invalid`."""
         # Numbered columns: polars reads names like "*" and "^a$" as patterns.
         cells = [
             (frame[f.name] if f.name in frame.columns else pl.Series([None] * frame.height, dtype=pl.Null)).alias(f"c{at}")
@@ -149,11 +149,11 @@ class Schema:
                 if not reason and value is not None and table[f"v{at}"][index] is None:
                     reason = f"{f.name}: cannot be sent exactly{explain.shown_value(value)}"
                 if reason:
-                    refused.add(index, reason)
+                    invalid.add(index, reason)
         return [written(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
 
     def _values(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
-        """What makes the column of a field's values."""
+        """The expression, or the column, of a field's typed values."""
         column: pl.Expr | None = pl.col(f"c{at}")
         assert column is not None
         is_number = f.name in page.numbers
@@ -193,11 +193,11 @@ class Schema:
             self._reasons[key] = _explain_cell(self._explainers[f.name], f, cell, text)
         return self._reasons[key]
 
-    def _explain_rows(self, frame: pl.DataFrame, text: bool, refused: _Refused) -> None:
-        """The rules without an expression, in Cerberus, for every row not refused already."""
+    def _explain_rows(self, frame: pl.DataFrame, text: bool, invalid: _Reasons) -> None:
+        """Check the rules that have no expression, in Cerberus, for every row that is not invalid already."""
         names = [f.name for f in self.fields if f.name in frame.columns]
         for index, row in enumerate(frame[names].iter_rows(named=True)):
-            if refused.has(index):
+            if invalid.has(index):
                 continue
             record = {}
             for f in self.fields:
@@ -206,10 +206,10 @@ class Schema:
                     continue
                 record[f.name] = value if value is None or f.type is None else f.type.read(value, text=text, format=f.format)
             for reason in explain.reasons(self._whole, record):
-                refused.add(index, reason)
+                invalid.add(index, reason)
 
 
-class _Refused:
+class _Reasons:
     """Reasons by row; a row may have several."""
 
     def __init__(self, faults: Mapping[int, str]) -> None:
@@ -228,8 +228,8 @@ class _Refused:
         return index in self._faults or index in self._reasons
 
     def sentences(self) -> dict[int, str]:
-        told = {**self._faults, **{index: "; ".join(reasons) for index, reasons in self._reasons.items()}}
-        return dict(sorted(told.items()))
+        found = {**self._faults, **{index: "; ".join(reasons) for index, reasons in self._reasons.items()}}
+        return dict(sorted(found.items()))
 
 
 def _explain_cell(checker: explain.RecordValidator, f: Field, cell: object, text: bool) -> str | None:
@@ -241,13 +241,13 @@ def _explain_cell(checker: explain.RecordValidator, f: Field, cell: object, text
             trouble = str(error)
     elif cell is not None:
         trouble = _unwritable(cell)
-    said = (
+    reasons = (
         explain.reasons(checker, {f.name: value})
         if not trouble or trouble.startswith(f"must be of {f.type and f.type.name}")
         else []
     )
-    if said:
-        return "; ".join(said)
+    if reasons:
+        return "; ".join(reasons)
     return f"{f.name}: {trouble}{explain.shown_value(cell)}" if trouble else None
 
 
@@ -260,7 +260,7 @@ def _unwritable(value: object) -> str:
 
 
 def _same(page: Page, f: Field, values: pl.Series) -> bool:
-    """Whether a field's values are written just as the page's JSON has them; those refused do not matter."""
+    """Whether a field's values are written as the page's JSON has them; invalid rows do not matter."""
     cells = page.frame[f.name]
     if f.output_format is not None or f.format is not None or (f.optional and cells.null_count()):
         return False
@@ -277,12 +277,12 @@ def _same(page: Page, f: Field, values: pl.Series) -> bool:
 _PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
 
 
-def _kept(cells: pl.Series, refused: _Refused, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
+def _kept(cells: pl.Series, invalid: _Reasons, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
     """A column the schema does not know, and whether it has become JSON text."""
     dtype = cells.dtype
-    if missing_keys is not None:  # a null that was written stays a null; what was not there stays away
+    if missing_keys is not None:  # a null stays a null, and a missing key stays missing
         text = as_json(cells)
-        _refuse_unwritable(cells, text, refused)
+        _reject_unwritable(cells, text, invalid)
         written = pl.when(pl.lit(missing_keys)).then(None).otherwise(pl.col("v").fill_null("null"))
         return text.to_frame("v").select(written.alias(cells.name)).to_series(), True
     if dtype in (pl.Categorical, pl.Enum):
@@ -290,15 +290,15 @@ def _kept(cells: pl.Series, refused: _Refused, missing_keys: pl.Series | None) -
     if dtype.is_integer() or dtype in _PLAIN or dtype == pl.Null:
         return cells, False
     if dtype.is_float():
-        refused.add_where(~cells.is_finite().fill_null(True), f"{cells.name}: must be finite; JSON has no NaN and no infinity")
+        invalid.add_where(~cells.is_finite().fill_null(True), f"{cells.name}: must be finite; JSON has no NaN and no infinity")
         return cells, False
     if dtype.is_decimal():
         return cells.cast(pl.String), True
     text = as_json(cells)
-    _refuse_unwritable(cells, text, refused)
+    _reject_unwritable(cells, text, invalid)
     return text, True
 
 
-def _refuse_unwritable(cells: pl.Series, text: pl.Series, refused: _Refused) -> None:
+def _reject_unwritable(cells: pl.Series, text: pl.Series, invalid: _Reasons) -> None:
     for index in (text.is_null() & cells.is_not_null()).arg_true():
-        refused.add(index, f"{cells.name}: {_unwritable(cells[index])}")
+        invalid.add(index, f"{cells.name}: {_unwritable(cells[index])}")

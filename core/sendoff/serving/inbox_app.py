@@ -1,8 +1,8 @@
 """The inbound webhook that partners post to: authorisation, size limits, and the response once a post is stored.
 
 ``POST /inbox/NAME`` with ``Authorization: Bearer TOKEN`` and a body of JSON (an object or an array of them), JSON Lines or
-CSV. 202 says that it is kept, durably. A post with an ``Idempotency-Key`` (or ``webhook-id``) that came before is answered
-alike and kept once. ``GET /health`` answers 200.
+CSV. 202 says that it is kept, durably. A post with an ``Idempotency-Key`` (or ``webhook-id``) that came before gets the same
+response and is kept once. ``GET /health`` responds 200.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class InboxApp:
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         try:
-            status, said, more = self._answer(environ)
+            status, content, more = self._respond(environ)
         except Exception as error:  # whatever goes wrong, the post is not confirmed
-            status, said, more = 500, {"error": f"not kept: {type(error).__name__}"}, []
-        body = json.dumps(said).encode()
+            status, content, more = 500, {"error": f"not kept: {type(error).__name__}"}, []
+        body = json.dumps(content).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more]
         start(f"{status} {_REASONS[status]}", headers)
         return [body]
 
-    def _answer(self, environ: Environ) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
+    def _respond(self, environ: Environ) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if path == "/health" and method == "GET":
             return 200, {"ok": True}, []

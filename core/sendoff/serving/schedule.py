@@ -48,7 +48,7 @@ class Debouncer:
         self._since = 0.0
 
     def settled(self, token: object, now: float) -> bool:
-        """Whether there is something new that has not changed for a while. It counts as taken when True is answered."""
+        """Whether there is something new that has not changed for a while. Once True was returned, it counts as taken."""
         if token != self._seen:
             self._seen, self._since = token, now
         if not token or token == self._taken or now - self._since < QUIET:

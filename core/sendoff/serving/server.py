@@ -42,7 +42,7 @@ class _Began(Observer):
 class Server:
     """Runs the connectors of a project that have a schedule, a watch or an inbox.
 
-    `runner` makes a runner for one run; `say` is told what happens, a line at a time. Connector files are read again when a
+    `runner` makes a runner for one run; `say` is called with each line of the log. Connector files are read again when a
     run begins, so a change counts from the next run on; a new schedule or watch needs the server to be started again.
     Raises `ConfigError` for connectors that are not valid.
     """
@@ -227,4 +227,4 @@ def _change_token(source: Source) -> bool:
     try:
         return source.change_token() is not None
     except SendoffError:
-        return True  # there is no file yet, and that it can tell
+        return True  # there is no file yet, and change_token says so

@@ -94,14 +94,14 @@ fields = st.sampled_from(list(TYPES)).flatmap(rules)
 @settings(max_examples=600)
 def test_of_text_the_same_rows_are_refused(declared: dict[str, Any], cells: list[str]) -> None:
     page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), all_text=True)
-    refused = Schema([declare("f", declared)], unknown="drop").apply(page).refused
+    refused = Schema([declare("f", declared)], unknown="drop").apply(page).invalid
     assert set(refused) == refused_by_cerberus(declared, cells, text=True)
 
 
 @given(fields, st.lists(st.one_of(st.none(), VALUES), min_size=1, max_size=12))
 @settings(max_examples=600)
 def test_of_values_the_same_rows_are_refused(declared: dict[str, Any], cells: list[Any]) -> None:
-    refused = Schema([declare("f", declared)], unknown="drop").apply(from_mappings([{"f": cell} for cell in cells])).refused
+    refused = Schema([declare("f", declared)], unknown="drop").apply(from_mappings([{"f": cell} for cell in cells])).invalid
     assert set(refused) == refused_by_cerberus(declared, cells, text=False)
 
 
@@ -113,28 +113,28 @@ def test_of_native_columns_the_same_rows_are_refused(declared: dict[str, Any], d
     )
     cells = data.draw(st.lists(st.one_of(st.none(), kind), min_size=1, max_size=12))
     frame = pl.DataFrame({"f": pl.Series(cells)})
-    refused = Schema([declare("f", declared)], unknown="drop").apply(Page(frame)).refused
+    refused = Schema([declare("f", declared)], unknown="drop").apply(Page(frame)).invalid
     assert set(refused) == refused_by_cerberus(declared, cells, text=False)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=12), st.sampled_from(list(TYPES)))
 def test_a_refused_row_has_a_reason_that_names_the_field_and_shows_the_value(cells: list[str], type_name: str) -> None:
     page = Page(pl.DataFrame({"f": pl.Series(cells, dtype=pl.String)}), all_text=True)
-    for reason in Schema([declare("f", {"type": type_name})], unknown="drop").apply(page).refused.values():
+    for reason in Schema([declare("f", {"type": type_name})], unknown="drop").apply(page).invalid.values():
         assert reason.startswith("f: ")
         assert len(reason) < 400
 
 
 def test_two_bad_rows_side_by_side_get_two_reasons() -> None:
     page = Page(pl.DataFrame({"age": ["x", "200"]}), "a.csv", [2, 3], all_text=True)
-    refused = Schema([declare("age", {"type": "integer", "max": 150})], unknown="drop").apply(page).refused
+    refused = Schema([declare("age", {"type": "integer", "max": 150})], unknown="drop").apply(page).invalid
     assert refused == {0: "age: must be of integer type (got 'x')", 1: "age: max value is 150 (got 200)"}
 
 
 def test_a_rule_that_does_not_compile_runs_in_cerberus_and_is_listed() -> None:
     schema = Schema([declare("email", {"type": "string", "anyof": [{"regex": ".*@a"}, {"regex": ".*@b"}]})], unknown="drop")
     assert schema.slow == {"email": ["anyof"]}
-    assert set(schema.apply(from_mappings([{"email": "x@a"}, {"email": "x@c"}])).refused) == {1}
+    assert set(schema.apply(from_mappings([{"email": "x@a"}, {"email": "x@c"}])).invalid) == {1}
 
 
 def test_defaults_fill_what_may_not_be_null() -> None:
@@ -149,7 +149,7 @@ def test_dates_in_another_format_are_read_by_it() -> None:
     schema = Schema([declare("d", {"type": "date", "format": "%d.%m.%Y"})], unknown="drop")
     typed = schema.apply(Page(pl.DataFrame({"d": ["28.02.2026", "2026-02-28", "29.02.2026"]}), all_text=True))
     assert typed.frame["d"].to_list() == [dt.date(2026, 2, 28), None, None]
-    assert set(typed.refused) == {1, 2}
+    assert set(typed.invalid) == {1, 2}
 
 
 def test_decimal_keeps_its_digits() -> None:
