@@ -79,7 +79,7 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
     yield "| 70 | sendoff or a plugin failed; the sentence names the plugin, and `sendoff --debug ...` shows the traceback |"
     yield "| 75 | the connector is running already, in another process |"
     yield "| 130, 143, 129 | interrupted by SIGINT, SIGTERM, SIGHUP: the next run resumes |"
-    yield "| 141 | whoever read the output went away before it was all written; the account is in `sendoff runs` |"
+    yield "| 141 | the reader of the output went away before it was all written; the account is in `sendoff runs` |"
     yield "\nOf several connectors the highest counts. A scheduler may start a run again after 3, 75, 130 and 143;"
     yield "after 2 and 70 the same would come of it."
     yield "\n## Python\n"

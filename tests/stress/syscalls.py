@@ -148,7 +148,7 @@ def stress(budget: Budget) -> Figures:
     missed = [blow for blow in BLOWS if done >= len(BLOWS) and not hits[blow]]
     assert not missed, f"never reached: {missed}"
     refused = sum(count for blow, count in hits.items() if blow.startswith("d"))
-    return {"deaths": hits.total() - refused, "refusals": refused, **asdict(total)}
+    return {"deaths": hits.total() - refused, "errors": refused, **asdict(total)}
 
 
 PROMISE = Promise(
