@@ -368,6 +368,7 @@ def test_a_secret_in_the_body_is_previewed_by_its_name(
     """Kind: a secret shown where it stands in the body. Brothers: envelope, record, before; short ones; each form of preview."""
     text = CONNECTOR.format(url=receiver.url, more="").partition("send:")[0] + f"send: {send}\n"
     project({"people.csv": CSV, "connectors.d/people.yaml": text})
+    shown = ""
     for form, name in (("http", "${env:TOKEN}"), ("json", "${env:TOKEN}"), ("curl", "${TOKEN}")):
         shown = terminal("preview", "people", "-n", "1", "--as", form, TOKEN=secret)
         assert secret not in shown

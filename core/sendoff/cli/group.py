@@ -83,7 +83,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         room = formatter.width - 6 - max(map(len, COMMANDS))
         with formatter.section("Commands"):
-            formatter.write_dl([(name, shorten(told, room, placeholder="...")) for name, told in COMMANDS.items()])
+            formatter.write_dl([(name, shorten(summary, room, placeholder="...")) for name, summary in COMMANDS.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:

@@ -165,8 +165,8 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     retry, reason = situation.retry, verdict.reason
     if over := exceeds_retry_after(verdict, retry):
         return over
-    too_long = task.failing_for(situation.now) >= retry.max_elapsed
-    if task.isolated_failures >= retry.max_attempts or (task.isolated_failures and too_long):
+    out_of_time = task.failing_for(situation.now) >= retry.max_elapsed
+    if task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time):
         return give_up(task, verdict, situation, strategy)
     accepted = not situation.early_stop and (verdict.maybe_applied or verdict.status is not None)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):

@@ -73,14 +73,14 @@ class OutcomeHandler:
         #: Rejected before the first success: not yet treated as the records' fault.
         self._unproven_rejections: list[_Held] = []
         #: A request that used up its attempts before it is known whether others succeed.
-        self._exhausted: _Held | None = None
+        self._out_of_attempts: _Held | None = None
         #: The Retry-After of the destination, if longer than a run waits for.
         self.requested_pause: float | None = None
 
     @property
     def held(self) -> int:
         """How many requests are held back until others succeed or fail; they use no slots."""
-        return len(self._unproven_rejections) + (self._exhausted is not None)
+        return len(self._unproven_rejections) + (self._out_of_attempts is not None)
 
     def apply(self, task: Task, verdict: Verdict, response: Response, now: float) -> None:
         """Apply a verdict."""
@@ -118,11 +118,11 @@ class OutcomeHandler:
 
         It is given up on if it failed while others succeeded; else the run stops.
         """
-        if self._exhausted is None:
+        if self._out_of_attempts is None:
             return
-        task, verdict, response = self._exhausted
+        task, verdict, response = self._out_of_attempts
         if fails_by_itself(task, verdict) or not self._builder.early_stop:
-            self._exhausted = None
+            self._out_of_attempts = None
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
             self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)")
@@ -176,8 +176,8 @@ class OutcomeHandler:
         if self._breaker.on_success(recovered=recovered):
             self._queue.retry_now(now)
             self._changes.event("recovered")
-        if self._exhausted is not None:
-            (task, verdict, response), self._exhausted = self._exhausted, None
+        if self._out_of_attempts is not None:
+            (task, verdict, response), self._out_of_attempts = self._out_of_attempts, None
             if task.counted_attempts < self._builder.destination.retry.max_attempts:
                 self._reschedule(task, now)
             else:
@@ -190,7 +190,7 @@ class OutcomeHandler:
         breaker, to = self._breaker, self._builder.destination
         return Situation(
             now, breaker.state, breaker.has_succeeded, breaker.failing_for(now), breaker.was_down, breaker.is_outage,
-            breaker.rejections, self._exhausted is not None,
+            breaker.rejections, self._out_of_attempts is not None,
             not self._planner.fully_planned() or self._queue.has_untried(), self._builder.early_stop, to.idempotent, to.retry,
             self._budget.spent(self._planner.planned),
         )  # fmt: skip
@@ -218,9 +218,12 @@ class OutcomeHandler:
         if (
             isinstance(action, RetryLater | HoldBack)
             and action.verdict.kind is VerdictKind.RETRY
-            and self._exhausted is not None
+            and self._out_of_attempts is not None
         ):
-            released, self._exhausted = self._exhausted, None  # another one fails as well: it is not that one's records
+            released, self._out_of_attempts = (
+                self._out_of_attempts,
+                None,
+            )  # another one fails as well: it is not that one's records
             self._reschedule(released.task, now)
         match action:
             case RetryLater():
@@ -284,7 +287,7 @@ class OutcomeHandler:
         held.task.move(TaskState.HELD)
         if held.verdict.kind is VerdictKind.RETRY:
             held.task.holds += 1
-            self._exhausted = held
+            self._out_of_attempts = held
             return
         self._unproven_rejections.append(held)
         group, held.task.group = held.task.group, None

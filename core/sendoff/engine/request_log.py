@@ -54,5 +54,5 @@ class RequestLog:
                 continue
             block, lo, _ = next(self._buffer.slices_by_block(part))
             line = block.page.line(block.rows[lo - block.lo])
-            told = {name: self._builder.redact(value) if isinstance(value, str) else value for name, value in values.items()}
-            yield CapturedResult(part[0].lo, part[-1].hi, block.page.file, line, told)
+            shown = {name: self._builder.redact(value) if isinstance(value, str) else value for name, value in values.items()}
+            yield CapturedResult(part[0].lo, part[-1].hi, block.page.file, line, shown)
