@@ -62,9 +62,14 @@ class Csv(FileSource):
             "meta": {"help": "What separates cells. Default: a tab in files that end in `.tsv`, else a comma."},
         },
         "encoding": ENCODING_OPTION, "columns": COLUMNS_OPTION, "compression": COMPRESSION, "member": MEMBER,
+        "skip_lines": {
+            "type": "integer", "min": 0, "default": 0,
+            "meta": {"help": "How many lines stand above the one with the columns' names: a title, a remark."},
+        },
     }  # fmt: skip
     delimiter: str | None
     encoding: str
+    skip_lines: int = 0
 
     def __init__(self, **options: Any) -> None:
         self._header: list[str] | None = options.pop("columns", None)
@@ -74,37 +79,38 @@ class Csv(FileSource):
         if not self._local or self.once or self.schema_drift == "allow" or self._header:
             return
         for name, stream in self.streams():
-            yield name, next(_records(_utf8(stream, name, self.encoding), name, self._delimiter(name)))
+            yield name, next(_records(_utf8(stream, name, self.encoding), name, self._delimiter(name), self.skip_lines))
 
     def read(self, cursor: Any) -> Iterator[Page]:
         self.begin(cursor)
         for name, stream in self.streams():
-            for page in read_table(_utf8(stream, name, self.encoding), name, self._delimiter(name), self._header):
+            text = _utf8(stream, name, self.encoding)
+            for page in read_table(text, name, self._delimiter(name), self._header, self.skip_lines):
                 yield page if self.schema_drift == "fail" else replace(page, uniform=False)
 
     def _delimiter(self, name: str) -> str:
         return self.delimiter or ("\t" if _TSV.search(name) else ",")
 
 
-def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None) -> Iterator[Page]:
+def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None, skip: int = 0) -> Iterator[Page]:
     """Pages of a stream of CSV; raises `SourceError`, with the line, where it cannot be CSV."""
     if header is not None:
-        for chunk, line, newlines in _whole(stream, name):
+        for chunk, line, newlines in _whole(stream, name, skip):
             yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
         return
-    records = _records(stream, name, delimiter)
+    records = _records(stream, name, delimiter, skip)
     header = next(records)
     for chunk, line, newlines in records:
         yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
 
 
-def _records(stream: Any, name: str, delimiter: str) -> Iterator[Any]:
+def _records(stream: Any, name: str, delimiter: str, skip: int = 0) -> Iterator[Any]:
     """The header, then chunks of whole records, each with the number of its first line and how many lines it ends."""
     header: list[str] | None = None
-    for chunk, line, newlines in _whole(stream, name):
+    for chunk, line, newlines in _whole(stream, name, skip):
         if header is None:
             head = _header_end(chunk)
-            header = _header(chunk[:head], name, delimiter)
+            header = _header(chunk[:head], line, name, delimiter)
             yield header
             if chunk[head:]:
                 above = chunk.count(b"\n", 0, head)
@@ -115,7 +121,7 @@ def _records(stream: Any, name: str, delimiter: str) -> Iterator[Any]:
         raise SourceError(f"{name}: is empty; a CSV file has a header line")
 
 
-def _whole(stream: Any, name: str) -> Iterator[tuple[bytes, int, int]]:
+def _whole(stream: Any, name: str, skip: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Chunks that end where a record ends, at a newline with an even number of quotes before it.
 
     Each with its first line's number, and how many lines it ends.
@@ -123,6 +129,11 @@ def _whole(stream: Any, name: str) -> Iterator[tuple[bytes, int, int]]:
     rest, line = b"", 1
     for data in chunks(stream):
         rest += data
+        while line <= skip and (newline := rest.find(b"\n")) >= 0:
+            rest, line = rest[newline + 1 :], line + 1
+        if line <= skip:
+            rest = b""
+            continue
         end, quotes = len(rest), rest.count(b'"')
         while True:
             newline = rest.rfind(b"\n", 0, end)
@@ -165,9 +176,9 @@ def _header_end(chunk: bytes) -> int:
             return end + 1
 
 
-def _header(raw: bytes, name: str, delimiter: str) -> list[str]:
-    cells = next(iter(_parsed(_decoded(raw, 1, name), 1, name, delimiter)), (1, []))[1]
-    return checked_header(cells, f"{name}:1")
+def _header(raw: bytes, line: int, name: str, delimiter: str) -> list[str]:
+    cells = next(iter(_parsed(_decoded(raw, line, name), line, name, delimiter)), (line, []))[1]
+    return checked_header(cells, f"{name}:{line}")
 
 
 class _Chunk:

@@ -205,3 +205,16 @@ def test_pythons_own_sentences_about_csv_are_shown_to_nobody(tmp_path: Path, con
     with pytest.raises(SourceError) as raised:
         list(source.Csv(home=tmp_path, path="in.csv").read(None))
     assert str(raised.value).startswith(sentence)
+
+
+def test_lines_above_the_names_can_be_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'Signups of "May\n\nid,name\n1,Ann\n2\n')
+    found = source.Csv(home=tmp_path, path="in.csv", skip_lines=2)
+    (page,) = found.read(None)
+    assert page.frame.to_dicts() == [{"id": "1", "name": "Ann"}, {"id": "2", "name": None}]
+    assert ([page.line(0), page.line(1)], list(page.row_errors)) == ([4, 5], [1])
+    assert list(found.columns()) == [("in.csv", ["id", "name"])]
+    for lines, sentence in ((3, "in.csv:4"), (9, "in.csv: is empty")):
+        (tmp_path / "in.csv").write_bytes(b"a\n\nid,name\nid,id\n")
+        with pytest.raises(SourceError, match=sentence):
+            list(source.Csv(home=tmp_path, path="in.csv", skip_lines=lines).read(None))
