@@ -181,6 +181,10 @@ class Registry:
                 yield component
 
 
+#: What every component has, which an option would replace.
+_OWN = ("name", "kind", "options", "home", "privileged")
+
+
 def contract_violation(component: object, kind: str) -> str | None:
     """What keeps a class from being a component of this kind, in a sentence; None if nothing does."""
     base = KINDS[kind]
@@ -196,6 +200,9 @@ def contract_violation(component: object, kind: str) -> str | None:
     if isinstance(component.default_for, str):
         return f"{title}: default_for is a tuple, like ({component.default_for!r},)"
     for option, rules in component.options.items():
+        taken = option in _OWN or callable(getattr(base, option, None)) or isinstance(getattr(base, option, None), property)
+        if taken and component.__init__ is Component.__init__:
+            return f"{title}: option {option!r} has the name of something that every {base.__name__} has; choose another name"
         if not (isinstance(rules, Mapping) and rules.get("meta", {}).get("help")):
             return f"{title}: option {option!r} has no help; add {{'meta': {{'help': '…'}}}} to its rules"
     try:

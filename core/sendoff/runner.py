@@ -14,7 +14,7 @@ from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
-from sendoff.errors import ConfigError, SendoffError
+from sendoff.errors import ConfigError, PluginCrash, SendoffError
 from sendoff.incremental import as_delivered
 from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
@@ -245,8 +245,10 @@ class Runner:
         self._report = None
         try:
             yield
-        except SendoffError as error:
-            self._warn(notifications.notify_after(ledger, chosen, error))
+        except Exception as error:
+            known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
+            sentence = known or SendoffError(f"a fault of sendoff itself: {type(error).__name__}: {error}")
+            self._warn(notifications.notify_after(ledger, chosen, sentence))
             raise
         if self._report is not None:
             self._warn(notifications.notify_after(ledger, chosen, self._report))

@@ -208,6 +208,20 @@ class Misruled(Named):
     options = {"x": {"typ": "string", "meta": {"help": "x"}}}
 
 
+class Hiding(Named):
+    """Has an option that would take the place of its own verb."""
+
+    name = "hiding"
+    options = {"read": {"type": "boolean", "default": True, "meta": {"help": "x"}}}
+
+
+class Renaming(Named):
+    """Has an option that would take the place of its own name."""
+
+    name = "renaming"
+    options = {"name": {"type": "string", "meta": {"help": "x"}}}
+
+
 class Lettered(Named):
     """Gives a word where a tuple of words is meant: each of its letters would be a purpose."""
 
@@ -223,6 +237,8 @@ class Lettered(Named):
         (Verbless, "Verbless does not define read"),
         (Helpless, "option 'x' has no help"),
         (Misruled, "its options are not a Cerberus schema"),
+        (Hiding, "option 'read' has the name of something that every Source has"),
+        (Renaming, "option 'name' has the name of something that every Source has"),
         (Lettered, r"Lettered: default_for is a tuple, like \('.x',\)"),
         (str, "str is offered among sources but is not a Source"),
     ],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sendoff.errors import LedgerError
 from sendoff.ledger import state_dir
@@ -125,7 +126,7 @@ def last_post_id(directory: Path, inbox: str) -> int:
     path = directory / "inbox.db"
     if not path.exists():
         return 0
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
         try:
             query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
             return int(db.execute(query, (inbox,)).fetchone()[0])

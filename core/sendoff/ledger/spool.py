@@ -34,17 +34,25 @@ class Spool(Source):
 
     name = "spool"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self, file: Path, *, digest: bytes | None = None, columns: Iterable[tuple[str, list[str]]] | None = None
+    ) -> None:
         super().__init__()
         self.file = file
+        #: What is known from writing it.
+        self._digest, self._columns = digest, columns
 
     def fingerprint(self) -> bytes:
         """The digest of the file's contents."""
+        if self._digest is not None:
+            return self._digest
         with self.file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()
 
-    def columns(self) -> Iterator[tuple[str, list[str]]]:
+    def columns(self) -> Iterable[tuple[str, list[str]]]:
         """The columns of each page whose rows all have the same."""
+        if self._columns is not None:
+            return self._columns
         return ((page.file, page.frame.columns) for page in self.read(None) if page.uniform)
 
     def read(self, cursor: object) -> Iterator[Page]:
@@ -61,12 +69,18 @@ class Spool(Source):
 def write(file: Path, pages: Iterable[Page]) -> Spool:
     """Write pages to a spool file, durably and atomically. Raises `LedgerError`."""
     draft = file.with_suffix(f".{os.getpid()}.draft")
+    digest, columns = hashlib.sha256(), dict[tuple[str, ...], tuple[str, list[str]]]()
     try:
         fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as stream:
             for page in pages:
+                page = page.materialize()  # noqa: PLW2901
                 raw = _packed(page)
-                stream.write(_FRAME.pack(len(raw), zlib.crc32(raw)) + raw)
+                framed = _FRAME.pack(len(raw), zlib.crc32(raw)) + raw
+                stream.write(framed)
+                digest.update(framed)
+                if page.uniform:
+                    columns.setdefault((page.file, *page.frame.columns), (page.file, page.frame.columns))
             stream.flush()
             os.fsync(fd)
         draft.replace(file)
@@ -77,11 +91,10 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    return Spool(file)
+    return Spool(file, digest=digest.digest(), columns=list(columns.values()))
 
 
 def _packed(page: Page) -> bytes:
-    page = page.materialize()
     objects = [name for name, dtype in page.frame.schema.items() if dtype == pl.Object]
     frame = page.frame.with_columns(
         pl.Series(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from base64 import b64encode
@@ -100,6 +101,8 @@ class OAuth2(Authenticator):
             lifetime = float(body.get("expires_in", LIFETIME))
         except (TypeError, ValueError):
             lifetime = LIFETIME
+        if not math.isfinite(lifetime):
+            lifetime = LIFETIME  # "nan" and "inf" are numbers to Python, and would never end
         self._token = token
         self._renew_at = self.clock() + lifetime - min(EARLY_SECONDS, lifetime * EARLY)
 

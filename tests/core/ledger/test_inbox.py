@@ -56,3 +56,12 @@ def test_more_than_there_is_room_for_is_refused_until_there_is_room(inboxes: Inb
     inboxes.acknowledge("a", inboxes.last_post_id("a"))
     assert inboxes.put("a", "json", b"x" * 60, key=None, most_bytes=100)
     assert [post.id for post in inboxes.waiting("a", 0)] == [3], "numbers are not used twice"
+
+
+def test_a_project_may_lie_in_a_folder_with_signs_that_a_url_knows(tmp_path: Path) -> None:
+    """Brother: the ledger, which is opened by such a URL too."""
+    folder = tmp_path / "50% #1?"
+    folder.mkdir()
+    with closing(Inboxes(folder)) as made:
+        made.put("a", "json", b"{}", key=None, most_bytes=100)
+        assert last_post_id(folder, "a") == 1

@@ -82,3 +82,13 @@ def test_numbers_of_a_table_keep_their_digits_in_a_spool(tmp_path: Path) -> None
     )
     (back,) = spool.write(tmp_path / "x.pages", [page]).read(None)
     assert (back.frame.rows(), back.numbers) == (page.frame.rows(), page.numbers)
+
+
+def test_what_is_known_from_writing_a_spool_is_what_reading_it_would_tell(tmp_path: Path) -> None:
+    wide = Page(pl.DataFrame({"a": ["1"], "b": ["2"]}), "f.csv", [2], all_text=True)
+    other = Page(pl.DataFrame({"a": ["1"]}), "g.csv", [2], all_text=True)
+    written = spool.write(tmp_path / "x.pages", [wide, wide, other])
+    read = spool.Spool(tmp_path / "x.pages")
+    assert written.fingerprint() == read.fingerprint()
+    assert list(written.columns()) == [("f.csv", ["a", "b"]), ("g.csv", ["a"])]
+    assert list(dict.fromkeys((file, *names) for file, names in read.columns())) == [("f.csv", "a", "b"), ("g.csv", "a")]

@@ -11,9 +11,10 @@ from urllib.parse import parse_qs
 import pytest
 from standardwebhooks import Webhook
 
-from sendoff import Authenticator, Request, Span, hookimpl
+from sendoff import Authenticator, Request, Response, Span, hookimpl
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff.transport.compression import COMPRESSORS
+from sendoff_plugins.authenticators.oauth2 import LIFETIME, OAuth2
 from sendoff_plugins.authenticators.standard_webhooks import StandardWebhooks
 
 CONNECTOR = """
@@ -266,7 +267,10 @@ def test_an_authenticator_that_breaks_ends_the_run_and_does_not_hang_it(project:
 
     project({"in.jsonl": '{"n": 1}\n' * 100, "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, auth="breaks")})
     report = project.run("c", plugins=[Broken])
-    assert (report.state, report.stopped_because, receiver.requests) == ("stopped", "breaks: ZeroDivisionError: no proof", [])
+    assert (report.state, report.exit_code, receiver.requests) == ("stopped", 70, [])
+    assert report.stopped_because is not None
+    assert report.stopped_because.startswith("the authenticator 'breaks' (")
+    assert report.stopped_because.endswith(") failed: ZeroDivisionError: no proof")
 
 
 def test_what_breaks_before_a_request_leaves_ends_the_run_and_does_not_hang_it(
@@ -283,3 +287,20 @@ def test_what_breaks_before_a_request_leaves_ends_the_run_and_does_not_hang_it(
     with pytest.raises(MemoryError):
         project.run("c")
     assert receiver.requests == []
+
+
+@pytest.mark.parametrize("life", ["nan", "inf", "-inf"])
+def test_a_lifetime_that_is_no_length_of_time_is_taken_for_the_usual_one(life: str) -> None:
+    """Python reads these as numbers, and a token with such a lifetime would never be renewed before it is refused."""
+    fetched: list[Request] = []
+
+    def send(request: Request) -> Response:
+        fetched.append(request)
+        return Response(status=200, body=json.dumps({"access_token": "abc", "expires_in": life}).encode())
+
+    auth = OAuth2(token_url="https://example.org/token", client_id="a", client_secret="b")
+    auth.start(send)
+    for now, count in ((0.0, 1), (60.0, 1), (LIFETIME, 2)):
+        auth.clock = lambda now=now: now  # type: ignore[misc]
+        auth.sign(Request(Span(0, 1), "POST", "https://example.org/x", {}, [b"{}"], 2, 1))
+        assert len(fetched) == count

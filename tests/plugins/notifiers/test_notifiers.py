@@ -14,7 +14,7 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from sendoff import ConfigError, SourceError
+from sendoff import ConfigError, PluginCrash, Source, SourceError, hookimpl
 from sendoff.testing import Project, Receiver, Reply
 from tests.servers import free_port
 
@@ -54,6 +54,30 @@ def test_failures_are_told_each_and_the_first_good_run_after_them(project: Proje
     first = chat.bodies[0]
     assert first["text"] == "c: failure: 0 of 1 records delivered, 1 rejected"
     assert (first["runs"][0]["run"], first["runs"][0]["rejected"]) == (2, 1)
+
+
+def test_a_plugin_that_fails_before_a_run_begins_is_a_failure_too(project: Project, receiver: Receiver, chat: Receiver) -> None:
+    """The kind: an error that nobody expected, and so nobody is notified of."""
+
+    class Odd(Source):
+        """Fail when asked for what it would read."""
+
+        name = "odd"
+
+        def read(self, cursor: object) -> list[object]:
+            raise KeyError("place")
+
+    class Plugin:
+        @hookimpl
+        def sendoff_sources(self) -> list[type[Source]]:
+            return [Odd]
+
+    text = CONNECTOR.format(url=receiver.url, notify=f"[{{use: webhook, url: '{chat.url}'}}]")
+    project({"connectors.d/c.yaml": text.replace("{use: csv, path: in.csv}", "odd")})
+    with pytest.raises(PluginCrash):
+        project.run("c", plugins=[Plugin()])
+    assert events(chat) == ["failure"]
+    assert "the source 'odd'" in chat.bodies[0]["text"]
 
 
 def test_a_run_that_cannot_even_begin_is_a_failure(project: Project, receiver: Receiver, chat: Receiver) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,13 +85,10 @@ def detect_compression(raw: BinaryIO) -> str:
 def _stream(kind: str, raw: BinaryIO, name: str, size: int) -> Any:
     if kind == "gzip":
         return BoundedStream(igzip.IGzipFile(fileobj=raw), name, size, kind)  # type: ignore[no-untyped-call]  # isal has no hints for it
-    try:
-        from backports import zstd  # noqa: PLC0415  # an extra
-    except ImportError:
-        raise SourceError(
-            f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'"
-        ) from None
-    return BoundedStream(zstd.ZstdFile(raw), name, size, kind)
+    for home in ("compression.zstd", "backports.zstd"):  # the standard library has it from 3.14 on; before, an extra
+        with suppress(ImportError):
+            return BoundedStream(importlib.import_module(home).ZstdFile(raw), name, size, kind)
+    raise SourceError(f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'")
 
 
 def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, BinaryIO]]:

@@ -87,14 +87,15 @@ class FileSource(Source):
     def files(self) -> list[File]:
         """The files there are; raises `SourceError` if a path leads to none, or to no regular file."""
         found: dict[str, File] = {}
-        for where in self.places:
+        places = self.places
+        for where in places:
             there = [file for file in where.files() if self._meant(file.name.rpartition("/")[2])]
             if not there and not where.may_be_empty:
                 raise SourceError(f"{where.shown}: no such file" + ("s" if where.many else ""))
             found.update((file.name, file) for file in there)
         inside = (
             sorted(found.values(), key=lambda file: file.name.encode())
-            if self.order == "name" and len(self.places) == 1
+            if self.order == "name" and len(places) == 1
             else [*found.values()]
         )
         return sorted(inside, key=lambda file: file.written) if self.order == "time" else inside
@@ -105,7 +106,7 @@ class FileSource(Source):
 
     @property
     def _local(self) -> bool:
-        return all(where.local for where in self.places)
+        return all("://" not in path for path in ([self.path] if isinstance(self.path, str) else self.path))
 
     def fingerprint(self) -> bytes | None:
         """The files' names and contents: a resumed run must find every byte as it was. None if they are far away."""
