@@ -473,3 +473,35 @@ def test_where_only_the_open_internet_is_reached_files_from_elsewhere_are_not(tm
 
 def test_the_limits_are_what_they_are_said_to_be() -> None:
     assert (files.MAX_RECORD, decompress.RATIO, decompress.FREE) == (8 << 20, 400, 256 << 20)
+
+
+@pytest.mark.parametrize("path", ["uploads/", "uploads", "uploads/*.jsonl", "up*/*.jsonl", "**/b.jsonl"])
+def test_a_link_that_leads_out_of_a_folder_of_uploads_is_not_read(project: Project, receiver: Receiver, path: str) -> None:
+    """The kind: a link followed for somebody else. Brothers: a link to a folder, a link inside the folder, one that is named."""
+    outside = project.home.parent / f"{project.home.name}-payroll"
+    outside.mkdir()
+    (outside / "b.jsonl").write_text('{"salary": 1}\n')
+    (outside / "a.jsonl").write_text('{"salary": 2}\n')
+    text = "source: {{use: jsonl, path: '{path}'}}\ndestination: {{url: {url}}}\n"
+    project({"uploads/a.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": text.format(path=path, url=receiver.url)})
+    (project.home / "uploads/b.jsonl").symlink_to(outside / "b.jsonl")
+    with pytest.raises(SourceError, match=r"uploads/b\.jsonl: is a link that leads out of the folder"):
+        project.run("c")
+    assert not receiver.requests
+    project({"connectors.d/c.yaml": text.format(path="uploads/b.jsonl", url=receiver.url)})
+    assert project.run("c").delivered == 1
+    (project.home / "uploads/b.jsonl").unlink()
+    (project.home / "uploads/b.jsonl").symlink_to("a.jsonl")
+    project({"connectors.d/c.yaml": text.format(path=path, url=receiver.url)})
+    assert project.run("c").state == "complete"
+
+
+def test_a_project_in_a_folder_with_signs_of_a_pattern_finds_its_files(tmp_path: Path, receiver: Receiver) -> None:
+    made = Project(tmp_path / "year [2026]*")
+    made(
+        {
+            "in [1]/a.jsonl": '{"a": 1}\n',
+            "connectors.d/c.yaml": f"source: {{use: jsonl, path: 'in [1]'}}\ndestination: {{url: {receiver.url}}}\n",
+        }
+    )
+    assert made.run("c").delivered == 1

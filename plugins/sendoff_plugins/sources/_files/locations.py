@@ -79,10 +79,21 @@ class Disk(Location):
         self.may_be_empty = self._directory
 
     def files(self) -> list[File]:
-        pattern = str(self._home / self._path) + ("/*" if self._directory else "")
+        pattern = str(Path(glob.escape(str(self._home))) / self._path)
+        if self._directory:
+            pattern = glob.escape(str(self._home / self._path)) + "/*"
         found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=os.fsencode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
         # In a directory, and where `**` leads through directories, only the files are meant.
         return [self._file(path) for path in found if not (self.many and path.is_dir())]
+
+    def _folder(self) -> Path:
+        """The folder that a directory or a pattern keeps to: up to the first part that is a pattern."""
+        whole = self._home / self._path
+        if self._directory:
+            return whole.resolve()
+        parts = Path(self._path).parts
+        magic = next(at for at, part in enumerate(parts) if glob.has_magic(part))
+        return self._home.joinpath(*parts[:magic]).resolve()
 
     def _file(self, path: Path) -> File:
         there = path.relative_to(self._home) if path.is_relative_to(self._home) else path
@@ -93,6 +104,10 @@ class Disk(Location):
             raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
         if not stat.S_ISREG(state.st_mode):
             raise SourceError(f"{name}: not a regular file")
+        if self.many and not path.resolve().is_relative_to(self._folder()):
+            raise SourceError(
+                f"{name}: is a link that leads out of the folder, and anybody may have put it there; to read it, name it in `path`"
+            )
         return File(name, state.st_size, state.st_mtime_ns, path=path)
 
 
