@@ -106,7 +106,7 @@ class Disk(Location):
             raise SourceError(f"{name}: not a regular file")
         if self.many and not path.resolve().is_relative_to(self._folder()):
             raise SourceError(
-                f"{name}: is a link that leads out of the folder, and anybody may have put it there; to read it, name it in `path`"
+                f"{name}: leads out of the folder, and others may have put it there; name it in `path` to read it"
             )
         return File(name, state.st_size, state.st_mtime_ns, path=path)
 
