@@ -28,7 +28,7 @@ MIN_PROBED_RECORDS = 8
 _FINAL = "; if it is these records, run with --no-early-stop"
 _REPEATED = (
     "; it was sent before and may have been applied: if this says that the API has the records already, "
-    "declare response.on_repeat: {409: delivered}"
+    "declare response: {on_repeat: {statuses: {409: delivered}}}"
 )
 
 
@@ -207,9 +207,11 @@ def _decide_rejected(
     if situation.circuit is CircuitState.CLOSED or not situation.early_stop:
         return decide_by_strategy(task, verdict, situation, strategy, response)
     if situation.rejections >= MAX_UNPROVEN_REJECTIONS:
+        known = "; they may have been sent before: where the API knows ids, declare response.on_repeat"
+        repeated = known if task.may_be_repeat else ""
         return StopRun(
             f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
-            "records: check the URL, the headers and the schema (if it is the records, run with --no-early-stop)"
+            f"records: check the URL, the headers and the schema{repeated} (if it is the records, run with --no-early-stop)"
         )
     if strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record:
         return Divide(_probes(task.spans), verdict)

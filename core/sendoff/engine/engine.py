@@ -194,7 +194,7 @@ class Engine:
             DELETE_POLICY if request.is_delete else self._builder.destination.response,
             count=request.record_count,
             ids=lambda field: self._sender.values(request, field),
-            repeated=self._in_flight[request.request_id].attempts > 1,
+            repeated=self._in_flight[request.request_id].may_be_repeat,
         )
         return replace(verdict, reason=self._builder.redact(verdict.reason)) if verdict.reason else verdict
 

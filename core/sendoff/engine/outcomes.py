@@ -257,7 +257,7 @@ class OutcomeHandler:
 
     def _retry_records(self, task: Task, verdict: Verdict, retried: Mapping[int, Verdict], alone: bool, now: float) -> None:
         """Retry some of a request's records; without delay if all were not attempted only because another one failed."""
-        child = self._open_task(spans_of(retried))
+        child = self._open_task(spans_of(retried), repeats=True)
         if all(own.collateral for own in retried.values()):
             self._changes.event("retry", reason=verdict.reason, records=child.size, seconds=0.0, attempt=0)
         elif over := exceeds_retry_after(verdict, self._builder.destination.retry):
@@ -300,7 +300,7 @@ class OutcomeHandler:
             self._fail_records((Span(at, at + 1),), own, task.attempts)
         self._settle(task, TaskState.SPLIT)
         if rest:
-            self._open_task(rest)
+            self._open_task(rest, repeats=task.may_be_repeat)
         self._advance_group(task.group, now, bad_record_found=True)
 
     def _lower_limit(self, task: Task, action: LowerLimit, now: float) -> None:
@@ -317,17 +317,18 @@ class OutcomeHandler:
         group = SplitGroup(verdict, response) if verdict is not None else None
         self._settle(task, TaskState.SPLIT)
         for part in action.parts:
-            self._open_task(part, group).isolated_failures = int(action.at_fault)
+            repeats = task.may_be_repeat or action.at_fault
+            self._open_task(part, group, repeats=repeats).isolated_failures = int(action.at_fault)
         if verdict is not None:
             self._budget.split()
             self._changes.event("split", records=task.size, parts=len(action.parts), reason=verdict.reason)
         self._advance_group(task.group, now, bad_record_found=True)
 
-    def _open_task(self, spans: Spans, group: SplitGroup | None = None) -> Task:
+    def _open_task(self, spans: Spans, group: SplitGroup | None = None, *, repeats: bool) -> Task:
         """A new task for some records; it is sent once its chunk is durable."""
         chunk = self._planner.open_chunk(spans, total(spans))
         self._changes.chunk_opened(chunk)
-        child = Task(spans, chunk, TaskState.PLANNED, group=group)
+        child = Task(spans, chunk, TaskState.PLANNED, repeats, group=group)
         self._ordering.register(child)
         self._queue.await_commit(child)
         if group is not None:

@@ -53,6 +53,8 @@ class Task:
     spans: Spans
     chunk: Chunk
     state: TaskState = TaskState.READY
+    #: Its records, or some of them, may have been sent before in another request, or by an earlier process.
+    repeats: bool = False
     #: How often it was sent, by an earlier process included as far as is known.
     attempts: int = 0
     #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise, or
@@ -85,6 +87,11 @@ class Task:
     @property
     def size(self) -> int:
         return total(self.spans)
+
+    @property
+    def may_be_repeat(self) -> bool:
+        """Whether the API may know its records from an attempt before this one."""
+        return self.repeats or self.attempts > 1
 
     @property
     def counted_attempts(self) -> int:

@@ -53,6 +53,8 @@ def classify(
     A 409 to a `repeated` request may mean that the first is still being worked on (the
     Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a rejection.
     """
+    if repeated and policy.on_repeat is not None:
+        policy = policy.on_repeat
     if answer.status is None:
         kind = VerdictKind.STOP if answer.permanent else VerdictKind.RETRY
         return Verdict(kind, sanitize(answer.error), maybe_applied=answer.may_have_been_sent)

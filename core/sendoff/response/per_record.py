@@ -166,6 +166,8 @@ def _verdict(results: PerRecordResults, item: object, status: int, table: Callab
     code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
     at = code if isinstance(code, int) else status
     reason = _reason(results, item, at)
+    if results.delivered_first is not None and results.delivered_first.holds(at, item, raw):
+        return Verdict(VerdictKind.DELIVERED, status=at)
     if results.not_attempted_when is not None and results.not_attempted_when.holds(at, item, raw):
         return Verdict(VerdictKind.RETRY, reason, at, collateral=True)
     if results.retry_when is not None and results.retry_when.holds(at, item, raw):

@@ -6,6 +6,7 @@ What a response means is decided in this order; the first that applies counts:
 1. `stop_when`, `too_large_when`, `retry_when`, `rejected_when`, in this order, whatever the status.
 2. `records`, where the status is in its `on`: each record's own result.
 3. The status: the narrowest range in `statuses` that holds it, else the usual table.
+   For a request that may have been sent before, `on_repeat` comes before all of these.
 4. A 2xx that says delivered must be what was declared: `content_type` (and no HTML page), then `delivered_when`.
 
 What a result in `records` means is decided by `not_attempted_when`, `retry_when`, `rejected_when`, `delivered_when` and
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -73,6 +74,14 @@ BAD_RECORD = {
     "first": optional("The number of the first record.", type="integer", allowed=[0, 1], default=0),
 }  # fmt: skip
 
+ON_REPEAT = {
+    "statuses": optional(
+        "What a status means then: `{409: delivered}`, say. Also that of a record's own result.",
+        type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
+    ),
+    "delivered_when": optional("A response that says delivered then, or, with `records`, a result.", type="dict", schema=WHEN, check_with="when"),
+}  # fmt: skip
+
 #: What may stand under `destination.response`.
 RULES: dict[str, Any] = {
     "statuses": optional(
@@ -86,6 +95,10 @@ RULES: dict[str, Any] = {
     "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN, check_with="when"),
     "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN, check_with="when"),
     "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
+    "on_repeat": optional(
+        "What holds only for a request that may have been sent before, for APIs that know ids and no idempotency keys: there `exists already` means delivered.",
+        type="dict", schema=ON_REPEAT,
+    ),
     "bad_record": optional("Where a rejection names the bad record, so that splitting need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
     "reason": optional("Where a rejection says what is wrong.", type="string", check_with="path"),
     "capture": optional(
@@ -115,6 +128,8 @@ class PerRecordResults:
     retry_when: Condition | None
     not_attempted_when: Condition | None
     reason: Path | None
+    #: Comes before all others.
+    delivered_first: Condition | None = None
 
     @classmethod
     def of(cls, rules: Mapping[str, Any]) -> PerRecordResults:
@@ -223,6 +238,8 @@ class Policy:
     reason: Path | None = None
     capture: Mapping[str, Path] = field(default_factory=dict)
     max_bytes: int = 1 << 20
+    #: The policy for a request that may have been sent before; None: the same.
+    on_repeat: Policy | None = None
 
     @classmethod
     def of(cls, rules: Mapping[str, Any]) -> Policy:
@@ -231,7 +248,7 @@ class Policy:
             (kind, Condition.of(rules.get(f"{kind.value}_when")))
             for kind in (VerdictKind.STOP, VerdictKind.TOO_LARGE, VerdictKind.RETRY, VerdictKind.REJECTED)
         ]
-        return cls(
+        policy = cls(
             statuses=[
                 (lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)
             ],
@@ -244,6 +261,20 @@ class Policy:
             capture={name: jsonpath.parse(path) for name, path in rules.get("capture", {}).items()},
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
         )
+        return replace(policy, on_repeat=policy._for_repeats(rules["on_repeat"])) if rules.get("on_repeat") else policy
+
+    def _for_repeats(self, rules: Mapping[str, Any]) -> Policy:
+        declared = [
+            (lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)
+        ]
+        exists = Condition.of(rules.get("delivered_when"))
+        # Of two ranges of the same size the first counts.
+        repeats = replace(self, statuses=[*declared, *self.statuses])
+        if exists is None:
+            return repeats
+        if self.records is not None:
+            return replace(repeats, records=replace(self.records, delivered_first=exists))
+        return replace(repeats, conditions=[(VerdictKind.DELIVERED, exists), *self.conditions])
 
     def captured(self, body: object) -> dict[str, object]:
         """What is to be kept of a response, or of one record's result."""

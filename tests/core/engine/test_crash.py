@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sendoff import Response
+from sendoff import Request, Response
 from sendoff.records import Route
 from tests.simulation import OK, REFUSED, Simulation
 
@@ -138,3 +139,31 @@ def test_records_whose_bytes_changed_are_not_sent_under_the_old_plan() -> None:
     run.run()
     assert run.engine.stopped
     assert len(run.sent) == sent
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_killed_run_goes_on_where_the_api_knows_ids_and_no_keys(batch: int) -> None:
+    """Kind: a repeat that can never succeed. Brothers: one by one, batches whole, their parts after a limit was learned."""
+    held: set[int] = set()
+
+    def api(records: Sequence[int]) -> Response:
+        if held.intersection(records):
+            return Response(409)
+        held.update(records)
+        return OK
+
+    response = {"on_repeat": {"statuses": {"409": "delivered"}}}
+    run = Simulation(200, api, batch=batch, concurrency=4, response=response)
+    while not run.memory.delivered.total:
+        run.random.choice(list(run.steps()))()
+    for _ in range(3):  # killed with requests on their way, which the API has taken
+        for _ in range(40):
+            run.random.choice(list(run.steps()))()
+        for flight in run.in_flight:
+            request = flight.body if isinstance(flight, Request) else [flight[0].record(flight[1])]
+            api([int(record) for record in b"".join(request).strip(b"[]").split(b",")])
+        run.start()
+    run.run()
+    assert run.memory.delivered.total == 200
+    assert not run.memory.failed
+    assert held == set(range(200))

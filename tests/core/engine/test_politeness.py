@@ -325,7 +325,7 @@ def test_a_conflict_on_every_repeat_ends_and_says_what_to_declare(batch: int) ->
     run.api = api
     run.run()
     assert set(run.memory.failed) == set(range(50, 50 + batch))
-    assert all("response.on_repeat" in failure.reason and failure.maybe_applied for failure in run.memory.failures.values())
+    assert all("on_repeat" in failure.reason and failure.maybe_applied for failure in run.memory.failures.values())
 
 
 def test_a_lost_request_is_split_only_where_a_repeat_does_no_harm() -> None:

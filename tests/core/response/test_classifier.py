@@ -371,3 +371,34 @@ def test_a_path_leads_to_one_value_or_none(path: str, found: Any) -> None:
 def test_what_is_no_path_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is no path"):
         jsonpath.parse(text)
+
+
+ON_REPEAT = {"on_repeat": {"statuses": {"409": "delivered"}}}
+
+
+def test_what_holds_only_on_a_repeat_holds_for_no_first_request() -> None:
+    """Kind: an API that knows ids and no keys calls a repeat a conflict. Brothers: a status, a body, each record's result."""
+    policy = Policy.of(ON_REPEAT)
+    assert classify(Response(409), policy, repeated=True).kind is VerdictKind.DELIVERED
+    assert classify(Response(409), policy, repeated=False).kind is VerdictKind.REJECTED
+    assert classify(Response(422), policy, repeated=True).kind is VerdictKind.REJECTED
+    exists = Response(400, {"content-type": "application/json"}, b'{"code": "exists"}')
+    policy = Policy.of({"on_repeat": {"delivered_when": {"path": "$.code", "equals": "exists"}}})
+    assert classify(exists, policy, repeated=True).kind is VerdictKind.DELIVERED
+    assert classify(exists, policy, repeated=False).kind is VerdictKind.REJECTED
+
+
+def test_on_a_repeat_the_result_of_a_record_may_say_that_it_is_there() -> None:
+    body = b'[{"ok": true}, {"error": "conflict"}, {"error": "forbidden"}]'
+    answer = Response(201, {"content-type": "application/json"}, body)
+    rules = {
+        "records": {"delivered_when": {"path": "$.ok", "equals": True}},
+        "on_repeat": {"delivered_when": {"path": "$.error", "equals": "conflict"}},
+    }
+    first, second = (classify(answer, Policy.of(rules), count=3, repeated=repeated) for repeated in (False, True))
+    assert set(first.per_record) == {1, 2}
+    assert set(second.per_record) == {2}
+    by_status = Policy.of({"records": {"status": "$.s"}, **ON_REPEAT})
+    answer = Response(200, {"content-type": "application/json"}, b'[{"s": 201}, {"s": 409}]')
+    assert set(classify(answer, by_status, count=2, repeated=False).per_record) == {1}
+    assert classify(answer, by_status, count=2, repeated=True).per_record == {}
