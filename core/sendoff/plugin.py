@@ -16,7 +16,7 @@
   `Completion`; `ConnectionSettings` and `TLS`; `SendOne` and `SingleRequest` for a request of an authenticator's own.
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
   transports: `resolve` and `ssl_context`, `make_pool`, `StrictHTTPResponse`, `Watchdog`, `response_from_error`,
-  `AddressRefused`, `CONNECT_TIMEOUT`. `egress` says which addresses may be dialled.
+  `describe_failure`, `is_distrusted`, `AddressRefused`, `CONNECT_TIMEOUT`. `egress` says which addresses may be dialled.
 - **Posts**: `Inboxes` keeps every `Post` durably, or raises `InboxFull`; `last_post_id` is how far they go.
 - **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
   tree below `SendoffError`.
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from sendoff.hookspecs import hookimpl
     from sendoff.http.client import ErrorResponse, HttpClient
     from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused, resolve, ssl_context
-    from sendoff.http.failures import response_from_error
+    from sendoff.http.failures import describe_failure, is_distrusted, response_from_error
     from sendoff.http.pool import StrictHTTPResponse, make_pool
     from sendoff.http.watchdog import Watchdog
     from sendoff.jsonlib import jsonpath
@@ -138,7 +138,7 @@ else:
             "sendoff.http.connect": (
                 "CONNECT_TIMEOUT", "AddressRefused", "resolve", "ssl_context",
             ),
-            "sendoff.http.failures": ("response_from_error",),
+            "sendoff.http.failures": ("describe_failure", "is_distrusted", "response_from_error"),
             "sendoff.http.pool": ("StrictHTTPResponse", "make_pool"),
             "sendoff.http.watchdog": ("Watchdog",),
             "sendoff.ledger.inbox": (
@@ -215,9 +215,11 @@ __all__ = [
     "check_record",
     "check_url",
     "column",
+    "describe_failure",
     "egress",
     "from_mappings",
     "hookimpl",
+    "is_distrusted",
     "jsonlib",
     "jsonpath",
     "last_post_id",

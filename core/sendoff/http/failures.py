@@ -1,35 +1,122 @@
-"""What urllib3 and the sockets raise, as responses."""
+"""What sockets, OpenSSL, `http.client` and urllib3 raise, in sentences: no word of theirs reaches a person."""
 
 from __future__ import annotations
 
+import http.client
+import os
+import socket
 import ssl
 
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     HTTPError,
+    IncompleteRead,
     LocationValueError,
     NewConnectionError,
     ProxyError,
     SSLError,
 )
+from urllib3.exceptions import (
+    TimeoutError as WaitedTooLong,
+)
 
 from sendoff.http.connect import AddressRefused
 from sendoff.transport.protocol import Response
 
+CLOSED = "the connection was closed without a response"
+CUT = "the connection was closed before the response was whole"
+
+#: What OpenSSL finds wrong with a certificate, by its number (openssl-verification-options(1)).
+_CERTIFICATES = {
+    9: "the server's certificate is not valid yet; check this machine's clock",
+    10: "the server's certificate has expired",
+    23: "the server's certificate was revoked",
+    62: "the server's certificate is for another host name",
+    64: "the server's certificate is for another address",
+    **dict.fromkeys(
+        (2, 18, 19, 20, 21, 27),
+        "the server's certificate is from an authority that is not known here; name its certificate in destination.tls.ca",
+    ),
+}
+#: What else OpenSSL says, by words in its reason; the first that fits counts.
+_TLS = {
+    "CERTIFICATE_REQUIRED": "the server asks for a client certificate; name one in destination.tls.cert",
+    "ALERT_BAD_CERTIFICATE": "the server does not accept the client certificate (destination.tls.cert)",
+    "ALERT_UNKNOWN_CA": "the server does not know who issued the client certificate (destination.tls.cert)",
+    "ALERT_CERTIFICATE": "the server does not accept the client certificate (destination.tls.cert)",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS at this port; is it http://?",
+    "HTTP_REQUEST": "the server does not speak TLS at this port; is it http://?",
+    "PACKET_LENGTH": "the server does not speak TLS at this port; is it http://?",
+    "RECORD_LAYER_FAILURE": "the server does not speak TLS at this port; is it http://?",
+    "PROTOCOL": "the server speaks no version of TLS that is safe enough; 1.2 is the oldest",
+    "VERSION": "the server speaks no version of TLS that is safe enough; 1.2 is the oldest",
+    "CIPHER": "the server and sendoff know no cipher in common",
+    "HANDSHAKE_FAILURE": "the server refused the TLS handshake; it may ask for a client certificate (destination.tls.cert)",
+    "INTERNAL_ERROR": "the server failed in the TLS handshake",
+    "UNRECOGNIZED_NAME": "the server has no certificate for this host name",
+    "EOF": "the connection was broken off",
+}
+
+
+def describe_failure(error: BaseException) -> str:
+    """What went wrong on a connection, in a sentence: from the innermost of an exception's causes that says it."""
+    for cause in reversed(_causes(error)):
+        if found := _describe(cause):
+            return found
+    if isinstance(error, ValueError):
+        return "the URL or a header has something in it that no request can carry"
+    return f"the connection failed ({type(error).__name__})"
+
+
+def _describe(error: BaseException) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            code = getattr(error, "verify_code", 0)
+            return "TLS: " + _CERTIFICATES.get(code, f"the server's certificate is not accepted (code {code})")
+        case ssl.SSLError():
+            reason = error.reason or "EOF"
+            return "TLS: " + next((words for word, words in _TLS.items() if word in reason), f"it failed ({reason.lower()})")
+        case socket.gaierror():
+            return "the host name is not known" if error.errno in _UNKNOWN_NAME else "the host name cannot be looked up now"
+        case http.client.RemoteDisconnected():
+            return CLOSED
+        case http.client.IncompleteRead() | IncompleteRead():
+            return CUT
+        case http.client.HTTPException():
+            return "not an HTTP response"
+        case DecodeError():
+            return "the response's compression is broken"
+        case WaitedTooLong() | TimeoutError() if not getattr(error, "strerror", None):
+            return "connection timed out"
+        case OSError() if error.errno and error.errno > 0:
+            return os.strerror(error.errno).lower()
+        case OSError() if str(error).startswith("Tunnel connection failed: "):
+            return f"it responded with {str(error).split()[3]}"
+        case OSError() if error.strerror:
+            return error.strerror
+        case LocationValueError():
+            return "not a URL"
+    return ""
+
+
+#: No such name, and a name without an address (getaddrinfo(3)).
+_UNKNOWN_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
 
 def response_from_error(error: Exception, url: str) -> Response:
     """An exception as a response: whether anything may have been sent, and whether a retry can help."""
-    undialled = _cause(error, AddressRefused)
+    causes = _causes(error)
+    undialled = next((cause for cause in causes if isinstance(cause, AddressRefused)), None)
     if undialled is not None:
         return Response(error=str(undialled), may_have_been_sent=False, permanent=True)
-    proxy = _cause(error, ProxyError)
-    if proxy is not None:
-        return Response(error=f"the proxy: {_sentence(proxy)}", may_have_been_sent=False, permanent=True)
-    sentence = _sentence(error)
+    sentence = describe_failure(error)
+    if any(isinstance(cause, ProxyError) for cause in causes):
+        return Response(error=f"the proxy: {sentence}", may_have_been_sent=False, permanent=True)
     match error:
-        case SSLError() if _distrusted(error):
-            return Response(error=f"TLS: {sentence}", may_have_been_sent=False, permanent=True)
+        case SSLError() if any(isinstance(cause, ssl.SSLError) and is_distrusted(cause) for cause in causes):
+            return Response(error=sentence, may_have_been_sent=False, permanent=True)
         case NewConnectionError() | ConnectTimeoutError():
             return Response(
                 error=f"cannot connect to {urllib3.util.parse_url(url).netloc}: {sentence}", may_have_been_sent=False
@@ -38,39 +125,22 @@ def response_from_error(error: Exception, url: str) -> Response:
             return Response(error=sentence, may_have_been_sent=False, permanent=True)
         case HTTPError() | OSError():
             return Response(error=sentence)
-    return Response(error=f"{type(error).__name__}: {sentence}", permanent=True)
+    return Response(error=f"{type(error).__name__}: {error}", permanent=True)
 
 
-def _cause(error: BaseException, kind: type[Exception]) -> Exception | None:
-    """The exception of a kind among an error's causes."""
+def is_distrusted(error: ssl.SSLError) -> bool:
+    """Whether TLS failed on who the server is or on how it speaks, rather than on a connection that broke."""
+    words = ("VERSION", "PROTOCOL", "CIPHER", "HANDSHAKE", "HTTP", "ALERT", "CERTIFICATE")
+    return isinstance(error, ssl.SSLCertVerificationError) or any(word in (error.reason or "") for word in words)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An exception and all that it wraps, the outermost first."""
     seen: list[BaseException] = []
     left: list[object] = [error]
     while left:
-        found = left.pop()
-        if isinstance(found, kind):
-            return found
+        found = left.pop(0)
         if isinstance(found, BaseException) and found not in seen:
             seen.append(found)
             left += [*found.args, found.__cause__, found.__context__, getattr(found, "reason", None)]
-    return None
-
-
-def _distrusted(error: Exception) -> bool:
-    """Whether TLS failed on who the server is or on how it speaks, rather than on a line that broke."""
-    causes = (error, *error.args, error.__cause__, error.__context__)
-    return any(
-        isinstance(cause, ssl.SSLCertVerificationError)
-        or (isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in ("VERSION", "PROTOCOL", "CIPHER")))
-        for cause in causes
-    )
-
-
-def _sentence(error: Exception) -> str:
-    """The innermost cause's words, without urllib3's wrapping."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
-        causes.append(cause)
-    innermost = next((c for c in reversed(causes) if isinstance(c, OSError) and c.strerror), error)
-    if isinstance(innermost, OSError) and innermost.strerror:
-        return innermost.strerror.lower() if innermost.strerror.isascii() else innermost.strerror
-    return str(error).rpartition("object at ")[2].partition(">: ")[2] or str(error)
+    return seen

@@ -25,6 +25,7 @@ from sendoff.plugin import (
     Response,
     Transport,
     Wait,
+    describe_failure,
     hookimpl,
     resolve,
     ssl_context,
@@ -258,7 +259,9 @@ class _Loop:
                 where = f"the proxy {self._endpoint.address[0]}" if self._endpoint.proxied else self._endpoint.name
                 connection.fail(
                     Response(
-                        error=f"cannot connect to {where}: {found}", may_have_been_sent=False, permanent=self._endpoint.proxied
+                        error=f"cannot connect to {where}: {describe_failure(found)}",
+                        may_have_been_sent=False,
+                        permanent=self._endpoint.proxied,
                     )
                 )
             else:

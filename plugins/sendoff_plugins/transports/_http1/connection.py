@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff.plugin import CONNECT_TIMEOUT, Request, RequestBurst, Response
+from sendoff.plugin import CONNECT_TIMEOUT, Request, RequestBurst, Response, describe_failure, is_distrusted
 from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
 from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
@@ -114,13 +114,13 @@ class Connection:
         except ssl.SSLError as error:
             self._end(
                 Response(
-                    error=f"TLS: {_describe_tls(error)}",
+                    error=describe_failure(error),
                     may_have_been_sent=self.sent,
-                    permanent=not self.sent and _is_permanent(error),
+                    permanent=not self.sent and is_distrusted(error),
                 )
             )
         except OSError as error:
-            self._end(Response(error=(error.strerror or str(error)).lower(), may_have_been_sent=self.sent))
+            self._end(Response(error=describe_failure(error), may_have_been_sent=self.sent))
         return self.outcome is not None
 
     def stale(self) -> bool:
@@ -169,7 +169,7 @@ class Connection:
                 self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 code = self._sock.connect_ex(address)
             except OSError as error:
-                trouble = (error.strerror or str(error)).lower()
+                trouble = describe_failure(error)
                 continue
             if code == 0 or code in _IN_PROGRESS:
                 self._stage, self._connect_deadline = self._connected, time.monotonic() + self._seconds_per_address
@@ -327,13 +327,3 @@ class Connection:
             return
         self._poller.watch(self._sock.fileno(), events, self)
         self._events = events
-
-
-def _describe_tls(error: ssl.SSLError) -> str:
-    return str(getattr(error, "verify_message", "") or error.reason or error.strerror or error).lower().replace("_", " ")
-
-
-def _is_permanent(error: ssl.SSLError) -> bool:
-    """Whether TLS failed because of the server's certificate or protocol, rather than a connection that broke."""
-    words = ("VERSION", "PROTOCOL", "CIPHER", "HANDSHAKE", "HTTP", "ALERT", "CERTIFICATE")
-    return isinstance(error, ssl.SSLCertVerificationError) or any(word in (error.reason or "") for word in words)

@@ -66,7 +66,7 @@ class ResponseParser:
             raise cause if isinstance(cause, Malformed) else Malformed(str(cause or error)) from None
         except httptools.HttpParserError as error:
             if not self.done:
-                raise Malformed(f"not an HTTP response: {error}") from None
+                raise Malformed("not an HTTP response") from error
             self.reusable = False
 
     def ended(self) -> None:
@@ -124,7 +124,7 @@ class ResponseParser:
             try:
                 data = self._gzip.decompress(data, room + 1)
             except zlib.error as error:
-                raise Malformed(f"the response's gzip is broken: {error}") from None
+                raise Malformed("the response's compression is broken") from error
         if len(data) > room:
             data, self.truncated, self.done = data[:room], True, True
         self._body.append(data)
