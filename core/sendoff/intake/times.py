@@ -16,7 +16,7 @@ _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 def without_impossible_times(page: Page) -> Page:
     """The page with a reason for each row that has a date outside the years 1 to 9999, and a null in its place."""
-    refused = dict(page.row_errors)
+    errors = dict(page.row_errors)
     nulled: list[pl.Series] = []
     for column in page.frame.iter_columns():
         rows = _impossible(column)
@@ -24,8 +24,8 @@ def without_impossible_times(page: Page) -> Page:
             at_fault = pl.Series(range(len(column)), dtype=pl.Int64).is_in(rows.implode())
             nulled.append(pl.select(pl.when(at_fault).then(None).otherwise(column).alias(column.name)).to_series())
             for at in rows:
-                refused.setdefault(at, f"{column.name}: a date or time outside {_years(column.dtype)}")
-    return replace(page, frame=page.frame.with_columns(nulled), row_errors=refused) if nulled else page
+                errors.setdefault(at, f"{column.name}: a date or time outside {_years(column.dtype)}")
+    return replace(page, frame=page.frame.with_columns(nulled), row_errors=errors) if nulled else page
 
 
 def _years(kind: pl.DataType) -> str:
