@@ -114,6 +114,8 @@ class Runner:
                 intake.finish(left.id)
                 left = None
             state, source = intake.resume(left, records) if left else intake.start(records)
+            if records is None and not state.resumed:
+                self._warn(self._repeats(chosen, state.id))
             return self._deliver(ledger, chosen, source, state, early_stop)
 
     def retry(
@@ -256,6 +258,16 @@ class Runner:
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
             _LOG.warning(trouble)
+
+    def _repeats(self, chosen: Connector, run: int) -> Iterator[str]:
+        """A warning for a run that delivers once more what another one has delivered."""
+        before = history.repeated_run(self.state, run)
+        if before is not None:
+            once = ", `once: true` under `source` each file once" if "once" in chosen.source.options else ""
+            yield (
+                f"{chosen.name}: its source is byte for byte what run {before} delivered, and is sent again; "
+                f"with `incremental` in the connector file only new rows are sent{once}"
+            )
 
     def _refuse_interrupted(self, ledger: Ledger, chosen: Connector) -> None:
         left = ledger.unfinished(chosen.name)

@@ -74,6 +74,22 @@ def is_void(row: Mapping[str, Any]) -> bool:
     return row["retry_of"] is not None and row["planned"] == 0 and row["state"] in claims.UNFINISHED
 
 
+def repeated_run(state: Path, number: int) -> int | None:
+    """The last run of the same connector that delivered something and read, byte for byte, what this one reads.
+
+    None also where each run reads only what is new: by a cursor, or as `incremental` says.
+    """
+    query = """
+    SELECT old.id FROM run AS new JOIN run AS old USING (connector, fingerprint, source)
+    WHERE new.id = ? AND old.id < new.id AND length(fingerprint) > 0
+    AND coalesce(new.retry_of, old.retry_of, new.cursor, old.cursor, new.rule, old.rule) IS NULL
+    AND old.state IN ('complete', 'incomplete') AND EXISTS (SELECT 1 FROM delivered WHERE run = old.id) ORDER BY old.id DESC
+    """
+    with closing(_open(state)) as db:
+        row = db.execute(query, (number,)).fetchone()
+    return None if row is None else row[0]
+
+
 class Resolver:
     """Says what has become of a failed record, by its name; None for one that neither the run nor a related one has."""
 
