@@ -16,9 +16,10 @@ from sendoff.config.connector import Connector
 from sendoff.config.discovery import Found, find
 from sendoff.errors import ConfigError, PluginCrash, SendoffError
 from sendoff.incremental import as_delivered
+from sendoff.intake import renaming
 from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
-from sendoff.intake.reading import file_source, read_source
+from sendoff.intake.reading import read_rows, read_source
 from sendoff.ledger import Failure, Ledger, RunState, history
 from sendoff.records import pages
 from sendoff.registry import Registry
@@ -115,7 +116,7 @@ class Runner:
                 left = None
             state, source = intake.resume(left, records) if left else intake.start(records)
             if records is None and not state.resumed:
-                self._warn(self._repeats(chosen, state.id))
+                self._warn(intake.warnings(state.id))
             return self._deliver(ledger, chosen, source, state, early_stop)
 
     def retry(
@@ -138,7 +139,7 @@ class Runner:
                 intake.sweep()
                 intake.remember_finished_runs()
                 self._refuse_interrupted(ledger, chosen)
-                given = self._corrections(corrections)
+                given = read_rows(self.registry, corrections)
                 state, source = intake.start_retry(run, given, only=only, add_new=add_new)
                 with self._notifying(ledger, chosen):  # not of a mistake in the corrections: who made it sees it
                     return self._deliver(ledger, chosen, source, state, early_stop)
@@ -147,12 +148,8 @@ class Runner:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
         with self._ledger() as ledger:
             chosen = self.connector(history.run(self.state, run)["connector"])
-            matched = RunPreparer(ledger, chosen, self.state).match(run, self._corrections(corrections))
+            matched = RunPreparer(ledger, chosen, self.state).match(run, read_rows(self.registry, corrections))
             return matched.examine(find_invalid(chosen, matched.corrected_pages()))
-
-    def _corrections(self, given: object) -> object:
-        """Corrected rows, from the file if it is one."""
-        return read_source(file_source(self.registry, Path(given))) if isinstance(given, str | Path) else given
 
     def interrupt(self, reason: str) -> None:
         """End the run under way after the requests in flight, or else the next one. Safe from a signal handler.
@@ -187,6 +184,26 @@ class Runner:
             self._refuse_interrupted(ledger, chosen)
             ledger.forget_cursor(chosen.name)
             return ledger.delivered_rows(chosen.name).forget()
+
+    def rename(self, old: str, new: str) -> int:
+        """Give a connector's file and history another name, or its history alone if the file was renamed already.
+
+        Returns how many runs it has. Raises `ConfigError` if the new name has a history of its own, and `Locked`.
+        """
+        with self._ledger() as ledger:
+            return renaming.rename(ledger, old, new, self.found().files)
+
+    def discard(self, name: str) -> int | None:
+        """Discard the rest of a connector's interrupted run, also of a connector that is gone. Returns its number."""
+        with self._ledger() as ledger, ledger.lock(name):
+            left = ledger.unfinished(name)
+            if left is not None:
+                ledger.discard(left)
+        return None if left is None else left.id
+
+    def orphans(self) -> list[str]:
+        """A sentence for each unfinished run whose connector is not there any more."""
+        return renaming.orphans(self.state, self.found().files)
 
     def dismiss(self, run: int) -> int:
         """Take the failed records of a run for delivered, so that `incremental` does not send them again.
@@ -258,16 +275,6 @@ class Runner:
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
             _LOG.warning(trouble)
-
-    def _repeats(self, chosen: Connector, run: int) -> Iterator[str]:
-        """A warning for a run that delivers once more what another one has delivered."""
-        before = history.repeated_run(self.state, run)
-        if before is not None:
-            once = ", `once: true` under `source` each file once" if "once" in chosen.source.options else ""
-            yield (
-                f"{chosen.name}: its source is byte for byte what run {before} delivered, and is sent again; "
-                f"with `incremental` in the connector file only new rows are sent{once}"
-            )
 
     def _refuse_interrupted(self, ledger: Ledger, chosen: Connector) -> None:
         left = ledger.unfinished(chosen.name)

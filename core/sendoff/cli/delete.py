@@ -12,7 +12,13 @@ from sendoff.cli.group import Project
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def command(project: Project, name: str, yes: bool) -> None:
-    """Delete a connector's file. Its history stays in the ledger."""
+    """Delete a connector's file. Its history stays in the ledger.
+
+    Where the file is gone already and a run of it is unfinished, the rest of that run is discarded.
+    """
+    if name not in project.runner.found().files and (run := project.runner.discard(name)) is not None:
+        click.echo(f"the rest of run {run} is discarded")
+        return
     file = project.file(name)
     if not yes:
         click.confirm(f"Delete {file}? Its history stays in the ledger", abort=True)

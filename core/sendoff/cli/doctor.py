@@ -61,6 +61,9 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
     except SendoffError as error:
         yield "ledger", str(project.state or ".sendoff"), str(error)
         return
+    if project.directory.is_dir():
+        for sentence in runner.orphans():
+            yield "run", "unfinished", sentence
     free = shutil.disk_usage(runner.state).free
     mode = runner.state.stat().st_mode & 0o777
     yield (

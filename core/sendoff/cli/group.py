@@ -40,6 +40,7 @@ COMMANDS = {
     "schema": "Infer schemas.",
     "duplicate": "Copy a connector's file under a new name; asks for the name if it is not given.",
     "edit": "Open a connector's file in $EDITOR, and check it when the editor closes.",
+    "rename": "Give a connector another name, and keep its history.",
     "delete": "Delete a connector's file. Its history stays in the ledger.",
     "sandbox": "Serve a local API that accepts any records and shows what it received.",
     "doctor": "Check versions, the ledger, the clock and the environment; ends with 2 if something is wrong.",
@@ -70,7 +71,9 @@ class Project:
         if name not in files:
             close = get_close_matches(name, files, 1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(files) or 'none'}"
-            raise ConfigError(f"no connector is named {name!r}{hint}")
+            from sendoff.intake import renaming  # noqa: PLC0415  # it imports nearly everything
+
+            raise ConfigError(f"no connector is named {name!r}{hint}{renaming.hint(self.runner.state, name)}")
         return files[name]
 
 

@@ -45,12 +45,19 @@ def command(project: Project, names: Sequence[str], restart: bool, early_stop: b
     chosen = load(project, names)
     if not chosen:
         raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` creates one")
+    warn_of_orphans(project)
     add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
         return runner.run(connector, restart=restart, early_stop=early_stop)
 
     run_all(project, chosen, deliver, to_json)
+
+
+def warn_of_orphans(project: Project) -> None:
+    """Warn of unfinished runs whose connector is gone."""
+    for sentence in project.runner.orphans():
+        click.echo(f"warning: {sentence}", err=True)
 
 
 def load(project: Project, names: Sequence[str]) -> list[Connector]:

@@ -9,6 +9,7 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.run import warn_of_orphans
 from sendoff.errors import ConfigError
 from sendoff.ledger import history
 
@@ -44,6 +45,8 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
             raise ConfigError("--requests needs the ID of a run: sendoff runs ID --requests")
         _requests(state, run, to_json)
         return
+    if project.directory.is_dir():
+        warn_of_orphans(project)
     found = [history.run(state, run)] if run is not None else history.runs(state)
     for row in found:
         row["started"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))

@@ -54,6 +54,16 @@ class RunPreparer:
         )  # fmt: skip
         return state, self._rename_spool(kept, state)
 
+    def warnings(self, run: int) -> Iterator[str]:
+        """A warning for a new run that delivers once more what another one has delivered."""
+        before = history.repeated_run(self._state, run)
+        if before is not None:
+            once = ", `once: true` under `source` each file once" if "once" in self._chosen.source.options else ""
+            yield (
+                f"{self._chosen.name}: its source is byte for byte what run {before} delivered, and is sent again; "
+                f"with `incremental` in the connector file only new rows are sent{once}"
+            )
+
     def new_pages(self) -> Iterator[Page]:
         """The source's pages, from where the last run that counts has read it to."""
         self._chosen.source.next_cursor = None

@@ -78,3 +78,8 @@ def file_source(registry: Registry, file: Path) -> Source:
         known = sorted({each for offer in registry.offers("sources").values() for each in offer.component.default_for})
         raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(known)}")
     return cast("type[Source]", found)(home=Path.cwd(), path=str(file))
+
+
+def read_rows(registry: Registry, given: object) -> object:
+    """Rows, from a file if it is one."""
+    return read_source(file_source(registry, Path(given))) if isinstance(given, str | Path) else given

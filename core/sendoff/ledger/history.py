@@ -74,6 +74,15 @@ def is_void(row: Mapping[str, Any]) -> bool:
     return row["retry_of"] is not None and row["planned"] == 0 and row["state"] in claims.UNFINISHED
 
 
+def unfinished_runs(state: Path) -> list[tuple[int, str]]:
+    """The runs that can be resumed and are not running, each with its connector; none where there is no ledger yet."""
+    if not (state / "ledger.db").exists():
+        return []
+    query = f"SELECT id, connector FROM run WHERE planned > 0 AND state IN {claims.UNFINISHED} ORDER BY id"  # noqa: S608  # a constant
+    with closing(_open(state)) as db:
+        return [(row[0], row[1]) for row in db.execute(query) if not is_locked(state / "locks", row[1])]
+
+
 def repeated_run(state: Path, number: int) -> int | None:
     """The last run of the same connector that delivered something and read, byte for byte, what this one reads.
 

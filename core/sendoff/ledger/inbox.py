@@ -114,6 +114,11 @@ class Inboxes:
         with self._lock:
             return int(self._db.execute(query, (inbox,)).fetchone()[0])
 
+    def rename(self, old: str, new: str) -> None:
+        """Move what one inbox holds to another. A post that is there by its key is not moved."""
+        with self._lock:
+            self._db.execute("UPDATE OR IGNORE post SET inbox = ? WHERE inbox = ?", (new, old))
+
     def acknowledge(self, inbox: str, upto: int) -> None:
         """Delete the bodies of posts that a run has spooled; their keys are kept for `KEPT` seconds."""
         with self._lock:

@@ -147,6 +147,24 @@ class Ledger(ScheduleState):
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
             claims.release_pending(db, state)
 
+    def has_history(self, connector: str) -> bool:
+        """Whether a connector of this name has run or remembers rows."""
+        query = "SELECT 1 FROM run WHERE connector = ? UNION SELECT 1 FROM memory WHERE connector = ?"
+        return self._db.execute(query, (connector, connector)).fetchone() is not None
+
+    def rename(self, old: str, new: str) -> int:
+        """Move a connector's history to another name, which has none; returns the number of runs.
+
+        Runs keep the name in their idempotency keys, so that what they sent is known again.
+        """
+        with self._transaction() as db:
+            for table in ("schedule", "told"):
+                db.execute(f"UPDATE OR IGNORE {table} SET connector = ? WHERE connector = ?", (new, old))  # noqa: S608  # constants
+                db.execute(f"DELETE FROM {table} WHERE connector = ?", (old,))  # noqa: S608  # constants
+            db.execute("UPDATE memory SET connector = ? WHERE connector = ?", (new, old))
+            query = "UPDATE run SET key_name = coalesce(key_name, connector), connector = ? WHERE connector = ?"
+            return db.execute(query, (new, old)).rowcount
+
     def commit(self, state: RunState, changes: Changes) -> None:
         """Write a group of changes in one transaction. When this returns, they survive a power cut."""
         run = state.id

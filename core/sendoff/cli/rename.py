@@ -1,0 +1,21 @@
+"""`sendoff rename`: give a connector another name, and keep its history."""
+
+from __future__ import annotations
+
+import click
+
+from sendoff.cli.group import Project
+
+
+@click.command("rename")
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def command(project: Project, old: str, new: str) -> None:
+    """Give a connector another name: its file and its history, or the history alone if the file was renamed already.
+
+    An interrupted run is resumed under the new name, and nothing of it is sent twice. Schedules that were exported, and
+    those who post to its inbox, still use the old name.
+    """
+    runs = project.runner.rename(old, new)
+    click.echo(f"{old} is now {new}, with {runs:,} run{'s' * (runs != 1)}")
