@@ -17,7 +17,7 @@ from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import FileSource
 from sendoff_plugins.sources._files.locations import import_extra
 
-#: The most that a spreadsheet's parts may come to, and the most they may grow when they are unpacked.
+#: Maximum bytes of a spreadsheet's parts, decompressed, and the maximum ratio to their compressed bytes.
 LARGEST = 4 << 30
 FREE, RATIO = 100 << 20, 250
 PARTS = 10_000
@@ -156,7 +156,7 @@ def _name(cell: Any) -> str:
 
 
 def _column(name: str, cells: list[Any]) -> pl.Series:
-    """A column as the sheet means it: numbers that are whole are integers, and beside a datetime a date is one at midnight."""
+    """A typed column: whole numbers become integers, and a date beside datetimes becomes a datetime at midnight."""
     values: list[Any] = [None if cell == "" else cell for cell in cells] if "" in cells else cells
     kinds = set(map(type, values)) - {type(None)}
     if kinds == {float} and (numbers := _numbers(name, values)) is not None:
@@ -171,7 +171,7 @@ def _column(name: str, cells: list[Any]) -> pl.Series:
 
 
 def _numbers(name: str, values: list[Any]) -> pl.Series | None:
-    """A column of numbers that all are whole, or none of which is; None for one of both."""
+    """A column of numbers that are all whole, or all not; None for a mixture."""
     numbers = pl.Series(name, values, dtype=pl.Float64)
     whole = (numbers == numbers.floor()) & (numbers.abs() < 2.0**53)
     if whole.all():

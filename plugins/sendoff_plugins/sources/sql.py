@@ -112,7 +112,7 @@ class Sql(Source):
             engine.dispose()
 
     def _existing(self, url: Any) -> Any:
-        """An SQLite file that is there: one that is not would be made, and be empty."""
+        """Check that an SQLite file exists: SQLite would create a missing one, empty."""
         file = self.home / url.database
         if not file.is_file():
             raise SourceError(f"{url.database}: no such file")
@@ -227,7 +227,7 @@ def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, b
 
 
 def _plain(name: str, value: Any) -> Any:
-    """Values that no API takes as they are, as text."""
+    """Values that have no JSON form, as text."""
     match value:
         case UUID():
             return str(value)
@@ -241,7 +241,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _less(value: Any, lag: str | int) -> Any:
-    """The value, less a length of time, or a number."""
+    """The value minus a length of time, or minus a number."""
     if isinstance(value, datetime | date):
         match = _LAG.fullmatch(str(lag))
         assert match is not None
@@ -260,7 +260,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
 
 
 def _written(value: Any) -> Any:
-    """A cursor's value as JSON can hold it."""
+    """A cursor's value in a form that JSON can hold."""
     match value:
         case tuple():
             return [_written(item) for item in value]

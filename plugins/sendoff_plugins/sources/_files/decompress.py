@@ -1,4 +1,4 @@
-"""Compressed files: recognised by their first bytes, held to their checksums, and never let grow without bounds."""
+"""Decompress files: recognised by their first bytes, with their checksums verified, and within bounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip",
 #: file of records is a thousand times as large as its gzip; a bomb is (deflate's limit is 1,032).
 FREE = 256 << 20
 RATIO = 400
-#: The most members an archive may have.
+#: Maximum members of an archive.
 MEMBERS = 10_000
 
 _BROKEN: tuple[type[Exception], ...] = (
@@ -32,7 +32,7 @@ _BROKEN: tuple[type[Exception], ...] = (
 
 
 class BoundedStream(io.RawIOBase):
-    """A decompressed stream; what is wrong with it becomes a sentence, with how far it was read."""
+    """A decompressed stream; an error in it is a `SourceError` that says how far it was read."""
 
     def __init__(self, stream: Any, name: str, packed: int, kind: str) -> None:
         self._stream, self.name, self._packed, self._kind = stream, name, packed, kind
@@ -61,7 +61,7 @@ class BoundedStream(io.RawIOBase):
 
 
 def decompress(path: Path, name: str, compression: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
-    """The streams in a file: itself, or what is in it, each with its name."""
+    """The streams of a file, each with its name: the file itself, or an archive's members."""
     try:
         with path.open("rb") as raw:
             kind = compression if compression != "auto" else detect_compression(raw)

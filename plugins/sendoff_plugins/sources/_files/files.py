@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""What the file sources share: which files, from where, whether they are the same as before, and their bytes."""
+"""The base of the file sources: finding files, recognising those read before, and reading their bytes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class FileSource(Source):
 
     @property
     def places(self) -> list[Location]:
-        """Where `path` leads to."""
+        """The locations that `path` names."""
         paths = [self.path] if isinstance(self.path, str) else self.path
         return [open_location(path, self.home, self.storage or {}, self.egress) for path in paths]
 
@@ -109,7 +109,7 @@ class FileSource(Source):
         return all("://" not in path for path in ([self.path] if isinstance(self.path, str) else self.path))
 
     def fingerprint(self) -> bytes | None:
-        """The files' names and contents: a resumed run must find every byte as it was. None if they are far away."""
+        """A digest of the files' names and contents, as a resumed run must read the same bytes. None if they are remote."""
         if self.once or not self._local:
             return None
         total = hashlib.sha256()
@@ -122,12 +122,12 @@ class FileSource(Source):
         return [(file.name, file.size, file.written) for file in self.files()] if self._local else None
 
     def begin(self, cursor: Any) -> None:
-        """Note what an earlier run has given already."""
+        """Note which files an earlier run has read."""
         self._given = set(cursor["given"]) if cursor and self.once else set()
         self.next_cursor = {"given": sorted(self._given)} if self.once else None
 
     def local(self) -> Iterator[tuple[str, Path]]:
-        """Each file that is not given yet, as it lies on this machine. What changes while it is read is an error."""
+        """Each file that was not read before, downloaded if it is remote. A file that changes while it is read is an error."""
         for file in self.files():
             with file.fetched() as path:
                 known = _digest(path, file.name).hex() if self.once else ""
@@ -146,7 +146,7 @@ class FileSource(Source):
             yield from decompress(path, name, self.compression, self.member)
 
     def decompressed_paths(self) -> Iterator[tuple[str, Path]]:
-        """Each file, decompressed onto the disk where it is compressed: for readers that jump about in it."""
+        """Each file, decompressed onto the disk where it is compressed: for readers that need random access."""
         for name, path in self.local():
             for inside, stream in decompress(path, name, self.compression, self.member):
                 if stream.name == str(path):

@@ -1,4 +1,4 @@
-"""Where files lie: on this machine, in an object store, on a web or an SFTP server."""
+"""The locations of files: this machine, an object store, a web or an SFTP server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file: its name as a person would write it, and how it comes to this machine."""
+    """One file: its name as a person would write it, and how it is downloaded if it is remote."""
 
     name: str
     size: int
@@ -36,7 +36,7 @@ class File:
 
     @contextmanager
     def fetched(self) -> Iterator[Path]:
-        """The file on this machine; what was fetched from elsewhere is gone afterwards."""
+        """The path of the file on this machine; a downloaded copy is deleted afterwards."""
         if self.path is not None:
             yield self.path
             return
@@ -50,7 +50,7 @@ class File:
 
 
 class Location(ABC):
-    """What one `path` leads to."""
+    """The location that one `path` names."""
 
     local = False
     #: A directory may have nothing in it, and a pattern find nothing, where files are still to come.
@@ -231,7 +231,7 @@ class Sftp(Location):
 
 
 def open_location(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) -> Location:
-    """What a path leads to, by how it begins."""
+    """The location of a path, by its scheme."""
     scheme, mark, _ = path.partition("://")
     if not mark:
         return Disk(path, home)
@@ -247,7 +247,7 @@ def open_location(path: str, home: Path, storage: Mapping[str, Any], mode: egres
 
 
 def import_extra(name: str, extra: str) -> Any:
-    """A library that is not always installed. Raises `SourceError` with what to install."""
+    """Import a library of an extra. Raises `SourceError` with what to install."""
     try:
         return importlib.import_module(name)
     except ImportError:
