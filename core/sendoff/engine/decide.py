@@ -158,7 +158,8 @@ def give_up(task: Task, verdict: Verdict, situation: Situation, strategy: Failur
     """Fail a request that cannot succeed while others do; divide it first if resending does no harm."""
     if strategy.splits and situation.idempotent and task.size > 1:
         return Divide(halves(task.spans), at_fault=True)
-    return FailAll(replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts"))
+    applied = "; it may have been applied" if verdict.maybe_applied else ""
+    return FailAll(replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts{applied}"))
 
 
 def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy) -> Action:

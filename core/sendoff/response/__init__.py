@@ -1,6 +1,6 @@
 """What a response means: the table, conditions and per-record results that a destination's owner may declare."""
 
-from sendoff.response.classifier import classify, is_plain_success
+from sendoff.response.classifier import classify, is_plain_success, unread_failure
 from sendoff.response.condition import condition_problem, statuses
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.policy import DEFAULT, DELETE_POLICY, RULES, Policy
@@ -16,4 +16,5 @@ __all__ = [
     "condition_problem",
     "is_plain_success",
     "statuses",
+    "unread_failure",
 ]

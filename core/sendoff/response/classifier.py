@@ -16,7 +16,7 @@ from typing import Any
 
 from sendoff import jsonlib
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import decode_body, describe, looks_like_html, sanitize, status_phrase
+from sendoff.response.messages import decode_body, describe, failure_member, looks_like_html, sanitize, status_phrase
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
@@ -26,6 +26,14 @@ from sendoff.transport.protocol import Response
 _REJECTED = frozenset({400, 409, 422})
 _TRANSIENT = frozenset({408, 425, 429})
 _NEVER_BETTER = frozenset({501, 505})
+
+#: What nginx says in a 400 that is about the connection, and no record's fault.
+_OF_A_FRONT = {
+    "No required SSL certificate was sent": "name a client certificate in destination.tls.cert",
+    "The SSL certificate error": "the server does not accept the client certificate in destination.tls.cert",
+    "The plain HTTP request was sent to HTTPS port": "destination.url begins with https:// there",
+}
+_MAY_FAIL = re.compile(rb'\A\s*\{.*"(?:errors?|ok|success)"\s*:', re.DOTALL)
 
 _ADVICE = {
     401: "the API does not accept the credentials; check the token or key under destination.headers or destination.auth",
@@ -78,6 +86,17 @@ def is_plain_success(answer: Response, policy: Policy) -> bool:
         and 200 <= status < 300
         and status != 207
         and not looks_like_html(answer.body)
+    )
+
+
+def unread_failure(answer: Response, policy: Policy) -> str | None:
+    """What may be wrong with a success that nothing declared looks at, in a sentence; None if nothing shows it."""
+    if not _MAY_FAIL.search(answer.body) or not is_plain_success(answer, policy):
+        return None
+    member = failure_member(_Body(answer).body())
+    return member and (
+        f"a response with status {answer.status} has {member!r}, and counts as delivered, as nothing declared reads it; "
+        "if it means a failure, declare response.rejected_when or response.records"
     )
 
 
@@ -226,6 +245,8 @@ def by_status(answer: Response, policy: Policy, *, repeated: bool) -> Verdict:
         return Verdict(
             VerdictKind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status
         )
+    if status == 400 and (advice := next((hint for words, hint in _OF_A_FRONT.items() if words in reason), None)):
+        return Verdict(VerdictKind.STOP, f"{reason}; {advice}", status)
     if status in _REJECTED and not (status == 409 and repeated):
         return Verdict(VerdictKind.REJECTED, reason, status)
     if status in _TRANSIENT or status in (409, 413):

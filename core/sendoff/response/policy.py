@@ -21,8 +21,7 @@ result it rejects the record.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -31,9 +30,9 @@ from typing import Any, Literal
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
 from sendoff.options import optional
+from sendoff.response.bad_record import BAD_RECORD, BadRecordLocator
 from sendoff.response.condition import WHEN, Condition, statuses, within
 from sendoff.response.outcome import VerdictKind
-from sendoff.transport.protocol import Response
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 
@@ -62,16 +61,6 @@ RECORDS = {
     "retry_when": optional("A result that says: retry this record later.", type="dict", schema=WHEN, check_with="when"),
     "not_attempted_when": optional("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN, check_with="when"),
     "reason": optional("In a result: what is wrong.", type="string", check_with="path"),
-}  # fmt: skip
-
-BAD_RECORD = {
-    "header": optional("The header that names the bad record: its value is the number, unless `text` says how it stands there.", type="string"),
-    "path": optional("The place in the body that names it, or lists several; `[*]` goes through all members.", type="string", check_with="path"),
-    "text": optional("The words around its number: `Row {row} has`. Looked for in the header, at the path, or in the body.", type="string", check_with="row_text"),
-    "pointers": optional(
-        "Whether the problem details of RFC 9457 point at it: the first number in each `errors[].pointer`.", type="boolean"
-    ),
-    "first": optional("The number of the first record.", type="integer", allowed=[0, 1], default=0),
 }  # fmt: skip
 
 ON_REPEAT = {
@@ -171,58 +160,6 @@ class PerRecordResults:
             return None
         text = str(value) if self.match == "exact" else str(value).strip()
         return text.casefold() if self.match == "case_insensitive" else text
-
-
-@dataclass(frozen=True, slots=True)
-class BadRecordLocator:
-    """Where a rejection names the bad record."""
-
-    header: str | None
-    path: Path | None
-    text: re.Pattern[str] | None
-    pointers: bool
-    first: int
-
-    @classmethod
-    def of(cls, rules: Mapping[str, Any] | None) -> BadRecordLocator | None:
-        if not rules:
-            return None
-        # Not the user's pattern: only the number is one, and the rest is taken literally.
-        words = re.escape(rules["text"]).replace(re.escape("{row}"), r"(\d{1,9})") if rules.get("text") else None
-        path = jsonpath.parse(rules["path"]) if rules.get("path") else None
-        return cls(
-            (rules.get("header") or "").lower() or None,
-            path,
-            re.compile(words) if words else None,
-            bool(rules.get("pointers")),
-            rules.get("first", 0),
-        )
-
-    def places(self, answer: Response, body: object, raw: str) -> Iterator[int]:
-        """The bad records' places in the request, as far as they are named."""
-        if self.pointers:
-            errors = body.get("errors") if isinstance(body, dict) else None
-            for error in errors if isinstance(errors, list) else []:
-                pointer = error.get("pointer") if isinstance(error, dict) else None
-                number = re.search(r"/(\d{1,9})(?:/|$)", pointer) if isinstance(pointer, str) else None
-                yield from self._numbers(number[1] if number else None)
-            return
-        if self.header is not None:
-            found: Sequence[object] = [(answer.headers or {}).get(self.header, "")]
-        else:
-            found = [raw] if self.path is None else self.path.find_all(body)
-        for value in found:
-            if self.text is None:
-                yield from self._numbers(value)
-            elif isinstance(value, str):
-                for match in self.text.finditer(value):
-                    yield from self._numbers(match[1])
-
-    def _numbers(self, value: object) -> Iterator[int]:
-        if isinstance(value, str) and re.fullmatch(r"\s*\d{1,9}\s*", value):
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            yield value - self.first
 
 
 @dataclass(frozen=True)

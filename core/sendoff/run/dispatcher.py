@@ -35,7 +35,11 @@ class Dispatcher:
         observers: ObserverGroup,
         preparer: RequestPreparer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        warning: Callable[[Response], str | None] | None = None,
     ) -> None:
+        #: Says what is doubtful about a success: it is warned of once a run.
+        self._warning = warning
+        self._warnings: list[str] = []
         self._preparer = preparer
         self._engine = engine
         self._commit = commit
@@ -103,6 +107,7 @@ class Dispatcher:
             if self._preparer is not None:
                 response = self._preparer.on_response(request, response)
             verdict = self._engine.classify(request, response)
+            self._warn_of((response,))
         except Exception as error:
             self._fail(error)
             return
@@ -114,6 +119,7 @@ class Dispatcher:
             self._changed()
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
+        self._warn_of([response for _, response, _ in completions])
         with self._can_send:
             try:
                 others = self._engine.complete_many(burst, completions, self._clock())
@@ -123,6 +129,15 @@ class Dispatcher:
             self._changed()
         for request, response in others:
             self.complete(request, response)
+
+    def _warn_of(self, responses: Iterable[Response]) -> None:
+        known: Response | None = None  # a transport gives equal responses as one object
+        for response in responses:
+            if self._warning is None:
+                return
+            if response is not known and (sentence := self._warning(response)):
+                self._warning, self._warnings = None, [sentence]
+            known = response
 
     def wait(self, seconds: float) -> None:
         with self._can_send:
@@ -185,7 +200,9 @@ class Dispatcher:
         while True:
             with self._can_commit:
                 changes = self._next_commit()
+                warnings, self._warnings = self._warnings, []
                 events = self._engine.events()
+                events += [("unread_failure", {"reason": sentence}) for sentence in warnings]
                 if changes is not None:
                     self._can_read.notify()
                 done = changes is None and self._closing and self._engine.is_drained()

@@ -15,6 +15,7 @@ from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_source
 from sendoff.ledger import Changes, Ledger, RunState
+from sendoff.response import unread_failure
 from sendoff.run.dispatcher import Dispatcher
 from sendoff.run.observers import ObserverGroup
 from sendoff.run.prepare import RequestPreparer, connection_settings
@@ -52,7 +53,10 @@ class Run:
         self._engine = Engine(builder, connector.sender, connector.strategy, state, random=random)
         self._connection = connection_settings(connector)
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
-        self._dispatcher = Dispatcher(self._engine, self._commit, observers=self._observers, preparer=self._preparer)
+        self._dispatcher = Dispatcher(
+            self._engine, self._commit, observers=self._observers, preparer=self._preparer,
+            warning=lambda response: unread_failure(response, to.response),
+        )  # fmt: skip
         self._started = time.monotonic()
         #: What ended the run, if an exception did.
         self._error: SendoffError | None = None

@@ -40,6 +40,8 @@ class Progress(Observer):
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
         if name == "retry":
             self._line(f"{connector}: {facts['reason']}; trying again in {facts['seconds']:.1f} s")
+        elif name == "unread_failure":
+            self._line(f"{connector}: warning: {facts['reason']}")
         elif name == "waiting":
             until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + facts["seconds"]))
             self._line(f"{connector}: {facts['reason']}; nothing is sent until {until}")
