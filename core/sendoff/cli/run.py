@@ -154,7 +154,11 @@ def show(project: Project, reports: Sequence[Report]) -> None:
     for report in reports:
         retry_of = history.run(project.runner.state, report.run)["retry_of"]
         if report.unchanged:
-            why = "rows unchanged, not sent" if retry_of is None else "records delivered already, not sent again"
+            why = (
+                "rows unchanged, not sent"
+                if retry_of is None
+                else f"record{'s' * (report.unchanged != 1)} delivered already, not sent again"
+            )
             click.echo(f"\n{report.connector}: {report.unchanged:,} {why}")
         if report.stopped_because:
             click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
@@ -179,7 +183,7 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
             steps.append((f"{me} retry {row['id']} --from fix.csv", "and deliver them again"))
         option = " --from FILE" if history.is_void(row) and row["source"] == "spool" else ""
         steps += [
-            (f"{me} retry {run}{option}", f"{count:,} failed records of run {run} are still open")
+            (f"{me} retry {run}{option}", f"open in run {run}: {count:,} failed record{'s' * (count != 1)}")
             for run, count in is_open.items()
         ]
         if steps:

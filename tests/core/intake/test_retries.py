@@ -392,7 +392,7 @@ def test_people_see_what_is_left_and_the_next_command(people: People) -> None:
     code, shown = people.command("retry", "1", "-q", "--from", str(people.file([two])))
     assert code == 0
     assert "retry 1" in shown
-    assert "1 failed records of run 1 are still open" in shown
+    assert "open in run 1: 1 failed record\n" in shown
     code, shown = people.command("retry", "1", "-q", "--from", str(people.file([two, three])))
-    assert "1 records delivered already, not sent again" in shown
+    assert "1 record delivered already, not sent again" in shown
     assert people.command("failed", "1")[0] == 0
