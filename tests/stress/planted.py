@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
 from unittest import mock
 
 from sendoff import Response
 from sendoff.encode.idempotency import Key, make_key_function
+from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.decide import StopRun, decide
 from sendoff.ledger import Changes, Ledger
 from sendoff.ledger.locks import RunLock
 from sendoff.response import classify
@@ -66,11 +68,30 @@ def a_header_that_is_believed() -> Any:
     return mock.patch("tests.fuzz.targets.retry_after", lambda headers: float(headers.get("retry-after", 0)))
 
 
+def a_claim_that_is_not_released() -> Any:
+    """What a retry claimed and did not settle stays claimed when the retry is discarded, or sent nothing."""
+    return mock.patch("sendoff.ledger.claims.release_pending")
+
+
+def an_outage_believed_from_an_interruption() -> Any:
+    """That one request failed when a run was interrupted counts as an outage, and the next run stops at its first failure."""
+
+    def believing(task: Any, verdict: Any, situation: Any, *args: Any) -> Any:
+        if situation.was_down and verdict.kind.value == "retry":
+            return StopRun(f"{verdict.reason}; it was so when the last run stopped")
+        return decide(task, verdict, situation, *args)
+
+    stack = ExitStack()
+    stack.enter_context(mock.patch("sendoff.engine.outcomes.decide", believing))
+    stack.enter_context(mock.patch.object(CircuitBreaker, "is_outage", True))
+    return stack
+
+
 FAULTS = {
     fault.__name__: fault
     for fault in (
         a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes, a_key_for_each_attempt, a_lock_that_lets_everyone_in,
-        a_header_that_is_believed,
+        a_header_that_is_believed, a_claim_that_is_not_released, an_outage_believed_from_an_interruption,
     )
 }  # fmt: skip
 
