@@ -34,7 +34,7 @@ class Api:
         self.knows = random.choice(("keys", "ids", "nothing"))
         self.most = random.choice((1, 2, 64))
         #: Records that make it answer 500, until it is mended; and values that it refuses, until they are corrected.
-        self.poison = set(random.sample(range(1, records + 1), random.choice((0, 0, 1, 2)))) | random.choice(({1}, set()))
+        self.poison = {random.randint(1, records) for _ in range(random.choice((0, 0, 1, 2)))} | random.choice(({1}, set()))
         self.applied: Counter[int] = Counter()
         self.at_request: Callable[[], None] = lambda: None
         self._keys: set[str] = set()
