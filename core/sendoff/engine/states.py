@@ -1,7 +1,7 @@
 """The states of a task, a destination and a run, and the moves between them.
 
-`TASK_MOVES`, `DESTINATION_MOVES` and `RUN_MOVES` are both what the engine obeys and its documentation: a move that stands
-in no table raises `IllegalMove`, the tests take every one, and the pictures in ``docs/delivery.md`` are drawn from them.
+The tables are both what is obeyed and its documentation: a move of a task or a destination that is in no table raises
+`IllegalMove`, the ledger makes those of a run, the tests make every one, and ``docs/delivery.md`` is drawn from them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class RunPhase(Enum):
     INCOMPLETE = "incomplete"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
+    DISCARDED = "discarded"
 
 
 State = TaskState | CircuitState | RunPhase
@@ -54,7 +55,7 @@ TASK_MOVES: Moves = {
     (_T.IN_FLIGHT, _T.DELIVERED): "success",
     (_T.IN_FLIGHT, _T.FAILED): "rejected, or given up",
     (_T.IN_FLIGHT, _T.SPLIT): "rejected or too large, and divided; or a result for each record",
-    (_T.IN_FLIGHT, _T.BACKOFF): "transient failure",
+    (_T.IN_FLIGHT, _T.BACKOFF): "transient failure, or the strategy says retry",
     (_T.IN_FLIGHT, _T.HELD): "rejected before anything succeeded, or attempts used up while nothing did",
     (_T.BACKOFF, _T.IN_FLIGHT): "due again",
     (_T.HELD, _T.BACKOFF): "another one fails as well, or the destination is back",
@@ -74,9 +75,11 @@ RUN_MOVES: Moves = {
     (_R.RUNNING, _R.COMPLETE): "every record delivered",
     (_R.RUNNING, _R.INCOMPLETE): "every record settled, some invalid or rejected",
     (_R.RUNNING, _R.STOPPED): "something must be fixed or waited for first",
-    (_R.RUNNING, _R.INTERRUPTED): "a signal, or `Runner.interrupt`",
+    (_R.RUNNING, _R.INTERRUPTED): "Ctrl-C, another signal or `Runner.interrupt`; or its process was killed",
     (_R.STOPPED, _R.RUNNING): "the next run of the connector resumes it",
+    (_R.STOPPED, _R.DISCARDED): "`--restart`, or its connector is deleted",
     (_R.INTERRUPTED, _R.RUNNING): "the next run of the connector resumes it",
+    (_R.INTERRUPTED, _R.DISCARDED): "`--restart`, or its connector is deleted",
 }
 
 #: What each state means, in a sentence for users.
@@ -96,7 +99,8 @@ MEANINGS: Mapping[State, str] = {
     _R.COMPLETE: "Every record was delivered.",
     _R.INCOMPLETE: "Every record is settled, and some were not delivered: see `sendoff failed`.",
     _R.STOPPED: "It ended before its source did, for the reason it names; the next run resumes it.",
-    _R.INTERRUPTED: "It was asked to end; the next run resumes it.",
+    _R.INTERRUPTED: "It was asked to end, or its process was killed; the next run resumes it.",
+    _R.DISCARDED: "What it had not settled was discarded; it is never resumed.",
 }
 
 
