@@ -27,7 +27,12 @@ AREAS: dict[str, tuple[list[str], list[str]]] = {
         ["core/delivery"],
     ),
     "ledger": (
-        ["sendoff/ledger/store.py", "sendoff/ledger/opening.py", "sendoff/ledger/ranges.py", "sendoff/ledger/locks.py"],
+        [
+            "sendoff/ledger/sqlite/ledger.py",
+            "sendoff/ledger/sqlite/opening.py",
+            "sendoff/ledger/sqlite/locks.py",
+            "sendoff/ledger/ranges.py",
+        ],
         ["faults/test_ledger.py", "core/ledger"],
     ),
 }

@@ -79,7 +79,8 @@ if TYPE_CHECKING:
     from sendoff.http.watchdog import Watchdog
     from sendoff.jsonlib import jsonpath
     from sendoff.jsonlib.jsonpath import MISSING
-    from sendoff.ledger.inbox import Inboxes, InboxFull, Post, last_post_id
+    from sendoff.ledger.inbox import InboxFull, Post
+    from sendoff.ledger.sqlite.inbox import Inboxes, last_post_id
     from sendoff.options import option, optional
     from sendoff.records import PAGE_ROWS, LazyLines, Page, Span, column, from_mappings, pages
     from sendoff.response.rate_headers import retry_after
@@ -141,9 +142,8 @@ else:
             "sendoff.http.failures": ("describe_failure", "is_distrusted", "response_from_error"),
             "sendoff.http.pool": ("StrictHTTPResponse", "make_pool"),
             "sendoff.http.watchdog": ("Watchdog",),
-            "sendoff.ledger.inbox": (
-                "InboxFull", "Inboxes", "Post", "last_post_id",
-            ),
+            "sendoff.ledger.inbox": ("InboxFull", "Post"),
+            "sendoff.ledger.sqlite.inbox": ("Inboxes", "last_post_id"),
         },
     )  # fmt: skip
 

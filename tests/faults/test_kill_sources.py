@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.ledger.inbox import Inboxes
+from sendoff.ledger.sqlite.inbox import Inboxes
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
 from sendoff_plugins.sources.google_sheets import GoogleSheets

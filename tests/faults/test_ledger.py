@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, Runner
-from sendoff.ledger import Changes, Chunk, Failure, Ledger, locks, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, Ledger, state_dir
+from sendoff.ledger.sqlite import locks
+from sendoff.ledger.sqlite.tables import VERSION
 from sendoff.ledger.state import RunState
-from sendoff.ledger.tables import VERSION
 from sendoff.records import Span
 from sendoff.testing import Project, Receiver, Reply
 

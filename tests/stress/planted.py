@@ -17,7 +17,7 @@ from sendoff.encode.idempotency import Key, make_key_function
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.decide import StopRun, decide
 from sendoff.ledger import Changes, Ledger
-from sendoff.ledger.locks import RunLock
+from sendoff.ledger.sqlite.locks import RunLock
 from sendoff.response import classify
 
 Fault = Callable[[], Any]
@@ -70,7 +70,7 @@ def a_header_that_is_believed() -> Any:
 
 def a_claim_that_is_not_released() -> Any:
     """What a retry claimed and did not settle stays claimed when the retry is discarded, or sent nothing."""
-    return mock.patch("sendoff.ledger.claims.release_pending")
+    return mock.patch("sendoff.ledger.sqlite.claims.release_pending")
 
 
 def an_outage_believed_from_an_interruption() -> Any:

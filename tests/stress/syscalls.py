@@ -25,7 +25,7 @@ RECORDS, BAD = 60, {7, 41}
 EMAILS = {at: f"{'bad' if at in BAD else 'good'}{at}@example.com" for at in range(RECORDS)}
 #: A checkpoint after every commit, so that its writes are among those that are struck.
 EAGER = (
-    "from sendoff.ledger import opening; connect = opening.connect\n"
+    "from sendoff.ledger.sqlite import opening; connect = opening.connect\n"
     "def eager(path, **named):\n"
     "    db = connect(path, **named); db.execute('PRAGMA wal_autocheckpoint = 1').fetchall(); return db\n"
     "opening.connect = eager\n"

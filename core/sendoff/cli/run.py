@@ -21,7 +21,8 @@ from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
-from sendoff.ledger import claims, history
+from sendoff.ledger import history
+from sendoff.ledger.claims import UNFINISHED
 from sendoff.records import location
 from sendoff.run.report import Report
 from sendoff.runner import Runner
@@ -188,7 +189,7 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
         ]
         if steps:
             break
-    unfinished = (row["connector"] for row in rows if row["state"] in claims.UNFINISHED and not history.is_void(row))
+    unfinished = (row["connector"] for row in rows if row["state"] in UNFINISHED and not history.is_void(row))
     interrupted = next(unfinished, None)
     if interrupted is not None:
         fix_first = any(report.exit_code == 2 for report in reports if report.connector == interrupted)

@@ -14,7 +14,7 @@ import polars as pl
 from sendoff import jsonlib
 from sendoff.errors import ConfigError
 from sendoff.ledger import Failure, Fate, RecordKey, history
-from sendoff.ledger.history import FailedRecord
+from sendoff.ledger.sqlite.history import FailedRecord
 from sendoff.records import PAGE_ROWS, Page, from_mappings, location
 from sendoff.schema import Schema
 

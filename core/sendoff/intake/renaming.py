@@ -9,7 +9,7 @@ from pathlib import Path
 from sendoff.config.discovery import check_name
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.ledger import Ledger, history
-from sendoff.ledger.inbox import Inboxes
+from sendoff.ledger.sqlite.inbox import Inboxes
 
 
 def orphans(state: Path, files: Mapping[str, Path]) -> list[str]:

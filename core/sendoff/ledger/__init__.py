@@ -2,11 +2,12 @@
 
 from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord
 from sendoff.ledger.claims import Claim, Fate, RecordKey
-from sendoff.ledger.delivered_rows import DeliveredRow, DeliveredRows, FilterSummary
-from sendoff.ledger.locks import RunLock
+from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ranges import Ranges
+from sendoff.ledger.sqlite import history
+from sendoff.ledger.sqlite.delivered_rows import DeliveredRows
+from sendoff.ledger.sqlite.ledger import Ledger
 from sendoff.ledger.state import RunState
-from sendoff.ledger.store import Ledger
 
 __all__ = [
     "CapturedResult",
@@ -22,6 +23,6 @@ __all__ = [
     "Ranges",
     "RecordKey",
     "RequestRecord",
-    "RunLock",
     "RunState",
+    "history",
 ]

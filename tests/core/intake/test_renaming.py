@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from sendoff import ConfigError, Locked
 from sendoff.cli.group import sendoff
 from sendoff.ledger import Ledger, history
-from sendoff.ledger.inbox import Inboxes
+from sendoff.ledger.sqlite.inbox import Inboxes
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.ledger.inbox import KEPT, Inboxes, InboxFull, last_post_id
+from sendoff.ledger.inbox import InboxFull
+from sendoff.ledger.sqlite.inbox import KEPT, Inboxes, last_post_id
 
 
 class Clock:

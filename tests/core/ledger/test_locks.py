@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sendoff.errors import Locked
-from sendoff.ledger.locks import TRIES, RunLock, is_locked
+from sendoff.ledger.sqlite.locks import TRIES, RunLock, is_locked
 
 
 def test_looking_whether_a_run_is_under_way_never_refuses_its_start(tmp_path: Path) -> None:

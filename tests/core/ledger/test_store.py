@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, SourceChanged
-from sendoff.ledger import CapturedResult, Changes, Chunk, Claim, Failure, Ledger, RecordKey, RequestRecord, RunState, claims
+from sendoff.ledger import CapturedResult, Changes, Chunk, Claim, Failure, Ledger, RecordKey, RequestRecord, RunState
 from sendoff.ledger.delivered_rows import FilterSummary
-from sendoff.ledger.locks import is_locked
+from sendoff.ledger.sqlite import claims
+from sendoff.ledger.sqlite.locks import is_locked
 from sendoff.records import Span
 
 

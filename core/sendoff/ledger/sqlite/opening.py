@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from sendoff.errors import LedgerError
 from sendoff.ledger import state_dir
-from sendoff.ledger.locks import writing
-from sendoff.ledger.tables import MIGRATIONS, TABLES, VERSION
+from sendoff.ledger.sqlite.locks import writing
+from sendoff.ledger.sqlite.tables import MIGRATIONS, TABLES, VERSION
 
 
 def open_ledger(directory: Path, write_fd: int) -> sqlite3.Connection:

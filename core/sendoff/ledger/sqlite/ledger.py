@@ -14,14 +14,16 @@ from pathlib import Path
 
 from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
-from sendoff.ledger import claims, state_dir
+from sendoff.ledger import state_dir
 from sendoff.ledger.changes import Changes, Chunk
-from sendoff.ledger.claims import UNFINISHED
-from sendoff.ledger.delivered_rows import DeliveredRows, FilterSummary
-from sendoff.ledger.locks import RunLock, open_write_lock, writing
-from sendoff.ledger.opening import open_ledger
+from sendoff.ledger.claims import UNFINISHED, Claim
+from sendoff.ledger.delivered_rows import FilterSummary
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.schedule_state import ScheduleState
+from sendoff.ledger.sqlite import claims
+from sendoff.ledger.sqlite.delivered_rows import DeliveredRows
+from sendoff.ledger.sqlite.locks import RunLock, open_write_lock, writing
+from sendoff.ledger.sqlite.opening import open_ledger
+from sendoff.ledger.sqlite.schedule_state import ScheduleState
 from sendoff.ledger.state import RunState
 from sendoff.records import Span
 
@@ -71,7 +73,7 @@ class Ledger(ScheduleState):
         fingerprint: bytes,
         source: str = "connector",
         retry_of: int | None = None,
-        claimed: Iterable[claims.Claim] = (),
+        claimed: Iterable[Claim] = (),
         skipped: int = 0,
         cursor: str | None = None,
         filter_summary: FilterSummary | None = None,

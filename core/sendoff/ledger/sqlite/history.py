@@ -15,11 +15,11 @@ import polars as pl
 from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.errors import ConfigError, LedgerError
-from sendoff.ledger import claims
-from sendoff.ledger.claims import Fate, RecordKey
-from sendoff.ledger.locks import is_locked
-from sendoff.ledger.opening import connect
-from sendoff.ledger.tables import VERSION
+from sendoff.ledger.claims import UNFINISHED, Fate, RecordKey, parse_name
+from sendoff.ledger.sqlite import claims
+from sendoff.ledger.sqlite.locks import is_locked
+from sendoff.ledger.sqlite.opening import connect
+from sendoff.ledger.sqlite.tables import VERSION
 from sendoff.records import PAGE_ROWS, Page, from_mappings
 
 _COUNTS = """
@@ -71,14 +71,14 @@ def open_failures(state: Path, number: int) -> dict[int, int]:
 
 def is_void(row: Mapping[str, Any]) -> bool:
     """Whether a run of `run` or `runs` is a retry that sent nothing and is never resumed, so that its claims do not hold."""
-    return row["retry_of"] is not None and row["planned"] == 0 and row["state"] in claims.UNFINISHED
+    return row["retry_of"] is not None and row["planned"] == 0 and row["state"] in UNFINISHED
 
 
 def unfinished_runs(state: Path) -> list[tuple[int, str]]:
     """The runs that can be resumed and are not running, each with its connector; none where there is no ledger yet."""
     if not (state / "ledger.db").exists():
         return []
-    query = f"SELECT id, connector FROM run WHERE planned > 0 AND state IN {claims.UNFINISHED} ORDER BY id"  # noqa: S608  # a constant
+    query = f"SELECT id, connector FROM run WHERE planned > 0 AND state IN {UNFINISHED} ORDER BY id"  # noqa: S608  # a constant
     with closing(_open(state)) as db:
         return [(row[0], row[1]) for row in db.execute(query) if not is_locked(state / "locks", row[1])]
 
@@ -107,7 +107,7 @@ class Resolver:
         self._fates: dict[int, dict[RecordKey, Fate]] = {}
 
     def __call__(self, name: str) -> Fate | None:
-        key = claims.parse_name(name)
+        key = parse_name(name)
         if key is None:
             return None
         if key.run not in self._fates:

@@ -1,0 +1,127 @@
+"""Received posts of the inbound webhook: durable before they are acknowledged, kept until a run has spooled them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sendoff.errors import LedgerError
+from sendoff.ledger import state_dir
+from sendoff.ledger.inbox import InboxFull, Post
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS post(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  inbox TEXT NOT NULL,
+  key TEXT,                             -- by which the sender knows the post
+  kind TEXT NOT NULL,                   -- json, jsonl or csv
+  bytes INTEGER NOT NULL,
+  at REAL NOT NULL,
+  body BLOB,                            -- NULL once a run has taken it over
+  UNIQUE(inbox, key));
+CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id, bytes) WHERE body IS NOT NULL;
+"""
+
+#: Seconds that the key of a post is kept, to recognise repeats.
+KEPT = 30 * 86_400.0
+
+
+class Inboxes:
+    """The posts of all inboxes, in ``inbox.db`` of the state directory. Thread-safe."""
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = state_dir.create(directory) / "inbox.db"
+        self._clock = clock
+        self._lock = threading.Lock()
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF"):
+                self._db.execute(f"PRAGMA {setting}").fetchall()
+            self._db.executescript(_TABLES)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"{self._path} cannot be used: {error}") from error
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def put(self, inbox: str, kind: str, body: bytes, *, key: str | None, most_bytes: int) -> bool:
+        """Store a post; when this returns it survives a power cut. False if a post with its key came before.
+
+        Raises `InboxFull` if more than `most_bytes` would wait in the inbox, and `LedgerError`.
+        """
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    new = self._put(inbox, kind, body, key, most_bytes)
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise LedgerError(f"{self._path} cannot be written: {error}") from error
+        return new
+
+    def _put(self, inbox: str, kind: str, body: bytes, key: str | None, most_bytes: int) -> bool:
+        now = self._clock()
+        self._db.execute("DELETE FROM post WHERE body IS NULL AND at < ?", (now - KEPT,))
+        if key is not None and self._db.execute("SELECT 1 FROM post WHERE inbox = ? AND key = ?", (inbox, key)).fetchone():
+            return False
+        query = "SELECT coalesce(sum(bytes), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+        waiting = int(self._db.execute(query, (inbox,)).fetchone()[0])
+        if waiting + len(body) > most_bytes:
+            raise InboxFull(f"{waiting:,} bytes wait here already")
+        self._db.execute(
+            "INSERT INTO post(inbox, key, kind, body, bytes, at) VALUES (?, ?, ?, ?, ?, ?)",
+            (inbox, key, kind, body, len(body), now),
+        )
+        return True
+
+    def waiting(self, inbox: str, after: int) -> Iterator[Post]:
+        """The waiting posts with a number above `after`, in order."""
+        while True:
+            query = "SELECT id, kind, body FROM post WHERE inbox = ? AND id > ? AND body IS NOT NULL ORDER BY id LIMIT 1"
+            with self._lock:
+                row = self._db.execute(query, (inbox, after)).fetchone()
+            if row is None:
+                return
+            yield Post(*row)
+            after = row[0]
+
+    def last_post_id(self, inbox: str) -> int:
+        """The number of the last post that waits; 0 if none does."""
+        query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+        with self._lock:
+            return int(self._db.execute(query, (inbox,)).fetchone()[0])
+
+    def rename(self, old: str, new: str) -> None:
+        """Move what one inbox holds to another. A post that is there by its key is not moved."""
+        with self._lock:
+            self._db.execute("UPDATE OR IGNORE post SET inbox = ? WHERE inbox = ?", (new, old))
+
+    def acknowledge(self, inbox: str, upto: int) -> None:
+        """Delete the bodies of posts that a run has spooled; their keys are kept for `KEPT` seconds."""
+        with self._lock:
+            self._db.execute("UPDATE post SET body = NULL WHERE inbox = ? AND id <= ? AND body IS NOT NULL", (inbox, upto))
+            self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
+
+
+def last_post_id(directory: Path, inbox: str) -> int:
+    """The number of the last post that waits in a state directory's inbox; 0 if none does. Creates no file."""
+    path = directory / "inbox.db"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+        try:
+            query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
+            return int(db.execute(query, (inbox,)).fetchone()[0])
+        except sqlite3.Error:
+            return 0
