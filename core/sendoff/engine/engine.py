@@ -85,6 +85,8 @@ class Engine:
         )
         self._deadline: float | None = None
         self._now = self._waits_until = 0.0
+        #: No request is sent before this time, as the API counts requests a second.
+        self._not_before = float("-inf")
         self._read_before = state.read
 
     @property
@@ -172,6 +174,8 @@ class Engine:
         in_flight = self._requests_in_flight
         if in_flight and (not self.breaker.is_closed or in_flight >= self._limit.limit):
             return Wait(MAX_WAIT)
+        if (early := self._not_before - now) > 0:
+            return Wait(early)
         if burst_limit and (burst := self._next_burst(now, burst_limit)) is not None:
             return burst
         task = self._next_task(now)
@@ -203,7 +207,7 @@ class Engine:
         verdict = verdict or self.classify(request, response)
         task = self._in_flight.pop(request.request_id)
         retry = verdict.kind is VerdictKind.RETRY
-        overloaded = retry and verdict.status in OVERLOAD and not task.isolated_failures
+        overloaded = retry and verdict.status in OVERLOAD and not task.isolated_failures and self.breaker.is_closed
         before = self._limit.limit
         self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self._requests_in_flight + 1)
         if self._limit.limit != before:
@@ -296,6 +300,7 @@ class Engine:
             else:
                 self._queue.schedule(now, task)
             return self._wait(now, wait, "destination.rate_limit, or that of another connector to the same API")
+        self._not_before = now + self._limit.gap
         task.move(TaskState.IN_FLIGHT)
         task.attempts += 1
         if task.first_tried is None:
