@@ -77,9 +77,9 @@ RUN_MOVES: Moves = {
     (_R.RUNNING, _R.STOPPED): "something must be fixed or waited for first",
     (_R.RUNNING, _R.INTERRUPTED): "Ctrl-C, another signal or `Runner.interrupt`; or its process was killed",
     (_R.STOPPED, _R.RUNNING): "the next run of the connector resumes it",
-    (_R.STOPPED, _R.DISCARDED): "`--restart`, or its connector is deleted",
+    (_R.STOPPED, _R.DISCARDED): "`--restart`; or `sendoff delete`, where its connector is gone",
     (_R.INTERRUPTED, _R.RUNNING): "the next run of the connector resumes it",
-    (_R.INTERRUPTED, _R.DISCARDED): "`--restart`, or its connector is deleted",
+    (_R.INTERRUPTED, _R.DISCARDED): "`--restart`; or `sendoff delete`, where its connector is gone",
 }
 
 #: What each state means, in a sentence for users.
