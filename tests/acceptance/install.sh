@@ -12,6 +12,8 @@ command -v strace >/dev/null || wanted="$wanted strace"
 command -v ip >/dev/null || wanted="$wanted iproute2"
 command -v nft >/dev/null || wanted="$wanted nftables"
 command -v curl >/dev/null || wanted="$wanted curl"
+command -v nginx >/dev/null || wanted="$wanted nginx-light"
+command -v haproxy >/dev/null || wanted="$wanted haproxy"
 if [ -n "$wanted" ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
   $sudo apt-get update -qq
