@@ -133,7 +133,7 @@ def test_a_corrected_file_without_a_column_is_refused_and_the_records_stay_to_be
 def test_a_retry_that_was_cut_short_and_given_up_leaves_its_records_to_be_retried(people: Sandbox, terminal: Terminal) -> None:
     terminal("run", "people", code=1)
     people.rules[:] = [rules.parse("401 if always")]
-    terminal("retry", "1", code=3)
+    terminal("retry", "1", code=2)
     people.rules.clear()
     terminal("run", "people", "--restart")
     assert json.loads(terminal("retry", "1", "--json"))["runs"][0]["delivered"] == 1
@@ -150,7 +150,7 @@ def test_of_a_retry_given_up_half_way_only_the_other_half_is_left(project: Proje
         project({"people.csv": "id,email,age\n" + rows, "connectors.d/people.yaml": text})
         terminal("run", "--no-early-stop", code=1)
         api.rules[:] = [rules.parse("401 if id = 4")]
-        terminal("retry", "1", code=3)
+        terminal("retry", "1", code=2)
         assert [record["id"] for record in api.records] == [0, 1, 2, 3]
         api.rules.clear()
         project({"people.csv": "id,email,age\n"})
@@ -162,7 +162,7 @@ def test_of_a_retry_given_up_half_way_only_the_other_half_is_left(project: Proje
 def test_a_retry_that_was_cut_short_is_gone_on_with(people: Sandbox, terminal: Terminal) -> None:
     terminal("run", "people", code=1)
     people.rules[:] = [rules.parse("401 if always")]
-    terminal("retry", "1", code=3)
+    terminal("retry", "1", code=2)
     people.rules.clear()
     (run,) = json.loads(terminal("run", "people", "--json"))["runs"]
     assert (run["run"], run["state"], run["delivered"]) == (2, "complete", 1)
@@ -192,7 +192,7 @@ def test_a_wrong_token_costs_one_request_and_the_run_goes_on_when_it_is_mended(p
         rows = "".join(f"{at},p{at}@example.com,1\n" for at in range(250_000))
         more = ', headers: {Authorization: "Bearer ${env:TOKEN}"}'
         project({"people.csv": "id,email,age\n" + rows, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more=more)})
-        wrong = json.loads(terminal("run", "--json", code=3, TOKEN="wrong-token"))["runs"][0]
+        wrong = json.loads(terminal("run", "--json", code=2, TOKEN="wrong-token"))["runs"][0]
         assert wrong["state"] == "stopped"
         assert wrong["requests"] == api.counts["requests"] == 1
         assert "check the token or key under destination.headers" in wrong["stopped_because"]
@@ -213,7 +213,7 @@ def test_a_wrong_token_costs_one_request_and_the_run_goes_on_when_it_is_mended(p
 def test_a_source_that_changed_is_refused_and_restart_begins_anew(project: Project, terminal: Terminal) -> None:
     with Sandbox(["401 if header x != y"]) as api:
         project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
-        terminal("run", code=3)
+        terminal("run", code=2)
         project({"people.csv": CSV.replace("30", "39")})
         terminal("run", code=2)
         assert "its source changed since then" in terminal.err
@@ -225,7 +225,7 @@ def test_a_source_that_changed_is_refused_and_restart_begins_anew(project: Proje
 def test_k14_a_connector_whose_records_would_look_different_is_refused(project: Project, terminal: Terminal) -> None:
     with Sandbox(["401 if header x != y"]) as api:
         project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="")})
-        terminal("run", code=3)
+        terminal("run", code=2)
         project(
             {"connectors.d/people.yaml": CONNECTOR.format(url=api.url, more="").replace("id:    {", "id:    {rename: number, ")}
         )
@@ -462,7 +462,7 @@ def test_plugins_are_listed_and_explained(terminal: Terminal) -> None:
 def test_standard_input_is_a_source_and_can_be_resumed(project: Project, terminal: Terminal) -> None:
     with Sandbox(["401 if header x != y"]) as api:
         project({"connectors.d/pipe.yaml": f'source: stdin\ndestination: {{url: "{api.url}/p"}}\nsend: single\n'})
-        terminal("run", stdin='{"a": 1}\n{"a": 2}\n', code=3)
+        terminal("run", stdin='{"a": 1}\n{"a": 2}\n', code=2)
         api.rules.clear()
         terminal("run", stdin="")
         assert api.records == [{"a": 1}, {"a": 2}]
@@ -502,7 +502,7 @@ def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox,
         CONNECTOR.format(url=people.url, more="").replace("email: {", "age: {type: integer}\n  email: {") + "on_invalid: stop\n"
     )
     project({"connectors.d/people.yaml": text})
-    (run,) = json.loads(terminal("run", "--json", code=3))["runs"]
+    (run,) = json.loads(terminal("run", "--json", code=2))["runs"]
     assert (run["read"], run["invalid"], run["pending"], run["requests"]) == (4, 1, 3, 0)
     assert "nothing was sent" in run["stopped_because"]
     assert not people.counts

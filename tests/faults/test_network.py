@@ -70,7 +70,7 @@ def test_n5_a_name_that_turns_private_is_not_dialled(cable: Cable, transport: st
     cable.names(lambda host, asked: ["127.0.0.1"])
     given(cable.home, f"http://api.example.com:{netns.PORT}", transport=transport, egress="public")
     code, out, err = cable.run("run", "c")
-    assert code == 3
+    assert code == 2
     assert "127.0.0.1" in err + out
     assert not cable.taken()["records"]
 

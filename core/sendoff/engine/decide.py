@@ -105,9 +105,14 @@ class LowerLimit:
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """Send nothing more; what is not settled stays pending. `pause` is for how long the API asked not to be called."""
+    """Send nothing more; what is not settled stays pending.
+
+    `transient` where the next run may go on without anything being fixed. `pause` is for how long the API asked not to be
+    called.
+    """
 
     reason: str
+    transient: bool = False
     pause: float | None = None
 
 
@@ -120,7 +125,8 @@ def decide(
     """What becomes of a request by its verdict: retry, rejected, too_large or stop."""
     match verdict.kind:
         case VerdictKind.STOP:
-            return StopRun(verdict.reason)
+            applied = f"; its {task.size:,} records may have been applied, and the next run sends them again"
+            return StopRun(verdict.reason + (applied if verdict.maybe_applied else ""))
         case VerdictKind.TOO_LARGE if task.size > 1:
             # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
             return LowerLimit(verdict, in_bytes=verdict.status == 413)
@@ -150,6 +156,7 @@ def exceeds_retry_after(verdict: Verdict, retry: RetryPolicy) -> StopRun | None:
         return None
     return StopRun(
         f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds (Retry-After), more than max_retry_after allows",
+        transient=True,
         pause=verdict.retry_after,
     )
 
@@ -171,24 +178,30 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
         return give_up(task, verdict, situation, strategy)
     accepted = not situation.early_stop and (verdict.maybe_applied or verdict.status is not None)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
-        return StopRun(f"{reason}; nothing has got through for {situation.failing_for:.0f} seconds{_FINAL}")
+        return StopRun(f"{reason}; nothing has got through for {situation.failing_for:.0f} seconds{_FINAL}", transient=True)
     if is_conflict(verdict):
         return RetryLater(verdict)
     if situation.was_down and situation.early_stop:
         if situation.another_held:
-            return StopRun(f"{reason}; it was so when the last run stopped, and is so still for other records{_FINAL}")
+            return StopRun(
+                f"{reason}; it was so when the last run stopped, and is so still for other records{_FINAL}", transient=True
+            )
         return HoldBack(verdict)
     if not _is_exhausted(task, retry, situation.now):
         other_fails = situation.another_held and not situation.succeeded and not accepted
-        return StopRun(f"{reason}; nothing has got through at all{_FINAL}") if other_fails else RetryLater(verdict)
+        return (
+            StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True) if other_fails else RetryLater(verdict)
+        )
     if accepted or (not situation.more_to_try and fails_by_itself(task, verdict)):
         return give_up(task, verdict, situation, strategy)
     if situation.another_held and not situation.succeeded:
-        return StopRun(f"{reason}; nothing has got through at all{_FINAL}")
+        return StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True)
     if not situation.succeeded and not (verdict.maybe_applied or verdict.status):
-        return StopRun(f"{reason}; given up after {task.attempts} attempts")  # what was never sent is not its fault
+        return StopRun(
+            f"{reason}; given up after {task.attempts} attempts", transient=True
+        )  # what was never sent is not its fault
     if situation.succeeded and task.counted_attempts < retry.max_attempts:
-        return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}")
+        return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
     return RetryLater(verdict) if task.holds else HoldBack(verdict)
 
 

@@ -166,7 +166,8 @@ class Engine:
         if self._deadline is None:
             self._deadline = now + self._builder.destination.deadline
         if now >= self._deadline:
-            self.stop(f"the run's deadline of {self._builder.destination.deadline:g} seconds is over; the next run resumes it")
+            over = f"the run's deadline of {self._builder.destination.deadline:g} seconds is over; the next run resumes it"
+            self.stop(over, transient=True)
             return "done"
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
@@ -231,9 +232,9 @@ class Engine:
             for task, response in self._bursts.complete(burst, completions, now)
         ]
 
-    def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
+    def stop(self, reason: str, *, interrupted: bool = False, transient: bool = False, instead: bool = False) -> None:
         """Send nothing more. What is planned and not settled is left for the next run to resume."""
-        self._changes.stop(reason, interrupted=interrupted, instead=instead)
+        self._changes.stop(reason, interrupted=interrupted, transient=transient, instead=instead)
         self._bursts.cancel()
 
     def has_urgent_changes(self) -> bool:

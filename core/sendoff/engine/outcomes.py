@@ -125,7 +125,7 @@ class OutcomeHandler:
             self._out_of_attempts = None
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
-            self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)")
+            self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)", transient=True)
 
     # Delivered.
 
@@ -242,7 +242,7 @@ class OutcomeHandler:
                 self._lower_limit(task, action, now)
             case StopRun():
                 self.requested_pause = None if action.pause is None else min(action.pause, MAX_PAUSE)
-                self._changes.stop(action.reason)
+                self._changes.stop(action.reason, transient=action.transient)
 
     def _retry_later(self, task: Task, action: RetryLater, now: float) -> None:
         if task.state is TaskState.READY:  # it was not sent: a sibling showed that it holds the bad record

@@ -16,6 +16,8 @@ class RunStop:
 
     state: Literal["stopped", "interrupted"]
     reason: str
+    #: It may pass by itself: the next run goes on. Otherwise something must be fixed first.
+    transient: bool = False
 
 
 class PendingChanges:
@@ -87,10 +89,10 @@ class PendingChanges:
         events, self._events = self._events, []
         return events
 
-    def stop(self, reason: str, *, interrupted: bool = False, instead: bool = False) -> None:
+    def stop(self, reason: str, *, interrupted: bool = False, transient: bool = False, instead: bool = False) -> None:
         """Send nothing more. The first reason is kept, unless `instead` replaces it."""
         if self.stopped is None or instead:
-            self.stopped = RunStop("interrupted" if interrupted else "stopped", self._redact(reason))
+            self.stopped = RunStop("interrupted" if interrupted else "stopped", self._redact(reason), transient)
             self.event("stop", reason=self.stopped.reason)
 
     # What the ledger takes.

@@ -34,6 +34,8 @@ class Report:
     unchanged: int = 0
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
     interrupted_by: int = 130
+    #: What stopped the run may pass by itself: the next run goes on without anything being fixed.
+    transient: bool = False
     #: What stopped the run, where it was an exception: of the source, of credentials, of a plugin.
     error: SendoffError | None = field(default=None, repr=False, compare=False)
 
@@ -44,7 +46,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """What the command ends with: 0 complete, 1 incomplete, 130 or 143 interrupted; stopped: 2, 3 or 70, by its cause."""
-        stopped = 3 if self.error is None else self.error.exit_code
+        stopped = self.error.exit_code if self.error is not None else 3 if self.transient else 2
         codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": self.interrupted_by}
         return codes[self.state]
 

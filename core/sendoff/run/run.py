@@ -58,6 +58,8 @@ class Run:
             warning=lambda response: unread_failure(response, to.response),
         )  # fmt: skip
         self._started = time.monotonic()
+        #: Records that an earlier process planned, and may have sent.
+        self._may_be_repeated = sum(span.size for chunk in state.chunks for span in chunk.spans)
         #: What ended the run, if an exception did.
         self._error: SendoffError | None = None
 
@@ -68,14 +70,17 @@ class Run:
     def deliver(self) -> Report:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
         counts = self._engine.counts
-        self._observers.started(self._state.id, {"resumed": self._state.resumed, "delivered": counts["delivered"]})
+        facts = {"resumed": self._state.resumed, "delivered": counts["delivered"], "may_be_repeated": self._may_be_repeated}
+        self._observers.started(self._state.id, facts)
         if not self._connector.destination.tls.verify:
             self._observers.event("unverified", {"reason": "tls.verify is false: any server is accepted as the API"})
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._count_invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
         elif self._pause_left > 0 and self._early_stop:
             back = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + self._pause_left))
-            self._engine.stop(f"the API asked for a pause until {back}; run with --no-early-stop to ask it all the same")
+            self._engine.stop(
+                f"the API asked for a pause until {back}; run with --no-early-stop to ask it all the same", transient=True
+            )
         else:
             self._send()
         for name, facts in self._engine.events():
@@ -136,6 +141,7 @@ class Run:
             state=stopped.state if stopped else "complete" if counts["delivered"] == counts["read"] else "incomplete",
             seconds=round(time.monotonic() - self._started, 3),
             stopped_because=stopped.reason if stopped else None,
+            transient=stopped is not None and stopped.transient,
             unchanged=self._state.unchanged,
             error=(self._error or self._preparer.error) if stopped and stopped.state == "stopped" else None,
             **counts,

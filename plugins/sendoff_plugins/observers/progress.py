@@ -22,7 +22,11 @@ class Progress(Observer):
         self._live = sys.stderr.isatty()
         self._rates: list[tuple[float, int]] = []
         if facts.get("resumed"):
-            self._line(f"{connector}: resuming run {run}, {facts['delivered']:,} delivered before")
+            again = facts.get("may_be_repeated", 0)
+            repeats = (
+                f"; up to {again:,} records may have been sent before, and are sent again with their keys" if again else ""
+            )
+            self._line(f"{connector}: resuming run {run}, {facts['delivered']:,} delivered before{repeats}")
 
     def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
         now = time.monotonic()
