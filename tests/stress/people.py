@@ -189,18 +189,35 @@ class Life:
         if unfinished and unfinished[-1]["retry_of"] is not None:
             self.runner().run(self.name, restart=True)
 
+    def rename(self) -> None:
+        new = f"people-{len(self.history)}"
+        self.runner().rename(self.name, new)
+        self.name = new
+
+    def rename_the_file(self) -> None:
+        """By hand, and only then is the history adopted."""
+        new, files = f"people-{len(self.history)}", self.home / "connectors.d"
+        (files / f"{self.name}.yaml").rename(files / f"{new}.yaml")
+        old, self.name = self.name, new
+        if self._begun() and history.runs(self.home / ".sendoff", old):
+            self.runner().rename(old, new)
+
+    def _begun(self) -> bool:
+        return (self.home / ".sendoff" / "ledger.db").exists()
+
     def _any_run(self) -> int:
         runs = self._runs()
         return int(self.random.choice(runs)["id"]) if runs else 1
 
     def _runs(self) -> list[dict[str, Any]]:
-        return history.runs(self.home / ".sendoff", self.name) if (self.home / ".sendoff" / "ledger.db").exists() else []
+        return history.runs(self.home / ".sendoff", self.name) if self._begun() else []
 
     def step(self) -> None:
         """One of these, whatever comes of it but a fault."""
         deed = self.random.choice(
             (self.run, self.run_interrupted, self.run_interrupted, self.insist, self.two_at_once, self.retry, self.retry_some,
-             self.retry_corrected, self.retry_interrupted, self.retry_at_once_interrupted, self.discard_retry)
+             self.retry_corrected, self.retry_interrupted, self.retry_at_once_interrupted, self.discard_retry, self.rename,
+             self.rename_the_file)
         )  # fmt: skip
         self.history.append(deed.__name__)
         _quietly(deed)
