@@ -176,7 +176,7 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     out_of_time = task.failing_for(situation.now) >= retry.max_elapsed
     if task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time):
         return give_up(task, verdict, situation, strategy)
-    accepted = not situation.early_stop and (verdict.maybe_applied or verdict.status is not None)
+    accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
         return StopRun(f"{reason}; nothing has got through for {situation.failing_for:.0f} seconds{_FINAL}", transient=True)
     if is_conflict(verdict):
@@ -208,6 +208,11 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
 def fails_by_itself(task: Task, verdict: Verdict) -> bool:
     """Whether a request failed while others succeeded. An overload is not its own doing, if others were turned away as well."""
     return task.isolated_failures > 0 or (task.others_succeeded and verdict.status not in OVERLOAD)
+
+
+def accepts_as_final(verdict: Verdict, *, early_stop: bool) -> bool:
+    """Whether the owner takes the failure for the records' own (`--no-early-stop`); never of what cannot have been sent."""
+    return not early_stop and (verdict.maybe_applied or verdict.status is not None)
 
 
 def _is_exhausted(task: Task, retry: RetryPolicy, now: float) -> bool:

@@ -24,6 +24,7 @@ from sendoff.engine.decide import (
     RetryLater,
     Situation,
     StopRun,
+    accepts_as_final,
     decide,
     decide_by_strategy,
     end_conflict,
@@ -121,7 +122,7 @@ class OutcomeHandler:
         if self._out_of_attempts is None:
             return
         task, verdict, response = self._out_of_attempts
-        if fails_by_itself(task, verdict) or not self._builder.early_stop:
+        if fails_by_itself(task, verdict) or accepts_as_final(verdict, early_stop=self._builder.early_stop):
             self._out_of_attempts = None
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:

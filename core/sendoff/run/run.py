@@ -70,7 +70,11 @@ class Run:
     def deliver(self) -> Report:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
         counts = self._engine.counts
-        facts: dict[str, object] = {"resumed": self._state.resumed, "delivered": counts["delivered"], "may_be_repeated": self._may_be_repeated}
+        facts: dict[str, object] = {
+            "resumed": self._state.resumed,
+            "delivered": counts["delivered"],
+            "may_be_repeated": self._may_be_repeated,
+        }
         self._observers.started(self._state.id, facts)
         if not self._connector.destination.tls.verify:
             self._observers.event("unverified", {"reason": "tls.verify is false: any server is accepted as the API"})

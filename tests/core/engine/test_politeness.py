@@ -271,6 +271,9 @@ def test_what_fails_to_the_last_is_rejected_when_the_owner_says_that_it_is_the_r
 
 
 def test_what_was_never_sent_is_rejected_by_nothing() -> None:
+    gone = Response(error="connection refused", may_have_been_sent=False)
+    late = Simulation(3, lambda records: OK if 0 in records else gone, batch=1, early_stop=False).run()
+    assert (late.engine.stopped is not None, set(late.memory.failed)) == (True, set())
     run = Simulation(
         2, lambda records: Response(error="connection refused", may_have_been_sent=False), batch=1, early_stop=False
     )
