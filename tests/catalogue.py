@@ -39,7 +39,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "n10": ("a peer that forgot the connection", "one deadline for the whole attempt"),
     "n11": ("a third of all packets lost", "the run finishes, and each record arrives once"),
     "n12": ("a partition that lasts", "the run stops; the next one resumes it"),
-    "n13": ("a kept connection that the server has closed", "reconnected; only what was not sent is retried without counting an attempt"),
+    "n13": ("a kept connection that the server has closed", "reconnected, and sent again at once with the same key; the first three times without counting an attempt"),
     "n14": ("a slow, sliced or delayed connection", "does not time out while data arrives"),
     "n15": ("TLS: expired, wrong host, self-signed, unknown authority, old version", "the run stops, and nothing was sent"),
     "n16": ("a proxy that is down, requires credentials, or responds with an HTML page", "named, with its password redacted"),

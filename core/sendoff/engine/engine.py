@@ -42,6 +42,9 @@ from sendoff.response.rate_headers import quota_reset_delay
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
 
 MAX_WAIT = 3600.0
+#: How often a request is sent again at once, and without counting it, as the connection was closed before a response came:
+#: a server may close one at any time, but if it does so again and again it may be the request that makes it.
+MAX_RECONNECTIONS = 3
 #: A wait of so many seconds, in which nothing is sent, is reported to the observers.
 REPORTED_WAIT = 2.0
 
@@ -207,8 +210,11 @@ class Engine:
         """Apply the verdict on a response."""
         verdict = verdict or self.classify(request, response)
         task = self._in_flight.pop(request.request_id)
+        reconnect = response.connection_lost and task.reconnections < MAX_RECONNECTIONS
         retry = verdict.kind is VerdictKind.RETRY
-        overloaded = retry and verdict.status in OVERLOAD and not task.isolated_failures and self.breaker.is_closed
+        overloaded = (
+            retry and not reconnect and verdict.status in OVERLOAD and not task.isolated_failures and self.breaker.is_closed
+        )
         before = self._limit.limit
         self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self._requests_in_flight + 1)
         if self._limit.limit != before:
@@ -220,6 +226,8 @@ class Engine:
             self._builder.rate_limiter.pause_until(now + pause, "the API's quota is used up")
         if response.credentials_renewed and not task.renewals:
             self._outcomes.retry_with_new_credentials(task, now)
+        elif reconnect:
+            self._outcomes.retry_lost(task, verdict.reason, now)
         else:
             self._outcomes.apply(task, verdict, response, now)
 

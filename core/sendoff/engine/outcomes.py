@@ -107,6 +107,13 @@ class OutcomeHandler:
         self._queue.schedule(now, task)
         self._changes.event("renewed")
 
+    def retry_lost(self, task: Task, reason: str, now: float) -> None:
+        """Send it again at once, as the connection it was sent on was lost. The attempt is not counted."""
+        task.reconnections += 1
+        task.uncounted_attempts += 1
+        self._reschedule(task, now)
+        self._changes.event("retry", reason=reason, records=task.size, seconds=0.0, attempt=task.attempts)
+
     def accept_rejections(self, now: float) -> None:
         """Treat the rejections held back so far as per-record."""
         held_back, self._unproven_rejections = self._unproven_rejections, []

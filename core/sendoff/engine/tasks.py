@@ -57,16 +57,17 @@ class Task:
     repeats: bool = False
     #: How often it was sent, by an earlier process included as far as is known.
     attempts: int = 0
-    #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise, or
-    #: credentials were renewed.
+    #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise,
+    #: credentials were renewed, or a connection used before was lost.
     uncounted_attempts: int = 0
     #: How often it failed transiently, and how often of these alone, while others succeeded.
     failures: int = 0
     isolated_failures: int = 0
     #: Others succeeded between two of its attempts.
     others_succeeded: bool = False
-    #: How often it was sent again with new credentials, and how often it was held back.
+    #: How often it was sent again with new credentials, or as its connection was lost, and how often it was held back.
     renewals: int = 0
+    reconnections: int = 0
     holds: int = 0
     first_tried: float | None = None
     #: When it first failed, as part of a larger request included.

@@ -15,6 +15,8 @@ from sendoff.http.connect import CONNECT_TIMEOUT, resolve, ssl_context
 from sendoff.http.watchdog import Watchdog
 from sendoff.transport.protocol import TLS, ConnectionSettings
 
+#: Connections closed after their first response, without a word in it, after which none is used twice.
+_CLOSED_EARLY = 2
 #: No more interim responses come before the real one.
 _INTERIM = 100
 
@@ -70,10 +72,13 @@ class _LineTracker:
 
 def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
     """A pool manager whose connections are watched and guarded, by the proxy if there is one."""
+    closed_early: list[None] = []
 
     class Watched:  # mixed into urllib3's connections, whose methods it extends
         response_class = StrictHTTPResponse
         _line: socket.socket | None = None
+        #: How many requests this connection was given.
+        _carried = 0
 
         def _new_conn(self) -> socket.socket:
             sock = _connect(self, settings)
@@ -85,10 +90,27 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
         def request(self, *args: object, **kwargs: object) -> None:
             if self._line is not None:
                 watchdog.current.watch.on(self._line)
+            self._carried += 1
             super().request(*args, **kwargs)  # type: ignore[misc]  # the next class has it
+
+        def getresponse(self) -> Any:
+            carried = self._carried  # to close it forgets that
+            try:
+                return super().getresponse()  # type: ignore[misc]  # as above
+            except ConnectionError:
+                watchdog.current.watch.connection_lost = carried > 1
+                if carried == 2:
+                    closed_early.append(None)
+                raise
+
+        @property
+        def is_connected(self) -> bool:
+            open_: bool = super().is_connected  # type: ignore[misc]  # as above
+            return open_ and (not self._carried or len(closed_early) < _CLOSED_EARLY)
 
         def close(self) -> None:
             super().close()  # type: ignore[misc]  # as above
+            self._carried = 0
             if self._line is not None:
                 self._line.close()
                 self._line = None

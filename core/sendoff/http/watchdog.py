@@ -15,11 +15,13 @@ from contextlib import contextmanager, suppress
 
 
 class Watch:
-    """One attempt, as the watchdog sees it: the connection it is on, and whether its time ran out."""
+    """One attempt, as the watchdog sees it: the connection it is on, whether that was lost, and whether its time ran out."""
 
     def __init__(self) -> None:
         self.expired = False
         self.connected = False
+        #: The connection had carried another request, and failed before a byte came back.
+        self.connection_lost = False
         self._over = False
         self._line: socket.socket | None = None
         self._lock = threading.Lock()

@@ -71,6 +71,8 @@ class Response:
     truncated: bool = False
     #: The credentials were renewed since: the same request may pass now.
     credentials_renewed: bool = False
+    #: It failed on a connection that had carried another request, before a byte came back: closed meanwhile, most likely.
+    connection_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ from sendoff_plugins.transports.urllib3 import Urllib3
 
 #: Seconds after which an idle connection is checked before it is used again.
 _FRESH_SECONDS = 0.002
+#: Connections closed after their first response, without a word in it, after which none is used twice.
+_CLOSED_EARLY = 2
 #: Requests pulled at once for each connection: few enough that a retry need not wait long for its turn.
 AHEAD = 4
 
@@ -80,6 +82,7 @@ class _Loop:
         self._completions: dict[RequestBurst, list[Completion]] = {}
         self._soonest = self._resume = math.inf
         self._done = self._free = self._waits = False
+        self._closed_early = 0
         self._thread = threading.get_ident()
         self._woken = self._closed = False
         self._waker, self._bell = socket.socketpair()
@@ -173,7 +176,7 @@ class _Loop:
         connection = None
         while self._idle and connection is None:
             idle = self._idle.pop()
-            if idle.open and not (now - idle.freed > _FRESH_SECONDS and idle.stale()):
+            if idle.open and self._closed_early < _CLOSED_EARLY and not (now - idle.freed > _FRESH_SECONDS and idle.stale()):
                 connection = idle
             else:
                 idle.close()
@@ -198,6 +201,10 @@ class _Loop:
         """Note the response of a connection's request, and send the next request of the burst if there is one."""
         response, burst = connection.outcome, connection.burst
         assert response is not None
+        if response.connection_lost and connection.carried == 2:
+            self._closed_early += 1
+        elif self._closed_early >= _CLOSED_EARLY:
+            connection.close()
         if burst is not None:
             found = self._completions.get(burst)
             if found is None:

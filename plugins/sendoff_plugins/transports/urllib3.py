@@ -75,7 +75,7 @@ class Urllib3(Transport):
             try:
                 response = self._send(request, pool)
             except Exception as error:
-                response = response_from_error(error, request.url)
+                response = replace(response_from_error(error, request.url), connection_lost=watch.connection_lost)
             # A socket's own time-out may come a moment before the watchdog: it is the same deadline.
             early = response.status is None and not response.permanent and time.monotonic() - started >= request.deadline
             if watch.expired or early:

@@ -58,6 +58,8 @@ class Connection:
         self.deadline = self.began = self.freed = 0.0
         #: When the next address is tried; the seconds each address has.
         self._connect_deadline, self._seconds_per_address = math.inf, CONNECT_TIMEOUT
+        #: How many requests it was given, this one included.
+        self.carried = 0
         #: Whether a byte of this request may have left.
         self.sent = False
         #: The response, once the request is over.
@@ -70,6 +72,7 @@ class Connection:
         """Take on a request; its bytes are given to `send` or `send_all` next."""
         self.load, self.burst, self.max_response_bytes = load, burst, max_bytes
         self.began, self.deadline = now, deadline
+        self.carried += 1
         self.outcome, self.sent, self._begun = None, False, False
 
     def send(self, message: bytes) -> None:
@@ -110,7 +113,7 @@ class Connection:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except Malformed as error:
-            self._end(Response(error=str(error), may_have_been_sent=self.sent))
+            self._end(self._broken(str(error)))
         except ssl.SSLError as error:
             self._end(
                 Response(
@@ -120,7 +123,7 @@ class Connection:
                 )
             )
         except OSError as error:
-            self._end(Response(error=describe_failure(error), may_have_been_sent=self.sent))
+            self._end(self._broken(describe_failure(error)))
         return self.outcome is not None
 
     def stale(self) -> bool:
@@ -297,7 +300,7 @@ class Connection:
             if data == last.data and not self._out and last.max_bytes == self.max_response_bytes:
                 self.outcome = last.response  # byte for byte a response that was read before
                 return
-            self._begun = True
+            self._begun = bool(data)
             if self._parser is None:
                 self._parser = ResponseParser(self.max_response_bytes)
             else:
@@ -314,6 +317,9 @@ class Connection:
             self._end(response, keep=keep)
             if keep and parser.fed == len(data) <= REPEATED_LIMIT:
                 last.data, last.response, last.max_bytes = data, response, self.max_response_bytes
+
+    def _broken(self, error: str) -> Response:
+        return Response(error=error, may_have_been_sent=self.sent, connection_lost=self.carried > 1 and not self._begun)
 
     def _end(self, response: Response, *, keep: bool = False) -> None:
         self.outcome = response
