@@ -7,6 +7,8 @@ from typing import Any
 from sendoff.plugin import Observer, Report, hookimpl
 
 _log = logging.getLogger("sendoff")
+#: Events that a person should see.
+_WARNINGS = ("retry", "stop", "waiting", "unverified", "unread_failure")
 
 
 class Log(Observer):
@@ -19,7 +21,7 @@ class Log(Observer):
 
     def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
         text = ", ".join(f"{key} {value}" for key, value in facts.items())
-        _log.log(logging.WARNING if name in ("retry", "stop") else logging.DEBUG, "%s: %s: %s", connector, name, text)
+        _log.log(logging.WARNING if name in _WARNINGS else logging.DEBUG, "%s: %s: %s", connector, name, text)
 
     def ended(self, connector: str, report: Report) -> None:
         _log.info("%s: %s", connector, report.sentence())
