@@ -201,7 +201,11 @@ class Sender(Component, ABC):
     def values(self, request: Request, field: str) -> Sequence[Any]:
         """The values that a field has in the records of a request, as they were sent."""
         body = b"".join(request.body if request.uncompressed is None else request.uncompressed)
-        inside = body[len(self.prefix) : len(body) - len(self.suffix)].decode()
+        return self.values_in(body[len(self.prefix) : len(body) - len(self.suffix)], field)
+
+    def values_in(self, data: bytes, field: str) -> Sequence[Any]:
+        """The values that a field has in records as they are sent, joined by the separator."""
+        inside = data.decode()
         if self.separator == b"\n":
             lines = inside.split("\n")
             records = [

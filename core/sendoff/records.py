@@ -181,6 +181,8 @@ class Block:
     routes: Sequence[Route] = ()
     #: What each record must keep its order with, where `order_by` says so; else empty.
     ordering_keys: Sequence[Hashable] = ()
+    #: What results name each record by, where `response.records` says so, null for no id; else None.
+    ids: pl.Series | None = None
 
     @property
     def hi(self) -> int:
@@ -197,6 +199,16 @@ class Block:
         """The largest hi such that records ``[lo, hi)`` with their separators fit `room` bytes."""
         start = self.offsets[lo - self.lo]
         return min(self.hi, self.lo + bisect_right(self.offsets, start + room) - 1)
+
+
+def count_repeats(ids: Sequence[pl.Series]) -> list[int] | None:
+    """How many before each of these have the same id; None if no id comes twice."""
+    found = pl.concat(ids).alias("id")
+    known = found.drop_nulls()
+    if known.n_unique() == len(known):
+        return None
+    counted = pl.int_range(pl.len()).over("id")
+    return found.to_frame().select(pl.when(pl.col("id").is_null()).then(0).otherwise(counted)).to_series().to_list()
 
 
 def location(file: str, line: int) -> str:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
 from sendoff.ledger.changes import Chunk, Failure
-from sendoff.records import Block, Route, Span, Spans
+from sendoff.records import Block, Route, Span, Spans, count_repeats
 
 
 class BlockBuffer:
@@ -23,6 +23,8 @@ class BlockBuffer:
         self.has_routes = False
         #: Whether records must keep their order with others.
         self.has_ordering_keys = False
+        #: Whether results name records by ids, so that two with one id must not travel together.
+        self.has_ids = False
 
     def add(self, block: Block, refcount: int) -> None:
         """Add the next block, which `refcount` open chunks already need."""
@@ -32,6 +34,7 @@ class BlockBuffer:
         self.hi = block.hi
         self.has_routes = self.has_routes or bool(block.routes)
         self.has_ordering_keys = self.has_ordering_keys or bool(block.ordering_keys)
+        self.has_ids = self.has_ids or block.ids is not None
 
     def find_end(self, lo: int, max_records: int, max_bytes: int | None, *, ended: bool) -> int | None:
         """Where a request from `lo` ends: after `max_records` records, or as many as fit `max_bytes`.
@@ -92,6 +95,18 @@ class BlockBuffer:
         if not parts[0][0].routes:
             return None
         return [route for block, lo, hi in parts for route in block.routes[lo - block.lo : hi - block.lo]]
+
+    def id_repeats(self, span: Span) -> list[int] | None:
+        """How many records of the span before each one have its id; None if no id comes twice, or records have none."""
+        if not self.has_ids:
+            return None
+        return count_repeats(
+            [
+                block.ids[lo - block.lo : hi - block.lo]
+                for block, lo, hi in self.slices_by_block((span,))
+                if block.ids is not None
+            ]
+        )
 
     def ordering_keys(self, spans: Spans) -> frozenset[Hashable]:
         """The ordering keys of these records."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from sendoff.components import Sender
 from sendoff.engine.block_buffer import BlockBuffer
@@ -22,6 +23,8 @@ READ_AHEAD = 16 << 20
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.
 ROUTE_LOOKAHEAD_REQUESTS, ROUTE_LOOKAHEAD_RECORDS = 16, 250_000
+#: Records with one id are looked over together up to so many, and put in as many requests.
+MAX_ID_REPEATS = 16
 
 
 class Planner:
@@ -108,9 +111,9 @@ class Planner:
             hi = self._find_end(free) if self.buffer.hi > self.planned else None
             if hi is None:
                 return
-            span = Span(self.planned, hi)
-            self.planned = hi
-            for spans in self._by_route(span):
+            span = self._few_repeats(Span(self.planned, hi))
+            self.planned = span.hi
+            for spans in self._by_request(span):
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
 
     def _grow_window(self) -> None:
@@ -122,15 +125,23 @@ class Planner:
                 self.in_flight_window, min(2 * self.in_flight_window, BATCH_WINDOW_FACTOR * self.concurrency)
             )
 
-    def _by_route(self, span: Span) -> Iterator[Spans]:
-        """The span, or its records grouped by route, no group larger than a request may be."""
+    def _few_repeats(self, span: Span) -> Span:
+        """The span, or as much of it as has no id too often."""
+        repeats = None if self.single else self.buffer.id_repeats(span)
+        if repeats is None or max(repeats) < MAX_ID_REPEATS:
+            return span
+        return Span(span.lo, span.lo + repeats.index(MAX_ID_REPEATS))
+
+    def _by_request(self, span: Span) -> Iterator[Spans]:
+        """The span, or its records grouped by route, no two with one id together, no group larger than a request may be."""
         routes = None if self.single else self.buffer.routes(span)
-        if routes is None:
+        repeats = None if self.single else self.buffer.id_repeats(span)
+        if routes is None and repeats is None:
             yield (span,)
             return
-        groups: dict[Route, list[int]] = {}
-        for ordinal, route in enumerate(routes, span.lo):
-            groups.setdefault(route, []).append(ordinal)
+        groups: dict[tuple[Route | None, int], list[int]] = {}
+        for ordinal, route, repeated in zip(range(*span), routes or repeat(None), repeats or repeat(0), strict=False):
+            groups.setdefault((route, repeated), []).append(ordinal)
         for ordinals in groups.values():
             for at in range(0, len(ordinals), self.max_records):
                 yield spans_of(ordinals[at : at + self.max_records])
@@ -142,8 +153,9 @@ class Planner:
         while lo < hi:
             most = min(hi - lo, self.max_records if not self.buffer.has_routes or self.single else ROUTE_LOOKAHEAD_RECORDS)
             end = self.buffer.find_end(lo, most, None if self.buffer.has_routes else room, ended=True) or hi
-            yield from self._by_route(Span(lo, end))
-            lo = end
+            span = self._few_repeats(Span(lo, end))
+            yield from self._by_request(span)
+            lo = span.hi
 
     def open_chunk(self, spans: Spans, records_per_request: int) -> Chunk:
         """Open a chunk of these records, to be sent in requests of `records_per_request` records."""

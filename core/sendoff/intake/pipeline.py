@@ -38,6 +38,9 @@ class Pipeline:
         self._router, self._order_by, self._variants = connector.router, connector.order_by, connector.variants
         self._key, self._key_form = key, connector.destination.idempotency.form
         sender = self._sender
+        results = connector.destination.response.records
+        #: What results name records by, where two with one id must not travel together.
+        self._named = results if results and results.field and sender.max_records > 1 else None
         self._keyed = templates.KEY in (*templates.placeholders(sender.record), *templates.placeholders(sender.before))
         size = templates.KEY_SIZES[self._key_form]
         placeholders = {*templates.placeholders(sender.record), *templates.placeholders(sender.before)} - {
@@ -49,7 +52,7 @@ class Pipeline:
         self._form = RecordFormat(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
         #: Whether nothing but the schema looks at records, and they are sent by themselves.
         self._passthrough_allowed = self._form.is_plain and not (
-            self._validators or self._needed or self._keyed or self._router or self._variants
+            self._validators or self._needed or self._keyed or self._router or self._variants or self._named
         )
 
     def read(self, pages: Iterable[Page]) -> Iterator[EncodedPage]:
@@ -125,7 +128,8 @@ class Pipeline:
             data, offsets = encode(typed.only(good), self._form)
         if self._keyed:
             data = self._with_keys(ordinal, data, offsets)
-        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed.only(good))), invalid
+        typed = typed.only(good)
+        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed), self._ids(typed, data)), invalid
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
         """The records that alone are larger than a request may be."""
@@ -163,6 +167,18 @@ class Pipeline:
         if self._order_by not in typed.frame.columns:
             return [None] * typed.frame.height
         return typed.frame[self._order_by].to_list()
+
+    def _ids(self, typed: TypedPage, data: bytes) -> pl.Series | None:
+        if self._named is None or self._named.field is None:
+            return None
+        name = self._named.field
+        column = typed.frame[name] if self._form.is_plain and name in typed.frame.columns else None
+        if column is not None and (column.dtype == pl.String or column.dtype.is_integer()):
+            text = column.cast(pl.String)
+            text = text if self._named.match == "exact" else text.str.strip_chars()
+            return text.str.to_lowercase() if self._named.match == "case_insensitive" else text
+        values = self._sender.values_in(data, name) if data else ()
+        return pl.Series([self._named.identity(value) for value in values], dtype=pl.String)
 
 
 def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> dict[int, str]:

@@ -46,7 +46,7 @@ RECORDS = {
     ),
     "first": optional("The number of the first record, for `index`.", type="integer", allowed=[0, 1], default=0),
     "id": optional("In a result: its record's id, or a list of several. `key`: as for `index`.", type="string", check_with="path_or_key"),
-    "field": optional("The field of the record as sent that holds the id.", type="string", empty=False),
+    "field": optional("The field of the record as sent that holds the id. Two records with one id are sent in different requests.", type="string", empty=False),
     "match": optional(
         "How ids are compared: `trimmed` without the space around them, `case_insensitive` without regard to case as well.",
         type="string", allowed=["exact", "trimmed", "case_insensitive"], default="exact",

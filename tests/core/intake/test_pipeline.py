@@ -12,13 +12,14 @@ from sendoff import Sender, SourceError
 from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.records import Page
+from sendoff.response import DEFAULT
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
 from sendoff_plugins.senders.single import Single
 
 
 def read(pages: list[Page], schema: Schema, validators: list[object], sender: Sender) -> list[EncodedPage]:
-    to = SimpleNamespace(idempotency=IdempotencyPolicy())
+    to = SimpleNamespace(idempotency=IdempotencyPolicy(), response=DEFAULT)
     connector = SimpleNamespace(
         schema=schema, validators=validators, sender=sender, router=None, variants={}, order_by=None, destination=to
     )  # fmt: skip

@@ -16,6 +16,7 @@ from sendoff import jsonlib
 from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.intake.pipeline import Pipeline
 from sendoff.records import pages
+from sendoff.response import DEFAULT
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
 from sendoff_plugins.sources.jsonl import read_lines
@@ -73,7 +74,7 @@ def outcome(fields: dict[str, Any], unknown: str, lines: list[str], *, unread: b
     schema = Schema([declare(name, rules) for name, rules in fields.items()], unknown=unknown)
     connector: Any = SimpleNamespace(
         schema=schema, validators=(), sender=Batch(max_records=5, max_bytes=most), router=None, variants={}, order_by=None,
-        destination=SimpleNamespace(idempotency=IdempotencyPolicy()),
+        destination=SimpleNamespace(idempotency=IdempotencyPolicy(), response=DEFAULT),
     )  # fmt: skip
     stream = io.BytesIO(("\n".join(lines) + "\n").encode())
     (read,) = Pipeline(connector, lambda lo, hi, proof: "").read(pages(read_lines(stream, "f"), lazy=unread))
