@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -20,7 +20,8 @@ from sendoff.intake import renaming
 from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
 from sendoff.intake.reading import read_rows, read_source
-from sendoff.ledger import Failure, Ledger, RunState, history
+from sendoff.ledger import Failure, Ledger, RunState, open_history, open_ledger
+from sendoff.ledger.history import Failed
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
@@ -61,6 +62,8 @@ class Runner:
         self.directory = Path(directory)
         self.home = self.directory.absolute().parent
         self.state = Path(state) if state is not None else self.home / ".sendoff"
+        #: What its ledger says of past runs.
+        self.history = open_history(self.state)
         self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins, allow=allow)
         #: Observers of every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
@@ -133,7 +136,7 @@ class Runner:
         and for a record that is named twice; then nothing was sent.
         """
         with self._ledger() as ledger:
-            chosen = self.connector(history.run(self.state, run)["connector"])
+            chosen = self.connector(self.history.run(run)["connector"])
             with self._cancelling(chosen), ledger.lock(chosen.name):
                 intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
                 intake.sweep()
@@ -147,7 +150,7 @@ class Runner:
     def examine(self, run: int, corrections: object) -> Examination:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
         with self._ledger() as ledger:
-            chosen = self.connector(history.run(self.state, run)["connector"])
+            chosen = self.connector(self.history.run(run)["connector"])
             matched = RunPreparer(ledger, chosen, self.state).match(run, read_rows(self.registry, corrections))
             return matched.examine(find_invalid(chosen, matched.corrected_pages()))
 
@@ -168,7 +171,7 @@ class Runner:
         Nothing is sent. Raises `SourceError` for a source that cannot be read.
         """
         chosen.source.state = self.state
-        if chosen.incremental is None and not (self.state / "ledger.db").exists():
+        if chosen.incremental is None and not self.history.exists():
             return previewed(chosen, count, read_source(chosen.source))
         with self._ledger() as ledger:
             return previewed(chosen, count, RunPreparer(ledger, chosen, self.state).preview_pages())
@@ -203,7 +206,7 @@ class Runner:
 
     def orphans(self) -> list[str]:
         """A sentence for each unfinished run whose connector is not there any more."""
-        return renaming.orphans(self.state, self.found().files)
+        return renaming.orphans(self.history, self.found().files)
 
     def dismiss(self, run: int) -> int:
         """Take the failed records of a run for delivered, so that `incremental` does not send them again.
@@ -211,13 +214,13 @@ class Runner:
         Returns how many there were. Raises `ConfigError` for a connector without `incremental`.
         """
         with self._ledger() as ledger:
-            chosen = self.connector(history.run(self.state, run)["connector"])
+            chosen = self.connector(self.history.run(run)["connector"])
             if chosen.incremental is None:
                 raise ConfigError(
                     f"{chosen.name} is not incremental: its records are not remembered, so there is nothing to dismiss"
                 )
             with ledger.lock(chosen.name):
-                rows = list(as_delivered(chosen.incremental, pages(history.Failed(self.state, run).read(None))))
+                rows = list(as_delivered(chosen.incremental, pages(Failed(self.history, run).read(None))))
                 ledger.delivered_rows(chosen.name).remember(rows)
         return len(rows)
 
@@ -230,7 +233,7 @@ class Runner:
                 if not any("digest" in notifier.on for notifier in chosen.notifiers):
                     continue
                 since, now = ledger.last_digest(name), self._clock()
-                runs = [run for run in history.runs(self.state, name) if run["started_at"] > since]
+                runs = [run for run in self.history.runs(name) if run["started_at"] > since]
                 self._warn(notifications.digest(chosen, [_brief(run) for run in runs]))
                 ledger.mark_digest(name, now)
                 sent[name] = len(runs)
@@ -281,13 +284,8 @@ class Runner:
         if left is not None:
             raise ConfigError(f"run {left.id} of {chosen.name} was interrupted; resume it first: sendoff run {chosen.name}")
 
-    @contextmanager
-    def _ledger(self) -> Iterator[Ledger]:
-        ledger = Ledger(self.state, clock=self._clock)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+    def _ledger(self) -> closing[Ledger]:
+        return closing(open_ledger(self.state, clock=self._clock))
 
 
 def _shown(file: Path) -> str:
@@ -295,6 +293,6 @@ def _shown(file: Path) -> str:
     return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else file)
 
 
-def _brief(run: dict[str, object]) -> dict[str, object]:
+def _brief(run: Mapping[str, object]) -> dict[str, object]:
     names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "pending", "started_at", "seconds")
     return {name: run[name] for name in names}

@@ -65,9 +65,9 @@ def test_the_rows_it_refuses_are_found_and_all_others_are_there(project: Project
     emails = {email for _, email in datasette.rows()}
     # Of two rows with one address whichever comes first is taken, and the other is refused.
     assert emails == {f"p{at}@example.com" for at in range(1, 1_001)} - {f"p{at}@example.com" for at in (7, 301, 999)}
-    from sendoff.ledger import history
+    from sendoff.ledger import open_history
 
-    reasons = {row["record"]["id"]: row["reason"] for row in history.failures(project.home / ".sendoff", report.run)}
+    reasons = {row["record"]["id"]: row["reason"] for row in open_history(project.home / ".sendoff").failures(report.run)}
     assert reasons.keys() in ({"7", "301", "999"}, {"8", "301", "999"})
     assert any("UNIQUE constraint failed: people.email" in reason for reason in reasons.values())
     assert "CHECK constraint failed" in reasons["301"]

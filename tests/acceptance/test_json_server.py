@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
@@ -32,7 +32,7 @@ def test_each_record_arrives_as_an_object(project: Project, json_server: str) ->
     assert (report.state, report.delivered, report.requests) == ("complete", 100, 100)
     stored = get(f"{json_server}/contacts")
     assert sorted(contact["id"] for contact in stored) == list(range(1, 101))
-    kept = list(history.results(project.home / ".sendoff", report.run))
+    kept = list(open_history(project.home / ".sendoff").results(report.run))
     assert [row["captured"]["stored"] for row in kept] == list(range(1, 101))
     assert (kept[0]["file"], kept[0]["line"]) == ("contacts.csv", 2)
     assert next(c for c in stored if c["id"] == 2) == {"id": 2, "email": "p2@example.com", "note": None}

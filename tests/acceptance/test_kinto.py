@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
@@ -60,10 +60,10 @@ def test_each_record_is_judged_by_its_own_status(project: Project, kinto: str) -
     there = stored(kinto)
     assert {record["number"] for record in there} == set(range(1, 101)) - set(bad)
     state = project.home / ".sendoff"
-    reasons = {row["record"]["id"]: row["reason"] for row in history.failures(state, report.run)}
+    reasons = {row["record"]["id"]: row["reason"] for row in open_history(state).failures(report.run)}
     assert "'email' is a required property" in reasons["3"]
     assert "does not match '@'" in reasons["26"]
-    kept = {row["captured"]["kinto_id"]: row["line"] - 1 for row in history.results(state, report.run)}
+    kept = {row["captured"]["kinto_id"]: row["line"] - 1 for row in open_history(state).results(report.run)}
     assert kept == {record["id"]: record["number"] for record in there}
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from sendoff import Report
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
 
@@ -41,7 +41,7 @@ def test_split_leaves_only_the_bad_ones(project: Project, count: int, most: int)
     assert (report.delivered, report.rejected) == (RECORDS - count, count)
     assert report.requests == api.counts["requests"] <= most
     assert sorted(record["id"] for record in api.records) == sorted(set(range(RECORDS)) - bad)
-    failed = {int(row["record"]["id"]) for row in history.failures(project.home / ".sendoff", 1)}
+    failed = {int(row["record"]["id"]) for row in open_history(project.home / ".sendoff").failures(1)}
     assert failed == bad
 
 

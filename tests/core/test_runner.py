@@ -14,7 +14,7 @@ import pytest
 
 import sendoff
 from sendoff import ConfigError, Incomplete, Observer, PluginCrash, Report, Runner, Source, SourceError, Validator, hookimpl
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Receiver, Reply
 
@@ -250,7 +250,7 @@ def test_a_failed_record_has_the_keys_it_had_and_no_others(project: Project, rec
     receiver.script = lambda request: Reply(400)
     rows = [{"a": 1, "b": None}, {"a": 2}, {"c": [Decimal("1.10")]}]
     first = project.run("c", records=rows, early_stop=False)
-    assert [failure["record"] for failure in history.failures(project.home / ".sendoff", first.run)] == rows
+    assert [failure["record"] for failure in open_history(project.home / ".sendoff").failures(first.run)] == rows
     receiver.script = ()
     receiver.requests.clear()
     project.runner().retry(first.run)

@@ -80,10 +80,11 @@ def test_the_model_finds_what_is_forgotten_and_what_is_falsely_called_delivered(
 @pytest.mark.skipif(syscalls.able() is not None, reason=str(syscalls.able()))
 def test_a_ledger_that_takes_a_full_disk_for_a_yes_is_found(tmp_path: Path) -> None:
     gullible = (
-        "import contextlib; from sendoff import LedgerError; from sendoff.ledger import Ledger; commit = Ledger.commit\n"
+        "import contextlib; from sendoff import LedgerError; from sendoff.ledger.sqlite.ledger import SqliteLedger\n"
+        "commit = SqliteLedger.commit\n"
         "def gullible(*what):\n"
         "    with contextlib.suppress(LedgerError): commit(*what)\n"
-        "Ledger.commit = gullible\n"
+        "SqliteLedger.commit = gullible\n"
     )
     with (  # noqa: PT012  # which of them raises is up to the fault
         mock.patch.object(syscalls, "MAIN", gullible + syscalls.MAIN),

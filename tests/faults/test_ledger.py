@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, Runner
-from sendoff.ledger import Changes, Chunk, Failure, Ledger, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, state_dir
 from sendoff.ledger.sqlite import locks
+from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.tables import VERSION
 from sendoff.ledger.state import RunState
 from sendoff.records import Span
@@ -26,21 +27,21 @@ from sendoff.testing import Project, Receiver, Reply
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Closes every ledger a test opens, as a process that ends would."""
-    kept: list[Ledger] = []
-    original = Ledger.__init__
+    kept: list[SqliteLedger] = []
+    original = SqliteLedger.__init__
 
-    def opening(self: Ledger, *args: Any, **settings: Any) -> None:
+    def opening(self: SqliteLedger, *args: Any, **settings: Any) -> None:
         original(self, *args, **settings)
         kept.append(self)
 
-    monkeypatch.setattr(Ledger, "__init__", opening)
+    monkeypatch.setattr(SqliteLedger, "__init__", opening)
     yield
     for ledger in kept:
         ledger._db.close()
 
 
-def begun(directory: Path) -> tuple[Ledger, RunState]:
-    ledger = Ledger(directory)
+def begun(directory: Path) -> tuple[SqliteLedger, RunState]:
+    ledger = SqliteLedger(directory)
     return ledger, ledger.begin("c", config_digest=b"s", fingerprint=b"f")
 
 
@@ -51,7 +52,7 @@ def test_what_was_committed_is_there_again(tmp_path: Path) -> None:
     ledger.commit(state, Changes(opened=pieces, planned=20, read=25, requests=2))
     ledger.commit(state, Changes(closed=[0], delivered=[Span(0, 7), Span(8, 10), Span(12, 14)], failed=[failure], requests=1))
     ledger.close()
-    again = Ledger(tmp_path / "s").unfinished("c")
+    again = SqliteLedger(tmp_path / "s").unfinished("c")
     assert again
     assert again.chunks == pieces[1:]
     assert list(again.delivered) == [(0, 7), (8, 10), (12, 14)]
@@ -65,7 +66,7 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="nothing more is sent"):
         ledger.commit(state, Changes(closed=[0], opened=[Chunk(5, 6, 1), Chunk(5, 6, 1)], planned=20))
     ledger.close()
-    again = Ledger(tmp_path / "s").unfinished("c")
+    again = SqliteLedger(tmp_path / "s").unfinished("c")
     assert again
     assert [piece.lo for piece in again.chunks] == [0]
     assert again.planned == 10
@@ -108,7 +109,7 @@ OLDER = {
 
 @pytest.mark.parametrize("version", OLDER)
 def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, version: int) -> None:
-    ledger = Ledger(tmp_path / "s")
+    ledger = SqliteLedger(tmp_path / "s")
     ledger.discard(ledger.begin("c", config_digest=b"x", fingerprint=b"y"))
     state = ledger.begin("c", config_digest=b"x", fingerprint=b"y")
     ledger.commit(state, Changes(opened=[Chunk(0, 10, 10, b"d")], planned=10, read=10))
@@ -119,11 +120,11 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: 
             for statement in statements if older >= version else ():
                 db.execute(statement)
         db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (version,))
-    Ledger(tmp_path / "s").close()
+    SqliteLedger(tmp_path / "s").close()
     with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db:
         assert columns(db) == new
         assert db.execute("SELECT state FROM run ORDER BY id").fetchall() == [("discarded",), ("running",)]
-    ledger = Ledger(tmp_path / "s")
+    ledger = SqliteLedger(tmp_path / "s")
     left = ledger.unfinished("c")
     assert left is not None
     assert left.chunks == [Chunk(0, 10, 10, b"d")]
@@ -150,7 +151,7 @@ def test_c21_a_newer_ledger_is_refused_with_both_versions(tmp_path: Path) -> Non
     db.commit()
     db.close()
     with pytest.raises(LedgerError, match=f"version {VERSION + 1} of the ledger; this one knows {VERSION}"):
-        Ledger(tmp_path / "s")
+        SqliteLedger(tmp_path / "s")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_c22_a_damaged_ledger_is_never_begun_anew_silently(tmp_path: Path, damag
     ledger.close()
     damage(tmp_path / "s/ledger.db")
     with pytest.raises(LedgerError, match=told):
-        Ledger(tmp_path / "s").unfinished("c")
+        SqliteLedger(tmp_path / "s").unfinished("c")
 
 
 def test_c23_another_ledger_in_its_place_is_noticed(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_c23_another_ledger_in_its_place_is_noticed(tmp_path: Path) -> None:
         begun(tmp_path / name)[0].close()
     (tmp_path / "a/ledger.db").replace(tmp_path / "b/ledger.db")
     with pytest.raises(LedgerError, match="is not the ledger that"):
-        Ledger(tmp_path / "b")
+        SqliteLedger(tmp_path / "b")
 
 
 def test_d1_a_full_disk_stops_the_run_resumably_and_nothing_is_sent_unrecorded(project: Project) -> None:
@@ -219,7 +220,7 @@ def test_d4_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert state_dir.filesystem_type(tmp_path / "near", mounts) == "ext4"
     monkeypatch.setattr(state_dir, "filesystem_type", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="network filesystem"):
-        Ledger(tmp_path / "s")
+        SqliteLedger(tmp_path / "s")
 
 
 def test_an_unfinished_run_of_another_version_is_refused_and_restart_starts_over(project: Project) -> None:
@@ -243,7 +244,7 @@ def test_an_unfinished_run_of_another_version_is_refused_and_restart_starts_over
 
 
 def test_l1_of_1000_starts_at_once_exactly_one_of_each_round_runs(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "s")
+    ledger = SqliteLedger(tmp_path / "s")
     racers, rounds = 20, 50
     for _ in range(rounds):
         together, done = threading.Barrier(racers), threading.Barrier(racers)
@@ -299,10 +300,10 @@ def test_l2_a_lock_on_a_file_deleted_before_it_was_locked_is_taken_again(
 
 
 def test_l3_two_connectors_share_a_ledger(tmp_path: Path) -> None:
-    ledgers = [Ledger(tmp_path / "s") for _ in range(2)]
+    ledgers = [SqliteLedger(tmp_path / "s") for _ in range(2)]
     states = [ledger.begin(f"c{number}", config_digest=b"", fingerprint=b"") for number, ledger in enumerate(ledgers)]
 
-    def write(ledger: Ledger, state: RunState) -> None:
+    def write(ledger: SqliteLedger, state: RunState) -> None:
         for at in range(60):
             ledger.commit(state, Changes(delivered=[Span(at, at + 1)], planned=at + 1))
 

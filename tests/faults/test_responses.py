@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sendoff import Report
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.crowd import Crowd
 
@@ -66,7 +66,7 @@ def run(
 
 
 def failed(project: Project, report: Report) -> dict[int, str]:
-    return {row["record"]["n"]: row["reason"] for row in history.failures(project.home / ".sendoff", report.run)}
+    return {row["record"]["n"]: row["reason"] for row in open_history(project.home / ".sendoff").failures(report.run)}
 
 
 BAD = {7, 150, 299}
@@ -386,6 +386,6 @@ def test_of_very_many_requests_only_those_that_did_not_simply_deliver_are_noted(
     monkeypatch.setattr("sendoff.engine.request_log.LOGGED_REQUESTS", 20)
     with Api(lambda ns: (said(400, {"detail": "x"}), []) if ns == [77] else (said(200), ns)) as api:
         report = run(project, api, n=100, batch=1, on_failure="fail")
-    noted = list(history.requests(project.home / ".sendoff", report.run))
+    noted = list(open_history(project.home / ".sendoff").requests(report.run))
     assert [row["verdict"] for row in noted] == ["delivered"] * 20 + ["rejected"]
     assert report.requests == 100

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendoff import ConfigError, LedgerError, SourceError, send
-from sendoff.ledger import Ledger
+from sendoff.ledger import open_ledger
 from sendoff.testing import Project, Receiver
 from tests.stress import canaries
 from tests.stress.promise import Budget
@@ -66,11 +66,11 @@ def test_x9_a_pattern_that_would_run_away_is_matched_in_linear_time(receiver: Re
     ids=["x10-trigger", "x10-view"],
 )
 def test_a_ledger_that_does_more_than_keep_is_refused(tmp_path: Path, sql: str) -> None:
-    Ledger(tmp_path / "s").close()
+    open_ledger(tmp_path / "s").close()
     with closing(sqlite3.connect(tmp_path / "s/ledger.db")) as db:
         db.execute(sql)
     with pytest.raises(LedgerError, match="not created by sendoff"):
-        Ledger(tmp_path / "s")
+        open_ledger(tmp_path / "s")
 
 
 def test_k15_a_file_of_secrets_that_others_can_read_is_told_by_doctor(project: Project, tmp_path: Path) -> None:

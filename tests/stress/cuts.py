@@ -16,7 +16,8 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from sendoff.ledger import Changes, Chunk, Failure, Ledger, state_dir
+from sendoff.ledger import Changes, Chunk, Failure, state_dir
+from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.records import Span
 from tests.stress.promise import Budget, Figures, Promise
 
@@ -47,14 +48,14 @@ def powered_by(disk: Any, overrides: dict[str, str]) -> Iterator[None]:
 
 def work(directory: Path, acknowledged: list[int]) -> None:
     """Plan, deliver and fail, as a run does; note each commit when it returns."""
-    ledger = Ledger(directory)
+    ledger = SqliteLedger(directory)
     try:
         _work(ledger, acknowledged)
     finally:
         os.close(ledger._write_fd)  # its connection has lost its disk, and cannot be closed
 
 
-def _work(ledger: Ledger, acknowledged: list[int]) -> None:
+def _work(ledger: SqliteLedger, acknowledged: list[int]) -> None:
     state = ledger.begin("c", config_digest=b"s", fingerprint=b"f")
     acknowledged.append(0)
     for at in range(1, COMMITS):
@@ -77,12 +78,12 @@ def cut(scratch: Path, number: int, overrides: dict[str, str]) -> tuple[int, int
     disk = Disk(chance.randrange(0 if not born else 20, 440), pessimistic=number % 2 == 0)
     before, after = scratch / f"before-{number}", scratch / f"after-{number}"
     if born:
-        Ledger(before).close()
+        SqliteLedger(before).close()
     acknowledged: list[int] = []
     with powered_by(disk, overrides), contextlib.suppress(Exception):
         work(before, acknowledged)
     disk.after(chance, before, after)
-    ledger = Ledger(after)
+    ledger = SqliteLedger(after)
     try:
         assert ledger._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         state = ledger.unfinished("c")

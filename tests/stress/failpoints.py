@@ -62,9 +62,9 @@ class _Dying:
 
 
 def _commit(die: _Dying, *, wanted: Callable[[Any], Any], before: bool = False) -> None:
-    from sendoff.ledger import Ledger  # in the child, as all that follows
+    from sendoff.ledger.sqlite.ledger import SqliteLedger  # in the child, as all that follows
 
-    commit = Ledger.commit
+    commit = SqliteLedger.commit
 
     def dying(ledger: Any, state: Any, changes: Any) -> None:
         if before and wanted(changes):
@@ -73,14 +73,14 @@ def _commit(die: _Dying, *, wanted: Callable[[Any], Any], before: bool = False) 
         if not before and wanted(changes):
             die()
 
-    Ledger.commit = dying  # type: ignore[method-assign, assignment]
+    SqliteLedger.commit = dying  # type: ignore[method-assign, assignment]
 
 
 def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
     """Die after a statement of a commit, when its transaction is open and not yet durable."""
-    from sendoff.ledger import Ledger
+    from sendoff.ledger.sqlite.ledger import SqliteLedger
 
-    commit, waiting = Ledger.commit, [False]
+    commit, waiting = SqliteLedger.commit, [False]
 
     class Connection(sqlite3.Connection):
         def execute(self, sql: str, *values: Any) -> Any:
@@ -101,7 +101,7 @@ def _inside(die: _Dying, *, wanted: Callable[[Any], Any], at: str) -> None:
 
     connect = sqlite3.connect
     sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
-    Ledger.commit = noting  # type: ignore[method-assign, assignment]
+    SqliteLedger.commit = noting  # type: ignore[method-assign, assignment]
 
 
 def _dispatch(die: _Dying, *, verb: str) -> None:
@@ -123,9 +123,9 @@ def _dispatch(die: _Dying, *, verb: str) -> None:
 
 def _end(die: _Dying) -> None:
     """Hits 1 to 4: before the run is closed, inside, at its COMMIT, and after."""
-    from sendoff.ledger import Ledger
+    from sendoff.ledger.sqlite.ledger import SqliteLedger
 
-    end, inside, connect = Ledger.end, [False], sqlite3.connect
+    end, inside, connect = SqliteLedger.end, [False], sqlite3.connect
 
     class Connection(sqlite3.Connection):
         def execute(self, sql: str, *values: Any) -> Any:
@@ -141,14 +141,14 @@ def _end(die: _Dying) -> None:
         die()
 
     sqlite3.connect = lambda *args, **named: connect(*args, **named, factory=Connection)  # type: ignore[assignment]
-    Ledger.end = dying  # type: ignore[method-assign]
+    SqliteLedger.end = dying  # type: ignore[method-assign]
 
 
 def _begin(die: _Dying) -> None:
     """Hits 1 and 2: before a run is begun, and after, with its claims durable and nothing planned."""
-    from sendoff.ledger import Ledger
+    from sendoff.ledger.sqlite.ledger import SqliteLedger
 
-    begin = Ledger.begin
+    begin = SqliteLedger.begin
 
     def dying(*args: Any, **named: Any) -> Any:
         die()
@@ -156,7 +156,7 @@ def _begin(die: _Dying) -> None:
         die()
         return state
 
-    Ledger.begin = dying  # type: ignore[method-assign]
+    SqliteLedger.begin = dying  # type: ignore[method-assign]
 
 
 ARMS: dict[str, Callable[[_Dying], None]] = {

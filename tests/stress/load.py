@@ -82,9 +82,9 @@ def together(home: Path, seed: int) -> Counter[str]:
 
 
 def _run_of(home: Path, number: int) -> int:
-    from sendoff.ledger import history  # the ledger's own list
+    from sendoff.ledger import open_history  # the ledger's own list
 
-    return int(history.runs(home / ".sendoff", f"c{number}")[0]["id"])
+    return int(open_history(home / ".sendoff").runs(f"c{number}")[0]["id"])
 
 
 def crowded(home: Path, files: int, zygote: Zygote) -> float:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from sendoff import ConfigError, LedgerError, Response
-from sendoff.ledger import Changes, Ledger, RunState
+from sendoff.ledger import Changes, RunState, open_ledger
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from tests.simulation import REFUSED, Simulation
@@ -51,7 +51,7 @@ class OnDisk:
 
         self.disk = Disk(1 << 60, pessimistic=self._number % 2 == 1)
         with powered_by(self.disk, {}):
-            self.ledger = Ledger(self.path, clock=lambda: self.clock)
+            self.ledger = open_ledger(self.path, clock=lambda: self.clock)
 
     def state(self, shape: bytes = b"s") -> RunState:
         """What a process that starts finds; it goes on with it, or begins."""

@@ -19,8 +19,9 @@ from random import Random
 from typing import Any
 
 from sendoff import ConfigError, Locked, Runner
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.ledger.claims import RecordKey
+from sendoff.ledger.history import FailureRow, RunRow
 from tests.stress.promise import Budget, Figures, Promise
 
 #: Commands within which a life must end after its last free step.
@@ -199,18 +200,17 @@ class Life:
         new, files = f"people-{len(self.history)}", self.home / "connectors.d"
         (files / f"{self.name}.yaml").rename(files / f"{new}.yaml")
         old, self.name = self.name, new
-        if self._begun() and history.runs(self.home / ".sendoff", old):
+        history = open_history(self.home / ".sendoff")
+        if history.exists() and history.runs(old):
             self.runner().rename(old, new)
-
-    def _begun(self) -> bool:
-        return (self.home / ".sendoff" / "ledger.db").exists()
 
     def _any_run(self) -> int:
         runs = self._runs()
         return int(self.random.choice(runs)["id"]) if runs else 1
 
-    def _runs(self) -> list[dict[str, Any]]:
-        return history.runs(self.home / ".sendoff", self.name) if self._begun() else []
+    def _runs(self) -> list[RunRow]:
+        history = open_history(self.home / ".sendoff")
+        return history.runs(self.name) if history.exists() else []
 
     def step(self) -> None:
         """One of these, whatever comes of it but a fault."""
@@ -249,7 +249,7 @@ class Life:
         self.api.poison.clear()
         for _ in range(MANY):
             state = self.home / ".sendoff"
-            still_open = [run["id"] for run in self._runs() if history.open_failures(state, run["id"]).get(run["id"])]
+            still_open = [run["id"] for run in self._runs() if open_history(state).open_failures(run["id"]).get(run["id"])]
             if not still_open:
                 return commands
             rows = [{"_record": failure["name"], "value": "good"} for failure in failures(self.home, still_open[0])]
@@ -262,15 +262,11 @@ class Life:
         raise AssertionError(f"dead end: {self.history}")
 
 
-def failures(home: Path, run: int) -> list[dict[str, Any]]:
+def failures(home: Path, run: int) -> list[FailureRow]:
     """The failed records of a run that are still open there, with the names that a retry knows them by."""
-    fates = history.fates(home / ".sendoff", run)
-    still_open = {key for key, fate in fates.items() if fate.state == "open" and fate.run == run}
-    return [
-        failure
-        for failure in history.failures(home / ".sendoff", run)
-        if RecordKey(run, failure["kind"], failure["position"]) in still_open
-    ]
+    history = open_history(home / ".sendoff")
+    still_open = {key for key, fate in history.fates(run).items() if fate.state == "open" and fate.run == run}
+    return [failure for failure in history.failures(run) if RecordKey(run, failure["kind"], failure["position"]) in still_open]
 
 
 def _quietly(deed: Callable[[], object]) -> None:

@@ -16,7 +16,8 @@ from sendoff import Response
 from sendoff.encode.idempotency import Key, make_key_function
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.decide import StopRun, decide
-from sendoff.ledger import Changes, Ledger
+from sendoff.ledger import Changes
+from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.locks import RunLock
 from sendoff.response import classify
 
@@ -27,13 +28,13 @@ VARIABLE = "SENDOFF_TORTURE_PLANTED"
 
 def a_ledger_that_forgets() -> Any:
     """It says of every third group with deliveries that it was written, and writes nothing of it but how far was planned."""
-    commit, times = Ledger.commit, count()
+    commit, times = SqliteLedger.commit, count()
 
-    def forgetful(ledger: Ledger, state: Any, changes: Changes) -> None:
+    def forgetful(ledger: SqliteLedger, state: Any, changes: Changes) -> None:
         forgets = changes.delivered and next(times) % 3 == 2
         commit(ledger, state, Changes(planned=changes.planned) if forgets else changes)
 
-    return mock.patch.object(Ledger, "commit", forgetful)
+    return mock.patch.object(SqliteLedger, "commit", forgetful)
 
 
 def a_judge_that_takes_a_503_for_a_yes() -> Any:

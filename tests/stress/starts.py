@@ -18,9 +18,9 @@ RACERS = 2
 def race(number: int) -> None:
     """In a child: take the lock and keep it until the others have been let in or turned away, or be turned away."""
     from sendoff import Locked  # the zygote has it already
-    from sendoff.ledger import Ledger
+    from sendoff.ledger import open_ledger
 
-    ledger = Ledger(Path(".sendoff"))
+    ledger = open_ledger(Path(".sendoff"))
     try:
         with ledger.lock("c"):
             until = time.monotonic() + 20

@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +16,8 @@ from sendoff import __version__
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option
 from sendoff.errors import SendoffError
-from sendoff.ledger import Ledger, state_dir
+from sendoff.ledger import open_ledger, state_dir
+from sendoff.ledger.opening import library
 
 
 @click.command("doctor")
@@ -38,7 +38,7 @@ def command(project: Project, to_json: bool) -> None:
 def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
     yield "sendoff", __version__, ""
     yield "python", platform.python_version(), ""
-    yield "sqlite", sqlite3.sqlite_version, ""
+    yield (*library(), "")
     for name in ("polars", "urllib3", "pluggy", "PyYAML", "Cerberus", "click"):
         yield name, version(name), ""
     try:
@@ -57,7 +57,7 @@ def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
 def _state(project: Project) -> Iterator[tuple[str, str, str]]:
     try:
         runner = project.runner
-        Ledger(runner.state).close()
+        open_ledger(runner.state).close()
     except SendoffError as error:
         yield "ledger", str(project.state or ".sendoff"), str(error)
         return

@@ -13,7 +13,7 @@ from sendoff import jsonlib
 from sendoff.cli.group import Project
 from sendoff.cli.output import escape_formula, table
 from sendoff.intake.corrections import added_columns, cell, fields
-from sendoff.ledger import history
+from sendoff.ledger.history import FailureRow
 from sendoff.records import location
 
 
@@ -30,18 +30,18 @@ def command(project: Project, run: int, form: str | None, dismiss: bool) -> None
         count = project.runner.dismiss(run)
         click.echo(f"{count:,} records dismissed; they are not sent again")
         return
-    found = history.failures(project.runner.state, run)
+    found = project.runner.history.failures(run)
     if form is None:
         table(
             ["row", "status", "reason"],
             [[location(row["file"], row["line"]), row["status"], row["reason"]] for row in found],
         )
         return
-    added = added_columns(fields(project.runner.state, run))
+    added = added_columns(fields(project.runner.history, run))
     {"csv": _csv, "jsonl": _jsonl, "json": _json}[form]((_flat(row, added) for row in found), added)
 
 
-def _flat(row: Mapping[str, Any], added: Mapping[str, str]) -> dict[str, Any]:
+def _flat(row: FailureRow, added: Mapping[str, str]) -> dict[str, Any]:
     values = (row["name"], row["reason"], row["status"], location(row["file"], row["line"]))
     return {**row["record"], **dict(zip(added.values(), values, strict=True))}
 

@@ -73,7 +73,7 @@ class Project:
             hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(files) or 'none'}"
             from sendoff.intake import renaming  # noqa: PLC0415  # it imports nearly everything
 
-            raise ConfigError(f"no connector is named {name!r}{hint}{renaming.hint(self.runner.state, name)}")
+            raise ConfigError(f"no connector is named {name!r}{hint}{renaming.hint(self.runner.history, name)}")
         return files[name]
 
 

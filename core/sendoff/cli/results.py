@@ -10,7 +10,6 @@ import click
 from sendoff import jsonlib
 from sendoff.cli.group import Project
 from sendoff.cli.output import escape_formula, table
-from sendoff.ledger import history
 from sendoff.records import location
 
 
@@ -26,7 +25,7 @@ def command(project: Project, run: int, form: str | None) -> None:
     """
     rows = [
         {"_row": location(row["file"], row["line"]), "_records": row["records"], **row["captured"]}
-        for row in history.results(project.runner.state, run)
+        for row in project.runner.history.results(run)
     ]
     names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
     if form == "jsonl":

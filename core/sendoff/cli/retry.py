@@ -12,7 +12,6 @@ from sendoff.cli.run import add_progress, load, run_all
 from sendoff.components import Source
 from sendoff.config.connector import Connector
 from sendoff.intake import reading
-from sendoff.ledger import history
 from sendoff.run.report import Report
 
 
@@ -40,7 +39,7 @@ def command(
     if add_new and fixed is None:
         raise click.UsageError("--all is for --from FILE")
     runner = project.runner
-    chosen = load(project, [history.run(runner.state, run)["connector"]])
+    chosen = load(project, [runner.history.run(run)["connector"]])
     add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:

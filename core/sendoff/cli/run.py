@@ -21,8 +21,8 @@ from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
-from sendoff.ledger import history
 from sendoff.ledger.claims import UNFINISHED
+from sendoff.ledger.history import is_void
 from sendoff.records import location
 from sendoff.run.report import Report
 from sendoff.runner import Runner
@@ -120,14 +120,13 @@ def _show_all(project: Project, reports: Sequence[Report], code: int, to_json: b
 
 def _as_stored(project: Project, name: str) -> Report | None:
     """The report of a connector's run under way, as the ledger has it; None if it has no run yet."""
-    state = project.runner.state
-    found = next((row for row in history.runs(state, name) if row["state"] == "running"), None)
+    found = next((row for row in project.runner.history.runs(name) if row["state"] == "running"), None)
     if found is None:
         return None
-    names = ("read", "delivered", "invalid", "rejected", "requests", "retries", "bytes", "unchanged")
     return Report(
         name, found["id"], "interrupted", seconds=found["seconds"], stopped_because="ended at once",
-        **{name: found[name] for name in names},
+        read=found["read"], delivered=found["delivered"], invalid=found["invalid"], rejected=found["rejected"],
+        requests=found["requests"], retries=found["retries"], bytes=found["bytes"], unchanged=found["unchanged"],
     )  # fmt: skip
 
 
@@ -152,8 +151,9 @@ def show(project: Project, reports: Sequence[Report]) -> None:
             for r in reports
         ],
     )
+    history = project.runner.history
     for report in reports:
-        retry_of = history.run(project.runner.state, report.run)["retry_of"]
+        retry_of = history.run(report.run)["retry_of"]
         if report.unchanged:
             why = (
                 "rows unchanged, not sent"
@@ -167,7 +167,7 @@ def show(project: Project, reports: Sequence[Report]) -> None:
         if not left:
             continue
         click.echo(f"\n{report.connector}: {left:,} not delivered")
-        for reason in history.reasons(project.runner.state, report.run):
+        for reason in history.reasons(report.run):
             first = location(reason["file"], reason["line"])
             click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
     _next_steps(project, reports)
@@ -175,21 +175,21 @@ def show(project: Project, reports: Sequence[Report]) -> None:
 
 def _next_steps(project: Project, reports: Sequence[Report]) -> None:
     steps = []
-    me = program_name()
-    rows = [history.run(project.runner.state, report.run) for report in reports]
+    me, history = program_name(), project.runner.history
+    rows = [history.run(report.run) for report in reports]
     for row in rows:
-        is_open = history.open_failures(project.runner.state, row["id"])
+        is_open = history.open_failures(row["id"])
         if is_open.pop(row["id"], 0):
             steps.append((f"{me} failed {row['id']} --csv > fix.csv", "the records to correct"))
             steps.append((f"{me} retry {row['id']} --from fix.csv", "and deliver them again"))
-        option = " --from FILE" if history.is_void(row) and row["source"] == "spool" else ""
+        option = " --from FILE" if is_void(row) and row["source"] == "spool" else ""
         steps += [
             (f"{me} retry {run}{option}", f"open in run {run}: {count:,} failed record{'s' * (count != 1)}")
             for run, count in is_open.items()
         ]
         if steps:
             break
-    unfinished = (row["connector"] for row in rows if row["state"] in UNFINISHED and not history.is_void(row))
+    unfinished = (row["connector"] for row in rows if row["state"] in UNFINISHED and not is_void(row))
     interrupted = next(unfinished, None)
     if interrupted is not None:
         fix_first = any(report.exit_code == 2 for report in reports if report.connector == interrupted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
@@ -11,7 +10,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, table
 from sendoff.cli.run import warn_of_orphans
 from sendoff.errors import ConfigError
-from sendoff.ledger import history
+from sendoff.ledger import History
 
 _COUNTS = ("read", "delivered", "rejected", "invalid", "pending", "requests")
 _SHOWN = (
@@ -39,23 +38,22 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
 
     The first 10,000 requests of a run are logged, and after that those that did not simply deliver.
     """
-    state = project.runner.state
+    history = project.runner.history
     if requests:
         if run is None:
             raise ConfigError("--requests needs the ID of a run: sendoff runs ID --requests")
-        _requests(state, run, to_json)
+        _requests(history, run, to_json)
         return
     if project.directory.is_dir():
         warn_of_orphans(project)
-    found = [history.run(state, run)] if run is not None else history.runs(state)
-    for row in found:
-        row["started"] = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))
+    rows = [history.run(run)] if run is not None else history.runs()
+    found = [{**row, "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))} for row in rows]
     if to_json:
         as_json([{name: row[name] for name in _SHOWN} for row in found])
     elif run is not None:
         for name in _SHOWN:
             click.echo(f"{name:16} {_shown(found[0][name])}")
-        for reason in history.reasons(state, run):
+        for reason in history.reasons(run):
             click.echo(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}")
     else:
         heads = ["run", "connector", "started", *_COUNTS, "state"]
@@ -65,16 +63,15 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
         )
 
 
-def _requests(state: Path, run: int, to_json: bool) -> None:
-    found = list(history.requests(state, run))
+def _requests(history: History, run: int, to_json: bool) -> None:
+    found = list(history.requests(run))
     if to_json:
         as_json(found)
         return
     heads = ["request", "records", "attempt", "bytes", "status", "verdict", "seconds", "key", "reason"]
-    for row in found:
-        row["seconds"] = f"{row['seconds']:.3f}"
-    table(heads, [[row["number" if head == "request" else head] for head in heads] for row in found])
-    total = history.run(state, run)["requests"]
+    rows = ({**row, "request": row["number"], "seconds": f"{row['seconds']:.3f}"} for row in found)
+    table(heads, [[row[head] for head in heads] for row in rows])
+    total = history.run(run)["requests"]
     if total > len(found):
         click.echo(f"{len(found):,} of {total:,} requests were logged: the first, and those that did not simply deliver")
 

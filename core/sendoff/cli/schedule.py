@@ -16,7 +16,6 @@ from sendoff.components import ScheduledJob, Scheduler
 from sendoff.config import cron
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
-from sendoff.ledger import history
 
 
 @click.group("schedule", invoke_without_command=True)
@@ -28,12 +27,12 @@ def command(ctx: click.Context, to_json: bool) -> None:
         return
     project: Project = ctx.obj
     now = time.time()
-    found = []
+    found, history = [], project.runner.history
     for chosen in _scheduled(project, ()):
         assert chosen.schedule is not None
         at = cron.next_due(chosen.schedule.cron, chosen.schedule.timezone, now)
         local = datetime.fromtimestamp(at, cron.zone(chosen.schedule.timezone))
-        last = history.runs(project.runner.state, chosen.name)[:1] if (project.runner.state / "ledger.db").exists() else []
+        last = history.runs(chosen.name)[:1] if history.exists() else []
         found.append(
             {
                 "connector": chosen.name,

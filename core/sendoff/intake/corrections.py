@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from sendoff import jsonlib
 from sendoff.errors import ConfigError
-from sendoff.ledger import Failure, Fate, RecordKey, history
-from sendoff.ledger.sqlite.history import FailedRecord
+from sendoff.ledger import Failure, Fate, History, RecordKey
+from sendoff.ledger.history import FailedRecord, Resolver, pages_of
 from sendoff.records import PAGE_ROWS, Page, from_mappings, location
 from sendoff.schema import Schema
 
@@ -78,7 +77,7 @@ class Corrections:
 
     def corrected_pages(self) -> Iterator[Page]:
         """The corrected records, in the order of their run."""
-        return history.pages_of(self.corrected[key] for key in self.keys)
+        return pages_of(self.corrected[key] for key in self.keys)
 
     def pages(self) -> Iterator[Page]:
         """The corrected records, then the new ones."""
@@ -126,17 +125,19 @@ class Corrections:
         )
 
 
-def match(pages: Iterable[Page], run: int, state: Path, schema: Schema, *, only: Collection[str] | None = None) -> Corrections:
+def match(
+    pages: Iterable[Page], run: int, history: History, schema: Schema, *, only: Collection[str] | None = None
+) -> Corrections:
     """Match corrections with the failed records of a run, by their names.
 
     A row of a table stands for the whole record, as does one of a file of text; a mapping may have only the fields that
     are corrected. Raises `ConfigError` for a record that is named twice and for rows that cannot be read, and
     `SourceError` for a table without a column of the schema.
     """
-    failed = {found.key: found for found in history.Failed(state, run).records()}
+    failed = {found.key: found for found in history.failed_records(run)}
     found = Corrections(run, failed)
-    added = added_columns(fields(state, run))
-    resolve = history.Resolver(state, run)
+    added = added_columns(fields(history, run))
+    resolve = Resolver(history, run)
     seen: dict[str, int] = {}
     problems: list[str] = []
     for page in map(Page.to_python, pages):
@@ -171,14 +172,14 @@ def match(pages: Iterable[Page], run: int, state: Path, schema: Schema, *, only:
     return found
 
 
-def fields(state: Path, run: int) -> set[str]:
+def fields(history: History, run: int) -> set[str]:
     """The names of the fields that a run's failed records have, and those of the runs that it retries."""
     found: set[str] = set()
     number: int | None = run
     while number is not None:
-        for failure in history.failures(state, number):
+        for failure in history.failures(number):
             found.update(failure["record"])
-        number = history.run(state, number)["retry_of"]
+        number = history.run(number)["retry_of"]
     return found
 
 

@@ -15,7 +15,8 @@ from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivere
 from sendoff.intake import corrections, retries
 from sendoff.intake.corrections import Corrections
 from sendoff.intake.reading import read_source, source_errors
-from sendoff.ledger import Claim, Ledger, RecordKey, RunState, history, spool, state_dir
+from sendoff.ledger import Claim, Ledger, RecordKey, RunState, open_history, spool, state_dir
+from sendoff.ledger.history import Failed
 from sendoff.records import Page, pages
 
 
@@ -26,6 +27,7 @@ class RunPreparer:
         self, ledger: Ledger, chosen: Connector, state: Path, *, interrupted: Callable[[], str | None] = lambda: None
     ) -> None:
         self._ledger, self._chosen, self._state = ledger, chosen, state
+        self._history = open_history(state)
         self._interrupted = interrupted
         self._delivered_rows = ledger.delivered_rows(chosen.name)
         chosen.source.state = state
@@ -56,7 +58,7 @@ class RunPreparer:
 
     def warnings(self, run: int) -> Iterator[str]:
         """A warning for a new run that delivers once more what another one has delivered."""
-        before = history.repeated_run(self._state, run)
+        before = self._history.repeated_run(run)
         if before is not None:
             once = ", `once: true` under `source` each file once" if "once" in self._chosen.source.options else ""
             yield (
@@ -78,23 +80,23 @@ class RunPreparer:
 
     def match(self, run: int, given: object, only: Collection[str] | None = None) -> Corrections:
         """Corrections, matched with the failed records of a run that they name; nothing is claimed."""
-        return corrections.match(pages(given), run, self._state, self._chosen.schema, only=only)  # type: ignore[arg-type]  # anything that a source may yield
+        return corrections.match(pages(given), run, self._history, self._chosen.schema, only=only)  # type: ignore[arg-type]  # anything that a source may yield
 
     def start_retry(
         self, run: int, given: object = None, *, only: Collection[str] | None = None, add_new: bool = False
     ) -> tuple[RunState, Source]:
         """A new run of another's failed records that are open: all, `only` some, or those that corrections name."""
-        retries.refuse_void(self._state, run)
+        retries.refuse_void(self._history, run)
         row_filter = self._row_filter() if self._delivered_rows.known_by else None
         if given is None:
-            names = None if only is None else retries.open_keys(self._state, run, only)
-            failed = history.Failed(self._state, run, only=names)
+            names = None if only is None else retries.open_keys(self._history, run, only)
+            failed = Failed(self._history, run, only=names)
             keys = failed.keys()
             if not keys:
-                raise ConfigError(retries.why_nothing(self._state, run))
+                raise ConfigError(retries.why_nothing(self._history, run))
             if row_filter is None:
                 state = self._begin_retry(run, failed.fingerprint() or b"", keys, source="retry")
-                return state, history.Failed(self._state, run, retried_by=state.id)
+                return state, Failed(self._history, run, retried_by=state.id)
             incoming, skipped = failed.read(None), 0
         else:
             matched = self.match(run, given, only)
@@ -102,7 +104,7 @@ class RunPreparer:
                 matched.refuse_unknown()
             keys, incoming, skipped = matched.keys, matched.pages(), len(matched.delivered)
             if not (keys or matched.new):
-                raise ConfigError(retries.why_nothing(self._state, run, matched))
+                raise ConfigError(retries.why_nothing(self._history, run, matched))
         kept = self._spool(row_filter.not_yet_delivered(incoming) if row_filter else incoming)
         state = self._begin_retry(run, kept.fingerprint(), keys, skipped=skipped, row_filter=row_filter)
         return state, self._rename_spool(kept, state)
@@ -123,7 +125,7 @@ class RunPreparer:
         """The interrupted run, with the source it had."""
         source: Source = self._chosen.source
         if left.source == "retry" and left.retry_of is not None:
-            source = history.Failed(self._state, left.retry_of, retried_by=left.id)
+            source = Failed(self._history, left.retry_of, retried_by=left.id)
         elif left.source == "spool":
             source = spool.Spool(self._spool_file(left.id))
         if records is not None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from sendoff.config.discovery import check_name
 from sendoff.errors import ConfigError, LedgerError
-from sendoff.ledger import Ledger, history
-from sendoff.ledger.sqlite.inbox import Inboxes
+from sendoff.ledger import History, Ledger
 
 
-def orphans(state: Path, files: Mapping[str, Path]) -> list[str]:
+def orphans(history: History, files: Mapping[str, Path]) -> list[str]:
     """A sentence for each unfinished run whose connector is not there any more, with the commands that go on.
 
     None for a ledger that cannot be read: whatever needs it says why.
@@ -21,16 +20,16 @@ def orphans(state: Path, files: Mapping[str, Path]) -> list[str]:
         return [
             f"run {run} of {name!r} is unfinished, and there is no connector {name}; `sendoff rename {name} NEW` moves it to "
             f"the connector NEW, `sendoff delete {name}` discards the rest of it"
-            for run, name in history.unfinished_runs(state)
+            for run, name in history.unfinished_runs()
             if name not in files
         ]
     return []
 
 
-def hint(state: Path, name: str) -> str:
+def hint(history: History, name: str) -> str:
     """What to do with the runs of a connector that is not there; "" if there are none."""
     with suppress(LedgerError, ConfigError):
-        if runs := history.runs(state, name):
+        if runs := history.runs(name):
             return (
                 f"; its {len(runs):,} runs are in the ledger, and `sendoff rename {name} NEW` moves them to the connector NEW"
             )
@@ -59,8 +58,4 @@ def rename(ledger: Ledger, old: str, new: str, files: Mapping[str, Path]) -> int
             )
         if old in files:
             files[old].rename(files[old].with_stem(new))
-        if (ledger.directory / "inbox.db").exists():
-            inboxes = Inboxes(ledger.directory)
-            inboxes.rename(old, new)
-            inboxes.close()
         return ledger.rename(old, new)

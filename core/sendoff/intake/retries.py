@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from sendoff.errors import ConfigError
 from sendoff.intake.corrections import Corrections
-from sendoff.ledger import Fate, RecordKey, history
+from sendoff.ledger import Fate, History, RecordKey
+from sendoff.ledger.history import Resolver, is_void
 
 
-def refuse_void(state: Path, run: int) -> None:
+def refuse_void(history: History, run: int) -> None:
     """Raise `ConfigError` for a retry that sent nothing: what it claimed is open where it was before."""
-    found = history.run(state, run)
-    if history.is_void(found):
+    found = history.run(run)
+    if is_void(found):
         parent = found["retry_of"]
         raise ConfigError(f"run {run} sent nothing, and its records are still open in run {parent}: sendoff retry {parent}")
 
 
-def open_keys(state: Path, run: int, names: Collection[str]) -> set[RecordKey]:
+def open_keys(history: History, run: int, names: Collection[str]) -> set[RecordKey]:
     """The failed records of a run with these names. Raises `ConfigError` for a name that is not one of an open record."""
     found: set[RecordKey] = set()
-    resolve = history.Resolver(state, run)
+    resolve = Resolver(history, run)
     for name in names:
         fate = resolve(name)
         if fate is None:
@@ -33,11 +33,11 @@ def open_keys(state: Path, run: int, names: Collection[str]) -> set[RecordKey]:
     return found
 
 
-def why_nothing(state: Path, run: int, matched: Corrections | None = None) -> str:
+def why_nothing(history: History, run: int, matched: Corrections | None = None) -> str:
     """Why there is nothing to retry, and which command goes on."""
     if matched is not None and not matched.others:
         return f"the corrections name no failed record of run {run}; `sendoff failed {run}` lists them"
-    fates = matched.others.values() if matched is not None else history.fates(state, run).values()
+    fates = matched.others.values() if matched is not None else history.fates(run).values()
     if not fates:
         return f"run {run} has no failed records"
     of = "of the records in the corrections" if matched is not None else f"of the failed records of run {run}"

@@ -3,10 +3,10 @@
 from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord
 from sendoff.ledger.claims import Claim, Fate, RecordKey
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
+from sendoff.ledger.history import History
+from sendoff.ledger.ledger import DeliveredRows, Ledger
+from sendoff.ledger.opening import open_history, open_ledger
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.sqlite import history
-from sendoff.ledger.sqlite.delivered_rows import DeliveredRows
-from sendoff.ledger.sqlite.ledger import Ledger
 from sendoff.ledger.state import RunState
 
 __all__ = [
@@ -19,10 +19,12 @@ __all__ = [
     "Failure",
     "Fate",
     "FilterSummary",
+    "History",
     "Ledger",
     "Ranges",
     "RecordKey",
     "RequestRecord",
     "RunState",
-    "history",
+    "open_history",
+    "open_ledger",
 ]

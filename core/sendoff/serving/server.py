@@ -12,7 +12,7 @@ from typing import Any
 from sendoff.components import InboxSource, Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
-from sendoff.ledger import Ledger
+from sendoff.ledger import open_ledger
 from sendoff.runner import Runner
 from sendoff.serving.inbox_app import InboxApp
 from sendoff.serving.schedule import Debouncer, Due, Schedule
@@ -83,7 +83,7 @@ class Server:
 
     def _load_schedule(self) -> Schedule:
         schedules = {name: chosen.schedule for name, chosen in self.connectors.items() if chosen.schedule}
-        ledger = Ledger(self._state, clock=self._clock)
+        ledger = open_ledger(self._state, clock=self._clock)
         try:
             last_fired = {}
             for name in schedules:
@@ -126,7 +126,7 @@ class Server:
             self._begin(name, "due" if found.why == "on time" else "missed, and run now", found.fired)
 
     def _mark_fired(self, name: str, fired: float) -> None:
-        ledger = Ledger(self._state, clock=self._clock)
+        ledger = open_ledger(self._state, clock=self._clock)
         try:
             ledger.mark_fired(name, fired)
         finally:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from sendoff import ConfigError, Locked
 from sendoff.cli.group import sendoff
-from sendoff.ledger import Ledger, history
+from sendoff.ledger import open_history, open_ledger
 from sendoff.ledger.sqlite.inbox import Inboxes
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
@@ -69,7 +69,7 @@ def test_the_file_and_the_history_are_moved(project: Project, receiver: Receiver
     project.run("people")
     inboxes = Inboxes(project.home / ".sendoff")
     inboxes.put("people", "json", b"{}", key="k", most_bytes=100)
-    ledger = Ledger(project.home / ".sendoff")
+    ledger = open_ledger(project.home / ".sendoff")
     ledger.mark_fired("people", 5.0)
     assert project.runner().rename("people", "persons") == 1
     assert not file.exists()
@@ -111,7 +111,7 @@ def test_renaming_is_refused_with_a_sentence(project: Project, receiver: Receive
         runner.rename("people", "My People")
     with pytest.raises(ConfigError, match="no connector nobody, and no run of one"):
         runner.rename("nobody", "persons")
-    with Ledger(project.home / ".sendoff").lock("people"), pytest.raises(Locked, match="people is running already"):
+    with open_ledger(project.home / ".sendoff").lock("people"), pytest.raises(Locked, match="people is running already"):
         runner.rename("people", "persons")
     other = write(project, receiver.url, "others")
     with pytest.raises(ConfigError, match="there is a connector others already"):
@@ -130,7 +130,7 @@ def test_the_rest_of_a_run_whose_connector_is_gone_can_be_discarded(project: Pro
     text = file.read_text()
     file.unlink()
     assert command(project, "delete", "people") == (0, "the rest of run 1 is discarded\n")
-    assert history.unfinished_runs(project.home / ".sendoff") == []
+    assert open_history(project.home / ".sendoff").unfinished_runs() == []
     assert command(project, "delete", "people")[0] == 1
     file.write_text(text)
     assert project.run("people").delivered == 3, "what was delivered is remembered"

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from sendoff import ConfigError, SourceError
 from sendoff.cli.group import sendoff
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project, Receiver, Reply
 
 CONNECTOR = """\
@@ -99,7 +99,7 @@ def test_a_retry_of_some_leaves_the_others_open(people: People) -> None:
     people.sent()
     assert runner.retry(1, people.file([two | {"name": "rob"}])).delivered == 1
     assert people.sent() == [{"id": 2, "name": "rob"}]
-    assert history.open_failures(people.state, 2) == {1: 1}
+    assert open_history(people.state).open_failures(2) == {1: 1}
     assert runner.retry(1).delivered == 1, "the one that was left"
     assert people.sent() == [{"id": 3, "name": "cee"}]
 
@@ -153,12 +153,12 @@ def test_rows_that_name_no_failed_record_are_refused_with_their_lines(people: Pe
     ]
     assert "--all" in str(caught.value)
     assert people.sent() == []
-    assert history.open_failures(people.state, 1) == {1: 2}, "nothing was claimed"
+    assert open_history(people.state).open_failures(1) == {1: 2}, "nothing was claimed"
     people.bad = set()
     report = runner.retry(1, file, add_new=True)
     assert people.sent() == [{"id": 2, "name": "bob"}, *[{"id": 3, "name": "cee"}] * 3]
     assert report.delivered == 4
-    assert history.open_failures(people.state, 1) == {1: 1}
+    assert open_history(people.state).open_failures(1) == {1: 1}
 
 
 def test_a_file_without_names_is_refused_and_its_rows_are_new_where_all_are_sent(people: People) -> None:
@@ -168,7 +168,7 @@ def test_a_file_without_names_is_refused_and_its_rows_are_new_where_all_are_sent
         runner.retry(1, file)
     people.bad = set()
     assert runner.retry(1, file, add_new=True).delivered == 2
-    assert history.open_failures(people.state, 1) == {1: 2}
+    assert open_history(people.state).open_failures(1) == {1: 2}
     assert people.command("retry", "1", "--all")[0] == 1, "it is for a file"
 
 
@@ -177,7 +177,7 @@ def test_a_record_that_is_named_twice_is_refused_with_both_lines(people: People)
     two, three = people.rows(1)
     with pytest.raises(ConfigError, match=r"fix.csv:4: record 1-rejected-1 is in line 2 already"):
         people.project.runner().retry(1, people.file([two, three, two | {"name": "rob"}]))
-    assert history.open_failures(people.state, 1) == {1: 2}
+    assert open_history(people.state).open_failures(1) == {1: 2}
 
 
 def test_a_row_that_cannot_be_read_and_a_column_that_is_gone_are_refused_and_nothing_is_claimed(people: People) -> None:
@@ -187,7 +187,7 @@ def test_a_row_that_cannot_be_read_and_a_column_that_is_gone_are_refused_and_not
         runner.retry(1, people.file("id,name,_record\n2,b,o,1-rejected-1\n3,cee,1-rejected-2\n"))
     with pytest.raises(SourceError, match="no column 'name'"):
         runner.retry(1, people.file("id,nom,_record\n2,rob,1-rejected-1\n"))
-    assert history.open_failures(people.state, 1) == {1: 2}
+    assert open_history(people.state).open_failures(1) == {1: 2}
 
 
 def test_what_comes_before_the_correction_is_examined(people: People) -> None:
@@ -199,7 +199,7 @@ def test_what_comes_before_the_correction_is_examined(people: People) -> None:
     assert (found.claimed, found.unchanged) == (("1-rejected-1", "1-rejected-2"), ("1-rejected-1",))
     assert (found.delivered, found.elsewhere, found.unknown, found.left) == ((), {}, ("row 3",), 0)
     assert [(failure.file.rpartition("/")[2], failure.line) for failure in found.invalid] == [("in.csv", 4)]
-    assert history.open_failures(people.state, 1) == {1: 2}
+    assert open_history(people.state).open_failures(1) == {1: 2}
 
 
 def test_rows_from_python_may_have_only_what_is_corrected(people: People) -> None:
@@ -208,7 +208,7 @@ def test_rows_from_python_may_have_only_what_is_corrected(people: People) -> Non
     people.sent()
     report = runner.retry(1, [{"_record": "1-rejected-2", "id": 7}], only=["1-rejected-2"])
     assert people.sent() == [{"id": 7, "name": "cee"}]
-    assert (report.read, history.open_failures(people.state, 1)) == (1, {1: 1})
+    assert (report.read, open_history(people.state).open_failures(1)) == (1, {1: 1})
 
 
 def test_only_some_are_retried_as_they_were(people: People) -> None:
@@ -284,7 +284,7 @@ def test_failures_of_the_second_run_keep_the_file_and_line_they_had_first(people
     people.run()
 
     def places(run: int) -> list[tuple[str, int]]:
-        return [(row["file"].rpartition("/")[2], row["line"]) for row in history.failures(people.state, run)]
+        return [(row["file"].rpartition("/")[2], row["line"]) for row in open_history(people.state).failures(run)]
 
     runner, expected = people.project.runner(), [("in-a.jsonl", 2), ("in-b.jsonl", 3)]
     assert places(1) == expected
@@ -292,7 +292,7 @@ def test_failures_of_the_second_run_keep_the_file_and_line_they_had_first(people
     assert places(2) == expected
     runner.retry(2, people.file(people.export(2, "jsonl"), "fix.jsonl"), early_stop=False)
     assert places(3) == expected
-    (reason,) = history.reasons(people.state, 3)
+    (reason,) = open_history(people.state).reasons(3)
     assert (reason["file"].rpartition("/")[2], reason["line"], reason["count"]) == ("in-a.jsonl", 2, 2)
 
 
@@ -372,7 +372,7 @@ def test_a_retry_with_invalid_records_where_they_stop_it_can_be_corrected_and_re
     two, three = people.rows(1)
     people.bad, runner = set(), people.project.runner()
     assert runner.retry(1, people.file([two | {"id": "x"}, three])).state == "stopped"
-    assert history.open_failures(people.state, 2) == {1: 2}
+    assert open_history(people.state).open_failures(2) == {1: 2}
     assert [row["_record"] for row in people.rows(2)] == ["1-rejected-1"]
     assert runner.retry(1, people.file([two, three])).delivered == 2
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff import Response, jsonlib
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.response import Policy, VerdictKind, classify
 from sendoff.response.messages import extract_message
 from sendoff.testing import Project, Receiver, Reply
@@ -106,7 +106,7 @@ def test_a_row_from_python_that_is_nested_too_deep_is_that_rows_fault(project: P
     project({"connectors.d/c.yaml": f"source: {{use: jsonl, path: in.txt}}\ndestination: {{url: {receiver.url}}}\n"})
     report = project.run("c", records=[{"v": 1}, {"v": deep}, {"v": 2}])
     assert (report.delivered, report.invalid) == (2, 1)
-    assert [row["reason"] for row in history.failures(project.home / ".sendoff", 1)] == ["nested deeper than 100 levels"]
+    assert [row["reason"] for row in open_history(project.home / ".sendoff").failures(1)] == ["nested deeper than 100 levels"]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -143,8 +143,8 @@ def test_words_cut_off_inside_an_emoji_are_read(project: Project, receiver: Rece
         }
     )
     assert project.run("c").delivered == 1
-    assert [row["reason"] for row in history.failures(project.home / ".sendoff", 1)] == ["400: no \ufffd"]
-    assert [row["captured"] for row in history.results(project.home / ".sendoff", 1)] == [{"id": "\ufffd"}]
+    assert [row["reason"] for row in open_history(project.home / ".sendoff").failures(1)] == ["400: no \ufffd"]
+    assert [row["captured"] for row in open_history(project.home / ".sendoff").results(1)] == [{"id": "\ufffd"}]
 
 
 @pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])

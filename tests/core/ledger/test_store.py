@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from sendoff import ConfigError, LedgerError, Locked, SourceChanged
-from sendoff.ledger import CapturedResult, Changes, Chunk, Claim, Failure, Ledger, RecordKey, RequestRecord, RunState
+from sendoff.ledger import CapturedResult, Changes, Chunk, Claim, Failure, RecordKey, RequestRecord, RunState
 from sendoff.ledger.delivered_rows import FilterSummary
 from sendoff.ledger.sqlite import claims
+from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.locks import is_locked
 from sendoff.records import Span
 
@@ -31,17 +32,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "s", clock=clock)
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
+    opened = SqliteLedger(tmp_path / "s", clock=clock)
     yield opened
     opened.close()
 
 
-def begun(ledger: Ledger, connector: str = "c", **more: Any) -> RunState:
+def begun(ledger: SqliteLedger, connector: str = "c", **more: Any) -> RunState:
     return ledger.begin(connector, config_digest=b"s", fingerprint=b"f", **more)
 
 
-def rows(ledger: Ledger, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+def rows(ledger: SqliteLedger, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
     return [tuple(row) for row in ledger._db.execute(f"SELECT {columns} FROM {table}")]
 
 
@@ -52,7 +53,7 @@ def rejected(position: int, **more: Any) -> Failure:
 # Runs.
 
 
-def test_a_run_begins_with_what_it_was_given(ledger: Ledger, clock: Clock) -> None:
+def test_a_run_begins_with_what_it_was_given(ledger: SqliteLedger, clock: Clock) -> None:
     state = begun(ledger, source="spool", cursor='{"at": 3}')
     assert (state.id, state.connector, state.generation, state.source) == (1, "c", 1, "spool")
     assert (state.resumed, state.retry_of, state.planned, state.unchanged, state.chunks) == (False, None, 0, 0, [])
@@ -61,12 +62,12 @@ def test_a_run_begins_with_what_it_was_given(ledger: Ledger, clock: Clock) -> No
     ) == [(1, "c", 1, "running", None, "spool", b"f", b"s", 1_000.0, '{"at": 3}')]
 
 
-def test_generations_are_counted_for_each_connector(ledger: Ledger) -> None:
+def test_generations_are_counted_for_each_connector(ledger: SqliteLedger) -> None:
     assert [begun(ledger, name).generation for name in ("a", "b", "a", "a", "b")] == [1, 1, 2, 3, 2]
     assert begun(ledger, "a").source == "connector"
 
 
-def test_how_rows_were_chosen_begins_with_the_run(ledger: Ledger) -> None:
+def test_how_rows_were_chosen_begins_with_the_run(ledger: SqliteLedger) -> None:
     sifted = FilterSummary('["id"]', '["id", "x"]', '{"by": "id"}', 7)
     state = begun(ledger, filter_summary=sifted)
     assert state.unchanged == 7
@@ -80,7 +81,7 @@ def claimed(*keys: tuple[str, int]) -> list[Claim]:
     return [Claim(RecordKey(1, *key), row) for row, key in enumerate(keys)]
 
 
-def test_a_retry_claims_the_records_it_names_and_no_others(ledger: Ledger) -> None:
+def test_a_retry_claims_the_records_it_names_and_no_others(ledger: SqliteLedger) -> None:
     first = begun(ledger)
     ledger.commit(first, Changes(failed=[rejected(0), rejected(1), rejected(2)], planned=3))
     again = begun(ledger, source="retry", retry_of=1, claimed=claimed(("rejected", 0), ("rejected", 2)))
@@ -88,7 +89,7 @@ def test_a_retry_claims_the_records_it_names_and_no_others(ledger: Ledger) -> No
     assert rows(ledger, "failed", "position, retried_by, retried_as") == [(0, 2, 0), (1, None, None), (2, 2, 1)]
 
 
-def test_a_claim_holds_once_its_run_has_planned_something_or_ended(ledger: Ledger) -> None:
+def test_a_claim_holds_once_its_run_has_planned_something_or_ended(ledger: SqliteLedger) -> None:
     first = begun(ledger)
     ledger.commit(first, Changes(failed=[rejected(0), rejected(1)], planned=2))
 
@@ -110,7 +111,7 @@ def test_a_claim_holds_once_its_run_has_planned_something_or_ended(ledger: Ledge
     assert claims.names(ledger._db, invalid.id) == {RecordKey(invalid.id, "invalid", 0): "1-rejected-1"}
 
 
-def test_what_was_cut_short_is_read_back_whole(ledger: Ledger) -> None:
+def test_what_was_cut_short_is_read_back_whole(ledger: SqliteLedger) -> None:
     state = begun(ledger, "other")
     ledger.commit(state, Changes(opened=[Chunk(0, 1, 1)], planned=1))
     state = begun(ledger, retry_of=1, filter_summary=FilterSummary("k", "c", "r", 4))
@@ -132,7 +133,7 @@ def test_what_was_cut_short_is_read_back_whole(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["running", "stopped", "interrupted"])
-def test_a_run_that_planned_something_and_did_not_end_is_unfinished(ledger: Ledger, outcome: str) -> None:
+def test_a_run_that_planned_something_and_did_not_end_is_unfinished(ledger: SqliteLedger, outcome: str) -> None:
     ledger.end(begun(ledger), "stopped", read=0, seconds=0.0, because=None)
     assert ledger.unfinished("c") is None, "it planned nothing"
     state = begun(ledger)
@@ -144,14 +145,14 @@ def test_a_run_that_planned_something_and_did_not_end_is_unfinished(ledger: Ledg
 
 
 @pytest.mark.parametrize("outcome", ["complete", "incomplete", "discarded"])
-def test_a_run_that_ended_is_not(ledger: Ledger, outcome: str) -> None:
+def test_a_run_that_ended_is_not(ledger: SqliteLedger, outcome: str) -> None:
     state = begun(ledger)
     ledger.commit(state, Changes(planned=1))
     ledger.end(state, outcome, read=0, seconds=0.0, because=None)
     assert ledger.unfinished("c") is None
 
 
-def test_the_end_says_why_and_adds_the_seconds_up(ledger: Ledger, clock: Clock) -> None:
+def test_the_end_says_why_and_adds_the_seconds_up(ledger: SqliteLedger, clock: Clock) -> None:
     state = begun(ledger)
     ledger.end(state, "stopped", read=5, seconds=1.5, because="the API is down")
     assert rows(ledger, "run", "state, stopped_because, ended_at, read, seconds") == [
@@ -162,7 +163,7 @@ def test_the_end_says_why_and_adds_the_seconds_up(ledger: Ledger, clock: Clock) 
     assert rows(ledger, "run", "state, stopped_because, ended_at, read, seconds") == [("complete", None, 2_000.0, 5, 3.5)]
 
 
-def test_a_run_that_is_gone_on_with_runs_again_and_is_counted(ledger: Ledger) -> None:
+def test_a_run_that_is_gone_on_with_runs_again_and_is_counted(ledger: SqliteLedger) -> None:
     state = begun(ledger)
     begun(ledger, "d")
     ledger.end(state, "stopped", read=0, seconds=0.0, because="no")
@@ -170,7 +171,7 @@ def test_a_run_that_is_gone_on_with_runs_again_and_is_counted(ledger: Ledger) ->
     assert rows(ledger, "run", "state, starts, stopped_because") == [("running", 2, None), ("running", 1, None)]
 
 
-def test_a_run_whose_connector_or_source_changed_is_not_gone_on_with(ledger: Ledger) -> None:
+def test_a_run_whose_connector_or_source_changed_is_not_gone_on_with(ledger: SqliteLedger) -> None:
     state = begun(ledger)
     with pytest.raises(ConfigError) as changed:
         ledger.resume(state, config_digest=b"other", fingerprint=b"f", what="f.csv")
@@ -188,7 +189,7 @@ def test_a_run_whose_connector_or_source_changed_is_not_gone_on_with(ledger: Led
     assert rows(ledger, "run", "starts") == [(1,)]
 
 
-def test_the_cursor_is_of_the_last_run_that_counts(ledger: Ledger) -> None:
+def test_the_cursor_is_of_the_last_run_that_counts(ledger: SqliteLedger) -> None:
     assert ledger.cursor("c") is None
     first = begun(ledger, cursor="1")
     assert ledger.cursor("c") is None, "it planned nothing, and did not end"
@@ -214,7 +215,7 @@ def test_the_cursor_is_of_the_last_run_that_counts(ledger: Ledger) -> None:
 # Groups of changes.
 
 
-def test_a_group_is_written_down_as_it_is(ledger: Ledger, clock: Clock) -> None:
+def test_a_group_is_written_down_as_it_is(ledger: SqliteLedger, clock: Clock) -> None:
     state = begun(ledger)
     failure = Failure("rejected", 7, "f.csv", 9, "400: no", '{"a":1}', 400, 3, True, True, "changed")
     sent = RequestRecord(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, 200, "delivered", "", 0.25)
@@ -234,7 +235,7 @@ def test_a_group_is_written_down_as_it_is(ledger: Ledger, clock: Clock) -> None:
     assert rows(ledger, "run", "requests, retries, bytes, planned, read") == [(1, 2, 77, 12, 20)]
 
 
-def test_groups_add_up(ledger: Ledger) -> None:
+def test_groups_add_up(ledger: SqliteLedger) -> None:
     state, other = begun(ledger), begun(ledger, "d")
     for run in (state, other):
         ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10, read=9, requests=1, retries=1, bytes=10))
@@ -248,7 +249,7 @@ def test_groups_add_up(ledger: Ledger) -> None:
     assert rows(ledger, "run", "planned, read, requests, retries, bytes") == [(10, 9, 3, 4, 14), (10, 9, 1, 1, 10)]
 
 
-def test_a_request_and_what_was_captured_may_be_told_again(ledger: Ledger) -> None:
+def test_a_request_and_what_was_captured_may_be_told_again(ledger: SqliteLedger) -> None:
     state = begun(ledger)
     for status in (500, 200):
         sent = RequestRecord(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, status, "delivered", "", 0.25)
@@ -260,7 +261,7 @@ def test_a_request_and_what_was_captured_may_be_told_again(ledger: Ledger) -> No
 # Given up.
 
 
-def test_a_run_that_is_given_up_holds_nothing_any_more(ledger: Ledger, clock: Clock) -> None:
+def test_a_run_that_is_given_up_holds_nothing_any_more(ledger: SqliteLedger, clock: Clock) -> None:
     state, other = begun(ledger), begun(ledger, "d")
     for run in (state, other):
         ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10))
@@ -270,7 +271,7 @@ def test_a_run_that_is_given_up_holds_nothing_any_more(ledger: Ledger, clock: Cl
     assert rows(ledger, "piece", "run") == [(2,)]
 
 
-def test_a_retry_that_is_given_up_lets_go_of_what_it_did_not_settle(ledger: Ledger) -> None:
+def test_a_retry_that_is_given_up_lets_go_of_what_it_did_not_settle(ledger: SqliteLedger) -> None:
     first = begun(ledger)
     invalid = Failure("invalid", 9, "f.csv", 11, "id: must be", "{}")
     ledger.commit(first, Changes(failed=[invalid, *(rejected(at) for at in range(5))], planned=5))
@@ -287,7 +288,7 @@ def test_a_retry_that_is_given_up_lets_go_of_what_it_did_not_settle(ledger: Ledg
 
 
 @pytest.mark.parametrize("settled", ["", "delivered", "failed"])
-def test_of_a_corrected_file_what_was_not_settled_is_let_go(ledger: Ledger, settled: str) -> None:
+def test_of_a_corrected_file_what_was_not_settled_is_let_go(ledger: SqliteLedger, settled: str) -> None:
     first = begun(ledger)
     ledger.commit(first, Changes(failed=[rejected(0), rejected(1), rejected(2)], planned=3))
     # Record 1 was delivered in the meantime, so that it is no row of the retry.
@@ -310,7 +311,7 @@ def test_of_a_corrected_file_what_was_not_settled_is_let_go(ledger: Ledger, sett
 
 
 def test_a_destination_is_remembered_as_down_since_its_first_failure_and_forgotten_when_well(
-    ledger: Ledger, clock: Clock
+    ledger: SqliteLedger, clock: Clock
 ) -> None:
     assert ledger.destination_health("http://x") == (False, 0.0)
     ledger.save_destination_health("http://x", down=True, rest=None)
@@ -331,13 +332,13 @@ def test_a_destination_is_remembered_as_down_since_its_first_failure_and_forgott
 # The file and its locks.
 
 
-def test_files_are_their_owner_s_alone(ledger: Ledger) -> None:
+def test_files_are_their_owner_s_alone(ledger: SqliteLedger) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger.directory.iterdir() if path.is_file()}
     assert modes.items() >= {("ledger.db", 0o600), ("ledger.id", 0o600), ("ledger.lock", 0o600)}
     assert stat.S_IMODE(ledger.directory.stat().st_mode) == 0o700
 
 
-def test_a_lock_tells_who_has_it_and_is_free_afterwards(ledger: Ledger) -> None:
+def test_a_lock_tells_who_has_it_and_is_free_afterwards(ledger: SqliteLedger) -> None:
     directory = ledger.directory / "locks"
     assert not is_locked(directory, "c")
     with ledger.lock("c"):
@@ -356,14 +357,14 @@ def test_a_lock_tells_who_has_it_and_is_free_afterwards(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("word", ["", "?", "[]", "{}"])
-def test_a_holder_that_left_no_word_that_can_be_read_is_still_a_holder(ledger: Ledger, word: str) -> None:
+def test_a_holder_that_left_no_word_that_can_be_read_is_still_a_holder(ledger: SqliteLedger, word: str) -> None:
     with ledger.lock("c"):
         (ledger.directory / "locks" / "c.lock").write_text(word)
         with pytest.raises(Locked, match=r"^c is running already; try again"):
             ledger.lock("c").__enter__()
 
 
-def test_an_error_inside_a_transaction_undoes_all_of_it_and_the_next_one_goes(ledger: Ledger) -> None:
+def test_an_error_inside_a_transaction_undoes_all_of_it_and_the_next_one_goes(ledger: SqliteLedger) -> None:
     with pytest.raises(LedgerError, match="^the ledger cannot be written: .*; nothing more is sent$"):
         ledger.commit(begun(ledger), Changes(opened=[Chunk(0, 1, 1), Chunk(0, 1, 1)]))
     assert rows(ledger, "piece") == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sendoff import Report, Response
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.response import Policy, Verdict, VerdictKind, classify
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.core.response.test_classifier import kinds
@@ -48,7 +48,7 @@ def deliver(
 
 
 def failures(project: Project, run: int = 1) -> list[tuple[int, str]]:
-    return [(failure["line"], failure["reason"]) for failure in history.failures(project.home / ".sendoff", run)]
+    return [(failure["line"], failure["reason"]) for failure in open_history(project.home / ".sendoff").failures(run)]
 
 
 # A list of failures that is left out.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sendoff import Observer, Response, hookimpl
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.response import VerdictKind, classify
 from sendoff.testing import Project, Received, Receiver, Reply
 
@@ -71,7 +71,7 @@ def test_a_record_that_may_have_been_applied_says_so(project: Project, receiver:
     text = connector(receiver.url, "single").replace("observers: [listener]\n", "")
     project({"in.csv": "id\n" + rows, "connectors.d/c.yaml": text})
     project.run("c")
-    reasons = {row["record"]["id"]: row["reason"] for row in history.failures(project.home / ".sendoff", 1)}
+    reasons = {row["record"]["id"]: row["reason"] for row in open_history(project.home / ".sendoff").failures(1)}
     for number, reason in reasons.items():
         assert reason.endswith("; it may have been applied") is (number in ("2", "3")), reason
 
@@ -104,5 +104,5 @@ def test_what_is_captured_of_a_request_with_holes_counts_its_records(project: Pr
     text = connector(receiver.url, "batch\non_failure: split", more).replace("observers: [listener]\n", "")
     project({"in.csv": "id\n1\n2\n3\n4\n", "connectors.d/c.yaml": text})
     assert project.run("c").delivered == 2
-    results = list(history.results(project.home / ".sendoff", 1))
+    results = list(open_history(project.home / ".sendoff").results(1))
     assert [(row["line"], row["records"]) for row in results] == [(2, 1), (4, 1)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sendoff.components import Observer
 from sendoff.engine.states import RUN_MOVES, RunPhase
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.runner import Runner
 from sendoff.testing import Project, Received, Receiver, Reply
 
@@ -28,7 +28,7 @@ class Watch(Observer):
         self.note()
 
     def note(self) -> None:
-        for row in history.runs(self._runner.state):
+        for row in open_history(self._runner.state).runs():
             self.states.setdefault(row["id"], []).append(RunPhase(row["state"]))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sendoff import ConfigError
-from sendoff.ledger import Ledger
+from sendoff.ledger import open_ledger
 from sendoff.serving import Server
 from sendoff.testing import Project, Receiver, Reply
 
@@ -232,7 +232,7 @@ def test_what_landed_while_somebody_else_ran_the_connector_is_delivered_later(pr
     project({"in/a.csv": "id\n1\n", "connectors.d/c.yaml": connector(receiver, "watch: true")})
     clock, said = Clock(), list[str]()
     made = server(project, clock, said)
-    ledger = Ledger(project.home / ".sendoff")
+    ledger = open_ledger(project.home / ".sendoff")
     with ledger.lock("c"):
         for after in (0, 3):
             clock.now += after

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from sendoff import SourceError
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources.sql import Sql
 from tests.plugins.sources import servers, tables
@@ -350,7 +350,7 @@ destination: {{url: "{receiver.url}"}}
     report = project({"connectors.d/a.yaml": connector}).run("a")
     assert (report.state, report.delivered, report.invalid) == ("incomplete", 1, 4)
     assert [record["id"] for record in receiver.bodies[0]] == [1]
-    reasons = {reason["reason"] for reason in history.reasons(project.home / ".sendoff", report.run)}
+    reasons = {reason["reason"] for reason in open_history(project.home / ".sendoff").reasons(report.run)}
     assert any("infinity" in reason for reason in reasons)
     source = Sql(home=project.home, url=postgres, table="odd", booleans=[], cursor={"column": "at", "tie_break": "id"})
     with pytest.raises(SourceError, match="the cursor's column at has '-infinity'"):

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from sendoff.ledger import history
+from sendoff.ledger import open_history
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.crowd import Crowd
 
@@ -128,7 +128,7 @@ def test_a_volley_ends_with_the_first_answer_that_is_no_success(project: Project
 
 def test_every_request_of_a_volley_is_noted_with_its_own_key(project: Project, receiver: Receiver) -> None:
     report = project({"in.jsonl": rows(200), "connectors.d/c.yaml": connector(receiver.url, "single")}).run("c")
-    noted = list(history.requests(project.home / ".sendoff", report.run))
+    noted = list(open_history(project.home / ".sendoff").requests(report.run))
     keys = {json.loads(request.body)["n"]: request.headers["idempotency-key"] for request in receiver.requests}
     assert {row["lo"]: row["key"] for row in noted} == keys
     assert len({row["number"] for row in noted}) == len(set(keys.values())) == 200

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
+from sendoff.ledger.ledger import DeliveredRows
 from sendoff.ledger.ranges import Ranges
 from sendoff.records import Span
 
@@ -16,7 +17,7 @@ from sendoff.records import Span
 _READ_ROWS, _WRITE_ROWS = 20_000, 200_000
 
 
-class DeliveredRows:
+class SqliteDeliveredRows(DeliveredRows):
     """The delivered rows of one connector."""
 
     def __init__(
@@ -30,17 +31,14 @@ class DeliveredRows:
 
     @property
     def known_by(self) -> tuple[str, str] | None:
-        """The key columns and the compared columns, as JSON; None before the first run."""
         row = self._db.execute("SELECT key, columns FROM memory WHERE connector = ?", (self._connector,)).fetchone()
         return (row[0], row[1]) if row else None
 
     def rows(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """All keys with their states, ordered by key, in batches."""
         query = "SELECT key, state FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?) ORDER BY key"
         return self._batches(query)
 
     def key_cells(self) -> Iterator[list[tuple[bytes, str]]]:
-        """The keys whose cells were kept, each with its cells as JSON, in batches."""
         query = (
             "SELECT key, held FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?)"
             " AND held IS NOT NULL ORDER BY key"
@@ -48,7 +46,6 @@ class DeliveredRows:
         return self._batches(query)
 
     def lacks_key_cells(self) -> bool:
-        """Whether there are rows whose key cells were not kept."""
         query = "SELECT 1 FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?) AND held IS NULL LIMIT 1"
         return self._db.execute(query, (self._connector,)).fetchone() is not None
 
@@ -72,7 +69,6 @@ class DeliveredRows:
         self._write(summary.to_remember)
 
     def pending_runs(self) -> list[tuple[int, str]]:
-        """The runs that have ended and whose delivered rows are not stored yet, each with its rule."""
         query = (
             "SELECT id, rule FROM run WHERE connector = ? AND settled = 0"
             " AND state IN ('complete', 'incomplete', 'discarded') ORDER BY id"
@@ -80,19 +76,16 @@ class DeliveredRows:
         return [(row[0], row[1]) for row in self._db.execute(query, (self._connector,))]
 
     def run_account(self, run: int) -> tuple[set[int], Ranges]:
-        """The row numbers of a run (from 0) that were invalid, and the ordinals that were delivered."""
         invalid = {row[0] for row in self._db.execute("SELECT position FROM failed WHERE run = ? AND kind = 'invalid'", (run,))}
         spans = (Span(*row) for row in self._db.execute("SELECT lo, hi FROM delivered WHERE run = ? ORDER BY lo", (run,)))
         return invalid, Ranges(spans)
 
     def record_run(self, run: int, rows: Iterable[DeliveredRow]) -> None:
-        """Store what a run delivered, and in the same transaction that this is done."""
         with self._transaction() as db:
             self._write(rows)
             db.execute("UPDATE run SET settled = 1 WHERE id = ?", (run,))
 
     def remember(self, rows: Iterable[DeliveredRow]) -> None:
-        """Store rows as if they had been delivered."""
         with self._transaction():
             self._write(rows)
 
@@ -111,7 +104,6 @@ class DeliveredRows:
             )
 
     def forget(self) -> int:
-        """Delete all rows, as if the connector had never run. Returns how many there were."""
         with self._transaction() as db:
             row = db.execute("SELECT id FROM memory WHERE connector = ?", (self._connector,)).fetchone()
             if row is None:

@@ -114,6 +114,13 @@ class Inboxes:
             self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
 
 
+def rename_inbox(directory: Path, old: str, new: str) -> None:
+    """Move what one inbox of a state directory holds to another. Creates no file."""
+    if (directory / "inbox.db").exists():
+        with closing(Inboxes(directory)) as inboxes:
+            inboxes.rename(old, new)
+
+
 def last_post_id(directory: Path, inbox: str) -> int:
     """The number of the last post that waits in a state directory's inbox; 0 if none does. Creates no file."""
     path = directory / "inbox.db"

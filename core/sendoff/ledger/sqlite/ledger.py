@@ -1,7 +1,4 @@
-"""The ledger on SQLite: one connection that writes, one transaction for changes that belong together.
-
-The file is long because every transaction of a run is in it, from beginning to end, and must agree with the others.
-"""
+"""The ledger on SQLite: one connection that writes, one transaction for changes that belong together."""
 
 from __future__ import annotations
 
@@ -20,16 +17,17 @@ from sendoff.ledger.claims import UNFINISHED, Claim
 from sendoff.ledger.delivered_rows import FilterSummary
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.sqlite import claims
-from sendoff.ledger.sqlite.delivered_rows import DeliveredRows
+from sendoff.ledger.sqlite.delivered_rows import SqliteDeliveredRows
+from sendoff.ledger.sqlite.inbox import rename_inbox
 from sendoff.ledger.sqlite.locks import RunLock, open_write_lock, writing
-from sendoff.ledger.sqlite.opening import open_ledger
+from sendoff.ledger.sqlite.opening import open_database
 from sendoff.ledger.sqlite.schedule_state import ScheduleState
 from sendoff.ledger.state import RunState
 from sendoff.records import Span
 
 
-class Ledger(ScheduleState):
-    """The durable record of every run: ``ledger.db`` in the state directory.
+class SqliteLedger(ScheduleState):
+    """The ledger in ``ledger.db`` of a state directory.
 
     Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not the one
     its companion file names: a missing ledger is never silently replaced by an empty one.
@@ -41,14 +39,13 @@ class Ledger(ScheduleState):
         self._pid = os.getpid()
         self._write_fd = open_write_lock(self.directory)
         try:
-            self._db = open_ledger(self.directory, self._write_fd)
+            self._db = open_database(self.directory, self._write_fd)
         except BaseException:
             os.close(self._write_fd)
             raise
         self.key_secret: bytes = self._db.execute("SELECT value FROM meta WHERE key = 'key_secret'").fetchone()[0]
 
     def lock(self, connector: str) -> RunLock:
-        """The connector's run lock; entering it raises `Locked` if another process holds it."""
         return RunLock(self.directory / "locks", connector)
 
     def close(self) -> None:
@@ -57,7 +54,6 @@ class Ledger(ScheduleState):
         os.close(self._write_fd)
 
     def unfinished(self, connector: str) -> RunState | None:
-        """The connector's interrupted run, if there is one."""
         row = self._db.execute(
             # A run that planned nothing sent nothing, so there is nothing to resume.
             f"SELECT * FROM run WHERE connector = ? AND planned > 0 AND state IN {UNFINISHED} ORDER BY id DESC",  # noqa: S608  # a constant; the value is bound
@@ -78,11 +74,6 @@ class Ledger(ScheduleState):
         cursor: str | None = None,
         filter_summary: FilterSummary | None = None,
     ) -> RunState:
-        """Add a run. In the same transaction: its claims on the records it retries, and how its rows were chosen.
-
-        `skipped` are the rows of a corrected file that are not part of it. `cursor` is where the next run starts reading
-        the source, as JSON.
-        """
         with self._transaction() as db:
             # Also those of a connector that had this name in its keys: none may be made twice.
             query = "SELECT 1 + coalesce(max(generation), 0) FROM run WHERE connector = ? OR key_name = ?"
@@ -101,12 +92,10 @@ class Ledger(ScheduleState):
             inserted.lastrowid, connector, generation, source, resumed=False, retry_of=retry_of, unchanged=unchanged
         )
 
-    def delivered_rows(self, connector: str) -> DeliveredRows:
-        """The store of rows that a connector has delivered."""
-        return DeliveredRows(self._db, self._transaction, connector, self._clock)
+    def delivered_rows(self, connector: str) -> SqliteDeliveredRows:
+        return SqliteDeliveredRows(self._db, self._transaction, connector, self._clock)
 
     def cursor(self, connector: str) -> str | None:
-        """The cursor of the last run that ended or sent something; None to read the source from its start."""
         row = self._db.execute(
             "SELECT cursor FROM run WHERE connector = ? AND cursor IS NOT NULL AND retry_of IS NULL"
             " AND (state IN ('complete', 'incomplete') OR (state != 'discarded' AND planned > 0)) ORDER BY id DESC",
@@ -115,16 +104,10 @@ class Ledger(ScheduleState):
         return row[0] if row else None
 
     def forget_cursor(self, connector: str) -> None:
-        """Make the next run read the connector's source from its start."""
         with self._transaction() as db:
             db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
 
     def resume(self, state: RunState, *, config_digest: bytes, fingerprint: bytes, what: str) -> RunState:
-        """Mark an interrupted run as running again, if it still sends the same bytes.
-
-        Raises `ConfigError` if what decides its records changed since it began, in the connector file or by another
-        version of sendoff, and `SourceChanged` if its source did.
-        """
         row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
         interrupted = f"run {state.id} of {state.connector} was interrupted"
         way_out = f"or discard the rest of it and start over with `sendoff run {state.connector} --restart`"
@@ -143,22 +126,17 @@ class Ledger(ScheduleState):
         return state
 
     def discard(self, state: RunState) -> None:
-        """Discard the rest of a run, and release the failed records that it claimed and did not settle."""
         with self._transaction() as db:
             db.execute("UPDATE run SET state = 'discarded', ended_at = ? WHERE id = ?", (self._clock(), state.id))
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
             claims.release_pending(db, state)
 
     def has_history(self, connector: str) -> bool:
-        """Whether a connector of this name has run or remembers rows."""
         query = "SELECT 1 FROM run WHERE connector = ? UNION SELECT 1 FROM memory WHERE connector = ?"
         return self._db.execute(query, (connector, connector)).fetchone() is not None
 
     def rename(self, old: str, new: str) -> int:
-        """Move a connector's history to another name, which has none; returns the number of runs.
-
-        Runs keep the name in their idempotency keys, so that what they sent is known again.
-        """
+        rename_inbox(self.directory, old, new)
         with self._transaction() as db:
             for table in ("schedule", "told"):
                 db.execute(f"UPDATE OR IGNORE {table} SET connector = ? WHERE connector = ?", (new, old))  # noqa: S608  # constants
@@ -168,7 +146,6 @@ class Ledger(ScheduleState):
             return db.execute(query, (new, old)).rowcount
 
     def commit(self, state: RunState, changes: Changes) -> None:
-        """Write a group of changes in one transaction. When this returns, they survive a power cut."""
         run = state.id
         now = self._clock()
         with self._transaction() as db:
@@ -220,7 +197,6 @@ class Ledger(ScheduleState):
             )
 
     def save_destination_health(self, origin: str, *, down: bool, rest: float | None) -> None:
-        """Store whether a destination is down, and for how many seconds it asked not to be called (`rest`)."""
         now = self._clock()
         with self._transaction() as db:
             if not down and rest is None:
@@ -235,17 +211,14 @@ class Ledger(ScheduleState):
                 )
 
     def forget_outage(self, origin: str) -> None:
-        """Forget that a destination was down; a pause it asked for is kept."""
         with self._transaction() as db:
             db.execute("UPDATE destination SET down_since = NULL WHERE origin = ?", (origin,))
 
     def destination_health(self, origin: str) -> tuple[bool, float]:
-        """Whether a destination was down when last seen, and the seconds left of its pause."""
         row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()
         return (row[0] is not None, max(0.0, (row[1] or 0.0) - self._clock())) if row else (False, 0.0)
 
     def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
-        """Store how a run ended: its state, counts, and why it stopped, if it did."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET state = ?, stopped_because = ?, ended_at = ?,"

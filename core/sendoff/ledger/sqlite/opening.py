@@ -15,8 +15,10 @@ from sendoff.ledger import state_dir
 from sendoff.ledger.sqlite.locks import writing
 from sendoff.ledger.sqlite.tables import MIGRATIONS, TABLES, VERSION
 
+LIBRARY_VERSION = sqlite3.sqlite_version
 
-def open_ledger(directory: Path, write_fd: int) -> sqlite3.Connection:
+
+def open_database(directory: Path, write_fd: int) -> sqlite3.Connection:
     """Open the ledger of a state directory, or create it.
 
     A companion file, ``ledger.id``, holds the ledger's id. Raises `LedgerError` for a ledger that is missing,

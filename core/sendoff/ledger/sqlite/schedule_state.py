@@ -6,31 +6,29 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from sendoff.ledger.ledger import Ledger
 
-class ScheduleState:
-    """The part of `Ledger` that keeps schedules and notifications."""
+
+class ScheduleState(Ledger):
+    """The part of the ledger that keeps schedules and notifications."""
 
     _db: sqlite3.Connection
     _clock: Callable[[], float]
     _transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
 
     def last_fired(self, connector: str) -> float | None:
-        """The last time of the connector's schedule that was dealt with; None if none was."""
         row = self._db.execute("SELECT due FROM schedule WHERE connector = ?", (connector,)).fetchone()
         return None if row is None else float(row[0])
 
     def mark_fired(self, connector: str, due: float) -> None:
-        """Store that the connector's schedule is dealt with up to this time."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO schedule VALUES (?, ?)", (connector, due))
 
     def is_failing(self, connector: str) -> bool:
-        """Whether a failure of the connector was notified, and no recovery since."""
         row = self._db.execute("SELECT failing_since FROM told WHERE connector = ?", (connector,)).fetchone()
         return row is not None and row[0] is not None
 
     def set_failing(self, connector: str, *, failing: bool) -> None:
-        """Store that a failure was notified, or a recovery."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO told(connector, failing_since) VALUES (?, ?) ON CONFLICT(connector) DO UPDATE SET failing_since ="
@@ -39,12 +37,10 @@ class ScheduleState:
             )
 
     def last_digest(self, connector: str) -> float:
-        """When the connector's last digest was sent; 0 if none was."""
         row = self._db.execute("SELECT digest_at FROM told WHERE connector = ?", (connector,)).fetchone()
         return float(row[0] or 0.0) if row is not None else 0.0
 
     def mark_digest(self, connector: str, at: float) -> None:
-        """Store when a digest was sent."""
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO told(connector, digest_at) VALUES (?, ?) ON CONFLICT(connector)"
