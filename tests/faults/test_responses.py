@@ -262,7 +262,7 @@ def test_h14_m9_a_rest_longer_than_allowed_parks_the_connector_until_then(projec
         assert (later.state, later.delivered) == ("complete", 300)
 
 
-def test_a_destination_left_down_costs_the_next_run_one_request(project: Project) -> None:
+def test_a_destination_left_down_costs_the_next_run_two_requests(project: Project) -> None:
     with Receiver(lambda request: said(503) if len(api.requests) > 1 else said(200)) as api:
         report = run(project, api, n=50, batch=10, retry="initial_backoff: 0.01, max_elapsed: 0.2")
         assert report.state == "stopped"
@@ -273,7 +273,7 @@ def test_a_destination_left_down_costs_the_next_run_one_request(project: Project
         ):  # as ten failures in a row would have left it
             db.execute("INSERT OR REPLACE INTO destination VALUES (?, 1, NULL)", (api.url,))
         report = project.run("c")
-        assert (report.state, len(api.requests) - before) == ("stopped", 1)
+        assert (report.state, len(api.requests) - before) == ("stopped", 2)
         assert "so still" in (report.stopped_because or "")
         api.script = lambda request: said(200)
         assert project.run("c").state == "complete"
@@ -322,8 +322,8 @@ def test_h15_503_for_ever_stops_the_run_resumably_after_seven_requests(project: 
     with Receiver(lambda request: said(503)) as api:
         report = run(project, api, retry="initial_backoff: 0.001")
         assert (report.state, report.requests, report.exit_code) == ("stopped", 7, 3)
-        # It is remembered: as long as nothing changes, each further run costs one request.
-        for more in (1, 2):
+        # It is remembered: as long as nothing changes, each further run costs two requests, of different records.
+        for more in (2, 4):
             assert (project.run("c").state, len(api.requests)) == ("stopped", 7 + more)
         api.script = lambda request: said(200)
         assert project.run("c").delivered == 300
