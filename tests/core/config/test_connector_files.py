@@ -100,7 +100,10 @@ def test_k3_aliases_are_refused_before_anything_is_built_of_them(project: Projec
 
 
 def test_k4_deep_nesting_is_refused(project: Project) -> None:
-    assert "nested deeper than 32 levels" in mistakes(project, "[" * 5_000)[0]
+    """Some versions of PyYAML have a bound of their own, of 1,000 levels, and words of their own for it."""
+    assert mistakes(project, "[" * 40) == ["1:33: nested deeper than 32 levels"]
+    (problem,) = mistakes(project, "[" * 5_000)
+    assert "nest" in problem
 
 
 def test_k5_yaml_surprises_stay_text(project: Project) -> None:
