@@ -17,7 +17,8 @@
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
   transports: `resolve` and `ssl_context`, `make_pool`, `StrictHTTPResponse`, `Watchdog`, `response_from_error`,
   `describe_failure`, `is_distrusted`, `AddressRefused`, `CONNECT_TIMEOUT`. `egress` says which addresses may be dialled.
-- **Posts**: `Inboxes` keeps every `Post` durably, or raises `InboxFull`; `last_post_id` is how far they go.
+- **Posts**: `open_inboxes` opens the `Inboxes`, which keep every `Post` durably, or raise `InboxFull`; `last_post_id` is
+  how far they go.
 - **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
   tree below `SendoffError`.
 
@@ -79,8 +80,8 @@ if TYPE_CHECKING:
     from sendoff.http.watchdog import Watchdog
     from sendoff.jsonlib import jsonpath
     from sendoff.jsonlib.jsonpath import MISSING
-    from sendoff.ledger.inbox import InboxFull, Post
-    from sendoff.ledger.sqlite.inbox import Inboxes, last_post_id
+    from sendoff.ledger.inbox import Inboxes, InboxFull, Post
+    from sendoff.ledger.opening import last_post_id, open_inboxes
     from sendoff.options import option, optional
     from sendoff.records import PAGE_ROWS, LazyLines, Page, Span, column, from_mappings, pages
     from sendoff.response.rate_headers import retry_after
@@ -142,8 +143,8 @@ else:
             "sendoff.http.failures": ("describe_failure", "is_distrusted", "response_from_error"),
             "sendoff.http.pool": ("StrictHTTPResponse", "make_pool"),
             "sendoff.http.watchdog": ("Watchdog",),
-            "sendoff.ledger.inbox": ("InboxFull", "Post"),
-            "sendoff.ledger.sqlite.inbox": ("Inboxes", "last_post_id"),
+            "sendoff.ledger.inbox": ("InboxFull", "Inboxes", "Post"),
+            "sendoff.ledger.opening": ("last_post_id", "open_inboxes"),
         },
     )  # fmt: skip
 
@@ -224,6 +225,7 @@ __all__ = [
     "jsonpath",
     "last_post_id",
     "make_pool",
+    "open_inboxes",
     "option",
     "optional",
     "pages",

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sendoff.ledger.sqlite.inbox import Inboxes
+from sendoff.ledger.opening import open_inboxes
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project
 from sendoff_plugins.sources.google_sheets import GoogleSheets
@@ -74,7 +74,7 @@ def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:  
             with Api(rows) as api:
                 yield f"source: {{use: http, url: '{api.url}/p', records: $.data, paging: {{by: offset, size: 3000, size_parameter: limit}}}}"
         case "inbox":
-            inboxes = Inboxes(home / ".sendoff")
+            inboxes = open_inboxes(home / ".sendoff")
             for at in range(0, ROWS, 1_000):
                 lines = "\n".join(samples.line(row) for row in rows[at : at + 1_000])
                 inboxes.put("c", "jsonl", lines.encode(), key=str(at), most_bytes=1 << 30)

@@ -1,4 +1,4 @@
-"""Opens the ledger of a state directory. Only here is decided what keeps it: SQLite."""
+"""Opens the ledger of a state directory, and its inboxes. Only here is decided what keeps it: SQLite."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sendoff.ledger.history import History
+from sendoff.ledger.inbox import Inboxes
 from sendoff.ledger.ledger import Ledger
 from sendoff.ledger.sqlite.history import SqliteHistory
+from sendoff.ledger.sqlite.inbox import SqliteInboxes
+from sendoff.ledger.sqlite.inbox import last_post_id as last_in_file
 from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.opening import LIBRARY_VERSION
 
@@ -25,6 +28,16 @@ def open_ledger(state: Path, *, clock: Callable[[], float] = time.time) -> Ledge
 def open_history(state: Path) -> History:
     """What the ledger of a state directory says of past runs. Nothing is opened before it is asked, and nothing made."""
     return SqliteHistory(state)
+
+
+def open_inboxes(state: Path) -> Inboxes:
+    """The inboxes of a state directory, made if there are none. Raises `LedgerError` if they cannot be used."""
+    return SqliteInboxes(state)
+
+
+def last_post_id(state: Path, inbox: str) -> int:
+    """The number of the last post that waits in a state directory's inbox; 0 if none does. Makes no inbox."""
+    return last_in_file(state, inbox)
 
 
 def library() -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import Inboxes, InboxSource, Page, Post, Source, SourceError, hookimpl, last_post_id
+from sendoff.plugin import Inboxes, InboxSource, Page, Post, Source, SourceError, hookimpl, last_post_id, open_inboxes
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
@@ -59,7 +59,7 @@ class Inbox(InboxSource):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         before = int(cursor or 0)
-        with closing(Inboxes(self._directory)) as inboxes:
+        with closing(open_inboxes(self._directory)) as inboxes:
             if before:
                 # What the last run has taken over is in its hands by now.
                 inboxes.acknowledge(self.connector, before)
@@ -82,7 +82,7 @@ class Inbox(InboxSource):
 
     def _opened(self) -> Inboxes:
         if self._inboxes is None:
-            self._inboxes = Inboxes(self._directory)
+            self._inboxes = open_inboxes(self._directory)
         return self._inboxes
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from sendoff import ConfigError, Locked
 from sendoff.cli.group import sendoff
 from sendoff.ledger import open_history, open_ledger
-from sendoff.ledger.sqlite.inbox import Inboxes
+from sendoff.ledger.opening import open_inboxes
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Receiver, Reply
 
@@ -67,7 +67,7 @@ def test_the_file_and_the_history_are_moved(project: Project, receiver: Receiver
     file = write(project, receiver.url, more="incremental: {key: [id], initial_load: send}\n")
     receiver.script = lambda request: Reply(400 if request.body == b'{"id":3}' else 200)
     project.run("people")
-    inboxes = Inboxes(project.home / ".sendoff")
+    inboxes = open_inboxes(project.home / ".sendoff")
     inboxes.put("people", "json", b"{}", key="k", most_bytes=100)
     ledger = open_ledger(project.home / ".sendoff")
     ledger.mark_fired("people", 5.0)

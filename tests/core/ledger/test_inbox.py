@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sendoff.ledger.inbox import InboxFull
-from sendoff.ledger.sqlite.inbox import KEPT, Inboxes, last_post_id
+from sendoff.ledger.inbox import Inboxes, InboxFull
+from sendoff.ledger.sqlite.inbox import KEPT, SqliteInboxes, last_post_id
 
 
 class Clock:
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def inboxes(tmp_path: Path, clock: Clock) -> Iterator[Inboxes]:
-    with closing(Inboxes(tmp_path, clock=clock)) as made:
+    with closing(SqliteInboxes(tmp_path, clock=clock)) as made:
         yield made
 
 
@@ -63,6 +63,6 @@ def test_a_project_may_lie_in_a_folder_with_signs_that_a_url_knows(tmp_path: Pat
     """Brother: the ledger, which is opened by such a URL too."""
     folder = tmp_path / "50% #1?"
     folder.mkdir()
-    with closing(Inboxes(folder)) as made:
+    with closing(SqliteInboxes(folder)) as made:
         made.put("a", "json", b"{}", key=None, most_bytes=100)
         assert last_post_id(folder, "a") == 1

@@ -1,4 +1,4 @@
-"""Received posts of the inbound webhook: durable before they are acknowledged, kept until a run has spooled them."""
+"""The posts of inboxes, in a file of their own beside the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sendoff.errors import LedgerError
 from sendoff.ledger import state_dir
-from sendoff.ledger.inbox import InboxFull, Post
+from sendoff.ledger.inbox import Inboxes, InboxFull, Post
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS post(
@@ -32,8 +32,8 @@ CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id, bytes) WHERE body IS 
 KEPT = 30 * 86_400.0
 
 
-class Inboxes:
-    """The posts of all inboxes, in ``inbox.db`` of the state directory. Thread-safe."""
+class SqliteInboxes(Inboxes):
+    """The posts of all inboxes, in ``inbox.db`` of a state directory."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path = state_dir.create(directory) / "inbox.db"
@@ -53,10 +53,6 @@ class Inboxes:
             self._db.close()
 
     def put(self, inbox: str, kind: str, body: bytes, *, key: str | None, most_bytes: int) -> bool:
-        """Store a post; when this returns it survives a power cut. False if a post with its key came before.
-
-        Raises `InboxFull` if more than `most_bytes` would wait in the inbox, and `LedgerError`.
-        """
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -86,7 +82,6 @@ class Inboxes:
         return True
 
     def waiting(self, inbox: str, after: int) -> Iterator[Post]:
-        """The waiting posts with a number above `after`, in order."""
         while True:
             query = "SELECT id, kind, body FROM post WHERE inbox = ? AND id > ? AND body IS NOT NULL ORDER BY id LIMIT 1"
             with self._lock:
@@ -97,7 +92,6 @@ class Inboxes:
             after = row[0]
 
     def last_post_id(self, inbox: str) -> int:
-        """The number of the last post that waits; 0 if none does."""
         query = "SELECT coalesce(max(id), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
         with self._lock:
             return int(self._db.execute(query, (inbox,)).fetchone()[0])
@@ -108,7 +102,6 @@ class Inboxes:
             self._db.execute("UPDATE OR IGNORE post SET inbox = ? WHERE inbox = ?", (new, old))
 
     def acknowledge(self, inbox: str, upto: int) -> None:
-        """Delete the bodies of posts that a run has spooled; their keys are kept for `KEPT` seconds."""
         with self._lock:
             self._db.execute("UPDATE post SET body = NULL WHERE inbox = ? AND id <= ? AND body IS NOT NULL", (inbox, upto))
             self._db.execute("DELETE FROM post WHERE inbox = ? AND body IS NULL AND key IS NULL AND id < ?", (inbox, upto))
@@ -117,7 +110,7 @@ class Inboxes:
 def rename_inbox(directory: Path, old: str, new: str) -> None:
     """Move what one inbox of a state directory holds to another. Creates no file."""
     if (directory / "inbox.db").exists():
-        with closing(Inboxes(directory)) as inboxes:
+        with closing(SqliteInboxes(directory)) as inboxes:
             inboxes.rename(old, new)
 
 
