@@ -179,3 +179,36 @@ def test_an_interruption_ends_one_run_and_not_every_later_one(project: Project, 
     with pytest.raises(Interrupted, match="by a test while its source was read; nothing was sent"):
         runner.run("c", records=[{"id": 2}])
     assert runner.run("c", records=[{"id": 2}]).state == "complete"
+
+
+@pytest.mark.parametrize("send", ["single", "{use: batch, max_records: 1}"])
+@pytest.mark.parametrize(
+    ("reply", "more", "delivered"),
+    [
+        (Reply(headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "40000"}), "", 1),
+        (Reply(status=429, headers={"Retry-After": "1800"}), "", 0),
+        (Reply(), ", rate_limit: 1/hour", 1),
+    ],
+    ids=["quota", "retry_after", "rate_limit"],
+)
+def test_a_signal_ends_a_long_wait_at_once(project: Project, reply: Reply, more: str, delivered: int, send: str) -> None:
+    """The kind: a wait that a stop does not wake. Looked at: a used-up quota, a Retry-After and a rate, one by one and batches.
+
+    A wait that is announced ends with the signal, though nothing is in flight; it would last half an hour at least.
+    """
+    with Receiver(lambda request: reply) as api:
+        text = f'source: {{use: csv, path: a.csv}}\ndestination: {{url: "{api.url}"{more}}}\nsend: {send}\n'
+        project({"a.csv": "id\n1\n2\n3\n", "connectors.d/c.yaml": text})
+        run = begin(project, "--json")
+        assert run.stderr is not None
+        assert any(b"nothing is sent until" in line for line in run.stderr)
+        run.send_signal(signal.SIGTERM)
+        out, _ = run.communicate(timeout=60)
+    (report,) = json.loads(out)["runs"]
+    assert (run.returncode, report["state"], report["delivered"], report["pending"]) == (
+        143,
+        "interrupted",
+        delivered,
+        3 - delivered,
+    )
+    assert len(api.requests) == 1
