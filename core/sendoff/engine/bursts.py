@@ -145,6 +145,6 @@ class BurstIssuer:
     def _task(self, open_chunk: OpenChunk, at: int, seconds: float, now: float) -> Task:
         # Its first failure is never counted as isolated: it is unknown what succeeded meanwhile.
         return Task(
-            (Span(at, at + 1),), open_chunk.chunk, TaskState.IN_FLIGHT, open_chunk.repeats, attempts=1 + open_chunk.repeats,
+            (Span(at, at + 1),), open_chunk.chunk, TaskState.IN_FLIGHT, open_chunk.repeats, attempts=1,
             first_tried=now - seconds, successes_seen=self._breaker.successes, load_signs_seen=self._breaker.load_signs,
         )  # fmt: skip

@@ -130,8 +130,6 @@ def decide(
         case VerdictKind.TOO_LARGE if task.size > 1:
             # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
             return LowerLimit(verdict, in_bytes=verdict.status == 413)
-        case VerdictKind.TOO_LARGE:
-            return FailAll(verdict)
         case VerdictKind.RETRY:
             return _decide_transient(task, verdict, situation, strategy)
         case _:
@@ -145,7 +143,7 @@ def is_conflict(verdict: Verdict) -> bool:
 
 def end_conflict(task: Task, verdict: Verdict, retry: RetryPolicy, now: float) -> Verdict:
     """A conflict that used up its attempts is a rejection, of what may have been applied; any other verdict as it is."""
-    if not is_conflict(verdict) or not _is_exhausted(task, retry, now):
+    if not is_conflict(verdict) or (task.conflicts + 1 < retry.max_attempts and task.failing_for(now) < retry.max_elapsed):
         return verdict
     return replace(verdict, kind=VerdictKind.REJECTED, reason=verdict.reason + _REPEATED, maybe_applied=True)
 
@@ -174,7 +172,10 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     if over := exceeds_retry_after(verdict, retry):
         return over
     out_of_time = task.failing_for(situation.now) >= retry.max_elapsed
-    if task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time):
+    limited = verdict.status == 429 or verdict.retry_after is not None
+    down = situation.circuit is CircuitState.OPEN and situation.outage
+    at_fault = task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time)
+    if at_fault and not limited and not down:
         return give_up(task, verdict, situation, strategy)
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
@@ -232,7 +233,8 @@ def _decide_rejected(
             f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
             f"records: check the URL, the headers and the schema{repeated} (if it is the records, run with --no-early-stop)"
         )
-    if strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record:
+    # The probes do not keep the source's order, which records with ordering keys must.
+    if strategy.splits and task.size > MIN_PROBED_RECORDS and not verdict.per_record and not task.ordering_keys:
         return Divide(_probes(task.spans), verdict)
     if strategy.splits and task.size > 1 and len(verdict.per_record) < task.size:
         return decide_by_strategy(task, verdict, situation, strategy, response)

@@ -216,7 +216,7 @@ class Engine:
             retry and not reconnect and verdict.status in OVERLOAD and not task.isolated_failures and self.breaker.is_closed
         )
         before = self._limit.limit
-        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self._requests_in_flight + 1)
+        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=len(self._in_flight) + 1)
         if self._limit.limit != before:
             self.planner.set_concurrency(self._limit.limit)
         self._changes.log_requests(self._request_log.request(request, response, verdict))
@@ -260,7 +260,7 @@ class Engine:
     # What travels next.
 
     def _next_task(self, now: float) -> Task | None:
-        probing = self.breaker.has_succeeded and not self.breaker.is_closed
+        probing = self.breaker.has_succeeded and self.breaker.is_open
         task = self._queue.pop_retry(float("inf") if probing else now)  # a probe is whichever would be tried first
         if task is not None:
             return task
@@ -338,4 +338,9 @@ class Engine:
         return request
 
     def _nothing_else_to_try(self) -> bool:
-        return self.planner.fully_planned() and not self._requests_in_flight and not self._queue and not self._ordering
+        if self._requests_in_flight or self._queue:
+            return False
+        held = self._outcomes.held  # what waits for its ordering key now waits for one of these
+        waits_for_held = bool(self._ordering) and held > 0
+        no_more = self.planner.fully_planned() or (waits_for_held and not self.planner.has_free_slots(held))
+        return no_more and (waits_for_held or not self._ordering)

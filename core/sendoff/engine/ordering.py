@@ -8,13 +8,13 @@ from sendoff.engine.tasks import Task
 
 
 class KeyOrdering:
-    """Holds back tasks until earlier ones with a shared key are settled. Without keys it holds back none."""
+    """Makes tasks wait until earlier ones with a shared key are settled. Without keys none waits."""
 
     def __init__(self, keys: Callable[[Task], frozenset[Hashable]]) -> None:
         self._keys_of = keys
-        #: Every pending task that has lanes, and those of them whose turn it was not.
+        #: Every pending task that has keys, and those of them that wait for an earlier one.
         self._known: list[Task] = []
-        self._held: list[Task] = []
+        self._waiting: list[Task] = []
 
     def register(self, task: Task) -> None:
         """Track a task until it is settled."""
@@ -28,14 +28,14 @@ class KeyOrdering:
         self.register(task)
         if self._may_go(task):
             return task
-        self._held.append(task)
+        self._waiting.append(task)
         return None
 
     def next_released(self) -> Task | None:
         """A held task that may be sent now; None if there is none."""
-        for at, task in enumerate(self._held):
+        for at, task in enumerate(self._waiting):
             if self._may_go(task):
-                return self._held.pop(at)
+                return self._waiting.pop(at)
         return None
 
     def settle(self, task: Task) -> None:
@@ -45,11 +45,9 @@ class KeyOrdering:
 
     def _may_go(self, task: Task) -> bool:
         first = task.spans[0].lo
-        return (
-            not any(other.spans[0].lo < first and other.ordering_keys & task.ordering_keys for other in self._known)
-            if task.ordering_keys
-            else True
+        return not task.ordering_keys or not any(
+            other.spans[0].lo < first and other.ordering_keys & task.ordering_keys for other in self._known
         )
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._waiting)

@@ -74,14 +74,14 @@ class OutcomeHandler:
         #: Rejected before the first success: not yet treated as the records' fault.
         self._unproven_rejections: list[_Held] = []
         #: A request that used up its attempts before it is known whether others succeed.
-        self._out_of_attempts: _Held | None = None
+        self._held_failure: _Held | None = None
         #: The Retry-After of the destination, if longer than a run waits for.
         self.requested_pause: float | None = None
 
     @property
     def held(self) -> int:
         """How many requests are held back until others succeed or fail; they use no slots."""
-        return len(self._unproven_rejections) + (self._out_of_attempts is not None)
+        return len(self._unproven_rejections) + (self._held_failure is not None)
 
     def apply(self, task: Task, verdict: Verdict, response: Response, now: float) -> None:
         """Apply a verdict."""
@@ -95,6 +95,9 @@ class OutcomeHandler:
                 return
             case VerdictKind.RETRY:
                 self._note_failure(task, verdict, now)
+            case VerdictKind.TOO_LARGE if task.size == 1:
+                verdict = replace(verdict, kind=VerdictKind.REJECTED)
+                self._breaker.on_rejection()
             case VerdictKind.REJECTED:
                 self._breaker.on_rejection()
         self._carry_out(task, decide(task, verdict, self._situation(now), self._strategy, response), response, now)
@@ -126,11 +129,11 @@ class OutcomeHandler:
 
         It is given up on if it failed while others succeeded; else the run stops.
         """
-        if self._out_of_attempts is None:
+        if self._held_failure is None:
             return
-        task, verdict, response = self._out_of_attempts
+        task, verdict, response = self._held_failure
         if fails_by_itself(task, verdict) or accepts_as_final(verdict, early_stop=self._builder.early_stop):
-            self._out_of_attempts = None
+            self._held_failure = None
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
             self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)", transient=True)
@@ -178,14 +181,17 @@ class OutcomeHandler:
         if again:
             first = replace(next(iter(again.values())), retry_after=verdict.retry_after)
             self._retry_records(task, first, again, bool(delivered), now)
-        self._advance_group(task.group, now, bad_record_found=bool(rejected))
+        self._advance_group(task.group, now, bad_record_found=bool(rejected or again))
 
     def _succeeded(self, now: float, *, recovered: bool = False) -> None:
+        outage = self._breaker.is_outage
         if self._breaker.on_success(recovered=recovered):
             self._queue.retry_now(now)
             self._changes.event("recovered")
-        if self._out_of_attempts is not None:
-            (task, verdict, response), self._out_of_attempts = self._out_of_attempts, None
+        if self._held_failure is not None:
+            (task, verdict, response), self._held_failure = self._held_failure, None
+            if outage:  # it failed while others did
+                task.uncounted_attempts = task.attempts
             if task.counted_attempts < self._builder.destination.retry.max_attempts:
                 self._reschedule(task, now)
             else:
@@ -198,16 +204,21 @@ class OutcomeHandler:
         breaker, to = self._breaker, self._builder.destination
         return Situation(
             now, breaker.state, breaker.has_succeeded, breaker.failing_for(now), breaker.was_down, breaker.is_outage,
-            breaker.rejections, self._out_of_attempts is not None,
-            not self._planner.fully_planned() or self._queue.has_untried(), self._builder.early_stop, to.idempotent, to.retry,
+            breaker.rejections, self._held_failure is not None,
+            self._more_to_try(), self._builder.early_stop, to.idempotent, to.retry,
             self._budget.spent(self._planner.planned),
         )  # fmt: skip
+
+    def _more_to_try(self) -> bool:
+        """Whether there are records that were not tried yet."""
+        return not self._planner.fully_planned() or self._queue.has_untried() or bool(self._ordering)
 
     def _note_failure(self, task: Task, verdict: Verdict, now: float) -> None:
         """Count a transient failure: against the destination, and against the task if it alone fails while others succeed."""
         task.failing_since = now if task.failing_since is None else task.failing_since
         if is_conflict(verdict):
             task.failures += 1
+            task.conflicts += 1
             return
         breaker = self._breaker
         others_fail = breaker.load_signs > task.load_signs_seen
@@ -218,21 +229,15 @@ class OutcomeHandler:
             task.uncounted_attempts += 1  # the API takes only so many at once
         elif breaker.successes > task.successes_seen:
             task.isolated_failures += 1
+        elif breaker.is_open and breaker.is_outage and self._more_to_try():
+            task.uncounted_attempts += 1
         task.failures += 1
         task.others_succeeded = task.others_succeeded or breaker.successes > task.successes_seen
         task.successes_seen, task.load_signs_seen = breaker.successes, breaker.load_signs
 
     def _carry_out(self, task: Task, action: Action, response: Response | None, now: float) -> None:
-        if (
-            isinstance(action, RetryLater | HoldBack)
-            and action.verdict.kind is VerdictKind.RETRY
-            and self._out_of_attempts is not None
-        ):
-            released, self._out_of_attempts = (
-                self._out_of_attempts,
-                None,
-            )  # another one fails as well: it is not that one's records
-            self._reschedule(released.task, now)
+        if isinstance(action, RetryLater | HoldBack):
+            self._release_held(action.verdict, now)
         match action:
             case RetryLater():
                 self._retry_later(task, action, now)
@@ -251,6 +256,13 @@ class OutcomeHandler:
             case StopRun():
                 self.requested_pause = None if action.pause is None else min(action.pause, MAX_PAUSE)
                 self._changes.stop(action.reason, transient=action.transient)
+
+    def _release_held(self, verdict: Verdict, now: float) -> None:
+        """Another request fails as well: it is not the held one's records, so that is tried again."""
+        held = self._held_failure
+        if held is not None and verdict.kind is VerdictKind.RETRY and not is_conflict(verdict):
+            self._held_failure = None
+            self._reschedule(held.task, now)
 
     def _retry_later(self, task: Task, action: RetryLater, now: float) -> None:
         if task.state is TaskState.READY:  # it was not sent: a sibling showed that it holds the bad record
@@ -272,7 +284,7 @@ class OutcomeHandler:
             self._carry_out(child, over, None, now)
         else:
             counts = alone and verdict.status != 429
-            child.attempts, child.failures = task.attempts, task.failures + 1
+            child.attempts, child.failures, child.conflicts = task.attempts, task.failures + 1, task.conflicts
             child.uncounted_attempts = task.uncounted_attempts + (not counts)
             child.isolated_failures = task.isolated_failures + counts
             child.failing_since = now if task.failing_since is None else task.failing_since
@@ -295,7 +307,7 @@ class OutcomeHandler:
         held.task.move(TaskState.HELD)
         if held.verdict.kind is VerdictKind.RETRY:
             held.task.holds += 1
-            self._out_of_attempts = held
+            self._held_failure = held
             return
         self._unproven_rejections.append(held)
         group, held.task.group = held.task.group, None

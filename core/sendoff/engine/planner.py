@@ -104,10 +104,9 @@ class Planner:
             self._grow_window()
         self.window_exhausted = False
         while True:
-            free = self.in_flight_window - (self.open_requests - held)
-            # A chunk of single records is opened only when half the window is free, to save ledger rows.
-            if free < (max(1, self.in_flight_window // 2) if self.single else 1):
+            if not self.has_free_slots(held):
                 return
+            free = self.in_flight_window - (self.open_requests - held)
             hi = self._find_end(free) if self.buffer.hi > self.planned else None
             if hi is None:
                 return
@@ -115,6 +114,14 @@ class Planner:
             self.planned = span.hi
             for spans in self._by_request(span):
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
+
+    def has_free_slots(self, held: int) -> bool:
+        """Whether another chunk may be opened; the `held` requests use no slots.
+
+        One of single records is opened only when half the window is free, to save ledger rows.
+        """
+        free = self.in_flight_window - (self.open_requests - held)
+        return free >= (max(1, self.in_flight_window // 2) if self.single else 1)
 
     def _grow_window(self) -> None:
         """Double the window, up to a limit: slots ran out because responses come faster than commits."""
@@ -184,7 +191,7 @@ class Planner:
 
         One that may have been sent before may not: its parts would have other idempotency keys.
         """
-        if task.attempts or task.size == 1:
+        if task.repeats or task.attempts or task.size == 1:
             return False
         return task.size > self.max_records or (self.max_bytes is not None and self.body_length(task.spans) > self.max_bytes)
 

@@ -77,7 +77,7 @@ class ReadyQueue:
         while self._chunks:
             open_chunk = self._chunks[0]
             if open_chunk.remaining:
-                return Task(open_chunk.take(), open_chunk.chunk, repeats=open_chunk.repeats, attempts=int(open_chunk.repeats))
+                return Task(open_chunk.take(), open_chunk.chunk, repeats=open_chunk.repeats)
             self._chunks.popleft()
         return None
 

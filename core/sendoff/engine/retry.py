@@ -25,8 +25,8 @@ class RetryPolicy:
 def backoff(attempt: int, retry: RetryPolicy, random: Random) -> float:
     """Seconds to wait after the attempt-th failure, counted from 1.
 
-    Full jitter, ``uniform(0, min(cap, base * 2**n))``, measured best in the AWS builders' library, "Timeouts, retries
+    Full jitter, ``uniform(0, min(cap, base * 2**(n - 1)))``, measured best in the AWS builders' library, "Timeouts, retries
     and backoff with jitter".
     """
-    ceiling = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(attempt, 60))
+    ceiling = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(attempt - 1, 60))
     return random.uniform(0, ceiling)

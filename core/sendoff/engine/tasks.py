@@ -55,7 +55,7 @@ class Task:
     state: TaskState = TaskState.READY
     #: Its records, or some of them, may have been sent before in another request, or by an earlier process.
     repeats: bool = False
-    #: How often it was sent, by an earlier process included as far as is known.
+    #: How often this process sent it.
     attempts: int = 0
     #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise,
     #: credentials were renewed, or a connection used before was lost.
@@ -65,12 +65,14 @@ class Task:
     isolated_failures: int = 0
     #: Others succeeded between two of its attempts.
     others_succeeded: bool = False
+    #: How often a repeat was answered 409.
+    conflicts: int = 0
     #: How often it was sent again with new credentials, or as its connection was lost, and how often it was held back.
     renewals: int = 0
     reconnections: int = 0
     holds: int = 0
     first_tried: float | None = None
-    #: When it first failed, as part of a larger request included.
+    #: When it first failed; for records that were retried out of a larger request, when that did.
     failing_since: float | None = None
     #: It is not to be sent before this time.
     due: float | None = None

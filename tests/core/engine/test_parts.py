@@ -135,7 +135,7 @@ def test_other_keys_go_on_while_one_waits() -> None:
         times.setdefault(records[0], run.now)
         return Response(503) if records[0] == 30 and run.now < 5 else OK
 
-    run = Simulation(300, api, batch=1, concurrency=4, lanes=lambda at: at % 3, seed=1)
+    run = Simulation(300, api, batch=1, concurrency=4, lanes=lambda at: at % 3, seed=1, retry={"max_attempts": 20})
     run.run()
     assert run.memory.delivered.total == 300
     assert max(times[at] for at in range(1, 200, 3)) < 5 < min(times[at] for at in range(33, 300, 3))

@@ -460,3 +460,73 @@ def test_two_short_troubles_far_apart_are_not_one_long_outage() -> None:
     health.on_failure(task, 1_000.0)
     assert health.failing_for(1_000.5) == 0.5
     assert not health.is_open
+
+
+@pytest.mark.parametrize("answer", [REFUSED, Response(500), Response(503)])
+@pytest.mark.parametrize("count", [5, 2_000])
+def test_a_held_request_is_decided_on_where_all_others_wait_for_its_key(answer: Response, count: int) -> None:
+    """Kind: two that wait for each other. Brothers: a rejection, attempts used up, more records than there are slots."""
+    run = Simulation(count, lambda records: answer if 0 in records else OK, batch=1, lanes=lambda at: 1)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    if answer is REFUSED:
+        assert set(run.memory.failed) == {0}
+        assert run.memory.delivered.total == count - 1
+    else:
+        assert run.engine.stopped
+        assert not run.memory.failed
+
+
+def test_records_with_ordering_keys_are_split_in_their_order() -> None:
+    run = Simulation(20, refusing({3}), batch=20, split=True, lanes=lambda at: 1).run()
+    assert set(run.memory.failed) == {3}
+    assert run.memory.delivered.total == 19
+
+
+@pytest.mark.parametrize("seconds", [8.0, 20.0, 60.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_outage_before_a_conflict_counts_against_no_record(seconds: float, seed: int) -> None:
+    """Kind: attempts in an outage blamed on a record. Brothers: a conflict, one failure alone, an end of the source."""
+    busy: set[int] = set()
+
+    def api(records: Sequence[int]) -> Response:
+        if 0.05 < run.now < seconds:
+            return Response(503)
+        if records[0] not in busy and run.now >= seconds:
+            busy.update(records)
+            return Response(409)
+        return OK
+
+    run = Simulation(8, api, batch=1, seed=seed, seconds=lambda busy: 0.02)
+    run.run()
+    assert run.memory.delivered.total + len(run.memory.failed) == 8
+    assert not [failure for failure in run.memory.failures.values() if failure.attempts > 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_failure_alone_before_an_outage_is_not_what_the_outage_is_blamed_on(seed: int) -> None:
+    def api(records: Sequence[int]) -> Response:
+        return Response(503) if run.now > 0.6 else Response(500) if 5 in records else OK
+
+    run = Simulation(400, api, batch=1, concurrency=4, seed=seed)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert run.engine.stopped
+    assert not run.memory.failed
+
+
+def test_a_resumed_record_has_all_its_attempts() -> None:
+    run = Simulation(3, lambda records: Response(500) if 0 in records else OK, batch=1, retry={"max_attempts": 2})
+    while not run.memory.planned:
+        run.random.choice([step for step in run.steps() if step != run.dispatch])()
+    run.start()
+    run.run()
+    assert run.sent.count(Span(0, 1)) == 2
+    assert run.memory.attempts == {0: 2}
+
+
+def test_an_endpoint_that_calls_every_record_too_large_rejects_none() -> None:
+    run = Simulation(100, lambda records: Response(413), batch=1).run()
+    assert run.engine.stopped
+    assert len(run.sent) == 4
+    assert not run.memory.failed
