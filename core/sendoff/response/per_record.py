@@ -133,7 +133,9 @@ def _sent(results: PerRecordResults, value: object, sent: dict[str | None, list[
         raise UnreadableResults(f"a result has no id at {results.path.text if results.path else results.at.text}")
     places = sent.get(known_by, [])
     if not places:
-        raise UnreadableResults(f"it speaks of {results.field} {sanitize(str(value))!r}, which was not sent")
+        same_in_lower_case = any(known_by.strip().casefold() == each.strip().casefold() for each in sent if each is not None)
+        advice = "; with `match: case_insensitive` it is one that was" if same_in_lower_case else ""
+        raise UnreadableResults(f"it speaks of {results.field} {sanitize(str(value))!r}, which was not sent{advice}")
     if len(places) > 1:
         raise UnreadableResults(
             f"{len(places)} records of the request have the {results.field} {sanitize(str(value))!r}, "

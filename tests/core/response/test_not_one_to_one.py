@@ -322,3 +322,11 @@ def test_a_reason_is_words_before_a_code_and_falls_back_to_those_there_are(
     if not rules and result:
         whole = classify(Response(400, {"content-type": "application/json"}, json.dumps(result).encode()))
         assert whole.reason == f"400: {reason}"
+
+
+@pytest.mark.parametrize(("echo", "advised"), [("ann@x", True), (" Ann@x", True), ("bob@x", False)])
+def test_an_id_in_another_form_names_the_setting_that_compares_it(echo: str, advised: bool) -> None:
+    """The kind: a message that names no way on. Looked at: another case, space around it, and an id that is another's."""
+    found = judge({"e": [{"id": echo}]}, {"at": "$.e", "id": "$.id", "field": "id"}, ids=["Ann@x", "c"], count=2)
+    assert found.kind is VerdictKind.STOP
+    assert ("`match: case_insensitive`" in found.reason) is advised
