@@ -116,15 +116,24 @@ def is_credential(header: str) -> bool:
 
 
 def _forms(value: str) -> set[str]:
-    """A secret as it stands, percent- and form-encoded, in JSON, and in base64 at three offsets."""
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
-    raw = value.encode()
-    for pad in range(3):
-        encoded = base64.b64encode(b"\0" * pad + raw).decode().rstrip("=")
-        # The first and last characters also hold bits of the neighbours, which nobody can know.
-        stable = encoded[(0, 2, 3)[pad] : len(encoded) - 1]
-        if len(stable) >= MIN_LENGTH:
-            forms.add(stable)
+    """A secret as it stands, percent- and form-encoded, in JSON, and each of these in base64 at three offsets."""
+    # The last but one is how a URL is normalised on its way (RFC 3986 §3.4: what a query may hold as it is).
+    texts = {
+        value,
+        quote(value, safe=""),
+        quote(value),
+        quote_plus(value),
+        quote(value, safe="!$&'()*+,;=:@/?~"),
+        json.dumps(value)[1:-1],
+    }
+    forms = set(texts)
+    for text in texts:
+        for pad in range(3):
+            encoded = base64.b64encode(b"\0" * pad + text.encode()).decode().rstrip("=")
+            # The first and last characters also hold bits of the neighbours, which nobody can know.
+            stable = encoded[(0, 2, 3)[pad] : len(encoded) - 1]
+            if len(stable) >= MIN_LENGTH:
+                forms.add(stable)
     return forms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
         except Exception as error:
             said = f"notify: {notifier.name}: {error}" if isinstance(error, SendoffError) else PluginCrash.of(error, notifier)
             troubles.append(chosen.secrets.redact(f"{chosen.name}: {said}"))
-            _log.debug("the traceback:", exc_info=error)
+            _log.debug(chosen.secrets.redact("".join(traceback.format_exception(error)).rstrip()))
     return troubles
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 
 from sendoff.components import Observer
@@ -14,8 +15,8 @@ _log = logging.getLogger("sendoff")
 class ObserverGroup:
     """Calls every observer, in order. One that raises is logged and not called again."""
 
-    def __init__(self, connector: str, observers: Iterable[Observer]) -> None:
-        self._connector = connector
+    def __init__(self, connector: str, observers: Iterable[Observer], redact: Callable[[str], str] = str) -> None:
+        self._connector, self._redact = connector, redact
         self._observers = list(observers)
 
     def started(self, run: int, facts: Mapping[str, object]) -> None:
@@ -35,6 +36,7 @@ class ObserverGroup:
             try:
                 call(observer)
             except Exception as error:
-                _log.warning("%s: %s; it is left out", self._connector, PluginCrash.of(error, observer))
-                _log.debug("the traceback:", exc_info=error)
+                sentence = self._redact(str(PluginCrash.of(error, observer)))
+                _log.warning("%s: %s; it is left out", self._connector, sentence)
+                _log.debug(self._redact("".join(traceback.format_exception(error)).rstrip()))
                 self._observers.remove(observer)

@@ -39,7 +39,7 @@ class Run:
         early_stop: bool,
     ) -> None:
         self._ledger, self._connector, self._source, self._state = ledger, connector, source, state
-        self._observers = ObserverGroup(connector.name, observers)
+        self._observers = ObserverGroup(connector.name, observers, connector.secrets.redact)
         self._early_stop = early_stop
         to = connector.destination
         key = make_key_function(ledger.key_secret, state.key_name or connector.name, state.generation, to.idempotency.form)
