@@ -35,6 +35,8 @@ class _BurstInFlight:
 
     chunk: OpenChunk
     waiting: int
+    #: How many requests had succeeded when it was issued.
+    successes: int
 
 
 class BurstIssuer:
@@ -83,7 +85,7 @@ class BurstIssuer:
         block = buffer.block(open_chunk.remaining[0].lo)
         (span,) = open_chunk.take(min(limit, block.hi - open_chunk.remaining[0].lo))
         burst = self._builder.burst(block, span, self._sender)
-        self._bursts[burst] = _BurstInFlight(open_chunk, span.size)
+        self._bursts[burst] = _BurstInFlight(open_chunk, span.size, self._breaker.successes)
         self.in_flight += span.size
         self._changes.unconfirmed += span.size
         return burst
@@ -120,9 +122,7 @@ class BurstIssuer:
             self._return_unsent(burst, out)
         if not out.waiting:
             del self._bursts[burst]
-        return [
-            (self._task(out.chunk, at, seconds, now), replace(response, seconds=seconds)) for at, response, seconds in others
-        ]
+        return [(self._task(out, at, seconds, now), replace(response, seconds=seconds)) for at, response, seconds in others]
 
     def _delivered(self, burst: RequestBurst, open_chunk: OpenChunk, good: list[Completion], now: float) -> None:
         good.sort(key=_BY_ORDINAL)
@@ -142,9 +142,10 @@ class BurstIssuer:
         self._changes.unconfirmed -= unsent.size
         self._queue.return_unsent(out.chunk, unsent)
 
-    def _task(self, open_chunk: OpenChunk, at: int, seconds: float, now: float) -> Task:
-        # Its first failure is never counted as isolated: it is unknown what succeeded meanwhile.
+    def _task(self, out: _BurstInFlight, at: int, seconds: float, now: float) -> Task:
+        # Its first failure is never counted as isolated: what failed meanwhile is not known in its order.
         return Task(
-            (Span(at, at + 1),), open_chunk.chunk, TaskState.IN_FLIGHT, open_chunk.repeats, attempts=1,
-            first_tried=now - seconds, successes_seen=self._breaker.successes, load_signs_seen=self._breaker.load_signs,
+            (Span(at, at + 1),), out.chunk.chunk, TaskState.IN_FLIGHT, out.chunk.repeats, attempts=1, first_tried=now - seconds,
+            others_succeeded=self._breaker.successes > out.successes, successes_seen=self._breaker.successes,
+            load_signs_seen=self._breaker.load_signs,
         )  # fmt: skip

@@ -193,8 +193,10 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
         return (
             StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True) if other_fails else RetryLater(verdict)
         )
-    if accepted or (not situation.more_to_try and fails_by_itself(task, verdict)):
+    if accepted or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
         return give_up(task, verdict, situation, strategy)
+    if not situation.more_to_try and task.others_succeeded:
+        return RetryLater(verdict)  # an overload passes within that time
     if situation.another_held and not situation.succeeded:
         return StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True)
     if not situation.succeeded and not (verdict.maybe_applied or verdict.status):
@@ -206,9 +208,13 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     return RetryLater(verdict) if task.holds else HoldBack(verdict)
 
 
-def fails_by_itself(task: Task, verdict: Verdict) -> bool:
-    """Whether a request failed while others succeeded. An overload is not its own doing, if others were turned away as well."""
-    return task.isolated_failures > 0 or (task.others_succeeded and verdict.status not in OVERLOAD)
+def fails_by_itself(task: Task, verdict: Verdict, situation: Situation) -> bool:
+    """Whether a request failed while others succeeded, and nothing else is left to try that could show more.
+
+    What may be an overload must have outlasted the longest wait between two attempts.
+    """
+    passes = verdict.status in OVERLOAD and situation.failing_for < situation.retry.max_backoff
+    return task.isolated_failures > 0 or (task.others_succeeded and not passes)
 
 
 def accepts_as_final(verdict: Verdict, *, early_stop: bool) -> bool:

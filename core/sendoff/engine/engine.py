@@ -88,6 +88,8 @@ class Engine:
         )
         self._deadline: float | None = None
         self._now = self._waits_until = 0.0
+        #: While the destination is down: the last probe was a request that had failed.
+        self._probed_retry = False
         #: No request is sent before this time, as the API counts requests a second.
         self._not_before = float("-inf")
         self._read_before = state.read
@@ -261,10 +263,13 @@ class Engine:
 
     def _next_task(self, now: float) -> Task | None:
         probing = self.breaker.has_succeeded and self.breaker.is_open
-        task = self._queue.pop_retry(float("inf") if probing else now)  # a probe is whichever would be tried first
+        # Probes are by turns of what failed and of what was not tried yet, as what failed may fail by itself.
+        probes_fresh = probing and self._probed_retry and self._queue.has_untried()
+        self._probed_retry = probing and not probes_fresh
+        task = None if probes_fresh else self._queue.pop_retry(float("inf") if probing else now)
         if task is not None:
             return task
-        if not self.breaker.is_closed and self._queue.seconds_until_retry(now) is not None:
+        if not self.breaker.is_closed and not probes_fresh and self._queue.seconds_until_retry(now) is not None:
             return None  # before anything has got through, a retry is all there is to try
         if self._changes.unconfirmed - self._outcomes.held >= self.planner.in_flight_window:
             return None

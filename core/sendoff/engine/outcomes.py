@@ -132,7 +132,9 @@ class OutcomeHandler:
         if self._held_failure is None:
             return
         task, verdict, response = self._held_failure
-        if fails_by_itself(task, verdict) or accepts_as_final(verdict, early_stop=self._builder.early_stop):
+        if fails_by_itself(task, verdict, self._situation(now)) or accepts_as_final(
+            verdict, early_stop=self._builder.early_stop
+        ):
             self._held_failure = None
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:

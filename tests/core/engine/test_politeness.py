@@ -530,3 +530,26 @@ def test_an_endpoint_that_calls_every_record_too_large_rejects_none() -> None:
     assert run.engine.stopped
     assert len(run.sent) == 4
     assert not run.memory.failed
+
+
+@pytest.mark.parametrize("answer", [Response(500), Response(503), Response(error="reset by peer")])
+@pytest.mark.parametrize("bad", [{30}, {1, 20, 40}])
+def test_records_that_fail_in_a_burst_are_found_within_minutes_also_where_they_are_all_that_is_left(
+    answer: Response, bad: set[int]
+) -> None:
+    run = Simulation(60, lambda records: answer if bad.intersection(records) else OK, batch=1, concurrency=4).run()
+    assert set(run.memory.failed) == bad
+    assert run.memory.delivered.total == 60 - len(bad)
+    assert run.now < 240
+
+
+def test_records_that_break_the_api_at_the_beginning_keep_no_other_from_being_sent() -> None:
+    """Kind: probes of what is at fault itself. Brother: an outage, whose probes cost as few requests as before."""
+    bad = {1: Response(error="cut"), 2: Response(500), 3: Response(503)}
+    run = Simulation(
+        59, lambda records: bad.get(records[0], OK), batch=1, concurrency=4,
+        retry={"initial_backoff": 0.0, "max_backoff": 0.1, "max_attempts": 2},
+    ).run()  # fmt: skip
+    assert set(run.memory.failed) == set(bad)
+    assert run.memory.delivered.total == 56
+    assert run.now < 60

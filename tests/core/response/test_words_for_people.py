@@ -32,7 +32,7 @@ class Plugin:
 
 def connector(url: str, send: str, more: str = "") -> str:
     return (
-        f"source: {{use: csv, path: in.csv}}\ndestination:\n  url: {url}\n  retry: {{initial_backoff: 0, max_attempts: 2}}\n{more}"
+        f"source: {{use: csv, path: in.csv}}\ndestination:\n  url: {url}\n  retry: {{initial_backoff: 0, max_backoff: 0.1, max_attempts: 2}}\n{more}"
         f"send: {send}\nobservers: [listener]\n"
     )
 
