@@ -211,9 +211,11 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
 def fails_by_itself(task: Task, verdict: Verdict, situation: Situation) -> bool:
     """Whether a request failed while others succeeded, and nothing else is left to try that could show more.
 
-    What may be an overload must have outlasted the longest wait between two attempts.
+    What may be an overload must have outlasted the wait that would follow its attempts.
     """
-    passes = verdict.status in OVERLOAD and situation.failing_for < situation.retry.max_backoff
+    retry = situation.retry
+    patience = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(retry.max_attempts + 1, 60))
+    passes = verdict.status in OVERLOAD and situation.failing_for < patience
     return task.isolated_failures > 0 or (task.others_succeeded and not passes)
 
 
