@@ -217,6 +217,8 @@ class Engine:
         overloaded = (
             retry and not reconnect and verdict.status in OVERLOAD and not task.isolated_failures and self.breaker.is_closed
         )
+        # A lost connection says nothing of requests a second, so it makes no gap between them.
+        overloaded = overloaded and (self._limit.limit > 1 or verdict.status in (429, 503))
         before = self._limit.limit
         self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=len(self._in_flight) + 1)
         if self._limit.limit != before:
