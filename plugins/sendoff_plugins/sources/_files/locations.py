@@ -79,6 +79,8 @@ class Disk(Location):
         self.may_be_empty = self._directory
 
     def files(self) -> list[File]:
+        if self._path.endswith("/") and not self._directory:
+            return []
         pattern = str(Path(glob.escape(str(self._home))) / self._path)
         if self._directory:
             pattern = glob.escape(str(self._home / self._path)) + "/*"
