@@ -100,7 +100,7 @@ class _Loop:
             until = min(self._soonest, self._resume)
             wait = None if until == math.inf else max(0.0, until - time.monotonic())
             self._waits = True
-            ready = self._poller.wait(wait)
+            ready = self._poller.wait(0.0 if self._free else wait)  # a signal may have come since the pull
             self._waits = False
             now = time.monotonic()
             for connection, events in ready:
@@ -245,6 +245,8 @@ class _Loop:
         """Make the loop pull again: from another thread, or from a signal handler while the loop waits in its own."""
         if self._waits or threading.get_ident() != self._thread:
             self._ring()
+        else:
+            self._free = True
 
     def _ring(self) -> None:
         if not self._woken and not self._closed:
