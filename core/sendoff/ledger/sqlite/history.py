@@ -145,6 +145,8 @@ class SqliteHistory(History):
         try:
             db = connect(self._file, read_only=True)
             row = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+        except sqlite3.OperationalError as error:  # a reader, too, writes: the file with the suffix -shm
+            raise LedgerError(f"{self._file} cannot be opened or written: {error}") from error
         except sqlite3.Error as error:
             raise LedgerError(f"{self._file} cannot be read: {error}") from error
         if row is not None and row[0] < VERSION:
