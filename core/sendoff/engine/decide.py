@@ -214,8 +214,8 @@ def fails_by_itself(task: Task, verdict: Verdict, situation: Situation) -> bool:
     What may be an overload must have outlasted the wait that would follow its attempts.
     """
     retry = situation.retry
-    patience = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(retry.max_attempts + 1, 60))
-    passes = verdict.status in OVERLOAD and situation.failing_for < patience
+    most = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(retry.max_attempts + 1, 60))
+    passes = verdict.status in OVERLOAD and situation.failing_for < most
     return task.isolated_failures > 0 or (task.others_succeeded and not passes)
 
 
