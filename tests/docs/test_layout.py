@@ -19,7 +19,7 @@ ALSO = {
     "cli/failed.py": {"csv": "a format of output", "jsonl": "another", "json": "another", "form": "the parameter"},
     "cli/results.py": {"csv": "a format of output", "jsonl": "another", "form": "the parameter"},
     "cli/preview.py": {"json": "a format of output", "form": "the parameter"},
-    "components/__init__.py": {"json": "how a sender writes records"},
+    "components/sender.py": {"json": "how a sender writes records"},
     "config/connector.py": {"form": "the form of an idempotency key"},
     "config/spec.py": {"form": "the form of an idempotency key"},
     "encode/encoder.py": {"json": "how a sender writes records", "form": "another way"},

@@ -1,0 +1,32 @@
+"""The contract of every component: a name, options and a docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+class Component:
+    """The whole contract of a plugin's class: a name, options, a docstring."""
+
+    #: The name that `use:` selects it by.
+    name: ClassVar[str]
+    #: Its options: Cerberus rules by name. A rule without ``default`` makes the option required.
+    options: ClassVar[Mapping[str, Any]] = {}
+    #: ``sources``, ``senders`` and so on; each kind sets its own.
+    kind: ClassVar[str]
+    #: Why it cannot be restricted ("runs programs"), or "". Such a component is forbidden where egress is `public`.
+    privileged: ClassVar[str] = ""
+    #: What it is used for where none is named. Sources: endings of files, like ``.csv``. Senders and transports: ``one`` or
+    #: ``many`` records a request; transports also ``tls_proxy``, a proxy that is reached by TLS. Failure strategies:
+    #: ``rejection``. Observers: ``terminal``, where progress is shown.
+    default_for: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, *, home: Path | None = None, **options: Any) -> None:
+        #: The directory that relative paths in the connector file start from.
+        self.home = home or Path()
+        defaults = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
+        for name, value in {**defaults, **options}.items():
+            setattr(self, name, value)

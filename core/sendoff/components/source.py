@@ -1,0 +1,86 @@
+"""Sources: where records come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sendoff.components.component import Component
+from sendoff.transport.egress import Mode
+
+#: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
+#: is not for the stand-in. The names of headers are in lower case.
+StandIn = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes, Mapping[str, str]] | None]
+
+
+class Source(Component, ABC):
+    """Where records come from."""
+
+    kind = "sources"
+    #: The options that point it at its stand-in's URL; none if it has no stand-in.
+    stand_in_options: ClassVar[Sequence[str]] = ()
+    #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
+    next_cursor: Any = None
+    #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
+    egress: Mode = "configured"
+    #: The file that is read now, where it reads files: for messages.
+    current_file: str = ""
+    #: The name of its connector, and the state directory, where it may keep files of its own.
+    connector: str = ""
+    state: Path | None = None
+
+    @abstractmethod
+    def read(self, cursor: Any) -> Iterable[Any]:
+        """Yield records: mappings, lists of mappings, polars frames, Arrow streams, or `Page`s.
+
+        `cursor` is what `next_cursor` was at the end of the last run that counts, or None. It is used only for
+        sources without a fingerprint. Raise `SourceError` for what cannot be read.
+        """
+
+    def fingerprint(self) -> bytes | None:
+        """What must be equal for the source to read the same again; None if it reads only once.
+
+        A source without a fingerprint is spooled to disk before anything of it is sent, so that an
+        interrupted run can be resumed.
+        """
+        return None
+
+    def change_token(self) -> Any:
+        """A value that differs whenever there is something else to read; None if that is unknown.
+
+        Under ``watch: true`` it is called every second, and must be quick.
+        """
+        return None
+
+    def cancel(self) -> None:
+        """The run is interrupted: end what `read` waits for, such as a program. Called from anywhere, also a signal handler."""
+
+    def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
+        """Each file (or table) and its columns, where they are known before reading."""
+        return ()
+
+    @classmethod
+    def stand_in(cls, file: Path) -> StandIn:
+        """A local stand-in for what it reads from, which serves a file's records; `sendoff sandbox --stand-in` runs it."""
+        raise NotImplementedError
+
+
+class InboxSource(Source):
+    """A source whose records partners post to `sendoff serve`, at ``/inbox/NAME``."""
+
+    #: The token that allows posting, and the maximum bytes of one post.
+    token: str
+    max_body: int
+
+    @abstractmethod
+    def accept(self, content_type: str, body: bytes, key: str | None) -> bool:
+        """Keep a post, durably; False if one with its key is kept already.
+
+        Raises `LookupError` for a content type it does not know, `ValueError` for a body that is not what it says, and
+        `sendoff.ledger.inbox.InboxFull`; each with a sentence for the sender.
+        """
+
+    def close(self) -> None:
+        """No more posts will come."""
