@@ -29,7 +29,6 @@ from sendoff.run.preview import find_invalid
 from sendoff.run.preview import preview as previewed
 from sendoff.run.report import Report
 from sendoff.run.run import Run
-from sendoff.transport import rate_limit
 from sendoff.transport.protocol import Request
 
 _LOG = logging.getLogger("sendoff")
@@ -97,12 +96,16 @@ class Runner:
         """Check a connector file without the secrets and files that it names. Raises `ConfigError` with all its mistakes."""
         connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
 
-    def run(self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True) -> Report:
+    def run(
+        self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True,
+        maybe_applied: Literal["delivered", "rejected"] | None = None,
+    ) -> Report:  # fmt: skip
         """Run a connector, or resume its interrupted run, and return the report.
 
         `records` stand in for its source: any iterable of mappings, or anything Arrow. `restart`
         discards what an earlier run left. `early_stop=False` accepts rejections as final even while nothing
-        has been delivered yet. Raises `ConfigError`, `SourceError`, `LedgerError`, `Locked`;
+        has been delivered yet. `maybe_applied` says what those records of an interrupted run are which were sent and may
+        have been applied; without it they are sent again. Raises `ConfigError`, `SourceError`, `LedgerError`, `Locked`;
         records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
@@ -112,11 +115,10 @@ class Runner:
             intake.remember_finished_runs()
             left = ledger.unfinished(chosen.name)
             if restart:
-                ledger.forget_outage(rate_limit.origin(chosen.destination.url))
-            if left is not None and restart:
-                ledger.discard(left)
-                intake.finish(left.id)
+                intake.discard(left)
                 left = None
+            if maybe_applied is not None:
+                intake.decide_uncertain(left, maybe_applied)
             state, source = intake.resume(left, records) if left else intake.start(records)
             if records is None and not state.resumed:
                 self._warn(intake.warnings(state.id))

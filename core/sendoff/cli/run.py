@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import click
 
@@ -31,17 +31,28 @@ from sendoff.runner import Runner
 @click.command("run")
 @click.argument("names", nargs=-1)
 @click.option("--restart", is_flag=True, help="Discard the rest of an interrupted run, and start over.")
+@click.option(
+    "--maybe-applied",
+    "maybe_applied",
+    type=click.Choice(["delivered", "rejected"]),
+    help="What those records of an interrupted run are that were sent and may have been applied; else they are sent again.",
+)
 @click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
-def command(project: Project, names: Sequence[str], restart: bool, early_stop: bool, quiet: bool, to_json: bool) -> None:
+def command(
+    project: Project, names: Sequence[str], restart: bool, maybe_applied: Literal["delivered", "rejected"] | None,
+    early_stop: bool, quiet: bool, to_json: bool,
+) -> None:  # fmt: skip
     """Deliver the records of some connectors, or of all.
 
     An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
     2 if something must be fixed first, 3 if the next run goes on without that, 70 if sendoff or a plugin failed,
     75 if it is running already, 130 or 143 if it was interrupted; with several connectors, with the highest of these.
     """
+    if maybe_applied is not None and (len(names) != 1 or restart):
+        raise ConfigError("--maybe-applied needs the name of one connector, and no --restart; nothing was sent")
     runner = project.runner
     chosen = load(project, names)
     if not chosen:
@@ -50,7 +61,7 @@ def command(project: Project, names: Sequence[str], restart: bool, early_stop: b
     add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
-        return runner.run(connector, restart=restart, early_stop=early_stop)
+        return runner.run(connector, restart=restart, early_stop=early_stop, maybe_applied=maybe_applied)
 
     run_all(project, chosen, deliver, to_json)
 

@@ -125,8 +125,7 @@ def decide(
     """What becomes of a request by its verdict: retry, rejected, too_large or stop."""
     match verdict.kind:
         case VerdictKind.STOP:
-            applied = f"; its {task.size:,} records may have been applied, and the next run sends them again"
-            return StopRun(verdict.reason + (applied if verdict.maybe_applied else ""))
+            return StopRun(verdict.reason + (_say_uncertain(task) if verdict.maybe_applied else ""))
         case VerdictKind.TOO_LARGE if task.size > 1:
             # A 413 is about bytes (RFC 9110 §15.5.14); what else says too large is mostly about the number.
             return LowerLimit(verdict, in_bytes=verdict.status == 413)
@@ -134,6 +133,16 @@ def decide(
             return _decide_transient(task, verdict, situation, strategy)
         case _:
             return _decide_rejected(task, verdict, situation, strategy, response)
+
+
+def _say_uncertain(task: Task) -> str:
+    records = "its record was" if task.size == 1 else f"its {task.size:,} records were"
+    sends = task.attempts + task.earlier_sends
+    times = "once" if sends == 1 else f"{sends:,} times"
+    return (
+        f"; {records} sent {times} and may have been applied: the next run sends them again, "
+        "unless --maybe-applied delivered (or rejected) says what they are"
+    )
 
 
 def is_conflict(verdict: Verdict) -> bool:

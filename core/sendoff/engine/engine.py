@@ -93,6 +93,7 @@ class Engine:
         #: No request is sent before this time, as the API counts requests a second.
         self._not_before = float("-inf")
         self._read_before = state.read
+        self._maybe_applied_as = state.maybe_applied_as
 
     @property
     def stopped(self) -> RunStop | None:
@@ -124,9 +125,13 @@ class Engine:
         self._changes.rows_read([failure for failure in invalid if failure.position >= self._read_before], rows)
         if block.hi > block.lo:
             try:
-                self._queue.append(self.planner.add(block))
+                reopened = self.planner.add(block)
             except SourceDiverged:
                 self.stop(_CHANGED)
+                return
+            if self._maybe_applied_as is not None:
+                self._outcomes.settle_uncertain(reopened, self._maybe_applied_as)
+            self._queue.append(reopened)
 
     def end_of_input(self) -> None:
         """The source has no more blocks."""

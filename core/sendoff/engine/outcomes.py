@@ -7,10 +7,10 @@ split request may send or split the next part, and any success or failure decide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sendoff.components import FailureStrategy
 from sendoff.engine.circuit_breaker import CircuitBreaker
@@ -42,7 +42,7 @@ from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.retry import backoff
 from sendoff.engine.split_budget import SplitBudget
 from sendoff.engine.states import TaskState
-from sendoff.engine.tasks import SplitGroup, Task
+from sendoff.engine.tasks import OpenChunk, SplitGroup, Task
 from sendoff.ledger import Chunk
 from sendoff.records import Span, Spans, halves, ordinals, spans_of, total
 from sendoff.response import Verdict, VerdictKind
@@ -139,6 +139,17 @@ class OutcomeHandler:
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
             self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)", transient=True)
+
+    def settle_uncertain(self, chunks: Iterable[OpenChunk], state: Literal["delivered", "rejected"]) -> None:
+        """Settle what earlier processes sent and the API may have applied, as a person says that it is."""
+        for open_chunk in chunks:
+            for spans, request in open_chunk.take_uncertain():
+                if state == "delivered":
+                    self._changes.delivered(spans, ())
+                else:
+                    reason = f"{request.reason}; it may have been applied, and was rejected by --maybe-applied"
+                    self._changes.failed(self._planner.buffer.failures(spans, reason, None, request.sends, maybe_applied=True))
+                self._changes.settled(self._planner.settle(open_chunk.chunk), sent=0)
 
     # Delivered.
 

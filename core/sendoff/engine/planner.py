@@ -228,11 +228,13 @@ class Planner:
 
     def _reopened(self, state: RunState) -> Iterator[OpenChunk]:
         """The chunks an earlier process left open, without the records it settled."""
+        uncertain = {(request.lo, request.hi): request for request in state.uncertain}
         for chunk in sorted(state.chunks, key=lambda chunk: chunk.lo):
             left = tuple(
                 part for span in chunk.spans for gap in state.delivered.gaps(*span) for part in state.failed.gaps(*gap)
             )
             self.open_chunks[chunk.lo] = open_chunk = OpenChunk.of(chunk, left, repeats=True)
+            open_chunk.uncertain = uncertain
             yield open_chunk
 
 

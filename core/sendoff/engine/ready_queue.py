@@ -77,7 +77,9 @@ class ReadyQueue:
         while self._chunks:
             open_chunk = self._chunks[0]
             if open_chunk.remaining:
-                return Task(open_chunk.take(), open_chunk.chunk, repeats=open_chunk.repeats)
+                task = Task(open_chunk.take(), open_chunk.chunk, repeats=open_chunk.repeats)
+                task.earlier_sends = open_chunk.earlier_sends(task.span) if open_chunk.uncertain else 0
+                return task
             self._chunks.popleft()
         return None
 

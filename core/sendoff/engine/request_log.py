@@ -29,7 +29,7 @@ class RequestLog:
         yield RequestRecord(
             request.request_id, *request.span, request.record_count, request.attempt, request.method,
             self._builder.redact(request.url), request.key, request.body_length, response.status, verdict.kind.value,
-            verdict.reason, round(response.seconds, 6),
+            verdict.reason, round(response.seconds, 6), verdict.maybe_applied,
         )  # fmt: skip
 
     def burst(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from sendoff.engine.states import TASK_MOVES, TaskState, check_move
-from sendoff.ledger import Chunk
-from sendoff.records import Span, Spans, total
+from sendoff.ledger import Chunk, UncertainRequest
+from sendoff.records import Span, Spans, ordinals, spans_of, total
 from sendoff.response import Verdict
 from sendoff.transport.protocol import Response
 
@@ -23,12 +23,32 @@ class OpenChunk:
     open_requests: int
     #: An earlier process may have sent some of it.
     repeats: bool = False
+    #: The requests of earlier processes that the API may have applied, by their first and last ordinal.
+    uncertain: Mapping[tuple[int, int], UncertainRequest] = field(default_factory=dict)
 
     @classmethod
     def of(cls, chunk: Chunk, left: Spans, *, repeats: bool = False) -> OpenChunk:
         """A chunk with these records to send: one by one, or all in one request."""
         requests = total(left) if chunk.records_per_request == 1 else int(bool(left))
         return cls(chunk, deque(left), requests, repeats)
+
+    def earlier_sends(self, span: Span) -> int:
+        """How often earlier processes sent the request for these records, if it may have been applied."""
+        request = self.uncertain.get(span)
+        return request.sends if request is not None else 0
+
+    def take_uncertain(self) -> list[tuple[Spans, UncertainRequest]]:
+        """Take out the records that earlier processes sent and that may have been applied, by request."""
+        found, left = [], list[Spans]()
+        one = self.chunk.records_per_request == 1
+        for spans in [(Span(at, at + 1),) for at in ordinals(tuple(self.remaining))] if one else [tuple(self.remaining)]:
+            request = self.uncertain.get((spans[0].lo, spans[-1].hi)) if spans else None
+            if request is None:
+                left.append(spans)
+            else:
+                found.append((spans, request))
+        self.remaining = deque(spans_of(ordinals(tuple(span for spans in left for span in spans))))
+        return found
 
     def take(self, most: int = 1) -> Spans:
         """The records of the next request; of a chunk of single records, up to `most` contiguous ones."""
@@ -55,8 +75,9 @@ class Task:
     state: TaskState = TaskState.READY
     #: Its records, or some of them, may have been sent before in another request, or by an earlier process.
     repeats: bool = False
-    #: How often this process sent it.
+    #: How often this process sent it, and how often earlier ones did, if it may have been applied.
     attempts: int = 0
+    earlier_sends: int = 0
     #: Attempts that do not use up `max_attempts`: the API sent a 429 or a Retry-After, others failed likewise,
     #: credentials were renewed, or a connection used before was lost.
     uncounted_attempts: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sendoff import jsonlib
 from sendoff.components import Source
@@ -18,6 +18,7 @@ from sendoff.intake.reading import read_source, source_errors
 from sendoff.ledger import Claim, Ledger, RecordKey, RunState, open_history, spool, state_dir
 from sendoff.ledger.history import Failed
 from sendoff.records import Page, pages
+from sendoff.transport import rate_limit
 
 
 class RunPreparer:
@@ -132,6 +133,22 @@ class RunPreparer:
             self._same_records(left, source, records)
         config_digest, fingerprint = self._chosen.config_digest, self._fingerprint(source) or b""
         return self._ledger.resume(left, config_digest=config_digest, fingerprint=fingerprint, what="its source"), source
+
+    def discard(self, left: RunState | None) -> None:
+        """Forget the outage of the destination, and discard the rest of an interrupted run, if there is one."""
+        self._ledger.forget_outage(rate_limit.origin(self._chosen.destination.url))
+        if left is not None:
+            self._ledger.discard(left)
+            self.finish(left.id)
+
+    def decide_uncertain(self, left: RunState | None, fate: Literal["delivered", "rejected"]) -> None:
+        """Note what the records of an interrupted run are that may have been applied. Raises `ConfigError` if it has none."""
+        if left is None or not left.uncertain:
+            raise ConfigError(
+                f"{self._chosen.name} has no unfinished run with records that were sent and may have been applied; "
+                "run it without --maybe-applied; nothing was sent"
+            )
+        left.maybe_applied_as = fate
 
     def finish(self, run: int) -> None:
         """A run has ended: remember what it delivered, and delete its spool unless it can be resumed."""

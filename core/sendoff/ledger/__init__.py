@@ -7,7 +7,7 @@ from sendoff.ledger.history import History
 from sendoff.ledger.ledger import DeliveredRows, Ledger
 from sendoff.ledger.opening import open_history, open_ledger
 from sendoff.ledger.ranges import Ranges
-from sendoff.ledger.state import RunState
+from sendoff.ledger.state import RunState, UncertainRequest
 
 __all__ = [
     "CapturedResult",
@@ -25,6 +25,7 @@ __all__ = [
     "RecordKey",
     "RequestRecord",
     "RunState",
+    "UncertainRequest",
     "open_history",
     "open_ledger",
 ]

@@ -68,6 +68,8 @@ class RequestRecord(NamedTuple):
     verdict: str
     reason: str
     seconds: float
+    #: It was not simply delivered, and the API may have applied it all the same.
+    maybe_applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +102,5 @@ class Changes:
     read: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.closed or self.opened or self.delivered or self.failed or self.requests or self.planned is not None)
+        moved = self.closed or self.opened or self.delivered or self.failed
+        return bool(moved or self.sent or self.requests or self.planned is not None)

@@ -94,6 +94,7 @@ class RequestRow(TypedDict):
     reason: str
     seconds: float
     at: float
+    maybe_applied: int
 
 
 class ResultRow(TypedDict):

@@ -74,6 +74,9 @@ class Run:
             "resumed": self._state.resumed,
             "delivered": counts["delivered"],
             "may_be_repeated": self._may_be_repeated,
+            "uncertain": sum(request.records for request in self._state.uncertain),
+            "sends": max((request.sends for request in self._state.uncertain), default=0),
+            "maybe_applied_as": self._state.maybe_applied_as,
         }
         self._observers.started(self._state.id, facts)
         if not self._connector.destination.tls.verify:

@@ -22,11 +22,7 @@ class Progress(Observer):
         self._live = sys.stderr.isatty()
         self._rates: list[tuple[float, int]] = []
         if facts.get("resumed"):
-            again = facts.get("may_be_repeated", 0)
-            repeats = (
-                f"; up to {again:,} records may have been sent before, and are sent again with their keys" if again else ""
-            )
-            self._line(f"{connector}: resuming run {run}, {facts['delivered']:,} delivered before{repeats}")
+            self._line(f"{connector}: resuming run {run}, {facts['delivered']:,} delivered before{_repeats(facts)}")
 
     def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
         now = time.monotonic()
@@ -66,6 +62,17 @@ class Progress(Observer):
     def _line(self, text: str) -> None:
         sys.stderr.write(f"\r\x1b[K{text}\n" if getattr(self, "_live", False) else f"{text}\n")
         sys.stderr.flush()
+
+
+def _repeats(facts: Mapping[str, Any]) -> str:
+    """What a resumed run sends again."""
+    again, uncertain = facts.get("may_be_repeated", 0), facts.get("uncertain", 0)
+    if uncertain:
+        times = "once" if facts["sends"] == 1 else f"up to {facts['sends']:,} times"
+        fate = facts["maybe_applied_as"]
+        becomes = f"they count as {fate}" if fate else "they are sent again with their keys"
+        return f"; {uncertain:,} records were sent {times} and may have been applied: {becomes}"
+    return f"; up to {again:,} records may have been sent before, and are sent again with their keys" if again else ""
 
 
 def _counted(counts: Mapping[str, int]) -> str:

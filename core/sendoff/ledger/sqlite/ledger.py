@@ -22,8 +22,17 @@ from sendoff.ledger.sqlite.inbox import rename_inbox
 from sendoff.ledger.sqlite.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.sqlite.opening import open_database
 from sendoff.ledger.sqlite.schedule_state import ScheduleState
-from sendoff.ledger.state import RunState
+from sendoff.ledger.state import RunState, UncertainRequest
 from sendoff.records import Span
+
+#: Requests that may have been applied and whose records are planned still, each with the reason of its last attempt.
+#: A piece of single records is many requests, any other piece is one.
+_UNCERTAIN = """
+SELECT lo, hi, records, sends, reason FROM (
+  SELECT r.lo, r.hi, r.records, count(*) AS sends, r.reason, max(r.number * r.maybe_applied) FROM request r
+  JOIN piece p ON p.run = r.run AND (p.lo = r.lo AND p.hi = r.hi OR p.step = 1 AND p.lo <= r.lo AND r.hi <= p.hi)
+  WHERE r.run = ? GROUP BY r.lo, r.hi HAVING sum(r.maybe_applied)) ORDER BY lo
+"""
 
 
 class SqliteLedger(ScheduleState):
@@ -183,8 +192,8 @@ class SqliteLedger(ScheduleState):
                 ),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                ((run, *sent, now) for sent in changes.sent),
+                "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((run, *sent[:-1], now, sent.maybe_applied) for sent in changes.sent),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?, ?)",
@@ -264,6 +273,7 @@ class SqliteLedger(ScheduleState):
             failed=Ranges(
                 spans("SELECT position, position + 1 FROM failed WHERE run = ? AND kind = 'rejected' ORDER BY position")
             ),
+            uncertain=[UncertainRequest(*found) for found in self._db.execute(_UNCERTAIN, (row["id"],))],
         )
 
     @contextmanager

@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 5
+VERSION = 6
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -85,7 +85,10 @@ CREATE TABLE told(
   connector TEXT PRIMARY KEY, failing_since REAL, digest_at REAL) WITHOUT ROWID;
 """
 
-TABLES = _RUNS + _REQUESTS + _MEMORY
+# Whether the API may have applied a request, though its response does not say so.
+_MAYBE_APPLIED = "ALTER TABLE request ADD COLUMN maybe_applied INTEGER NOT NULL DEFAULT 0;\n"
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -107,4 +110,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
   WHERE retried_by IN (SELECT id FROM run WHERE source = 'retry')) AS numbered
   WHERE (failed.run, failed.kind, failed.position) = (numbered.run, numbered.kind, numbered.position);
 """,
+    6: _MAYBE_APPLIED,
 }
