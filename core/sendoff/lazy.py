@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 
-def offer_lazily(module: str, homes: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make a module's `__getattr__` and `__dir__`: `homes` says which names live in which module, or are modules in it."""
-    home_of = {name: home for home, names in homes.items() for name in names}
+def offer_lazily(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make a module's `__getattr__`, `__dir__` and `__all__` from what it imports under ``if TYPE_CHECKING:``.
+
+    Type checkers and editors read those imports, so each name is listed once. They are written ``import X as X``,
+    which is how a module says that it offers `X` (PEP 484).
+    """
+    home_of = dict(_offered(inspect.getsource(sys.modules[module])))
 
     def find(name: str) -> Any:
         """A name, from where it lives."""
@@ -24,4 +30,13 @@ def offer_lazily(module: str, homes: Mapping[str, Sequence[str]]) -> tuple[Calla
     def names() -> list[str]:
         return sorted({*vars(sys.modules[module]), *home_of})
 
-    return find, names
+    return find, names, sorted(home_of)
+
+
+def _offered(source: str) -> Iterator[tuple[str, str]]:
+    """Each name that is imported as itself for type checkers, and the module it is imported from."""
+    for block in ast.parse(source).body:
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            for statement in block.body:
+                if isinstance(statement, ast.ImportFrom) and statement.module:
+                    yield from ((each.name, statement.module) for each in statement.names if each.asname == each.name)

@@ -32,206 +32,92 @@ from typing import TYPE_CHECKING
 from sendoff.lazy import offer_lazily
 
 if TYPE_CHECKING:
-    from sendoff import jsonlib
-    from sendoff.components import (
-        Authenticator,
-        Component,
-        Decision,
-        Fail,
-        FailureStrategy,
-        InboxSource,
-        Notification,
-        Notifier,
-        Observer,
-        RecordValidator,
-        Refusal,
-        Retry,
-        ScheduledJob,
-        Scheduler,
-        Sender,
-        Source,
-        Split,
-        StandIn,
-        Stop,
-        Transport,
-        Validator,
-    )
-    from sendoff.encode.sender_options import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD
-    from sendoff.encode.templates import RECORDS, check_envelope, check_record, split_envelope
-    from sendoff.errors import (
-        AuthError,
-        ConfigError,
-        Incomplete,
-        Interrupted,
-        LedgerError,
-        Locked,
-        PluginCrash,
-        PluginError,
-        SendoffError,
-        SourceChanged,
-        SourceError,
-        SourceUnavailable,
-    )
-    from sendoff.hookspecs import hookimpl
-    from sendoff.http.client import ErrorResponse, HttpClient
-    from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused, resolve, ssl_context
-    from sendoff.http.failures import describe_failure, is_distrusted, response_from_error
-    from sendoff.http.pool import StrictHTTPResponse, make_pool
-    from sendoff.http.watchdog import Watchdog
-    from sendoff.jsonlib import jsonpath
-    from sendoff.jsonlib.jsonpath import MISSING
-    from sendoff.ledger.inbox import Inboxes, InboxFull, Post
-    from sendoff.ledger.opening import last_post_id, open_inboxes
-    from sendoff.options import option, optional
-    from sendoff.records import PAGE_ROWS, LazyLines, Page, Span, column, from_mappings, pages
-    from sendoff.response.rate_headers import retry_after
-    from sendoff.run.report import Report
-    from sendoff.transport import egress
-    from sendoff.transport.protocol import (
-        TLS,
-        Completion,
-        ConnectionSettings,
-        Request,
-        RequestBurst,
-        RequestQueue,
-        Response,
-        SendOne,
-        SingleRequest,
-        Wait,
-    )
-    from sendoff.transport.urls import check_url
-else:
-    __getattr__, __dir__ = offer_lazily(
-        __name__,
-        {
-            "sendoff.components": (
-                "Authenticator", "Component", "Decision", "Fail", "FailureStrategy", "InboxSource", "Notification",
-                "Notifier", "Observer", "RecordValidator", "Refusal", "Retry", "ScheduledJob",
-                "Scheduler", "Sender", "Source", "Split", "StandIn", "Stop", "Transport",
-                "Validator",
-            ),
-            "sendoff.hookspecs": ("hookimpl",),
-            "sendoff.run.report": ("Report",),
-            "sendoff.errors": (
-                "AuthError", "ConfigError", "Incomplete", "Interrupted", "LedgerError", "Locked", "PluginCrash", "PluginError",
-                "SendoffError", "SourceChanged", "SourceError", "SourceUnavailable",
-            ),
-            "sendoff.records": (
-                "PAGE_ROWS", "LazyLines", "Page", "Span", "column", "from_mappings", "pages",
-            ),
-            "sendoff": ("jsonlib",),
-            "sendoff.jsonlib": ("jsonpath",),
-            "sendoff.jsonlib.jsonpath": ("MISSING",),
-            "sendoff.options": ("option", "optional"),
-            "sendoff.encode.sender_options": (
-                "MAX_BYTES", "MAX_RECORDS", "OMIT_NULL", "RECORD",
-            ),
-            "sendoff.encode.templates": (
-                "RECORDS", "check_envelope", "check_record", "split_envelope",
-            ),
-            "sendoff.transport.urls": ("check_url",),
-            "sendoff.transport.protocol": (
-                "TLS", "Completion", "ConnectionSettings", "Request", "RequestBurst", "RequestQueue", "Response",
-                "SendOne", "SingleRequest", "Wait",
-            ),
-            "sendoff.transport": ("egress",),
-            "sendoff.response.rate_headers": ("retry_after",),
-            "sendoff.http.client": ("ErrorResponse", "HttpClient"),
-            "sendoff.http.connect": (
-                "CONNECT_TIMEOUT", "AddressRefused", "resolve", "ssl_context",
-            ),
-            "sendoff.http.failures": ("describe_failure", "is_distrusted", "response_from_error"),
-            "sendoff.http.pool": ("StrictHTTPResponse", "make_pool"),
-            "sendoff.http.watchdog": ("Watchdog",),
-            "sendoff.ledger.inbox": ("InboxFull", "Inboxes", "Post"),
-            "sendoff.ledger.opening": ("last_post_id", "open_inboxes"),
-        },
-    )  # fmt: skip
+    from sendoff import jsonlib as jsonlib
+    from sendoff.components import Authenticator as Authenticator
+    from sendoff.components import Component as Component
+    from sendoff.components import Decision as Decision
+    from sendoff.components import Fail as Fail
+    from sendoff.components import FailureStrategy as FailureStrategy
+    from sendoff.components import InboxSource as InboxSource
+    from sendoff.components import Notification as Notification
+    from sendoff.components import Notifier as Notifier
+    from sendoff.components import Observer as Observer
+    from sendoff.components import RecordValidator as RecordValidator
+    from sendoff.components import Refusal as Refusal
+    from sendoff.components import Retry as Retry
+    from sendoff.components import ScheduledJob as ScheduledJob
+    from sendoff.components import Scheduler as Scheduler
+    from sendoff.components import Sender as Sender
+    from sendoff.components import Source as Source
+    from sendoff.components import Split as Split
+    from sendoff.components import StandIn as StandIn
+    from sendoff.components import Stop as Stop
+    from sendoff.components import Transport as Transport
+    from sendoff.components import Validator as Validator
+    from sendoff.encode.sender_options import MAX_BYTES as MAX_BYTES
+    from sendoff.encode.sender_options import MAX_RECORDS as MAX_RECORDS
+    from sendoff.encode.sender_options import OMIT_NULL as OMIT_NULL
+    from sendoff.encode.sender_options import RECORD as RECORD
+    from sendoff.encode.templates import RECORDS as RECORDS
+    from sendoff.encode.templates import check_envelope as check_envelope
+    from sendoff.encode.templates import check_record as check_record
+    from sendoff.encode.templates import split_envelope as split_envelope
+    from sendoff.errors import AuthError as AuthError
+    from sendoff.errors import ConfigError as ConfigError
+    from sendoff.errors import Incomplete as Incomplete
+    from sendoff.errors import Interrupted as Interrupted
+    from sendoff.errors import LedgerError as LedgerError
+    from sendoff.errors import Locked as Locked
+    from sendoff.errors import PluginCrash as PluginCrash
+    from sendoff.errors import PluginError as PluginError
+    from sendoff.errors import SendoffError as SendoffError
+    from sendoff.errors import SourceChanged as SourceChanged
+    from sendoff.errors import SourceError as SourceError
+    from sendoff.errors import SourceUnavailable as SourceUnavailable
+    from sendoff.hookspecs import hookimpl as hookimpl
+    from sendoff.http.client import ErrorResponse as ErrorResponse
+    from sendoff.http.client import HttpClient as HttpClient
+    from sendoff.http.connect import CONNECT_TIMEOUT as CONNECT_TIMEOUT
+    from sendoff.http.connect import AddressRefused as AddressRefused
+    from sendoff.http.connect import resolve as resolve
+    from sendoff.http.connect import ssl_context as ssl_context
+    from sendoff.http.failures import describe_failure as describe_failure
+    from sendoff.http.failures import is_distrusted as is_distrusted
+    from sendoff.http.failures import response_from_error as response_from_error
+    from sendoff.http.pool import StrictHTTPResponse as StrictHTTPResponse
+    from sendoff.http.pool import make_pool as make_pool
+    from sendoff.http.watchdog import Watchdog as Watchdog
+    from sendoff.jsonlib import jsonpath as jsonpath
+    from sendoff.jsonlib.jsonpath import MISSING as MISSING
+    from sendoff.ledger.inbox import Inboxes as Inboxes
+    from sendoff.ledger.inbox import InboxFull as InboxFull
+    from sendoff.ledger.inbox import Post as Post
+    from sendoff.ledger.opening import last_post_id as last_post_id
+    from sendoff.ledger.opening import open_inboxes as open_inboxes
+    from sendoff.options import option as option
+    from sendoff.options import optional as optional
+    from sendoff.records import PAGE_ROWS as PAGE_ROWS
+    from sendoff.records import LazyLines as LazyLines
+    from sendoff.records import Page as Page
+    from sendoff.records import Span as Span
+    from sendoff.records import column as column
+    from sendoff.records import from_mappings as from_mappings
+    from sendoff.records import pages as pages
+    from sendoff.response.rate_headers import retry_after as retry_after
+    from sendoff.run.report import Report as Report
+    from sendoff.transport import egress as egress
+    from sendoff.transport.protocol import TLS as TLS
+    from sendoff.transport.protocol import Completion as Completion
+    from sendoff.transport.protocol import ConnectionSettings as ConnectionSettings
+    from sendoff.transport.protocol import Request as Request
+    from sendoff.transport.protocol import RequestBurst as RequestBurst
+    from sendoff.transport.protocol import RequestQueue as RequestQueue
+    from sendoff.transport.protocol import Response as Response
+    from sendoff.transport.protocol import SendOne as SendOne
+    from sendoff.transport.protocol import SingleRequest as SingleRequest
+    from sendoff.transport.protocol import Wait as Wait
+    from sendoff.transport.urls import check_url as check_url
 
-__all__ = [
-    "CONNECT_TIMEOUT",
-    "MAX_BYTES",
-    "MAX_RECORDS",
-    "MISSING",
-    "OMIT_NULL",
-    "PAGE_ROWS",
-    "RECORD",
-    "RECORDS",
-    "TLS",
-    "AddressRefused",
-    "AuthError",
-    "Authenticator",
-    "Completion",
-    "Component",
-    "ConfigError",
-    "ConnectionSettings",
-    "Decision",
-    "ErrorResponse",
-    "Fail",
-    "FailureStrategy",
-    "HttpClient",
-    "InboxFull",
-    "InboxSource",
-    "Inboxes",
-    "Incomplete",
-    "Interrupted",
-    "LazyLines",
-    "LedgerError",
-    "Locked",
-    "Notification",
-    "Notifier",
-    "Observer",
-    "Page",
-    "PluginCrash",
-    "PluginError",
-    "Post",
-    "RecordValidator",
-    "Refusal",
-    "Report",
-    "Request",
-    "RequestBurst",
-    "RequestQueue",
-    "Response",
-    "Retry",
-    "ScheduledJob",
-    "Scheduler",
-    "SendOne",
-    "Sender",
-    "SendoffError",
-    "SingleRequest",
-    "Source",
-    "SourceChanged",
-    "SourceError",
-    "SourceUnavailable",
-    "Span",
-    "Split",
-    "StandIn",
-    "Stop",
-    "StrictHTTPResponse",
-    "Transport",
-    "Validator",
-    "Wait",
-    "Watchdog",
-    "check_envelope",
-    "check_record",
-    "check_url",
-    "column",
-    "describe_failure",
-    "egress",
-    "from_mappings",
-    "hookimpl",
-    "is_distrusted",
-    "jsonlib",
-    "jsonpath",
-    "last_post_id",
-    "make_pool",
-    "open_inboxes",
-    "option",
-    "optional",
-    "pages",
-    "resolve",
-    "response_from_error",
-    "retry_after",
-    "split_envelope",
-    "ssl_context",
-]
+    __all__: list[str]
+else:
+    __getattr__, __dir__, __all__ = offer_lazily(__name__)

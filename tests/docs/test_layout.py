@@ -1,7 +1,6 @@
 """The folders hold what the pages say they hold."""
 
 import ast
-import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -71,24 +70,6 @@ def test_the_core_names_no_component() -> None:
                 (found if where is None else needed).add((file if where is None else where, word))
     assert not found, sorted(found)
     assert needed == {(where, word) for where, words in ALSO.items() for word in words}, "a reason that is not needed"
-
-
-@pytest.mark.parametrize("module", ["__init__", "plugin"])
-def test_the_names_of_a_face_are_the_same_for_type_checkers_at_run_time_and_in_its_list(module: str) -> None:
-    """Three listings, as type checkers read no table: what one of them lacks is found here, and not by a plugin's author."""
-    tree = ast.parse((CORE / f"{module}.py").read_text())
-    imported = {
-        (node.module, alias.name)
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    (table,) = (ast.literal_eval(node) for node in ast.walk(tree) if isinstance(node, ast.Dict))
-    assert imported == {(home, name) for home, names in table.items() for name in names}
-    listed = importlib.import_module("sendoff" if module == "__init__" else f"sendoff.{module}").__all__
-    assert set(listed) - {"__version__"} == {name for _, name in imported}
 
 
 def test_a_kind_s_folder_has_only_components_in_it() -> None:
