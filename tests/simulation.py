@@ -6,6 +6,7 @@ Nothing waits here: an outage of ten minutes or a thousand crashes take millisec
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
@@ -141,6 +142,8 @@ class Simulation:
         self.blocks = self._blocks()
         self.in_flight: list[Request | tuple[RequestBurst, int]] = []
         self.burst: RequestBurst | None = None
+        #: What is not sent yet of the burst: ordinal, key and body.
+        self.unsent: deque[tuple[int, bytes, bytes]] = deque()
         self.proposed: Changes | None = None
         self.exhausted = False
 
@@ -188,21 +191,19 @@ class Simulation:
         self.proposed = None
 
     def dispatch(self) -> None:
+        if self.burst is not None and self.unsent and self.engine.is_cancelled(self.burst):
+            self.return_unsent()
         found = (
             self.burst
-            if self.burst is not None and self.burst.has_more
+            if self.burst is not None and self.unsent
             else self.engine.next_request(self.now, self.random.choice((0, 1, 5, 300)))
         )
         if isinstance(found, RequestBurst):
-            self.burst = found
-            line, body = next(found.requests())
-            found.next_ordinal += 1
-            self._left(
-                (found, found.next_ordinal - 1),
-                Span(found.next_ordinal - 1, found.next_ordinal),
-                line.decode().partition(": ")[2],
-                body,
-            )
+            if found is not self.burst:
+                self.burst = found
+                self.unsent.extend((at, *request) for at, request in zip(range(*found.span), found.requests(), strict=True))
+            at, line, body = self.unsent.popleft()
+            self._left((found, at), Span(at, at + 1), line.decode().partition(": ")[2], body)
         elif isinstance(found, Request):
             body = b"".join(found.body)
             assert len(body) == found.body_length
@@ -232,8 +233,21 @@ class Simulation:
         landed |= {at for _, at in others if self.random.random() < 0.5}
         self.in_flight = [flight for flight in self.in_flight if flight not in [(volley, at) for at in landed]]
         found = [(at, self.api([at]), 0.01) for at in landed]
+        refused = volley is self.burst and any(answer.status != 200 for _, answer, _ in found)
+        late = self.random.random() < 0.5
+        if refused and not late:
+            self.return_unsent()
         for request, answer in self.engine.complete_many(volley, found, self.now):
             self.engine.complete(request, answer, self.now)
+        if refused and late:
+            self.return_unsent()
+
+    def return_unsent(self) -> None:
+        """Send no more of the burst."""
+        assert self.burst is not None
+        if self.unsent:
+            self.engine.return_unsent(self.burst, Span(self.unsent[0][0], self.burst.span.hi))
+            self.unsent.clear()
 
     def over(self) -> bool:
         if self.engine.stopped:

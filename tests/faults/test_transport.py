@@ -63,6 +63,12 @@ class Queue:
     def complete_many(self, burst: object, completions: object) -> None:
         raise AssertionError("there are no bursts")
 
+    def is_cancelled(self, burst: object) -> bool:
+        raise AssertionError("there are no bursts")
+
+    def return_unsent(self, burst: object, unsent: object) -> None:
+        raise AssertionError("there are no bursts")
+
     def wait(self, seconds: float) -> None:
         raise AssertionError("nothing to wait for")
 

@@ -1,8 +1,8 @@
 """Bursts: many uniform requests of one record each, issued and completed together.
 
 Where requests differ only in their record and its key, none needs a task, a request or a verdict of its own.
-The first response that is not a plain success ends the burst: unsent records go back to their chunk, and each
-failed one becomes a task.
+The first response that is not a plain success cancels the burst: the transport gives back what it has not sent, which
+goes back to its chunk; and each failed record becomes a task.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class _BurstInFlight:
     waiting: int
     #: How many requests had succeeded when it was issued.
     successes: int
+    cancelled: bool = False
 
 
 class BurstIssuer:
@@ -90,16 +91,21 @@ class BurstIssuer:
         self._changes.unconfirmed += span.size
         return burst
 
-    def cancel(self) -> None:
-        """Send nothing more of any burst."""
-        for burst in self._bursts:
-            burst.cancelled = True
+    def is_cancelled(self, burst: RequestBurst) -> bool:
+        """Whether no more of a burst may be sent."""
+        return self._changes.stopped is not None or self._bursts[burst].cancelled
+
+    def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
+        """Put requests of a burst that are not sent back to the chunk they were taken from."""
+        out = self._bursts[burst]
+        self._changes.unconfirmed -= unsent.size
+        self._finish_requests(burst, out, unsent.size)
+        self._queue.return_unsent(out.chunk, unsent)
 
     def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
         """Settle the successes among the responses. Returns the others, each with a task for its record."""
         out, policy = self._bursts[burst], self._builder.destination.response
-        out.waiting -= len(completions)
-        self.in_flight -= len(completions)
+        self._finish_requests(burst, out, len(completions))
         last_plain = self._known
         good: list[Completion] = []
         others: list[Completion] = []
@@ -117,11 +123,7 @@ class BurstIssuer:
         if good:
             self._delivered(burst, out.chunk, good, now)
         if others:
-            burst.cancelled = True
-        if burst.cancelled and burst.next_ordinal < burst.hi:
-            self._return_unsent(burst, out)
-        if not out.waiting:
-            del self._bursts[burst]
+            out.cancelled = True
         return [(self._task(out, at, seconds, now), replace(response, seconds=seconds)) for at, response, seconds in others]
 
     def _delivered(self, burst: RequestBurst, open_chunk: OpenChunk, good: list[Completion], now: float) -> None:
@@ -134,13 +136,11 @@ class BurstIssuer:
         self._changes.log_requests(self._request_log.burst(burst, good, number, 1 + open_chunk.repeats))
         self._outcomes.burst_delivered(open_chunk.chunk, spans, requests, now)
 
-    def _return_unsent(self, burst: RequestBurst, out: _BurstInFlight) -> None:
-        unsent = Span(burst.next_ordinal, burst.hi)
-        burst.hi = burst.next_ordinal
-        out.waiting -= unsent.size
-        self.in_flight -= unsent.size
-        self._changes.unconfirmed -= unsent.size
-        self._queue.return_unsent(out.chunk, unsent)
+    def _finish_requests(self, burst: RequestBurst, out: _BurstInFlight, requests: int) -> None:
+        out.waiting -= requests
+        self.in_flight -= requests
+        if not out.waiting:
+            del self._bursts[burst]
 
     def _task(self, out: _BurstInFlight, at: int, seconds: float, now: float) -> Task:
         # Its first failure is never counted as isolated: what failed meanwhile is not known in its order.

@@ -36,7 +36,7 @@ from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Changes, Failure, RunState
-from sendoff.records import Block, halves
+from sendoff.records import Block, Span, halves
 from sendoff.response import DELETE_POLICY, Verdict, VerdictKind, classify
 from sendoff.response.rate_headers import quota_reset_delay
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
@@ -249,10 +249,17 @@ class Engine:
             for task, response in self._bursts.complete(burst, completions, now)
         ]
 
+    def is_cancelled(self, burst: RequestBurst) -> bool:
+        """Whether no more of a burst may be sent. Changes nothing, and may be called without the lock."""
+        return self._bursts.is_cancelled(burst)
+
+    def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
+        """Take back requests of a burst that are not sent."""
+        self._bursts.return_unsent(burst, unsent)
+
     def stop(self, reason: str, *, interrupted: bool = False, transient: bool = False, instead: bool = False) -> None:
         """Send nothing more. What is planned and not settled is left for the next run to resume."""
         self._changes.stop(reason, interrupted=interrupted, transient=transient, instead=instead)
-        self._bursts.cancel()
 
     def has_urgent_changes(self) -> bool:
         """Whether pending changes hold more than counters."""

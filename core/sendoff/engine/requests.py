@@ -77,6 +77,6 @@ class RequestBuilder:
             quote = b'"' if to.idempotency.quoted else b""
             key_header = (to.idempotency.name.encode() + b": " + quote, quote + b"\r\n")
         return RequestBurst(
-            to.method, to.url, self.headers, key_header, self.key, sender.prefix, sender.suffix, block, *span,
+            to.method, to.url, self.headers, key_header, self.key, sender.prefix, sender.suffix, block, span,
             to.timeout, to.min_upload_rate, to.response.max_bytes,
         )  # fmt: skip

@@ -16,6 +16,7 @@ from sendoff.engine.engine import Engine
 from sendoff.errors import SendoffError
 from sendoff.intake.pipeline import EncodedPage
 from sendoff.ledger import Changes
+from sendoff.records import Span
 from sendoff.run.observers import ObserverGroup
 from sendoff.run.prepare import RequestPreparer
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
@@ -129,6 +130,17 @@ class Dispatcher:
             self._changed()
         for request, response in others:
             self.complete(request, response)
+
+    def is_cancelled(self, burst: RequestBurst) -> bool:
+        return self._engine.is_cancelled(burst)
+
+    def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
+        with self._can_send:
+            try:
+                self._engine.return_unsent(burst, unsent)
+            except Exception as error:
+                self._fail(error)
+            self._changed()
 
     def _warn_of(self, responses: Iterable[Response]) -> None:
         known: Response | None = None  # a transport gives equal responses as one object

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sendoff.records import Block
+from sendoff.records import Block, Span
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class RequestBurst:
-    """The requests of the records up to `hi`, each a slice of one block; those from `at` on have not been sent.
+    """The requests of the records in `span`, each a slice of one block.
 
-    A burst belongs to the thread that took it. A transport sends as many of its requests at once as the settings
-    allow, and passes their responses to the queue together, so that a request costs no object of its own. After a
-    response that is not a success it sends no more of them, nor once the burst is `cancelled`.
+    A burst belongs to the thread that took it, and never changes: the transport keeps its own place in it. It sends as many of
+    the requests at once as the settings allow, and passes their responses to `RequestQueue.complete_many` together, so that
+    a request costs no object of its own. It sends no more of them after a response that is not a success, nor once
+    `RequestQueue.is_cancelled` says so, and gives back by `RequestQueue.return_unsent` those it has not sent.
     """
 
     method: str
@@ -27,18 +28,11 @@ class RequestBurst:
     prefix: bytes
     suffix: bytes
     block: Block
-    next_ordinal: int
-    hi: int
+    span: Span
     #: Seconds a request may take, and the bytes a second its body is given on top.
     timeout: float
     min_upload_rate: float
     max_response_bytes: int
-    cancelled: bool = False
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there is another request to send."""
-        return self.next_ordinal < self.hi and not self.cancelled
 
     def record(self, at: int) -> bytes:
         """A record's bytes."""
@@ -47,12 +41,13 @@ class RequestBurst:
         return block.data[block.offsets[place] : block.offsets[place + 1] - 1]
 
     def requests(self) -> Iterator[tuple[bytes, bytes]]:
-        """The requests from `at` on: each one's key's header line, and its body. Who sends one moves `at`."""
+        """The requests in the order of their records: each one's key's header line, and its body."""
         data, offsets, base, key = self.block.data, self.block.offsets, self.block.lo, self.key
         before, after = self.key_header
         bare = not (self.prefix or self.suffix)
-        start = offsets[self.next_ordinal - base]
-        for at, end in enumerate(offsets[self.next_ordinal - base + 1 : self.hi - base + 1], self.next_ordinal):
+        lo, hi = self.span
+        start = offsets[lo - base]
+        for at, end in enumerate(offsets[lo - base + 1 : hi - base + 1], lo):
             record = data[start : end - 1]
             start = end
             line = b"%b%b%b" % (before, key(at, at + 1, record).encode(), after) if before else b""

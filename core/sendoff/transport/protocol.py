@@ -123,7 +123,13 @@ class RequestQueue(Protocol):
         """What came back for a request that `next` gave."""
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
-        """Complete requests of a burst. Once one of the responses is not a success, no more may be sent of it."""
+        """Complete requests of a burst, in any order. Once one of the responses is not a success, no more may be sent of it."""
+
+    def is_cancelled(self, burst: RequestBurst) -> bool:
+        """Whether no more of a burst may be sent, as the run stops, say. To be asked while it is sent, whenever it is cheap."""
+
+    def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
+        """Give back requests of a burst that were not sent and will not be. Each is either completed or given back, once."""
 
     def wait(self, seconds: float) -> None:
         """Block until something changed, or the seconds have passed."""
@@ -149,6 +155,12 @@ class SingleRequest:
         self.response = response
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
+        """There are no bursts."""
+
+    def is_cancelled(self, burst: RequestBurst) -> bool:
+        return True
+
+    def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
         """There are no bursts."""
 
     def wait(self, seconds: float) -> None:

@@ -23,6 +23,7 @@ from sendoff.plugin import (
     RequestBurst,
     RequestQueue,
     Response,
+    Span,
     Transport,
     Wait,
     describe_failure,
@@ -76,7 +77,7 @@ class _Loop:
         self._repeated = RepeatedResponse()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        #: The burst being sent, its messages that are left (the last first), and responses not reported yet.
+        #: The burst being sent, its messages that are not sent yet (the last first), and responses not reported yet.
         self._burst: RequestBurst | None = None
         self._messages: list[bytes] = []
         self._completions: dict[RequestBurst, list[Completion]] = {}
@@ -103,6 +104,7 @@ class _Loop:
             ready = self._poller.wait(0.0 if self._free else wait)  # a signal may have come since the pull
             self._waits = False
             now = time.monotonic()
+            self._obey_cancellation()
             for connection, events in ready:
                 if connection is None:
                     self._on_wake(now)
@@ -131,8 +133,9 @@ class _Loop:
         """Pull requests while there are connections for them."""
         self._resume, self._free = math.inf, False
         concurrency = self._settings.concurrency
+        self._obey_cancellation()
         while len(self._busy) < concurrency:
-            if self._burst is not None and self._burst.has_more:
+            if self._burst is not None and self._messages:
                 self._start_burst(self._burst, self._free_connection(now), now)
                 continue
             if self._done:
@@ -163,13 +166,23 @@ class _Loop:
 
     def _start_burst(self, burst: RequestBurst, connection: Connection, now: float) -> None:
         """Send the next request of the burst."""
+        at = burst.span.hi - len(self._messages)
         message = self._messages.pop()
-        at = burst.next_ordinal
-        burst.next_ordinal = at + 1
         deadline = now + burst.timeout + len(message) / burst.min_upload_rate
         self._soonest = min(self._soonest, deadline)
         connection.assign(at, burst, burst.max_response_bytes, deadline, now)
         connection.send(message)
+
+    def _obey_cancellation(self) -> None:
+        """Send no more of the burst if the queue has cancelled it."""
+        if self._messages and self._burst is not None and self._queue.is_cancelled(self._burst):
+            self._return_unsent()
+
+    def _return_unsent(self) -> None:
+        """Give back to the queue what is not sent of the burst."""
+        burst, unsent, self._messages = self._burst, len(self._messages), []
+        if burst is not None and unsent:
+            self._queue.return_unsent(burst, Span(burst.span.hi - unsent, burst.span.hi))
 
     def _free_connection(self, now: float) -> Connection:
         """An idle connection, or a new one that is connecting; it is busy from now on."""
@@ -210,9 +223,9 @@ class _Loop:
             if found is None:
                 found = self._completions[burst] = []
             found.append((connection.load, response, now - connection.began))  # type: ignore[arg-type]  # of a burst it is an ordinal
-            if response.status is None or response.status >= 300:
-                burst.cancelled = True
-            if self._burst is not None and self._burst.has_more and connection.open:
+            if burst is self._burst and (response.status is None or response.status >= 300):
+                self._return_unsent()
+            if self._burst is not None and self._messages and connection.open:
                 self._start_burst(self._burst, connection, now)
                 return
         request, connection.load, connection.outcome = connection.load, None, None

@@ -45,7 +45,7 @@ class Endpoint:
         return "\r\n".join(lines).encode("latin-1") + b"\r\n" + (self._login if forward else b"")
 
     def messages(self, burst: RequestBurst) -> list[bytes]:
-        """The bytes of each request that is left of a burst, the last first."""
+        """The bytes of each request of a burst, the last first."""
         opening = self.opening(burst.method, burst.url, burst.headers).replace(b"%", b"%%")
         opening += b"%bContent-Length: %d\r\n\r\n%b"
         return [opening % (key, len(body), body) for key, body in burst.requests()][::-1]
