@@ -202,6 +202,13 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
         return (
             StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True) if other_fails else RetryLater(verdict)
         )
+    return _decide_exhausted(task, verdict, situation, strategy)
+
+
+def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy) -> Action:
+    """What becomes of a request whose attempts or time are used up, and which is not known to be at fault."""
+    retry, reason = situation.retry, verdict.reason
+    accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if accepted or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
         return give_up(task, verdict, situation, strategy)
     if not situation.more_to_try and task.others_succeeded:
@@ -209,9 +216,8 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     if situation.another_held and not situation.succeeded:
         return StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True)
     if not situation.succeeded and not (verdict.maybe_applied or verdict.status):
-        return StopRun(
-            f"{reason}; given up after {task.attempts} attempts", transient=True
-        )  # what was never sent is not its fault
+        # What was never sent is not its fault.
+        return StopRun(f"{reason}; given up after {task.attempts} attempts", transient=True)
     if situation.succeeded and task.counted_attempts < retry.max_attempts:
         return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
     return RetryLater(verdict) if task.holds else HoldBack(verdict)
@@ -246,8 +252,9 @@ def _decide_rejected(
     if situation.rejections >= MAX_UNPROVEN_REJECTIONS:
         known = "; they may have been sent before: where the API knows ids, declare response.on_repeat"
         repeated = known if task.may_be_repeat else ""
+        first = "since the outage," if situation.succeeded else "the first"
         return StopRun(
-            f"{verdict.reason}; the first {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
+            f"{verdict.reason}; {first} {MAX_UNPROVEN_REJECTIONS} requests were all rejected, so it may not be the "
             f"records: check the URL, the headers and the schema{repeated} (if it is the records, run with --no-early-stop)"
         )
     # The probes do not keep the source's order, which records with ordering keys must.
