@@ -141,6 +141,19 @@ def test_a_stand_in_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, give
     assert (done.returncode, done.stderr) == (2, f"--stand-in: {sentence}\n")
 
 
+def test_a_source_that_only_says_it_has_a_stand_in_is_named_in_a_sentence(tmp_path: Path) -> None:
+    """Kind: an optional method that is left out. Brothers: all others return what does nothing, such as None or ()."""
+    plugin = 'from sendoff.plugin import Source, hookimpl\n\n\nclass Half(Source):\n    """Half."""\n\n    name = \'half\'\n'
+    plugin += "    stand_in_options = ('root',)\n\n    def read(self, cursor):\n        return []\n\n\n"
+    plugin += "@hookimpl\ndef sendoff_sources():\n    return [Half]\n"
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d/half.py").write_text(plugin)
+    (tmp_path / "s.csv").write_text("id\n1\n")
+    command = [sys.executable, "-m", "sendoff", "sandbox", "--port", "0", "--stand-in", "half=s.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "--stand-in: the source 'half' names options for a stand-in, but has none\n")
+
+
 def test_it_says_what_it_stands_in_for_and_how_a_connector_finds_it(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("id\n1\n")
     command = [sys.executable, "-m", "sendoff", "sandbox", "--port", "0", "--stand-in", "google_sheets=s.csv", "--", "true"]

@@ -13,7 +13,7 @@ import pytest
 import sendoff
 from sendoff import Response, Transport
 from sendoff.testing import Project, Receiver
-from sendoff.transport.egress import refusal
+from sendoff.transport.egress import address_problem
 
 from .test_transport import TRANSPORTS, Queue
 
@@ -50,23 +50,23 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("address", NEVER)
 def test_metadata_and_link_local_addresses_are_refused_in_every_mode(address: str) -> None:
-    assert refusal(address, "configured")
-    assert refusal(address, "public")
+    assert address_problem(address, "configured")
+    assert address_problem(address, "public")
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_the_open_internet_is_refused_where_only_that_is_allowed(address: str) -> None:
-    assert refusal(address, "public")
+    assert address_problem(address, "public")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1"])
 def test_what_an_operator_wrote_down_just_works(address: str) -> None:
-    assert refusal(address, "configured") is None
+    assert address_problem(address, "configured") is None
 
 
 @pytest.mark.parametrize("address", OPEN)
 def test_the_open_internet_is_open(address: str) -> None:
-    assert refusal(address, "public") is None
+    assert address_problem(address, "public") is None
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def ask(transport: Transport, url: str) -> Response:
     queue = Queue(url)
-    transport.run(queue, sendoff.ConnectionSettings(url, address_filter=lambda address: refusal(address, "public")))
+    transport.run(queue, sendoff.ConnectionSettings(url, address_filter=lambda address: address_problem(address, "public")))
     (answer,) = queue.responses
     return answer
 

@@ -13,7 +13,7 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.components import Source, StandIn
-from sendoff.errors import ConfigError
+from sendoff.errors import ConfigError, PluginError
 from sendoff.registry import Registry
 from sendoff.sandbox import Sandbox, rules
 
@@ -67,4 +67,7 @@ def _stand_in(registry: Registry, text: str) -> tuple[type[Source], StandIn]:
         raise ConfigError(f"--stand-in: no source named {name!r} has a stand-in; there are {known}")
     if not Path(file).is_file():
         raise ConfigError(f"--stand-in: {file} is not a file")
-    return source, source.stand_in(Path(file))
+    stand_in = source.stand_in(Path(file))
+    if stand_in is None:
+        raise PluginError(f"--stand-in: the source {name!r} names options for a stand-in, but has none")
+    return source, stand_in

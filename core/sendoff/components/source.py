@@ -62,9 +62,12 @@ class Source(Component, ABC):
         return ()
 
     @classmethod
-    def stand_in(cls, file: Path) -> StandIn:
-        """A local stand-in for what it reads from, which serves a file's records; `sendoff sandbox --stand-in` runs it."""
-        raise NotImplementedError
+    def stand_in(cls, file: Path) -> StandIn | None:
+        """A local stand-in for what it reads from, which serves a file's records; None if there is none.
+
+        `sendoff sandbox --stand-in` runs it.
+        """
+        return None
 
 
 class InboxSource(Source):

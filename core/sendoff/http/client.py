@@ -70,7 +70,7 @@ class HttpClient:
         self._random = random or Random()  # noqa: S311  # jitter needs no cryptography
         self._watchdog = Watchdog()
         self._pool = make_pool(
-            ConnectionSettings(url, address_filter=lambda address: egress.refusal(address, mode)), self._watchdog
+            ConnectionSettings(url, address_filter=lambda address: egress.address_problem(address, mode)), self._watchdog
         )
 
     def __enter__(self) -> Self:

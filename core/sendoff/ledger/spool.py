@@ -73,8 +73,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
     try:
         fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as stream:
-            for page in pages:
-                page = page.materialize()  # noqa: PLW2901
+            for page in map(Page.materialize, pages):
                 raw = _packed(page)
                 framed = _FRAME.pack(len(raw), zlib.crc32(raw)) + raw
                 stream.write(framed)

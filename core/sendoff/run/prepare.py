@@ -70,4 +70,4 @@ def connection_settings(connector: Connector) -> ConnectionSettings:
     """Where and how a connector's transport connects."""
     to = connector.destination
     most = MAX_CONCURRENCY if to.concurrency == "auto" else to.concurrency
-    return ConnectionSettings(to.url, most, to.tls, to.proxy, lambda address: egress.refusal(address, to.egress))
+    return ConnectionSettings(to.url, most, to.tls, to.proxy, lambda address: egress.address_problem(address, to.egress))

@@ -38,7 +38,7 @@ _NOT_PUBLIC = _networks(
 )  # fmt: skip
 
 
-def refusal(address: str, mode: Mode) -> str | None:
+def address_problem(address: str, mode: Mode) -> str | None:
     """Why an address is not dialled, in a sentence; None if it may be."""
     try:
         found = ip_address(address.partition("%")[0])

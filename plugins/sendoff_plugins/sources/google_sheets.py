@@ -171,8 +171,8 @@ class _Account:
         import_extra("google.auth", "sheets")
         import_extra("google.oauth2.service_account", "sheets")
         from google.auth import default  # noqa: PLC0415  # an extra
-        from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-        from google.oauth2.service_account import Credentials  # noqa: PLC0415
+        from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415  # of the same extra
+        from google.oauth2.service_account import Credentials  # noqa: PLC0415  # of the same extra
 
         self._web = web
         try:
@@ -187,7 +187,7 @@ class _Account:
 
     def headers(self) -> Mapping[str, str]:
         """The headers that authenticate a request; an expired token is fetched again."""
-        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415  # an extra
 
         if not self._credentials.valid:
             try:

@@ -283,11 +283,11 @@ def test_what_was_never_sent_is_rejected_by_nothing() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
-@pytest.mark.parametrize("refusal", [Response(503), Response(429), Response(error="reset by peer")])
+@pytest.mark.parametrize("overload", [Response(503), Response(429), Response(error="reset by peer")])
 @pytest.mark.parametrize("batch", [1, 10])
-def test_an_api_that_takes_only_so_many_at_once_rejects_no_record(most: int, refusal: Response, batch: int) -> None:
+def test_an_api_that_takes_only_so_many_at_once_rejects_no_record(most: int, overload: Response, batch: int) -> None:
     """Kind: the destination's limits blamed on a record. Brothers: statuses and resets, one by one and in batches."""
-    run = Simulation(400 * batch, lambda records: refusal if len(run.in_flight) >= most else OK, batch=batch, concurrency=8)
+    run = Simulation(400 * batch, lambda records: overload if len(run.in_flight) >= most else OK, batch=batch, concurrency=8)
     run.memory.check = lambda: None  # type: ignore[method-assign]
     run.run()
     assert not run.memory.failed

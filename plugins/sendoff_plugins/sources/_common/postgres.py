@@ -18,9 +18,9 @@ class TimeAsText(str):
 def keep_what_cannot_be_read(connection: Any) -> None:
     """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as the text they are, and JSON's digits."""
     from psycopg import DataError  # noqa: PLC0415  # an extra
-    from psycopg.adapt import Loader  # noqa: PLC0415
-    from psycopg.pq import Format  # noqa: PLC0415
-    from psycopg.types.json import set_json_loads  # noqa: PLC0415
+    from psycopg.adapt import Loader  # noqa: PLC0415  # of the same extra
+    from psycopg.pq import Format  # noqa: PLC0415  # of the same extra
+    from psycopg.types.json import set_json_loads  # noqa: PLC0415  # of the same extra
 
     def lenient(usual: Any) -> type[Loader]:
         class Lenient(Loader):
