@@ -153,7 +153,8 @@ class Engine:
         if self.stopped is None:
             if self._nothing_else_to_try():
                 self._outcomes.accept_rejections(self._now)
-            for chunk in self.planner.plan_chunks(self._outcomes.held):
+            retries = 0 if self._queue.has_untried() else self._slotless_retries
+            for chunk in self.planner.plan_chunks(self._outcomes.held + retries):
                 self._changes.chunk_opened(chunk, planned=self.planner.planned)
         return self._changes.propose()
 
@@ -285,7 +286,7 @@ class Engine:
             return task
         if not self.breaker.is_closed and not probes_fresh and self._queue.seconds_until_retry(now) is not None:
             return None  # before anything has got through, a retry is all there is to try
-        if self._changes.unconfirmed - self._outcomes.held >= self.planner.in_flight_window:
+        if self._changes.unconfirmed - self._outcomes.held - self._slotless_retries >= self.planner.in_flight_window:
             return None
         while True:
             task = self._ordering.next_released()
@@ -309,6 +310,11 @@ class Engine:
     @property
     def _requests_in_flight(self) -> int:
         return len(self._in_flight) + self._bursts.in_flight
+
+    @property
+    def _slotless_retries(self) -> int:
+        """How many requests that are to be retried use no slot, so that what was not tried yet shows whether it is they."""
+        return self.planner.most_slotless(self._queue.retries) if self.breaker.has_succeeded else 0
 
     def _next_burst(self, now: float, limit: int) -> RequestBurst | None:
         """A burst, if the circuit is closed, no retry is due, no task waits for its ordering key, and no limit is lowered."""

@@ -20,6 +20,8 @@ MAX_SINGLE_CHUNK = 4_096
 #: As many times the concurrency may batches be planned, where answers come faster than commits.
 BATCH_WINDOW_FACTOR = 2
 READ_AHEAD = 16 << 20
+#: So many requests that wait for their retry use no slot, if they are not more than `READ_AHEAD` together.
+MAX_SLOTLESS = 16
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.
 ROUTE_LOOKAHEAD_REQUESTS, ROUTE_LOOKAHEAD_RECORDS = 16, 250_000
@@ -99,7 +101,7 @@ class Planner:
     # Pieces out.
 
     def plan_chunks(self, held: int) -> Iterator[Chunk]:
-        """Open chunks while slots are free; the `held` requests use none."""
+        """Open chunks while slots are free; so many requests that wait (`held`) use none."""
         if self.window_exhausted:
             self._grow_window()
         self.window_exhausted = False
@@ -122,6 +124,10 @@ class Planner:
         """
         free = self.in_flight_window - (self.open_requests - held)
         return free >= (max(1, self.in_flight_window // 2) if self.single else 1)
+
+    def most_slotless(self, retries: int) -> int:
+        """How many of so many requests that wait for their retry use no slot: their records stay in memory."""
+        return min(retries, MAX_SLOTLESS, READ_AHEAD // max(1, self._largest))
 
     def _grow_window(self) -> None:
         """Double the window, up to a limit: slots ran out because responses come faster than commits."""

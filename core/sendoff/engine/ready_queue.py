@@ -66,6 +66,11 @@ class ReadyQueue:
         self._later = [(min(when, now), ticket, task) for when, ticket, task in self._later]
         heapify(self._later)
 
+    @property
+    def retries(self) -> int:
+        """How many retries are scheduled."""
+        return len(self._later)
+
     def seconds_until_retry(self, now: float) -> float | None:
         """Seconds until the next retry; None if none is scheduled."""
         return self._later[0][0] - now if self._later else None

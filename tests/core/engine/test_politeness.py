@@ -7,12 +7,15 @@ import pytest
 
 from sendoff import Response
 from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.planner import MAX_SLOTLESS
 from sendoff.engine.states import CircuitState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Chunk
 from sendoff.records import Span
 from sendoff_plugins.failure_strategies.split import SplitUp
 from tests.simulation import OK, REFUSED, Simulation, refusing
+
+from .test_parts import RESULTS, results
 
 
 def always(answer: Response) -> Simulation:
@@ -553,3 +556,33 @@ def test_records_that_break_the_api_at_the_beginning_keep_no_other_from_being_se
     assert set(run.memory.failed) == set(bad)
     assert run.memory.delivered.total == 56
     assert run.now < 60
+
+
+@pytest.mark.parametrize("by_record", [False, True])
+@pytest.mark.parametrize(("bad", "concurrency"), [({8, 12}, 1), ({8, 12, 16, 22, 26, 31}, 2)])
+def test_batches_that_break_the_api_one_after_another_keep_no_other_from_being_planned(
+    bad: set[int], concurrency: int, by_record: bool
+) -> None:
+    """Kind: what waits for its retry fills the window, so that nothing is left to show whether the API is down.
+
+    Brothers: single records, of which more are planned than that; records that were retried out of a request with results;
+    an outage, which costs as few requests as before, and of which no more is kept in memory than a few requests.
+    """
+
+    def api(records: Sequence[int]) -> Response:
+        if by_record:
+            return results([500 if at in bad else 201 for at in records])
+        return Response(500) if bad.intersection(records) else OK
+
+    run = Simulation(48, api, batch=5, concurrency=concurrency, response=RESULTS if by_record else None).run()
+    assert not run.engine.stopped
+    assert set(run.memory.failed) == (bad if by_record else {at for one in bad for at in range(one // 5 * 5, one // 5 * 5 + 5)})
+    assert run.now < 240
+
+
+def test_an_outage_plans_no_more_than_a_few_batches_beyond_the_window() -> None:
+    turns = iter([OK] * 3)
+    run = Simulation(1_000, lambda records: next(turns, Response(503)), batch=5, concurrency=2).run()
+    assert run.engine.stopped
+    assert run.memory.planned <= 5 * (3 + run.engine.planner.in_flight_window + MAX_SLOTLESS)
+    assert len(run.sent) < 130
