@@ -191,7 +191,7 @@ def _checked(
     rules = ConnectorValidator(deepcopy(declared), registry=registry, require_all=require_all)
     if rules.validate(spelled):
         return dict(rules.document)
-    for error in explain.leaves(rules._errors):
+    for error in explain.leaf_errors(rules._errors):
         document.problems.append(_problem(error, document, spelled, registry, declared))
     return None
 
@@ -248,9 +248,8 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
     if error.code == _MISSING:
         return document.problem(path, "is missing")
     on_key = "keysrules" in error.schema_path
-    return document.problem(
-        path, explain.sentence(error) + ("" if error.code == 0 or on_key else explain.shown_value(error.value)), key=on_key
-    )
+    shown = "" if error.code == 0 or on_key else explain.shown_value(error.value)
+    return document.problem(path, explain.describe_error(error) + shown, key=on_key)
 
 
 def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:

@@ -19,7 +19,7 @@ import polars as pl
 
 from sendoff import jsonlib
 from sendoff.encode import templates
-from sendoff.schema.columns import moment
+from sendoff.schema.columns import format_datetime
 from sendoff.schema.schema import TypedPage
 
 
@@ -172,7 +172,7 @@ class _Column(NamedTuple):
     def plain(self) -> pl.Expr:
         """The cells as polars writes them well."""
         if isinstance(self.dtype, pl.Datetime):
-            return moment(self.cells, self.dtype)
+            return format_datetime(self.cells, self.dtype)
         if self.dtype == pl.Time:
             return self.cells.dt.to_string("%H:%M:%S%.f")
         return self.cells

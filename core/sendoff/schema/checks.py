@@ -1,8 +1,8 @@
-"""Rules as column expressions that find suspects.
+"""Rules as column expressions, which find the rows that may be invalid.
 
-An expression is true for a row that is certainly good. A row for which it is not is a suspect:
-Cerberus checks it, and may accept it. So an expression may be too strict, but never too lax, and a
-rule for which no safe expression is known is left to Cerberus for every row.
+An expression is true for rows that are certainly valid. Cerberus checks the others, and may accept
+them. So an expression may be too strict, but never too lax, and a rule without a safe expression is
+left to Cerberus for every row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def compile_checks(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
     for rule, constraint in field.rules.items():
         if rule in ("type", "nullable"):
             continue  # conversion and nulls are checked before any rule
-        expression: pl.Expr | None = _expression(field.type.name if field.type else "", rule, constraint, v)
+        expression: pl.Expr | None = _compile_rule(field.type.name if field.type else "", rule, constraint, v)
         if expression is None:
             slow.append(rule)
         else:
@@ -30,7 +30,7 @@ def compile_checks(field: Field, v: pl.Expr) -> tuple[list[pl.Expr], list[str]]:
     return expressions, slow
 
 
-def _expression(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
+def _compile_rule(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
     match rule, type_name:
         case "min" | "max", "integer":
             bound = (math.ceil if rule == "min" else math.floor)(constraint)
@@ -40,7 +40,7 @@ def _expression(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
         case "min" | "max", "float" if float(constraint) == constraint:
             return v >= float(constraint) if rule == "min" else v <= float(constraint)
         case "min" | "max", "number" | "decimal":
-            # Doubles decide where they can; what lies too near the bound is a suspect.
+            # As doubles the values are rounded: Cerberus decides for those near the bound, on all their digits.
             near = abs(float(constraint)) * 1e-12 + 1e-300
             number = v.cast(pl.Float64, strict=False)
             return number > constraint + near if rule == "min" else number < constraint - near
@@ -59,5 +59,5 @@ def _expression(type_name: str, rule: str, constraint: Any, v: Any) -> Any:
         case "empty", _:
             return pl.lit(True) if constraint or type_name not in ("dict", "list", "") else None
         case "regex", "string":
-            return patterns.expression(constraint, v)
+            return patterns.compile_match(constraint, v)
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from sendoff.options import optional
 from sendoff.schema.types import TYPES, Type
 
-#: What may stand under a field in `schema:`. The first part compiles to column expressions;
+#: The rules that a field in `schema:` may have. The first part compiles to column expressions;
 #: the second is Cerberus's own and runs row by row.
 RULES: dict[str, Any] = {
     "type": optional("What the field holds.", type="string", allowed=list(TYPES)),
@@ -54,7 +54,7 @@ RULES: dict[str, Any] = {
 }
 
 #: Rules that sendoff applies itself, not Cerberus.
-_OURS = frozenset({"rename", "as", "format", "default", "required", "meta"})
+_NOT_CERBERUS = frozenset({"rename", "as", "format", "default", "required", "meta"})
 
 #: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
 _TEXTUAL = frozenset({"date", "datetime", "time"})
@@ -93,7 +93,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
     if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):
         raise InvalidRule("format", "is for fields of type date, datetime or time")
 
-    def typed(rule: str, value: Any) -> Any:
+    def to_type(rule: str, value: Any) -> Any:
         if type_ is None:
             return value
         try:
@@ -103,12 +103,12 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
 
     checks: dict[str, Any] = {}
     for rule, constraint in rules.items():
-        if rule in _OURS:
+        if rule in _NOT_CERBERUS:
             continue
         if rule in ("min", "max") and type_ is not None:
-            checks[rule] = constraint if type_.name in _NUMERIC else typed(rule, constraint)
+            checks[rule] = constraint if type_.name in _NUMERIC else to_type(rule, constraint)
         elif rule in ("allowed", "forbidden") and type_ is not None and type_.name not in ("dict", "list"):
-            checks[rule] = [typed(rule, value) for value in constraint]
+            checks[rule] = [to_type(rule, value) for value in constraint]
         else:
             checks[rule] = constraint
     if type_ is not None and type_.name in _NUMERIC:
@@ -123,7 +123,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         rules=checks,
         nullable=bool(rules.get("nullable", False)),
         required=bool(rules.get("required", True)),
-        default=default if default is None else typed("default", default),
+        default=default if default is None else to_type("default", default),
         output_name=rules.get("rename", name),
         format=format_,
         output_format=_output_format(rules.get("as"), type_),

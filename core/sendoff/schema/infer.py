@@ -1,4 +1,4 @@
-"""A schema from a sample: headers and one row are enough, more rows make it surer."""
+"""Infer a schema from a sample: a header and one row are enough, more rows make it more certain."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 import polars as pl
 
 from sendoff.records import Page
-from sendoff.schema.columns import convert, empty_as_null
+from sendoff.schema.columns import convert, empty_to_null
 from sendoff.schema.types import TYPES
 
-#: The first of these that every cell of a text column can be. Nothing is a string that is one of them.
+#: In order of preference: a text column has the first of these types that all its cells fit, and is a string if none does.
 _GUESSES = ("integer", "decimal", "boolean", "date", "datetime", "time")
 
 
 def infer(pages: Iterable[Page]) -> dict[str, dict[str, object]]:
-    """Field rules for the columns of some pages: the type every cell fits, nullable where one was empty."""
+    """Field rules for the columns of some pages: a type that all cells fit, and nullable where one was empty."""
     guesses: dict[str, list[str]] = {}
     nullable: dict[str, bool] = {}
     for page in (page.to_python() for page in pages):
-        frame = empty_as_null(page.frame) if page.all_text else page.frame
+        frame = empty_to_null(page.frame) if page.all_text else page.frame
         for column in frame:
             left = guesses.setdefault(column.name, _candidates(column, page.all_text))
             guesses[column.name] = [name for name in left if _fits(column, name, page.all_text)]

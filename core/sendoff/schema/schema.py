@@ -1,6 +1,6 @@
 """Turn pages of a source into typed frames, with a reason for each invalid row.
 
-The file is long because a page goes through all its steps here, on columns, from renaming to the reasons for bad rows.
+The file is long because a page goes through all its steps here, on columns, from renaming to the reasons of invalid rows.
 """
 
 from __future__ import annotations
@@ -15,16 +15,23 @@ from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
 from sendoff.schema.checks import compile_checks
-from sendoff.schema.columns import as_json, cell_by_cell, conversion, empty_as_null, of_numbers, written
+from sendoff.schema.columns import (
+    compile_conversion,
+    convert_each_cell,
+    convert_json_numbers,
+    empty_to_null,
+    format_values,
+    to_json,
+)
 from sendoff.schema.fields import Field
 from sendoff.schema.passthrough import LineMatcher, compile_matcher
 
-_REMEMBERED = 10_000
+_MAX_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class TypedPage:
-    """A page in its declared types: one row a record, in the order and by the names of the API.
+    """A page in its declared types: a row for each record, its columns named and ordered as the API expects them.
 
     `raw` columns hold JSON text already; a null in an `optional` one is left out of its record.
     `invalid` has the reason of each invalid row, by index.
@@ -34,11 +41,11 @@ class TypedPage:
     raw: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     invalid: dict[int, str] = field(default_factory=dict)
-    #: Each record's JSON where the source has it just as it is to be sent; else None.
+    #: Each record's JSON, where the source's own text can be sent unchanged; else None.
     json: pl.Series | None = None
 
     def only(self, rows: Sequence[int]) -> TypedPage:
-        """These rows."""
+        """The page with these rows only."""
         if len(rows) == self.frame.height:
             return self
         kept = list(rows)
@@ -52,9 +59,9 @@ class Schema:
         self.fields = fields
         self.unknown = unknown
         self._checks = {f.name: compile_checks(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
-        self._explainers = {f.name: explain.validator({f.name: f.rules}) for f in fields}
+        self._explainers = {f.name: explain.make_validator({f.name: f.rules}) for f in fields}
         self._slow = [f for f in fields if self._checks[f.name][1]]
-        self._whole = explain.validator({f.name: f.rules for f in self._slow})
+        self._slow_validator = explain.make_validator({f.name: f.rules for f in self._slow})
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
         self._matcher: dict[tuple[str, ...], LineMatcher | None] = {}
 
@@ -69,7 +76,7 @@ class Schema:
         return [f.name for f in self.fields if f.required and f.default is None and f.name not in present]
 
     def extra(self, columns: Iterable[str]) -> list[str]:
-        """The columns that the schema does not know."""
+        """The columns that the schema does not declare."""
         known = {f.name for f in self.fields}
         return [name for name in columns if name not in known]
 
@@ -87,21 +94,21 @@ class Schema:
             )
 
     def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
-        """Which lines of JSON are certainly valid and sent unchanged; None if that takes reading them."""
+        """Which lines of JSON are certainly valid and can be sent unchanged; None if they must be parsed to find out."""
         if keys not in self._matcher:
             self._matcher[keys] = None if self._slow else compile_matcher(keys, self.fields, unknown=self.unknown)
         found = self._matcher[keys]
         if found is None:
             return None
-        return found.good(lines, self.fields, {f.name: self._failing_mask(at, f) for at, f in enumerate(self.fields)})
+        return found.match(lines, self.fields, {f.name: self._failing_mask(at, f) for at, f in enumerate(self.fields)})
 
     def apply(self, page: Page) -> TypedPage:
-        """The page in its declared types, and the invalid rows with their reasons."""
-        frame = empty_as_null(page.frame) if page.all_text else page.frame
+        """Convert a page to its declared types, with a reason for each invalid row."""
+        frame = empty_to_null(page.frame) if page.all_text else page.frame
         if page.uniform:
             self.check_columns(page.file, frame.columns)
         invalid = _Reasons(page.row_errors)
-        columns = self._columns(page, frame, invalid) if self.fields else []
+        columns = self._convert_fields(page, frame, invalid) if self.fields else []
         if self._slow:
             self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, invalid)
         extra = self.extra(frame.columns)  # noqa: S610  # the schema's own `extra`; there is no Django here
@@ -110,7 +117,9 @@ class Schema:
         if self.unknown == "keep":
             for name in extra:
                 is_number = name in page.numbers
-                kept, is_raw = (frame[name], True) if is_number else _kept(frame[name], invalid, page.missing_keys.get(name))
+                kept, is_raw = (
+                    (frame[name], True) if is_number else _keep_column(frame[name], invalid, page.missing_keys.get(name))
+                )
                 columns.append(kept)
                 raw.update({name} if is_raw else ())
                 optional.update({name} if name in page.missing_keys else ())
@@ -118,24 +127,24 @@ class Schema:
             for name in extra:
                 invalid.add_where(frame[name].is_not_null(), f"{name}: unknown field")
         typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
-        json = page.json if page.json is not None and self._leaves_alone(page, typed) else None
+        json = page.json if page.json is not None and self._is_unchanged(page, typed) else None
         return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences(), json)
 
-    def _leaves_alone(self, page: Page, typed: pl.DataFrame) -> bool:
-        """Whether the records are sent with the members, names and values they have in the source."""
+    def _is_unchanged(self, page: Page, typed: pl.DataFrame) -> bool:
+        """Whether the records are sent with the same members, names and values as in the source."""
         return set(page.frame.columns) == set(typed.columns) and all(
-            f.name == f.output_name and _same(page, f, typed[f.name]) for f in self.fields
+            f.name == f.output_name and _is_field_unchanged(page, f, typed[f.name]) for f in self.fields
         )
 
-    def _columns(self, page: Page, frame: pl.DataFrame, invalid: _Reasons) -> list[pl.Series]:
-        """The fields' columns, typed and under their outgoing names; broken rows go to `invalid`."""
+    def _convert_fields(self, page: Page, frame: pl.DataFrame, invalid: _Reasons) -> list[pl.Series]:
+        """The fields' columns, typed and under the API's names; invalid rows are added to `invalid`."""
         # Numbered columns: polars reads names like "*" and "^a$" as patterns.
         cells = [
             (frame[f.name] if f.name in frame.columns else pl.Series([None] * frame.height, dtype=pl.Null)).alias(f"c{at}")
             for at, f in enumerate(self.fields)
         ]
         table = pl.DataFrame(cells)
-        values = [self._values(at, f, cells[at], page) for at, f in enumerate(self.fields)]
+        values = [self._convert_field(at, f, cells[at], page) for at, f in enumerate(self.fields)]
         table = table.with_columns(*values)
         failing = table.select(self._failing_mask(at, f) for at, f in enumerate(self.fields))
         for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, failing, strict=True)):
@@ -150,26 +159,26 @@ class Schema:
                     reason = f"{f.name}: cannot be sent exactly{explain.shown_value(value)}"
                 if reason:
                     invalid.add(index, reason)
-        return [written(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
+        return [format_values(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
 
-    def _values(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
+    def _convert_field(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
         """The expression, or the column, of a field's typed values."""
         column: pl.Expr | None = pl.col(f"c{at}")
         assert column is not None
         is_number = f.name in page.numbers
         if f.type is None:
             if not is_number:
-                return as_json(cells).alias(f"v{at}")
+                return to_json(cells).alias(f"v{at}")
         elif is_number:
-            column = of_numbers(column, f.type)
+            column = convert_json_numbers(column, f.type)
         else:
-            column = conversion(column, cells.dtype, f.type, text=page.all_text, format=f.format)
+            column = compile_conversion(column, cells.dtype, f.type, text=page.all_text, format=f.format)
         if column is None:
             assert f.type is not None
-            values = cell_by_cell(cells, f.type, page.all_text, f.format)
+            values = convert_each_cell(cells, f.type, page.all_text, f.format)
             column = pl.lit(values)
         if f.default is not None and (f.name not in page.frame.columns or not f.nullable):
-            cell = jsonlib.dumps(f.default) if f.type is None else f.type.cell(f.default)
+            cell = jsonlib.dumps(f.default) if f.type is None else f.type.to_cell(f.default)
             default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()
             column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
         return column.alias(f"v{at}")
@@ -180,21 +189,21 @@ class Schema:
         failing = value.is_null() & ~null
         if not f.nullable and not f.optional and f.default is None:
             failing = failing | null
-        for good in self._checks[f.name][0]:
-            failing = failing | (~good.fill_null(False) & value.is_not_null() & ~null)
+        for check in self._checks[f.name][0]:
+            failing = failing | (~check.fill_null(False) & value.is_not_null() & ~null)
         return failing.alias(str(at))
 
     def _reason(self, f: Field, cell: object, text: bool) -> str | None:
         """Why a cell is invalid; None if Cerberus accepts it. Cached, as errors repeat."""
         key = (f.name, isinstance(cell, str), repr(cell))
         if key not in self._reasons:
-            if len(self._reasons) >= _REMEMBERED:
+            if len(self._reasons) >= _MAX_CACHED:
                 self._reasons.clear()
             self._reasons[key] = _explain_cell(self._explainers[f.name], f, cell, text)
         return self._reasons[key]
 
     def _explain_rows(self, frame: pl.DataFrame, text: bool, invalid: _Reasons) -> None:
-        """Check the rules that have no expression, in Cerberus, for every row that is not invalid already."""
+        """Check the rules that have no expression with Cerberus, for every row that is not invalid already."""
         names = [f.name for f in self.fields if f.name in frame.columns]
         for index, row in enumerate(frame[names].iter_rows(named=True)):
             if invalid.has(index):
@@ -205,19 +214,19 @@ class Schema:
                 if value is None and (f.optional or f.default is not None):
                     continue
                 record[f.name] = value if value is None or f.type is None else f.type.read(value, text=text, format=f.format)
-            for reason in explain.reasons(self._whole, record):
+            for reason in explain.explain_record(self._slow_validator, record):
                 invalid.add(index, reason)
 
 
 class _Reasons:
     """Reasons by row; a row may have several."""
 
-    def __init__(self, faults: Mapping[int, str]) -> None:
-        self._faults = faults
+    def __init__(self, row_errors: Mapping[int, str]) -> None:
+        self._row_errors = row_errors
         self._reasons: dict[int, list[str]] = {}
 
     def add(self, index: int, reason: str) -> None:
-        if index not in self._faults and reason not in self._reasons.get(index, ()):
+        if index not in self._row_errors and reason not in self._reasons.get(index, ()):
             self._reasons.setdefault(index, []).append(reason)
 
     def add_where(self, mask: pl.Series, reason: str) -> None:
@@ -225,33 +234,33 @@ class _Reasons:
             self.add(index, reason)
 
     def has(self, index: int) -> bool:
-        return index in self._faults or index in self._reasons
+        return index in self._row_errors or index in self._reasons
 
     def sentences(self) -> dict[int, str]:
-        found = {**self._faults, **{index: "; ".join(reasons) for index, reasons in self._reasons.items()}}
+        found = {**self._row_errors, **{index: "; ".join(reasons) for index, reasons in self._reasons.items()}}
         return dict(sorted(found.items()))
 
 
 def _explain_cell(checker: explain.RecordValidator, f: Field, cell: object, text: bool) -> str | None:
-    trouble, value = "", cell
+    problem, value = "", cell
     if cell is not None and f.type is not None:
         try:
             value = f.type.read(cell, text=text, format=f.format)
         except ValueError as error:
-            trouble = str(error)
+            problem = str(error)
     elif cell is not None:
-        trouble = _unwritable(cell)
+        problem = _json_problem(cell)
     reasons = (
-        explain.reasons(checker, {f.name: value})
-        if not trouble or trouble.startswith(f"must be of {f.type and f.type.name}")
+        explain.explain_record(checker, {f.name: value})
+        if not problem or problem.startswith(f"must be of {f.type and f.type.name}")
         else []
     )
     if reasons:
         return "; ".join(reasons)
-    return f"{f.name}: {trouble}{explain.shown_value(cell)}" if trouble else None
+    return f"{f.name}: {problem}{explain.shown_value(cell)}" if problem else None
 
 
-def _unwritable(value: object) -> str:
+def _json_problem(value: object) -> str:
     try:
         jsonlib.dumps(value)
     except ValueError as error:
@@ -259,8 +268,8 @@ def _unwritable(value: object) -> str:
     return ""
 
 
-def _same(page: Page, f: Field, values: pl.Series) -> bool:
-    """Whether a field's values are written as the page's JSON has them; invalid rows do not matter."""
+def _is_field_unchanged(page: Page, f: Field, values: pl.Series) -> bool:
+    """Whether a field's values are written as they stand in the page's JSON; invalid rows do not count."""
     cells = page.frame[f.name]
     if f.output_format is not None or f.format is not None or (f.optional and cells.null_count()):
         return False
@@ -274,31 +283,31 @@ def _same(page: Page, f: Field, values: pl.Series) -> bool:
     return number == (f.type.name in ("integer", "float", "number", "decimal"))
 
 
-_PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
+_WRITTEN_BY_POLARS = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
 
 
-def _kept(cells: pl.Series, invalid: _Reasons, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
-    """A column the schema does not know, and whether it has become JSON text."""
+def _keep_column(cells: pl.Series, invalid: _Reasons, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
+    """A column that the schema does not declare, as it is sent, and whether it has become JSON text."""
     dtype = cells.dtype
     if missing_keys is not None:  # a null stays a null, and a missing key stays missing
-        text = as_json(cells)
+        text = to_json(cells)
         _reject_unwritable(cells, text, invalid)
         written = pl.when(pl.lit(missing_keys)).then(None).otherwise(pl.col("v").fill_null("null"))
         return text.to_frame("v").select(written.alias(cells.name)).to_series(), True
     if dtype in (pl.Categorical, pl.Enum):
         return cells.cast(pl.String), False
-    if dtype.is_integer() or dtype in _PLAIN or dtype == pl.Null:
+    if dtype.is_integer() or dtype in _WRITTEN_BY_POLARS or dtype == pl.Null:
         return cells, False
     if dtype.is_float():
         invalid.add_where(~cells.is_finite().fill_null(True), f"{cells.name}: must be finite; JSON has no NaN and no infinity")
         return cells, False
     if dtype.is_decimal():
         return cells.cast(pl.String), True
-    text = as_json(cells)
+    text = to_json(cells)
     _reject_unwritable(cells, text, invalid)
     return text, True
 
 
 def _reject_unwritable(cells: pl.Series, text: pl.Series, invalid: _Reasons) -> None:
     for index in (text.is_null() & cells.is_not_null()).arg_true():
-        invalid.add(index, f"{cells.name}: {_unwritable(cells[index])}")
+        invalid.add(index, f"{cells.name}: {_json_problem(cells[index])}")

@@ -50,7 +50,7 @@ DType: TypeAlias = "pl.DataType | type[pl.DataType]"
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type. `dtype` is its column; `raw` says that column holds JSON text already."""
+    """One type. `dtype` is that of its column; `raw` means that the column holds JSON text."""
 
     name: str
     dtype: DType
@@ -62,14 +62,14 @@ class Type:
     from_text: bool = False
 
     def read(self, value: object, *, text: bool, format: str | None = None) -> object:
-        """The Python value of one cell; raises ValueError with a sentence for a wrong one."""
+        """Read the Python value of one cell; raises ValueError with a sentence for one that is invalid."""
         if isinstance(value, str) and self.name != "string" and (text or self.from_text):
             return self._read_text(value, format)
         if (isinstance(value, bool) and bool not in self.python) or not isinstance(value, self.python):
             raise ValueError(f"must be of {self.name} type")
         if type(value) is datetime and self.name == "date":
             raise ValueError("must be of date type")
-        return self._checked(value)
+        return self._check(value)
 
     def _read_text(self, value: str, format: str | None) -> object:
         if format is not None:
@@ -81,19 +81,19 @@ class Type:
         if not re.fullmatch(self.pattern, value):
             raise ValueError(f"must be of {self.name} type")
         try:
-            return self._checked(self.parse(value))
+            return self._check(self.parse(value))
         except (ValueError, OverflowError, ArithmeticError) as error:
             detail = str(error) if str(error).startswith("must") else f"must be of {self.name} type"
             raise ValueError(detail) from None
 
-    def _checked(self, value: object) -> object:
+    def _check(self, value: object) -> object:
         match self.name, value:
             case "string", str():
                 jsonlib.dumps(value)
             case "integer", int() if value not in INT64:
                 raise ValueError("must fit 64 bits; declare it decimal to send any number of digits")
             case "float", Decimal():
-                return self._checked(float(value))
+                return self._check(float(value))
             case "float", int():
                 if float(value) != value:
                     raise ValueError("must be exact as a float; declare it integer or decimal")
@@ -106,28 +106,28 @@ class Type:
                 jsonlib.dumps(value)
         return value
 
-    def cell(self, value: object) -> object:
+    def to_cell(self, value: object) -> object:
         """A value as this type's column holds it."""
         if self.raw:
             return jsonlib.dumps(value)
         return value.isoformat() if isinstance(value, datetime | time) and self.name in ("datetime", "time") else value
 
 
-def _bool(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _container(kind: type) -> Callable[[str], object]:
+def _parse_container(kind: type) -> Callable[[str], object]:
     def parse(text: str) -> object:
         value = jsonlib.loads(text)
         if not isinstance(value, kind):
-            raise ValueError  # noqa: TRY004  # a wrong cell is a ValueError, whatever is wrong with it
+            raise ValueError  # noqa: TRY004  # `Type.read` raises ValueError for every cell that is invalid
         return value
 
     return parse
 
 
-def _number(text: str) -> int | Decimal:
+def _parse_number(text: str) -> int | Decimal:
     return int(text) if text.lstrip("-").isdigit() else Decimal(text)
 
 
@@ -137,13 +137,13 @@ TYPES: Mapping[str, Type] = {
         Type("string", pl.String, r"(?s:.*)", (str,), str),
         Type("integer", pl.Int64, r"-?(?:0|[1-9][0-9]*)", (int,), int),
         Type("float", pl.Float64, _NUMBER, (float, int, Decimal), float),
-        Type("number", pl.String, _NUMBER, (int, float, Decimal), _number, raw=True),
+        Type("number", pl.String, _NUMBER, (int, float, Decimal), _parse_number, raw=True),
         Type("decimal", pl.String, _NUMBER, (Decimal, int, float), Decimal, raw=True, from_text=True),
-        Type("boolean", pl.Boolean, r"true|false|True|False|TRUE|FALSE", (bool,), _bool),
+        Type("boolean", pl.Boolean, r"true|false|True|False|TRUE|FALSE", (bool,), _parse_boolean),
         Type("date", pl.Date, _DATE, (date,), date.fromisoformat, from_text=True),
         Type("datetime", pl.String, rf"{_DATE}[T ]{_TIME}{_OFFSET}", (datetime,), datetime.fromisoformat, from_text=True),
         Type("time", pl.String, _TIME, (time,), time.fromisoformat, from_text=True),
-        Type("dict", pl.String, r"(?s:\s*\{.*)", (Mapping,), _container(dict), raw=True),
-        Type("list", pl.String, r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _container(list), raw=True),
+        Type("dict", pl.String, r"(?s:\s*\{.*)", (Mapping,), _parse_container(dict), raw=True),
+        Type("list", pl.String, r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _parse_container(list), raw=True),
     )
 }

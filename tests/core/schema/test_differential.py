@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sendoff.records import Page, from_mappings
 from sendoff.schema import Schema, declare
-from sendoff.schema.explain import validator
+from sendoff.schema.explain import make_validator
 from sendoff.schema.types import TYPES
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -73,7 +73,7 @@ def rules(draw: st.DrawFn, type_name: str) -> dict[str, Any]:
 def refused_by_cerberus(declared: dict[str, Any], cells: list[Any], *, text: bool) -> set[int]:
     """The oracle: each cell read by itself, then judged by Cerberus by itself."""
     field = declare("f", declared)
-    judge = validator({"f": field.rules})
+    judge = make_validator({"f": field.rules})
     refused = set()
     for index, cell in enumerate(cells):
         value = None if text and cell == "" else cell

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendoff import Page, SourceError
-from sendoff.schema.columns import empty_as_null
+from sendoff.schema.columns import empty_to_null
 from sendoff_plugins.sources import csv as source
 from sendoff_plugins.sources._files import files
 
@@ -25,7 +25,7 @@ def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:
 
 
 def rows(data: bytes | str) -> list[tuple[Any, ...]]:
-    return [row for page in pages(data) for row in empty_as_null(page.frame).rows()]
+    return [row for page in pages(data) for row in empty_to_null(page.frame).rows()]
 
 
 def lines(data: str) -> list[int]:
