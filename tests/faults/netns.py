@@ -102,6 +102,13 @@ class Cable:
         threading.Thread(target=_serve_names, args=(self.near, answers, ready), daemon=True).start()
         assert ready.wait(10)
 
+    def until_taken(self, records: int) -> None:
+        """Wait until the API has taken so many records."""
+        until, count = time.monotonic() + 60, self.home / "taken.count"
+        while not count.exists() or int(count.read_text() or 0) < records:
+            assert time.monotonic() < until, "nothing arrives"
+            time.sleep(0.005)
+
     def taken(self) -> dict[str, Any]:
         """What the API took, once it is ended."""
         if self.api.poll() is None:
@@ -157,7 +164,8 @@ def serve(report: Path, rules: Sequence[str]) -> None:
         print("ready", flush=True)
         try:
             while True:
-                time.sleep(3600)
+                report.with_suffix(".count").write_text(str(len(api.records)))
+                time.sleep(0.01)
         finally:
             report.write_text(json.dumps({"records": api.records, "counts": dict(api.counts)}))
 

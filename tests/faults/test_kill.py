@@ -183,7 +183,7 @@ def test_c19_a_run_that_is_stopped_for_long_keeps_its_lock_and_goes_on_when_it_i
         until_taken(api, 20)
         run.signal(signal.SIGSTOP)
         other = zygote.run("run", "c", cwd=project.home)
-        assert other.wait(30) == 75
+        assert other.wait(120) == 75
         assert f"is running already in process {run.pid}" in other.output()
         run.signal(signal.SIGCONT)
         assert run.wait(60) == 0

@@ -138,7 +138,7 @@ def test_n7_n10_a_line_that_dies_in_the_middle_and_one_that_is_forgotten(cable: 
     # A reset once a connection has carried so much; then silence in the middle of what follows.
     cable.firewall("ct bytes > 6000 reject with tcp reset")
     run = cable.start("run", "c", "--json")
-    time.sleep(1.5)
+    cable.until_taken(40)
     cable.firewall("ct state established drop")
     time.sleep(1.0)
     cable.firewall()
@@ -171,13 +171,14 @@ def test_n12_a_partition_parks_the_run_and_the_next_one_goes_on(cable: Cable) ->
         rate_limit={"requests": "60/s"},
     )
     run = cable.start("run", "c", "--json")
-    time.sleep(2.5)
+    cable.until_taken(20)
     cable.firewall("drop")
     out, _ = run.communicate(timeout=60)
     (report,) = json.loads(out)["runs"]
     assert (run.returncode, report["state"]) == (3, "stopped")
     assert 0 < report["delivered"] < ROWS
     cable.firewall()
+    given(cable.home, cable.url, timeout=20, retry=QUICK, send="single")
     code, _, err = cable.run("run", "c", "--no-early-stop")
     assert code == 0, err
     taken = cable.taken()
