@@ -8,11 +8,12 @@ goes back to its chunk; and each failed record becomes a task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 
 from sendoff.components import Sender
 from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.in_flight import BurstInFlight, InFlight
 from sendoff.engine.outcomes import OutcomeHandler
 from sendoff.engine.pending_changes import PendingChanges
 from sendoff.engine.planner import Planner
@@ -29,17 +30,6 @@ from sendoff.transport.protocol import Completion, RequestBurst, Response
 _BY_ORDINAL = itemgetter(0)
 
 
-@dataclass(slots=True)
-class _BurstInFlight:
-    """A burst that is being sent: its chunk, and how many of its requests have no response yet."""
-
-    chunk: OpenChunk
-    waiting: int
-    #: How many requests had succeeded when it was issued.
-    successes: int
-    cancelled: bool = False
-
-
 class BurstIssuer:
     """Issues bursts and completes them."""
 
@@ -47,6 +37,7 @@ class BurstIssuer:
         self,
         builder: RequestBuilder,
         sender: Sender,
+        in_flight: InFlight,
         planner: Planner,
         queue: ReadyQueue,
         changes: PendingChanges,
@@ -54,11 +45,8 @@ class BurstIssuer:
         request_log: RequestLog,
         breaker: CircuitBreaker,
     ) -> None:
-        self._builder, self._sender, self._planner, self._queue = builder, sender, planner, queue
+        self._builder, self._sender, self._in_flight, self._planner, self._queue = builder, sender, in_flight, planner, queue
         self._changes, self._outcomes, self._request_log, self._breaker = changes, outcomes, request_log, breaker
-        self._bursts: dict[RequestBurst, _BurstInFlight] = {}
-        #: Requests handed out that are neither answered nor taken back.
-        self.in_flight = 0
         self._known: Response | None = None
         to = builder.destination
         self._possible = (
@@ -86,26 +74,20 @@ class BurstIssuer:
         block = buffer.block(open_chunk.remaining[0].lo)
         (span,) = open_chunk.take(min(limit, block.hi - open_chunk.remaining[0].lo))
         burst = self._builder.burst(block, span, self._sender)
-        self._bursts[burst] = _BurstInFlight(open_chunk, span.size, self._breaker.successes)
-        self.in_flight += span.size
-        self._changes.unconfirmed += span.size
+        self._in_flight.issue_burst(burst, open_chunk, self._breaker.successes)
         return burst
 
     def is_cancelled(self, burst: RequestBurst) -> bool:
         """Whether no more of a burst may be sent."""
-        return self._changes.stopped is not None or self._bursts[burst].cancelled
+        return self._changes.stopped is not None or self._in_flight.burst(burst).cancelled
 
     def return_unsent(self, burst: RequestBurst, unsent: Span) -> None:
         """Put requests of a burst that are not sent back to the chunk they were taken from."""
-        out = self._bursts[burst]
-        self._changes.unconfirmed -= unsent.size
-        self._finish_requests(burst, out, unsent.size)
-        self._queue.return_unsent(out.chunk, unsent)
+        self._queue.return_unsent(self._in_flight.return_burst(burst, unsent.size).chunk, unsent)
 
     def complete(self, burst: RequestBurst, completions: Sequence[Completion], now: float) -> list[tuple[Task, Response]]:
         """Settle the successes among the responses. Returns the others, each with a task for its record."""
-        out, policy = self._bursts[burst], self._builder.destination.response
-        self._finish_requests(burst, out, len(completions))
+        out, policy = self._in_flight.complete_burst(burst, len(completions)), self._builder.destination.response
         last_plain = self._known
         good: list[Completion] = []
         others: list[Completion] = []
@@ -136,13 +118,7 @@ class BurstIssuer:
         self._changes.log_requests(self._request_log.burst(burst, good, number, 1 + open_chunk.repeats))
         self._outcomes.burst_delivered(open_chunk.chunk, spans, requests, now)
 
-    def _finish_requests(self, burst: RequestBurst, out: _BurstInFlight, requests: int) -> None:
-        out.waiting -= requests
-        self.in_flight -= requests
-        if not out.waiting:
-            del self._bursts[burst]
-
-    def _task(self, out: _BurstInFlight, at: int, seconds: float, now: float) -> Task:
+    def _task(self, out: BurstInFlight, at: int, seconds: float, now: float) -> Task:
         # Its first failure is never counted as isolated: what failed meanwhile is not known in its order.
         return Task(
             (Span(at, at + 1),), out.chunk.chunk, TaskState.IN_FLIGHT, out.chunk.repeats, attempts=1, first_tried=now - seconds,

@@ -8,7 +8,7 @@ It does no I/O, has no threads and no clock: time is an argument. Its callers ar
 
 Two rules make runs recoverable. Nothing is sent before the commit that plans it is confirmed, and the commit
 that settles a request also plans the requests that reuse its slot. So however the process ends, no record is
-lost, and at most `in_flight_window` requests are ever sent twice.
+lost, and at most `InFlight.window` requests are ever sent twice.
 
 This module decides what is sent next; `OutcomeHandler` decides what becomes of a response's records. The file is long
 because every method changes the same state, under the two rules above.
@@ -26,6 +26,7 @@ from sendoff.engine.bursts import BurstIssuer
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit
 from sendoff.engine.decide import OVERLOAD, Divide
+from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.outcomes import OutcomeHandler
 from sendoff.engine.pending_changes import PendingChanges, RunStop
@@ -70,22 +71,24 @@ class Engine:
         self._sender = sender
         wanted = builder.destination.concurrency
         most = MAX_CONCURRENCY if wanted == "auto" else wanted
-        self.planner = Planner(sender, most, state)
+        self.in_flight = InFlight(most, single=sender.max_records == 1)
+        self.planner = Planner(sender, self.in_flight, state)
         self.breaker = CircuitBreaker(random, was_down=state.was_down)
         self._limit = AdaptiveLimit(most, start=1 if wanted == "auto" else most)
         if self._limit.limit < most:
-            self.planner.set_concurrency(self._limit.limit)
+            self.in_flight.set_concurrency(self._limit.limit)
         self._queue = ReadyQueue()
         self._ordering = KeyOrdering(lambda task: self.planner.buffer.ordering_keys(task.spans))
-        self._in_flight: dict[int, Task] = {}
         self._request_log = RequestLog(builder, self.planner.buffer, state.requests)
         self._changes = PendingChanges(state, builder.redact)
         self._outcomes = OutcomeHandler(
-            builder, strategy, self._changes, self.planner, self._queue, self._ordering, self.breaker, self._request_log, random
-        )
+            builder, strategy, self._changes, self.in_flight, self.planner, self._queue, self._ordering, self.breaker,
+            self._request_log, random,
+        )  # fmt: skip
         self._bursts = BurstIssuer(
-            builder, sender, self.planner, self._queue, self._changes, self._outcomes, self._request_log, self.breaker
-        )
+            builder, sender, self.in_flight, self.planner, self._queue, self._changes, self._outcomes, self._request_log,
+            self.breaker,
+        )  # fmt: skip
         self._deadline: float | None = None
         self._now = self._waits_until = 0.0
         #: While the destination is down: the last probe was a request that had failed.
@@ -153,14 +156,17 @@ class Engine:
         if self.stopped is None:
             if self._nothing_else_to_try():
                 self._outcomes.accept_rejections(self._now)
-            retries = 0 if self._queue.has_untried() else self._slotless_retries
-            for chunk in self.planner.plan_chunks(self._outcomes.held + retries):
+            for chunk in self.planner.plan_chunks(0 if self._queue.has_untried() else self._slotless_retries):
                 self._changes.chunk_opened(chunk, planned=self.planner.planned)
-        return self._changes.propose()
+        changes = self._changes.propose()
+        if changes is not None:
+            self.in_flight.propose()
+        return changes
 
     def confirm(self, changes: Changes) -> None:
         """The proposed changes are durable: the chunks they open may be sent."""
         self._changes.confirm(changes)
+        self.in_flight.confirm()
         self._queue.commit_children(changes.opened, self.planner.open_chunks)
         self.planner.buffer.release(self.planner.planned)
 
@@ -183,7 +189,7 @@ class Engine:
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
             return self._wait(now, min(rest, self._deadline - now), self._builder.rate_limiter.pause_reason)
-        in_flight = self._requests_in_flight
+        in_flight = self.in_flight.requests
         if in_flight and (not self.breaker.is_closed or in_flight >= self._limit.limit):
             return Wait(MAX_WAIT)
         if (early := self._not_before - now) > 0:
@@ -193,9 +199,7 @@ class Engine:
         task = self._next_task(now)
         if task is not None:
             return self._send(task, now)
-        self.planner.window_exhausted = (
-            self.planner.window_exhausted or self._changes.unconfirmed - in_flight > self.planner.in_flight_window // 4
-        )
+        self.in_flight.run_out()
         if self._nothing_else_to_try():
             self._outcomes.resolve_exhausted(now)
         until = self._queue.seconds_until_retry(now)
@@ -210,14 +214,14 @@ class Engine:
             DELETE_POLICY if request.is_delete else self._builder.destination.response,
             count=request.record_count,
             ids=lambda field: self._sender.values(request, field),
-            repeated=self._in_flight[request.request_id].may_be_repeat,
+            repeated=self.in_flight.task(request.request_id).may_be_repeat,
         )
         return replace(verdict, reason=self._builder.redact(verdict.reason)) if verdict.reason else verdict
 
     def complete(self, request: Request, response: Response, now: float, verdict: Verdict | None = None) -> None:
         """Apply the verdict on a response."""
         verdict = verdict or self.classify(request, response)
-        task = self._in_flight.pop(request.request_id)
+        task = self.in_flight.complete(request.request_id)
         reconnect = response.connection_lost and task.reconnections < MAX_RECONNECTIONS
         retry = verdict.kind is VerdictKind.RETRY
         overloaded = (
@@ -226,9 +230,9 @@ class Engine:
         # A lost connection says nothing of requests a second, so it makes no gap between them.
         overloaded = overloaded and (self._limit.limit > 1 or verdict.status in (429, 503))
         before = self._limit.limit
-        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=len(self._in_flight) + 1)
+        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self.in_flight.tasks + 1)
         if self._limit.limit != before:
-            self.planner.set_concurrency(self._limit.limit)
+            self.in_flight.set_concurrency(self._limit.limit)
         self._changes.log_requests(self._request_log.request(request, response, verdict))
         quota = quota_reset_delay(response.headers) if response.headers else None
         if quota and verdict.kind is not VerdictKind.STOP:
@@ -246,7 +250,7 @@ class Engine:
     ) -> list[tuple[Request, Response]]:
         """Apply the successes among a burst's responses. Returns the others, each with its request, for `complete`."""
         return [
-            (self._request(task, self.planner.buffer.slices(task.spans)), response)
+            (self._request(task, self.planner.buffer.slices(task.spans), first=False), response)
             for task, response in self._bursts.complete(burst, completions, now)
         ]
 
@@ -268,7 +272,7 @@ class Engine:
 
     def is_finished(self) -> bool:
         """Whether every record is settled, durably."""
-        return self.planner.fully_planned() and not self.planner.open_requests and self.is_drained()
+        return self.planner.fully_planned() and not self.in_flight.planned and self.is_drained()
 
     def is_drained(self) -> bool:
         """Whether nothing is left to commit for the responses received so far."""
@@ -286,7 +290,7 @@ class Engine:
             return task
         if not self.breaker.is_closed and not probes_fresh and self._queue.seconds_until_retry(now) is not None:
             return None  # before anything has got through, a retry is all there is to try
-        if self._changes.unconfirmed - self._outcomes.held - self._slotless_retries >= self.planner.in_flight_window:
+        if self.in_flight.free_to_send + self._slotless_retries <= 0:
             return None
         while True:
             task = self._ordering.next_released()
@@ -308,10 +312,6 @@ class Engine:
         return Wait(seconds)
 
     @property
-    def _requests_in_flight(self) -> int:
-        return len(self._in_flight) + self._bursts.in_flight
-
-    @property
     def _slotless_retries(self) -> int:
         """How many requests that are to be retried use no slot, so that what was not tried yet shows whether it is they."""
         return self.planner.most_slotless(self._queue.retries) if self.breaker.has_succeeded else 0
@@ -321,9 +321,7 @@ class Engine:
         retry = self._queue.seconds_until_retry(now)
         if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering or not self._limit.is_highest:
             return None
-        return self._bursts.next_burst(
-            min(limit, self.planner.in_flight_window - self._changes.unconfirmed + self._outcomes.held)
-        )
+        return self._bursts.next_burst(min(limit, self.in_flight.free_to_send))
 
     def _send(self, task: Task, now: float) -> Request | Wait:
         parts = self.planner.buffer.slices(task.spans)
@@ -337,15 +335,15 @@ class Engine:
         self._not_before = now + self._limit.gap
         task.move(TaskState.IN_FLIGHT)
         task.attempts += 1
-        if task.first_tried is None:
+        first = task.first_tried is None
+        if first:
             task.first_tried = now
             task.successes_seen, task.load_signs_seen = self.breaker.successes, self.breaker.load_signs
-            self._changes.unconfirmed += 1
         else:
             self._changes.count("retries", 1)
-        return self._request(task, parts)
+        return self._request(task, parts, first=first)
 
-    def _request(self, task: Task, parts: Sequence[memoryview | bytes]) -> Request:
+    def _request(self, task: Task, parts: Sequence[memoryview | bytes], *, first: bool) -> Request:
         number = self._changes.count("requests", 1)
         request = self._builder.request(
             task.span,
@@ -359,13 +357,13 @@ class Engine:
             is_reauth=task.renewals > 0,
         )
         self._changes.count("bytes", request.body_length)
-        self._in_flight[number] = task
+        self.in_flight.issue(number, task, first=first)
         return request
 
     def _nothing_else_to_try(self) -> bool:
-        if self._requests_in_flight or self._queue:
+        if self.in_flight.requests or self._queue:
             return False
-        held = self._outcomes.held  # what waits for its ordering key now waits for one of these
-        waits_for_held = bool(self._ordering) and held > 0
-        no_more = self.planner.fully_planned() or (waits_for_held and not self.planner.has_free_slots(held))
+        # What waits for its ordering key now waits for one that is held.
+        waits_for_held = bool(self._ordering) and self.in_flight.held > 0
+        no_more = self.planner.fully_planned() or (waits_for_held and not self.in_flight.can_plan())
         return no_more and (waits_for_held or not self._ordering)

@@ -33,6 +33,7 @@ from sendoff.engine.decide import (
     give_up,
     is_conflict,
 )
+from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.pending_changes import PendingChanges
 from sendoff.engine.planner import Planner
@@ -64,10 +65,11 @@ class OutcomeHandler:
     """Applies verdicts."""
 
     def __init__(
-        self, builder: RequestBuilder, strategy: FailureStrategy, changes: PendingChanges, planner: Planner, queue: ReadyQueue,
-        ordering: KeyOrdering, breaker: CircuitBreaker, request_log: RequestLog, random: Random,
+        self, builder: RequestBuilder, strategy: FailureStrategy, changes: PendingChanges, in_flight: InFlight,
+        planner: Planner, queue: ReadyQueue, ordering: KeyOrdering, breaker: CircuitBreaker, request_log: RequestLog,
+        random: Random,
     ) -> None:  # fmt: skip
-        self._builder, self._strategy, self._changes = builder, strategy, changes
+        self._builder, self._strategy, self._changes, self._in_flight = builder, strategy, changes, in_flight
         self._planner, self._queue, self._ordering = planner, queue, ordering
         self._breaker, self._request_log, self._random = breaker, request_log, random
         self._budget = SplitBudget(strategy)
@@ -77,11 +79,6 @@ class OutcomeHandler:
         self._held_failure: _Held | None = None
         #: The Retry-After of the destination, if longer than a run waits for.
         self.requested_pause: float | None = None
-
-    @property
-    def held(self) -> int:
-        """How many requests are held back until others succeed or fail; they use no slots."""
-        return len(self._unproven_rejections) + (self._held_failure is not None)
 
     def apply(self, task: Task, verdict: Verdict, response: Response, now: float) -> None:
         """Apply a verdict."""
@@ -120,6 +117,8 @@ class OutcomeHandler:
     def accept_rejections(self, now: float) -> None:
         """Treat the rejections held back so far as per-record."""
         held_back, self._unproven_rejections = self._unproven_rejections, []
+        for held in held_back:
+            self._in_flight.release(held.task)
         for task, verdict, response in held_back:
             action = decide_by_strategy(task, verdict, self._situation(now), self._strategy, response)
             self._carry_out(task, action, response, now)
@@ -135,7 +134,7 @@ class OutcomeHandler:
         if fails_by_itself(task, verdict, self._situation(now)) or accepts_as_final(
             verdict, early_stop=self._builder.early_stop
         ):
-            self._held_failure = None
+            self._take_held_failure()
             self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
         else:
             self._changes.stop(f"{verdict.reason} (if it is these records, run with --no-early-stop)", transient=True)
@@ -149,7 +148,7 @@ class OutcomeHandler:
                 else:
                     reason = f"{request.reason}; it may have been applied, and was rejected by --maybe-applied"
                     self._changes.failed(self._planner.buffer.failures(spans, reason, None, request.sends, maybe_applied=True))
-                self._changes.settled(self._planner.settle(open_chunk.chunk), sent=0)
+                self._close(open_chunk.chunk, 1, sent=False)
 
     # Delivered.
 
@@ -157,7 +156,7 @@ class OutcomeHandler:
         """So many requests of a chunk, of one record each, were delivered."""
         self._changes.delivered(spans, ())
         self._budget.delivered(requests)
-        self._changes.settled(self._planner.settle(chunk, requests), sent=requests)
+        self._close(chunk, requests, sent=True)
         self._breaker.successes += requests - 1
         self._succeeded(now)
 
@@ -201,8 +200,8 @@ class OutcomeHandler:
         if self._breaker.on_success(recovered=recovered):
             self._queue.retry_now(now)
             self._changes.event("recovered")
-        if self._held_failure is not None:
-            (task, verdict, response), self._held_failure = self._held_failure, None
+        if (held := self._take_held_failure()) is not None:
+            task, verdict, response = held
             if outage:  # it failed while others did
                 task.uncounted_attempts = task.attempts
             if task.counted_attempts < self._builder.destination.retry.max_attempts:
@@ -274,8 +273,15 @@ class OutcomeHandler:
         """Another request fails as well: it is not the held one's records, so that is tried again."""
         held = self._held_failure
         if held is not None and verdict.kind is VerdictKind.RETRY and not is_conflict(verdict):
-            self._held_failure = None
+            self._take_held_failure()
             self._reschedule(held.task, now)
+
+    def _take_held_failure(self) -> _Held | None:
+        """The held failure, if there is one, to be decided on now."""
+        held, self._held_failure = self._held_failure, None
+        if held is not None:
+            self._in_flight.release(held.task)
+        return held
 
     def _retry_later(self, task: Task, action: RetryLater, now: float) -> None:
         if task.state is TaskState.READY:  # it was not sent: a sibling showed that it holds the bad record
@@ -318,6 +324,7 @@ class OutcomeHandler:
 
     def _hold_back(self, held: _Held, now: float) -> None:
         held.task.move(TaskState.HELD)
+        self._in_flight.hold(held.task)
         if held.verdict.kind is VerdictKind.RETRY:
             held.task.holds += 1
             self._held_failure = held
@@ -375,8 +382,13 @@ class OutcomeHandler:
 
     def _settle(self, task: Task, state: TaskState) -> None:
         task.move(state)
-        self._changes.settled(self._planner.settle(task.chunk), sent=int(task.first_tried is not None))
+        self._close(task.chunk, 1, sent=task.first_tried is not None)
         self._ordering.settle(task)
+
+    def _close(self, chunk: Chunk, requests: int, *, sent: bool) -> None:
+        """Settle requests of a chunk, and close it if they were its last ones."""
+        if self._planner.settle(chunk, requests, sent=sent):
+            self._changes.chunk_closed(chunk.lo)
 
     def _advance_group(self, group: SplitGroup | None, now: float, *, bad_record_found: bool = False) -> None:
         """A part of a group is settled: queue the next one, or split it at once if it must be the bad one."""

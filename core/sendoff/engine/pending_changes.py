@@ -21,15 +21,12 @@ class RunStop:
 
 
 class PendingChanges:
-    """Collects changes until they are committed, and counts requests sent and not settled durably."""
+    """Collects changes until they are committed."""
 
     def __init__(self, state: RunState, redact: Callable[[str], str]) -> None:
         self._redact = redact
         self._changes = Changes()
         self._committing: Changes | None = None
-        #: Requests this process has sent and not settled durably: what a crash would send again.
-        self.unconfirmed = 0
-        self._settled = self._settling = 0
         self.stopped: RunStop | None = None
         self._events: list[tuple[str, dict[str, object]]] = []
         self.counts = {
@@ -62,11 +59,8 @@ class PendingChanges:
     def failed(self, failures: Iterable[Failure]) -> None:
         self._changes.failed += failures
 
-    def settled(self, closed: int | None, *, sent: int) -> None:
-        """Requests are settled, `sent` of them were sent; `closed` is the chunk they close, if any."""
-        self._settled += sent
-        if closed is not None:
-            self._changes.closed.append(closed)
+    def chunk_closed(self, lo: int) -> None:
+        self._changes.closed.append(lo)
 
     def log_requests(self, sent: Iterable[RequestRecord]) -> None:
         self._changes.sent += sent
@@ -106,14 +100,11 @@ class PendingChanges:
         if not self._changes:
             return None
         self._committing, self._changes = self._changes, Changes()
-        self._settling, self._settled = self._settled, 0
         return self._committing
 
     def confirm(self, changes: Changes) -> None:
         """The proposed changes are durable."""
         self._committing = None
-        self.unconfirmed -= self._settling
-        self._settling = 0
         self.counts["delivered"] += sum(span.size for span in changes.delivered)
         self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
 

@@ -1,4 +1,4 @@
-"""The planner: which chunks are open, which ordinals are planned, and how many slots are used."""
+"""The planner: which chunks are open, and which ordinals are planned."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from itertools import repeat
 
 from sendoff.components import Sender
 from sendoff.engine.block_buffer import BlockBuffer
+from sendoff.engine.in_flight import InFlight
 from sendoff.engine.tasks import OpenChunk, Task
 from sendoff.ledger import Chunk, RunState
 from sendoff.records import Block, Route, Span, Spans, spans_of, total
 
-#: Single records planned ahead in one piece, so that the ledger need not hear of each.
-SINGLE_CHUNK = 256
-#: ... and the most, where answers come faster than commits.
-MAX_SINGLE_CHUNK = 4_096
-#: As many times the concurrency may batches be planned, where answers come faster than commits.
-BATCH_WINDOW_FACTOR = 2
 READ_AHEAD = 16 << 20
 #: So many requests that wait for their retry use no slot, if they are not more than `READ_AHEAD` together.
 MAX_SLOTLESS = 16
@@ -30,23 +25,16 @@ MAX_ID_REPEATS = 16
 
 
 class Planner:
-    """Cuts blocks into chunks while slots are free.
+    """Cuts blocks into chunks while slots are free."""
 
-    A slot is used by a request that is planned and not durably settled. There are `in_flight_window` slots, so
-    at most that many requests are ever sent twice.
-    """
-
-    def __init__(self, sender: Sender, concurrency: int, state: RunState) -> None:
+    def __init__(self, sender: Sender, in_flight: InFlight, state: RunState) -> None:
         self.buffer = BlockBuffer(sender.separator)
-        self.concurrency = concurrency
+        self._in_flight = in_flight
         self.single = sender.max_records == 1
-        self.in_flight_window = max(2 * concurrency, SINGLE_CHUNK) if self.single else concurrency
         #: The most bytes a body may have, as declared or as learned from a 413.
         self.max_bytes = sender.max_bytes
         self.planned = state.planned
         self.ended = False
-        #: Slots ran out while a commit was under way, so that nothing could be sent.
-        self.window_exhausted = False
         #: The bytes of the largest chunk so far: planned records are kept in memory.
         self._largest = 0
         #: Open chunks by their first ordinal.
@@ -55,12 +43,7 @@ class Planner:
         self.max_records = sender.max_records
         self._envelope = len(sender.prefix) + len(sender.suffix)
         self._awaiting_input = deque(self._reopened(state))
-        self.open_requests = sum(open_chunk.open_requests for open_chunk in self.open_chunks.values())
-
-    def set_concurrency(self, concurrency: int) -> None:
-        """Plan for so many concurrent requests and no more, as planned records are kept in memory."""
-        if not self.single:
-            self.in_flight_window = min(self.concurrency, 2 * concurrency)
+        in_flight.plan(sum(open_chunk.open_requests for open_chunk in self.open_chunks.values()))
 
     # Blocks in.
 
@@ -100,16 +83,13 @@ class Planner:
 
     # Pieces out.
 
-    def plan_chunks(self, held: int) -> Iterator[Chunk]:
-        """Open chunks while slots are free; so many requests that wait (`held`) use none."""
-        if self.window_exhausted:
-            self._grow_window()
-        self.window_exhausted = False
+    def plan_chunks(self, slotless: int) -> Iterator[Chunk]:
+        """Open chunks while slots are free; so many retries use none."""
+        self._in_flight.grow(READ_AHEAD // max(1, self._largest))
         while True:
-            if not self.has_free_slots(held):
+            if not self._in_flight.can_plan(slotless):
                 return
-            free = self.in_flight_window - (self.open_requests - held)
-            hi = self._find_end(free) if self.buffer.hi > self.planned else None
+            hi = self._find_end(self._in_flight.free_to_plan(slotless)) if self.buffer.hi > self.planned else None
             if hi is None:
                 return
             span = self._few_repeats(Span(self.planned, hi))
@@ -117,26 +97,9 @@ class Planner:
             for spans in self._by_request(span):
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
 
-    def has_free_slots(self, held: int) -> bool:
-        """Whether another chunk may be opened; the `held` requests use no slots.
-
-        One of single records is opened only when half the window is free, to save ledger rows.
-        """
-        free = self.in_flight_window - (self.open_requests - held)
-        return free >= (max(1, self.in_flight_window // 2) if self.single else 1)
-
     def most_slotless(self, retries: int) -> int:
         """How many of so many requests that wait for their retry use no slot: their records stay in memory."""
         return min(retries, MAX_SLOTLESS, READ_AHEAD // max(1, self._largest))
-
-    def _grow_window(self) -> None:
-        """Double the window, up to a limit: slots ran out because responses come faster than commits."""
-        if self.single:
-            self.in_flight_window = max(self.in_flight_window, min(2 * self.in_flight_window, MAX_SINGLE_CHUNK))
-        elif 2 * self.in_flight_window * self._largest <= READ_AHEAD:
-            self.in_flight_window = max(
-                self.in_flight_window, min(2 * self.in_flight_window, BATCH_WINDOW_FACTOR * self.concurrency)
-            )
 
     def _few_repeats(self, span: Span) -> Span:
         """The span, or as much of it as has no id too often."""
@@ -176,21 +139,20 @@ class Planner:
         self._largest = max(self._largest, sum(map(len, parts)))
         chunk = Chunk(spans[0].lo, spans[-1].hi, records_per_request, digest(parts), spans if len(spans) > 1 else ())
         self.open_chunks[chunk.lo] = open_chunk = OpenChunk.of(chunk, spans)
-        self.open_requests += open_chunk.open_requests
+        self._in_flight.plan(open_chunk.open_requests)
         self.buffer.retain(chunk)
         return chunk
 
-    def settle(self, chunk: Chunk, requests: int = 1) -> int | None:
-        """Settle some of a chunk's requests. Returns the chunk's first ordinal if they were the last, else None."""
+    def settle(self, chunk: Chunk, requests: int, *, sent: bool) -> bool:
+        """Settle some of a chunk's requests. Returns whether they were its last ones, so that it is closed."""
         open_chunk = self.open_chunks[chunk.lo]
         open_chunk.open_requests -= requests
-        # Slots are released in memory; the next commit both settles these requests and plans those that reuse the slots.
-        self.open_requests -= requests
+        self._in_flight.settle(requests, sent=sent)
         if open_chunk.open_requests:
-            return None
+            return False
         del self.open_chunks[chunk.lo]
         self.buffer.retain(chunk, -1)
-        return chunk.lo
+        return True
 
     def exceeds_limit(self, task: Task) -> bool:
         """Whether a request is larger than the API is known to accept, and may be made smaller.

@@ -105,13 +105,10 @@ MEANINGS: Mapping[State, str] = {
 
 
 class IllegalMove(RuntimeError):
-    """A move that is in no table: a fault of sendoff's own."""
-
-    def __init__(self, before: State, after: State) -> None:
-        super().__init__(f"{type(before).__name__}: from {before.value!r} there is no way to {after.value!r}")
+    """A move that is in no table, or of what is not in flight: a fault of sendoff's own, or of a transport."""
 
 
 def check_move(moves: Moves, before: State, after: State) -> None:
     """Raise `IllegalMove` for a move that is not in the table."""
     if (before, after) not in moves:
-        raise IllegalMove(before, after)
+        raise IllegalMove(f"{type(before).__name__}: from {before.value!r} there is no way to {after.value!r}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sendoff.config.connector import Connector
 from sendoff.encode import templates
 from sendoff.encode.idempotency import Key
+from sendoff.engine.in_flight import InFlight
 from sendoff.engine.planner import Planner
 from sendoff.intake.pipeline import Pipeline
 from sendoff.ledger import Failure, RunState
@@ -21,7 +22,7 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
     """The requests that the first `count` good records of these pages would travel in, and the invalid rows before them."""
     invalid: list[Failure] = []
     key = _placeholder_key(connector)
-    plan = Planner(connector.sender, 1, RunState(0, connector.name, 0, "connector", resumed=False))
+    plan = Planner(connector.sender, InFlight(1, single=True), RunState(0, connector.name, 0, "connector", resumed=False))
     for found in Pipeline(connector, key).read(read):
         invalid += found.invalid
         if found.block.hi > found.block.lo:

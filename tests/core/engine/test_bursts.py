@@ -96,12 +96,15 @@ def test_in_any_order_of_responses_returns_and_a_stop_each_record_is_accounted_f
     give_back()
     commit(run)
     if run.engine.stopped:
+        assert not run.engine.in_flight.requests
         run.start()
     run.run()
     assert not run.engine.stopped
     assert set(run.memory.failed) == refused
     assert {at for span in run.memory.delivered for at in range(*span)} == set(range(60)) - refused
     assert applied == Counter(at for at in range(60) if at not in refused)
+    slots = run.engine.in_flight
+    assert (slots.requests, slots.planned, slots.held, slots.free_to_send) == (0, 0, 0, slots.window)
 
 
 def test_a_stop_cancels_a_burst_and_a_burst_cannot_be_changed() -> None:

@@ -65,7 +65,7 @@ def test_at_most_a_window_of_requests_is_repeated(concurrency: int, seed: int, s
             run.random.choice(list(run.steps()))()
     first = {tuple(body) for body in run.bodies}
     before = len(run.bodies)
-    window = run.engine.planner.in_flight_window
+    window = run.engine.in_flight.window
     assert window <= 2 * concurrency
     run.start()
     run.run()
@@ -84,7 +84,7 @@ def test_of_single_records_at_most_a_window_is_repeated_however_far_it_has_grown
         if not run.over():
             run.random.choice(list(run.steps()))()
     sent = len(run.sent)
-    window = run.engine.planner.in_flight_window
+    window = run.engine.in_flight.window
     assert window <= 4_096
     run.start()
     run.run()

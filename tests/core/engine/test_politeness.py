@@ -584,5 +584,5 @@ def test_an_outage_plans_no_more_than_a_few_batches_beyond_the_window() -> None:
     turns = iter([OK] * 3)
     run = Simulation(1_000, lambda records: next(turns, Response(503)), batch=5, concurrency=2).run()
     assert run.engine.stopped
-    assert run.memory.planned <= 5 * (3 + run.engine.planner.in_flight_window + MAX_SLOTLESS)
+    assert run.memory.planned <= 5 * (3 + run.engine.in_flight.window + MAX_SLOTLESS)
     assert len(run.sent) < 130
