@@ -95,7 +95,7 @@ def _problem(value: object, text: str, at: int, end: int, depth: int) -> str | N
     """Why a value that was read is not taken, in a sentence."""
     if text.count("[", at, end) + text.count("{", at, end) > depth and too_deep(value, depth):
         return TOO_DEEP
-    if "\\u" in text and _SURROGATE in text[at:end].lower():
+    if text.find("\\u", at, end) >= 0 and _SURROGATE in text[at:end].lower():
         lone = next((found for found in _ESCAPE.finditer(text, at, end) if found[1]), None)
         return lone and f"not valid Unicode: a lone surrogate at column {lone.start() + 1}"
     return None
