@@ -13,7 +13,7 @@ from sendoff.jsonlib.jsonpath import Path
 from sendoff.options import optional
 from sendoff.transport.protocol import Response
 
-#: What `bad_record` may say.
+#: The options of `bad_record`.
 BAD_RECORD = {
     "header": optional("The header that names the bad record: its value is the number, unless `text` says how it stands there.", type="string"),
     "path": optional("The place in the body that names it, or lists several; `[*]` goes through all members.", type="string", check_with="path"),
@@ -39,7 +39,7 @@ class BadRecordLocator:
     def of(cls, rules: Mapping[str, Any] | None) -> BadRecordLocator | None:
         if not rules:
             return None
-        # Not the user's pattern: only the number is one, and the rest is taken literally.
+        # Only `{row}` becomes a pattern; the user's text around it is matched literally.
         words = re.escape(rules["text"]).replace(re.escape("{row}"), r"(\d{1,9})") if rules.get("text") else None
         path = jsonpath.parse(rules["path"]) if rules.get("path") else None
         return cls(
@@ -50,8 +50,8 @@ class BadRecordLocator:
             rules.get("first", 0),
         )
 
-    def places(self, answer: Response, body: object, raw: str) -> Iterator[int]:
-        """The bad records' places in the request, as far as they are named."""
+    def places(self, response: Response, body: object, raw: str) -> Iterator[int]:
+        """The places in the request of the bad records that the response names."""
         if self.pointers:
             errors = body.get("errors") if isinstance(body, dict) else None
             for error in errors if isinstance(errors, list) else []:
@@ -60,7 +60,7 @@ class BadRecordLocator:
                 yield from self._numbers(number[1] if number else None)
             return
         if self.header is not None:
-            found: Sequence[object] = [(answer.headers or {}).get(self.header, "")]
+            found: Sequence[object] = [(response.headers or {}).get(self.header, "")]
         else:
             found = [raw] if self.path is None else self.path.find_all(body)
         for value in found:

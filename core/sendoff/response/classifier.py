@@ -25,10 +25,10 @@ from sendoff.transport.protocol import Response
 
 _REJECTED = frozenset({400, 409, 422})
 _TRANSIENT = frozenset({408, 425, 429})
-_NEVER_BETTER = frozenset({501, 505})
+_PERMANENT = frozenset({501, 505})
 
-#: What nginx says in a 400 that is about the connection, and no record's fault.
-_OF_A_FRONT = {
+#: What nginx writes in a 400 that is about the connection and not about a record; and what to change.
+_PROXY_FAULTS = {
     "No required SSL certificate was sent": "name a client certificate in destination.tls.cert",
     "The SSL certificate error": "the server does not accept the client certificate in destination.tls.cert",
     "The plain HTTP request was sent to HTTPS port": "destination.url begins with https:// there",
@@ -49,27 +49,27 @@ _ADVICE = {
 
 
 def classify(
-    answer: Response,
+    response: Response,
     policy: Policy = DEFAULT,
     *,
     count: int = 1,
     ids: Callable[[str], Sequence[object]] = lambda field: (),
     repeated: bool = False,
 ) -> Verdict:
-    """The verdict on a response to `count` records. Pure; policy and tables are all it knows.
+    """Decide what a response to `count` records means. A pure function of the response and the policy.
 
     A 409 to a `repeated` request may mean that the first is still being worked on (the
     Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a rejection.
     """
     if repeated and policy.on_repeat is not None:
         policy = policy.on_repeat
-    if answer.status is None:
-        kind = VerdictKind.STOP if answer.permanent else VerdictKind.RETRY
-        return Verdict(kind, sanitize(answer.error), maybe_applied=answer.may_have_been_sent)
-    if is_plain_success(answer, policy):
-        return Verdict(VerdictKind.DELIVERED, status=answer.status)
-    declared = _Body(answer)
-    verdict = _by_policy(declared, policy, count, ids) or by_status(answer, policy, repeated=repeated)
+    if response.status is None:
+        kind = VerdictKind.STOP if response.permanent else VerdictKind.RETRY
+        return Verdict(kind, sanitize(response.error), maybe_applied=response.may_have_been_sent)
+    if is_plain_success(response, policy):
+        return Verdict(VerdictKind.DELIVERED, status=response.status)
+    declared = _Body(response)
+    verdict = _by_policy(declared, policy, count, ids) or by_status(response, policy, repeated=repeated)
     if verdict.kind is VerdictKind.DELIVERED:
         verdict = _verify_success(declared, policy, verdict)
     if verdict.kind is VerdictKind.REJECTED:
@@ -77,45 +77,45 @@ def classify(
     return verdict
 
 
-def is_plain_success(answer: Response, policy: Policy) -> bool:
-    """Whether an answer is a success that needs no reading: nothing is declared, and it is no page for people."""
-    status = answer.status
+def is_plain_success(response: Response, policy: Policy) -> bool:
+    """Whether a response is a success whose body need not be read: nothing is declared, and it is not an HTML page."""
+    status = response.status
     return (
         policy.trusts_any_2xx
         and status is not None
         and 200 <= status < 300
         and status != 207
-        and not looks_like_html(answer.body)
+        and not looks_like_html(response.body)
     )
 
 
-def unread_failure(answer: Response, policy: Policy) -> str | None:
+def unread_failure(response: Response, policy: Policy) -> str | None:
     """What may be wrong with a success that nothing declared looks at, in a sentence; None if nothing shows it."""
-    if not _MAY_FAIL.search(answer.body) or not is_plain_success(answer, policy):
+    if not _MAY_FAIL.search(response.body) or not is_plain_success(response, policy):
         return None
-    member = failure_member(_Body(answer).body())
+    member = failure_member(_Body(response).body())
     return member and (
-        f"a response with status {answer.status} has {member!r}, and counts as delivered, as nothing declared reads it; "
+        f"a response with status {response.status} has {member!r}, and counts as delivered, as nothing declared reads it; "
         "if it means a failure, declare response.rejected_when or response.records"
     )
 
 
 class _Body:
-    """An answer's body, parsed at most once."""
+    """A response's body, parsed at most once."""
 
-    def __init__(self, answer: Response) -> None:
-        self.answer = answer
-        self.status = answer.status or 0
-        self.raw = decode_body(answer)
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.status = response.status or 0
+        self.raw = decode_body(response)
         self._parsed: object = None
         self._problem: str | None = None
 
     @property
     def content_type(self) -> str:
-        return (self.answer.headers or {}).get("content-type", "").partition(";")[0].strip().lower()
+        return (self.response.headers or {}).get("content-type", "").partition(";")[0].strip().lower()
 
     def body(self) -> Any:
-        """The body as JSON, or `MISSING` where it is none."""
+        """The body as JSON, or `MISSING` where it is not JSON."""
         if self._parsed is None and self._problem is None:
             try:
                 self._parsed = jsonlib.loads(jsonlib.replace_lone_surrogates(self.raw))
@@ -125,7 +125,7 @@ class _Body:
 
     def problem(self, policy: Policy) -> str | None:
         """Why the body cannot be read as declared, in a sentence; None if it can."""
-        if self.answer.truncated:
+        if self.response.truncated:
             return f"its body is longer than the {policy.max_bytes:,} bytes that are read (response.max_bytes)"
         if policy.content_type is None and self.content_type and not re.search(r"\bjson$|\+json$", self.content_type):
             return f"its content type is {sanitize(self.content_type)}, not JSON (response.content_type)"
@@ -133,71 +133,71 @@ class _Body:
         return f"its body is {self._problem}" if self._problem else None
 
 
-def _by_policy(read_: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
-    """The verdict by what the owner declared; None where that says nothing of this answer."""
-    status = read_.status
+def _by_policy(parsed: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
+    """The verdict by what the owner declared; None where nothing declared applies to this response."""
+    status = parsed.status
     for kind, when in policy.conditions:
-        if when.path is not None and read_.body() is MISSING:
+        if when.path is not None and parsed.body() is MISSING:
             continue
-        if when.holds(status, read_.body() if when.path else None, read_.raw):
-            wait = retry_after(read_.answer.headers or {}) if kind is VerdictKind.RETRY else None
-            return Verdict(kind, describe(read_.answer), status, wait)
+        if when.holds(status, parsed.body() if when.path else None, parsed.raw):
+            delay = retry_after(parsed.response.headers or {}) if kind is VerdictKind.RETRY else None
+            return Verdict(kind, describe(parsed.response), status, delay)
     if policy.reads_results(status):
-        trouble = read_.problem(policy)
-        if trouble is None:
+        problem = parsed.problem(policy)
+        if problem is None:
             try:
-                verdict = parse_results(read_.body(), status, policy, count, ids, lambda code: by_result_status(code, policy))
+                verdict = parse_results(parsed.body(), status, policy, count, ids, lambda code: by_result_status(code, policy))
                 later = any(own.kind is VerdictKind.RETRY for own in verdict.per_record.values())
-                return replace(verdict, retry_after=retry_after(read_.answer.headers or {})) if later else verdict
+                return replace(verdict, retry_after=retry_after(parsed.response.headers or {})) if later else verdict
             except UnreadableResults as unreadable:
-                trouble = str(unreadable)
-        return _stop_unreadable(f"the response does not say what happened to each record: {trouble}", status)
+                problem = str(unreadable)
+        return _stop_unreadable(f"the response does not say what happened to each record: {problem}", status)
     return None
 
 
-def _verify_success(read_: _Body, policy: Policy, verdict: Verdict) -> Verdict:
-    """A success, if the body agrees."""
-    status, wanted = read_.status, policy.content_type
+def _verify_success(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
+    """Check that the body of a success is as declared; else reject the request or stop the run."""
+    status, wanted = parsed.status, policy.content_type
     if not 200 <= status < 300:
-        return verdict  # the owner's table says so of a status that is no success, and needs no more
-    if wanted is not None and not read_.content_type.startswith(wanted.lower()):
+        return verdict  # the owner's table says that this status means delivered, and the body is not checked
+    if wanted is not None and not parsed.content_type.startswith(wanted.lower()):
         return _stop_unreadable(
-            f"the response's content type is {sanitize(read_.content_type) or 'missing'}, not {wanted}", status
+            f"the response's content type is {sanitize(parsed.content_type) or 'missing'}, not {wanted}", status
         )
-    if wanted is None and looks_like_html(read_.answer.body):
+    if wanted is None and looks_like_html(parsed.response.body):
         return _stop_unreadable(
-            f"{describe(read_.answer)}: the response is an HTML page, perhaps a login form or a proxy's; "
+            f"{describe(parsed.response)}: the response is an HTML page, perhaps a login form or a proxy's; "
             "if this is how the API reports success, declare response.content_type",
             status,
         )
     when = policy.delivered_when
     if when is not None:
-        if when.path is not None and (trouble := read_.problem(policy)) is not None:
-            return _stop_unreadable(f"the response cannot be read as response.delivered_when declares: {trouble}", status)
-        holds = when.holds(status, read_.body() if when.path else None, read_.raw)
+        if when.path is not None and (problem := parsed.problem(policy)) is not None:
+            return _stop_unreadable(f"the response cannot be read as response.delivered_when declares: {problem}", status)
+        holds = when.holds(status, parsed.body() if when.path else None, parsed.raw)
         if holds is None:
             assert when.path is not None
             return _stop_unreadable(
                 f"the response has nothing at {when.path.text}, where response.delivered_when looks", status
             )
         if not holds:
-            return Verdict(VerdictKind.REJECTED, describe(read_.answer), status)
-    if policy.capture and not read_.answer.truncated and read_.body() is not MISSING:
-        kept = policy.captured(read_.body())
+            return Verdict(VerdictKind.REJECTED, describe(parsed.response), status)
+    if policy.capture and not parsed.response.truncated and parsed.body() is not MISSING:
+        kept = policy.captured(parsed.body())
         return replace(verdict, captured={-1: kept} if kept else {})
     return verdict
 
 
-def _with_reason(read_: _Body, policy: Policy, verdict: Verdict, count: int) -> Verdict:
-    """A rejection with its declared reason, and the bad records it names."""
-    if policy.reason is not None and read_.body() is not MISSING:
-        found = policy.reason.find(read_.body())
+def _with_reason(parsed: _Body, policy: Policy, verdict: Verdict, count: int) -> Verdict:
+    """Add to a rejection its declared reason, and the bad records that it names."""
+    if policy.reason is not None and parsed.body() is not MISSING:
+        found = policy.reason.find(parsed.body())
         if found is not MISSING:
             text = found if isinstance(found, str) else jsonlib.dumps(found)
-            verdict = replace(verdict, reason=sanitize(f"{read_.status}: {text}"))
+            verdict = replace(verdict, reason=sanitize(f"{parsed.status}: {text}"))
     if policy.bad_record is not None and count > 1:
-        body = read_.body() if policy.bad_record.path is not None or policy.bad_record.pointers else MISSING
-        places = list(policy.bad_record.places(read_.answer, body, read_.raw))
+        body = parsed.body() if policy.bad_record.path is not None or policy.bad_record.pointers else MISSING
+        places = list(policy.bad_record.places(parsed.response, body, parsed.raw))
         if places and all(0 <= place < count for place in places):
             return replace(verdict, per_record=dict.fromkeys(places, replace(verdict, per_record={})))
     return verdict
@@ -210,9 +210,9 @@ def _stop_unreadable(reason: str, status: int) -> Verdict:
 
 
 def by_result_status(status: int, policy: Policy) -> Verdict | None:
-    """The verdict by the status of one record's result; None where the status says nothing of a record.
+    """The verdict by the status of one record's result; None for a status that cannot be one record's, such as 302.
 
-    What would stop the run as an answer to a whole request (401, 404, 501) is this record's rejection here, unless the
+    What would stop the run as a response to a whole request (401, 404, 501) is this record's rejection here, unless the
     owner's table says `stop`.
     """
     verdict = by_status(Response(status), policy, repeated=False)
@@ -221,14 +221,16 @@ def by_result_status(status: int, policy: Policy) -> Verdict | None:
     return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 and policy.of_status(status) is None else None
 
 
-def by_status(answer: Response, policy: Policy, *, repeated: bool) -> Verdict:
+def by_status(response: Response, policy: Policy, *, repeated: bool) -> Verdict:
     """The verdict by the table of statuses: the owner's, then the usual one."""
-    status = answer.status or 0
-    wait = retry_after(answer.headers or {})
+    status = response.status or 0
+    delay = retry_after(response.headers or {})
     own = policy.of_status(status)
     if own is not None:
-        pause = wait if wait is not None else quota_reset_delay(answer.headers or {})
-        return Verdict(own, describe(answer), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500)
+        pause = delay if delay is not None else quota_reset_delay(response.headers or {})
+        return Verdict(
+            own, describe(response), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500
+        )
     if status == 207:
         return Verdict(
             VerdictKind.STOP,
@@ -238,25 +240,25 @@ def by_status(answer: Response, policy: Policy, *, repeated: bool) -> Verdict:
         )
     if 200 <= status < 300:
         return Verdict(VerdictKind.DELIVERED, status=status)
-    reason = describe(answer)
-    if status == 413 and wait is None:
+    reason = describe(response)
+    if status == 413 and delay is None:
         return Verdict(VerdictKind.TOO_LARGE, reason, status)
     if status == 422 and re.search(r"idempotency[- _]?key", reason, re.IGNORECASE):
         return Verdict(
             VerdictKind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status
         )
-    if status == 400 and (advice := next((hint for words, hint in _OF_A_FRONT.items() if words in reason), None)):
+    if status == 400 and (advice := next((hint for words, hint in _PROXY_FAULTS.items() if words in reason), None)):
         return Verdict(VerdictKind.STOP, f"{reason}; {advice}", status)
     if status in _REJECTED and not (status == 409 and repeated):
         return Verdict(VerdictKind.REJECTED, reason, status)
     if status in _TRANSIENT or status in (409, 413):
-        if status == 429 and wait is None:
-            wait = quota_reset_delay(answer.headers or {})
-        return Verdict(VerdictKind.RETRY, reason, status, wait)
-    if status >= 500 and status not in _NEVER_BETTER:
-        return Verdict(VerdictKind.RETRY, reason, status, wait, maybe_applied=status != 503)
+        if status == 429 and delay is None:
+            delay = quota_reset_delay(response.headers or {})
+        return Verdict(VerdictKind.RETRY, reason, status, delay)
+    if status >= 500 and status not in _PERMANENT:
+        return Verdict(VerdictKind.RETRY, reason, status, delay, maybe_applied=status != 503)
     if 300 <= status < 400:
-        location = sanitize((answer.headers or {}).get("location", ""))
+        location = sanitize((response.headers or {}).get("location", ""))
         moved = f" to {location.partition('?')[0]}" if location else ""
         return Verdict(
             VerdictKind.STOP,

@@ -12,7 +12,7 @@ from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
 from sendoff.options import optional
 
-#: What a condition may say.
+#: The options of a condition.
 WHEN = {
     "status": optional(
         "Only for these statuses: 400, 4xx, 400-499, or several with commas.", type="string", check_with="statuses", coerce=str
@@ -28,7 +28,7 @@ WHEN = {
 
 
 def statuses(text: str) -> list[tuple[int, int]]:
-    """The ranges that ``400, 5xx, 500-599`` names; raises ValueError with a sentence."""
+    """Parse ``400, 5xx, 500-599`` to ranges of statuses; raises ValueError with a sentence."""
     found = []
     for part in text.replace(" ", "").split(","):
         match = re.fullmatch(r"([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?", part)
@@ -47,7 +47,7 @@ def within(ranges: Sequence[tuple[int, int]], status: int) -> bool:
 
 
 def condition_problem(rules: Mapping[str, object]) -> str | None:
-    """Why a condition means nothing as it stands, and what to write, in a sentence; None if it means something."""
+    """What is wrong with a condition, and what to write instead, in a sentence; None if nothing is."""
     of_value = [name for name in ("equals", "one_of", "exists", "text") if name in rules]
     if not rules:
         return "is empty; give `status`, `text`, or `path` with `equals`, `one_of`, `exists` or `text`"

@@ -1,4 +1,4 @@
-"""An API's own words, made safe to show and store: the problem details of RFC 9457 and the usual shapes."""
+"""Error messages of APIs, made safe to show and store: the problem details of RFC 9457 and other common formats."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from sendoff import jsonlib
 from sendoff.transport.protocol import Response
 
 REASON_LENGTH = 300
-_LOOKED_AT = 65536
-#: Byte order marks (Unicode §23.8), the longer ones first, as two of them begin alike.
+_MAX_READ = 65536
+#: Byte order marks (Unicode §23.8); UTF-32 before UTF-16, whose mark is the beginning of that of UTF-32.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 
 
-def describe(answer: Response) -> str:
-    """The status and what the API said about it, in one bounded line."""
-    status = answer.status or 0
-    body = decode_body(answer, _LOOKED_AT)
-    return sanitize(f"{status}: {_detail(body) or _plain(body) or status_phrase(status)}")
+def describe(response: Response) -> str:
+    """The status and the API's error message, in one line of limited length."""
+    status = response.status or 0
+    body = decode_body(response, _MAX_READ)
+    return sanitize(f"{status}: {_detail(body) or _extract_title(body) or status_phrase(status)}")
 
 
-def decode_body(answer: Response, most: int | None = None) -> str:
-    """An answer's body, or its first bytes, as text: by its byte order mark, else the charset it declares, else UTF-8."""
-    body = answer.body[:most]
+def decode_body(response: Response, limit: int | None = None) -> str:
+    """A response's body, or its first bytes, as text: by its byte order mark, else the charset it declares, else UTF-8."""
+    body = response.body[:limit]
     for mark, charset in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(charset, "replace")
-    found = re.search(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", (answer.headers or {}).get("content-type", ""), re.IGNORECASE)
+    found = re.search(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", (response.headers or {}).get("content-type", ""), re.IGNORECASE)
     return body.decode(_charset(found[1]) if found else "utf-8", "replace")
 
 
 def _charset(name: str) -> str:
-    """Python's name of a charset; UTF-8 for one that is unknown, or that takes longer the more there is to read."""
+    """Python's name of a charset; UTF-8 for one that is unknown, or whose decoder is slow on long texts."""
     try:
         known = codecs.lookup(name).name
     except LookupError:
@@ -47,7 +47,7 @@ def _charset(name: str) -> str:
 
 
 def status_phrase(status: int) -> str:
-    """What a status is called (RFC 9110 §15)."""
+    """The reason phrase of a status (RFC 9110 §15)."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -55,7 +55,7 @@ def status_phrase(status: int) -> str:
 
 
 def extract_message(found: object) -> str:
-    """The text that says what is wrong, in whichever of the usual places it stands: words rather than a code."""
+    """The error message in a JSON body, from the members where APIs usually have it; a sentence rather than a code."""
     if isinstance(found, str):
         return found
     if isinstance(found, list):
@@ -66,10 +66,12 @@ def extract_message(found: object) -> str:
     for key in ("detail", "message", "error_description", "error", "errors", "title", "reason"):
         words = "" if codes and key in ("errors", "title") else extract_message(found.get(key))
         if words and re.fullmatch(r"[\w.:-]+", words) is None:
-            return words + (_pointed(found.get("errors")) if key != "errors" else "")
+            return words + (_describe_pointers(found.get("errors")) if key != "errors" else "")
         if words:
             codes.setdefault(words, key)
-    return ": ".join([*codes][:2]) + (_pointed(found.get("errors")) if codes and "errors" not in codes.values() else "")
+    return ": ".join([*codes][:2]) + (
+        _describe_pointers(found.get("errors")) if codes and "errors" not in codes.values() else ""
+    )
 
 
 def failure_member(body: object) -> str | None:
@@ -80,8 +82,8 @@ def failure_member(body: object) -> str | None:
     return found or next((name for name in ("ok", "success") if body.get(name) is False), None)
 
 
-def _pointed(errors: object) -> str:
-    """The details of a problem that say where they lie (RFC 9457 §3)."""
+def _describe_pointers(errors: object) -> str:
+    """The errors in problem details that have a pointer, with it (RFC 9457 §3)."""
     if not isinstance(errors, list):
         return ""
     pairs = [(error.get("pointer"), extract_message(error)) for error in errors[:3] if isinstance(error, Mapping)]
@@ -90,14 +92,14 @@ def _pointed(errors: object) -> str:
 
 
 def sanitize(text: str) -> str:
-    """Text from outside made safe: one line, no controls, no overrides, bounded."""
+    """Make text from outside safe to show: one line of limited length, without control or bidirectional characters."""
     kept = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text[:4096])
     line = " ".join(kept.split())
     return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
 
 
 def looks_like_html(body: bytes) -> bool:
-    """Whether a body is a page for people: a login form, a captive portal, a proxy's error."""
+    """Whether a body is an HTML page: a login form, a captive portal, a proxy's error."""
     if body[:1] in (b"\xef", b"\xff", b"\xfe", b"\0"):
         body = decode_body(Response(body=body), 1024).encode("utf-8", "replace")
     return re.match(rb"\s*<(?:!doctype|html|head|body|\?xml|!--)", body[:512], re.IGNORECASE) is not None
@@ -111,8 +113,8 @@ def _detail(body: str) -> str:
     return extract_message(found) or body
 
 
-def _plain(body: str) -> str:
-    if re.match(r"\s*<", body):  # a page for people; its text is of no use
+def _extract_title(body: str) -> str:
+    if re.match(r"\s*<", body):  # an HTML page, of which only the title is worth showing
         title = re.search(r"<title>([^<]*)</title>", body, re.IGNORECASE)
         return title[1] if title else ""
     return body

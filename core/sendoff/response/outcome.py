@@ -1,4 +1,4 @@
-"""The verdicts there are."""
+"""What a response means for its records: the verdict, and its kinds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class VerdictKind(Enum):
-    """What becomes of the records of a request; the values are the words of `destination.response`."""
+    """What happens to the records of a request; the values are those of `destination.response`."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -34,7 +34,7 @@ class Verdict:
     #: The verdicts of single records, by their place in the request. Of a partial one those that
     #: are not here are delivered; of a rejection those that are here are the bad records.
     per_record: Mapping[int, Verdict] = field(default_factory=dict)
-    #: What was to be kept of the answer, of each record by its place; -1 is the whole request.
+    #: The values captured from the response, for each record by its place; -1 is the whole request.
     captured: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     #: Not attempted, because another record of the request failed.
     collateral: bool = False

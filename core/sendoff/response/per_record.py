@@ -1,4 +1,4 @@
-"""Reading the verdicts of single records out of one response. Where anything does not add up, nothing of it is used."""
+"""Read the verdicts of single records from one response. Where any result is not as declared, none of them is used."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class UnreadableResults(Exception):
 def parse_results(
     body: object, status: int, policy: Policy, count: int, ids: Ids, table: Callable[[int], Verdict | None]
 ) -> Verdict:
-    """A partial verdict on `count` records; raises `UnreadableResults` if the results do not add up.
+    """Read a partial verdict on `count` records; raises `UnreadableResults` if the results are not as declared.
 
-    `table` gives the verdict on a result's status; None for one that says nothing of a record.
+    `table` has the verdict for a result's status; None for a status that cannot be one record's.
     """
     results = policy.records
     assert results is not None
     verdicts: dict[int, Verdict] = {}
     captured: dict[int, dict[str, object]] = {}
     for places, item in _match_results(results, body, count, ids):
-        verdict = _verdict(results, item, status, table)
+        verdict = _classify_result(results, item, status, table)
         for place in places:
             if not 0 <= place < count:
                 raise UnreadableResults(f"it speaks of record {place + results.first}, and {count:,} were sent")
-            verdicts[place] = _worst(verdicts[place], verdict) if place in verdicts else verdict
+            verdicts[place] = _combine(verdicts[place], verdict) if place in verdicts else verdict
             if policy.capture:
                 captured[place] = policy.captured(item)
     if len(verdicts) < count and results.unlisted != "delivered":
@@ -54,22 +54,22 @@ def parse_results(
 def _match_results(results: PerRecordResults, body: object, count: int, ids: Ids) -> Iterator[tuple[Sequence[int], object]]:
     """Each result with its records' places in the request."""
     if results.named_by == "order":
-        listed = _listed(results, body)
+        listed = _list_results(results, body)
         if len(listed) != count:
             raise UnreadableResults(f"it has {len(listed):,} results for {count:,} records")
         yield from (((place,), item) for place, (_, item) in enumerate(listed))
     elif results.named_by == "index":
-        for key, item in _listed(results, body):
-            yield [_number(results, value) for value in _names(results, key, item)], item
+        for key, item in _list_results(results, body):
+            yield [_parse_number(results, value) for value in _find_names(results, key, item)], item
     else:
         sent: dict[str | None, list[int]] = {}
         for place, value in enumerate(ids(results.field or "")):
             sent.setdefault(results.identity(value), []).append(place)
-        for key, item in _listed(results, body):
-            yield [_sent(results, value, sent) for value in _names(results, key, item)], item
+        for key, item in _list_results(results, body):
+            yield [_find_sent(results, value, sent) for value in _find_names(results, key, item)], item
 
 
-def _listed(results: PerRecordResults, body: object) -> Sequence[tuple[str, object]]:
+def _list_results(results: PerRecordResults, body: object) -> Sequence[tuple[str, object]]:
     """The results, each with its key if they are an object's members; none where a list of failures is left out."""
     found, at = results.at.find(body), results.at.text
     if (found is MISSING or found is None) and _none_failed(results, body):
@@ -77,7 +77,7 @@ def _listed(results: PerRecordResults, body: object) -> Sequence[tuple[str, obje
     if results.by_key:
         if isinstance(found, dict):
             return list(found.items())
-        if found == []:  # what PHP makes of an empty object
+        if found == []:  # PHP writes an empty object so
             return []
         raise UnreadableResults(f"there is no object at {at}")
     if not isinstance(found, list):
@@ -99,7 +99,7 @@ def _none_failed(results: PerRecordResults, body: object) -> bool:
     return isinstance(Path("", steps[:-1]).find(body), dict)
 
 
-def _names(results: PerRecordResults, key: str, item: object) -> list[object]:
+def _find_names(results: PerRecordResults, key: str, item: object) -> list[object]:
     """What a result names its records by: one number or id, or several."""
     path = results.path
     if path is None:
@@ -115,7 +115,7 @@ def _names(results: PerRecordResults, key: str, item: object) -> list[object]:
     return found
 
 
-def _number(results: PerRecordResults, value: object) -> int:
+def _parse_number(results: PerRecordResults, value: object) -> int:
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
     if isinstance(number, bool) or not isinstance(number, int):
         raise UnreadableResults(
@@ -126,7 +126,7 @@ def _number(results: PerRecordResults, value: object) -> int:
     return number - results.first
 
 
-def _sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]]) -> int:
+def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]]) -> int:
     """The place of the record that was sent with an id."""
     known_by = results.identity(value)
     if known_by is None:
@@ -144,15 +144,15 @@ def _sent(results: PerRecordResults, value: object, sent: dict[str | None, list[
     return places[0]
 
 
-def _worst(one: Verdict, other: Verdict) -> Verdict:
-    """What two results for one record come to: the worse of them, with the reasons of both if they agree."""
+def _combine(one: Verdict, other: Verdict) -> Verdict:
+    """Combine two results for one record: the worse of them, with the reasons of both where both are of its kind."""
     worst, rest = (one, other) if _SEVERITY[one.kind] >= _SEVERITY[other.kind] else (other, one)
     if worst.kind is VerdictKind.DELIVERED:
         return worst
     if rest.kind is VerdictKind.DELIVERED:
         return replace(worst, maybe_applied=True)
-    words = rest.reason.removeprefix(f"{worst.status}: ")
-    reason = worst.reason if words in worst.reason or rest.kind is not worst.kind else sanitize(f"{worst.reason}; {words}")
+    added = rest.reason.removeprefix(f"{worst.status}: ")
+    reason = worst.reason if added in worst.reason or rest.kind is not worst.kind else sanitize(f"{worst.reason}; {added}")
     return replace(
         worst,
         reason=reason,
@@ -161,13 +161,13 @@ def _worst(one: Verdict, other: Verdict) -> Verdict:
     )
 
 
-def _verdict(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict | None]) -> Verdict:
+def _classify_result(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict | None]) -> Verdict:
     """The verdict of one result."""
     raw = jsonlib.dumps(item)
     own = results.status.find(item) if results.status is not None else None
     code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
     at = code if isinstance(code, int) else status
-    reason = _reason(results, item, at)
+    reason = _describe_result(results, item, at)
     if results.delivered_first is not None and results.delivered_first.holds(at, item, raw):
         return Verdict(VerdictKind.DELIVERED, status=at)
     if results.not_attempted_when is not None and results.not_attempted_when.holds(at, item, raw):
@@ -192,8 +192,8 @@ def _verdict(results: PerRecordResults, item: object, status: int, table: Callab
     return Verdict(VerdictKind.DELIVERED, status=at)
 
 
-def _reason(results: PerRecordResults, item: object, status: int) -> str:
-    """What is wrong, from where the owner says; else the words that the result has."""
+def _describe_result(results: PerRecordResults, item: object, status: int) -> str:
+    """What is wrong, from where the owner says; else the message of the result."""
     found = results.reason.find(item) if results.reason is not None else None
     text = extract_message(found)
     if not text and found not in (MISSING, None, "", [], {}):

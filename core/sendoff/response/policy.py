@@ -71,7 +71,7 @@ ON_REPEAT = {
     "delivered_when": optional("A response that says delivered then, or, with `records`, a result.", type="dict", schema=WHEN, check_with="when"),
 }  # fmt: skip
 
-#: What may stand under `destination.response`.
+#: The options of `destination.response`.
 RULES: dict[str, Any] = {
     "statuses": optional(
         "What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.",
@@ -100,7 +100,7 @@ RULES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class PerRecordResults:
-    """Where the results of single records stand, and how to read one."""
+    """Where the results of single records are in a response, and how to read one."""
 
     at: Path
     on: Sequence[tuple[int, int]]
@@ -155,7 +155,7 @@ class PerRecordResults:
         return self.named_by != "order" and self.unlisted == "delivered"
 
     def identity(self, value: object) -> str | None:
-        """An id as it is compared; None for what is no id."""
+        """An id in the form in which ids are compared; None for a value that cannot be an id."""
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             return None
         text = str(value) if self.match == "exact" else str(value).strip()
@@ -234,5 +234,5 @@ class Policy:
 
 
 DEFAULT = Policy()
-#: Of a request that takes a record away: what is not there any more is what was wanted.
+#: For a request that deletes a record: a record that does not exist any more counts as deleted.
 DELETE_POLICY = Policy.of({"statuses": {"404": "delivered", "410": "delivered"}})

@@ -13,7 +13,7 @@ _EPOCH = 1e9
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds a Retry-After header asks for (RFC 9110 §10.2.3); None if there is none that makes sense.
 
-    A date is read against the answer's own Date, so that the local clock does not matter.
+    A date is read against the response's own Date, so that the local clock does not matter.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", value):
@@ -29,7 +29,7 @@ def quota_reset_delay(headers: Mapping[str, str]) -> float | None:
 
     Read are ``RateLimit: "name";r=0;t=30`` and ``RateLimit: limit=9, remaining=0, reset=30`` (the
     IETF drafts, new and old) and ``X-RateLimit-Remaining`` with ``-Reset``, in seconds or since 1970
-    by the answer's own Date. They can only slow sendoff down.
+    by the response's own Date. They can only slow sendoff down.
     """
     draft = headers.get("ratelimit")
     rests = [rest for rest in (*(_ratelimit_draft(draft) if draft else ()), _x_ratelimit(headers)) if rest is not None]
