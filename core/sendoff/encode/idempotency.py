@@ -1,8 +1,8 @@
-"""Idempotency keys that survive anything: the same records in the same bytes have the same key.
+"""Idempotency keys: the same records in the same bytes always have the same key.
 
-A key is made of the ledger's secret, the connector, its delivery, the span and the bytes' digest.
-After a restart it comes out the same with nothing stored; a part of a span has a key of its own;
-changed bytes never reuse one; two equal rows at different places have different ones.
+A key is derived from the ledger's secret, the connector, the run's generation, the span and the digest of
+its bytes. It is the same after a restart, though no key is stored; a part of a span has a key of its own;
+changed bytes have another key, and so have two equal rows at different places.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 from uuid import UUID
 
 Key = Callable[[int, int, bytes], str]
-"""From the span of some records, as two ordinals, and what proves their bytes, to their key."""
+"""Makes the key of some records from their span, as two ordinals, and the digest of their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,22 @@ def _uuid(raw: bytes) -> str:
 
 
 def _int64(raw: bytes) -> str:
-    # Always 18 digits, so that a body's length does not hang on its key.
+    # Always 18 digits, so that a body's length does not depend on its key.
     return str(10**17 + int.from_bytes(raw[:8], "big") % (9 * 10**17))
 
 
-#: What a key may look like (how long each is, `sendoff.encode.templates.KEY_SIZES` says).
+#: The formats of keys; `sendoff.encode.templates.KEY_SIZES` has their lengths.
 KEY_FORMATS = {"text": _text, "uuid": _uuid, "int64": _int64}
 
 
 def make_key_function(secret: bytes, connector: str, generation: int, form: str = "text") -> Key:
-    """A function from a span and its bytes' SHA-256 (of a single record's: the bytes themselves) to the key."""
+    """Make the function from a span and its digest to its key. A single record's bytes are their own digest."""
     root = hashlib.sha256(secret + f"\0{connector}\0{generation}\0".encode())
-    shaped = KEY_FORMATS[form]
+    format_key = KEY_FORMATS[form]
 
-    def key(lo: int, hi: int, proof: bytes) -> str:
-        made = root.copy()
-        made.update(b"%d\0%d\0%b" % (lo, hi, proof))
-        return shaped(made.digest())
+    def key(lo: int, hi: int, digest: bytes) -> str:
+        derived = root.copy()
+        derived.update(b"%d\0%d\0%b" % (lo, hi, digest))
+        return format_key(derived.digest())
 
     return key

@@ -1,8 +1,8 @@
-"""Requests addressed by their records: ``{field}`` in a URL's path or query, or in a header's value.
+"""URLs and headers made from records: ``{field}`` in a URL's path or query, or in a header's value.
 
 Scheme, host and the first segment of the path are the connector's own, never a record's. A value is
-percent-encoded for its place (RFC 3986 §2.1), so that it stays one segment or one parameter; what
-cannot stand there (nothing at all, ``.`` and ``..``, a line break in a header) makes its record invalid.
+percent-encoded (RFC 3986 §2.1), so that it stays one segment or one parameter. A value that is not allowed
+in its place (an empty one, ``.`` and ``..``, a line break in a header) makes its record invalid.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def url_problem(url: str) -> str | None:
 
 
 def _fields_problem(url: str) -> str | None:
-    """What is wrong with where a URL's fields stand, in a sentence."""
+    """What is wrong with the places of a URL's fields, in a sentence."""
     head, _, tail = url.partition("://")
     authority, slash, rest = tail.partition("/")
     if "{" in head + authority:
         return "scheme, host and port are the connector's own, never a record's"
     if fields(rest.partition("/")[0].partition("?")[0]):
-        return "the first segment of the path must stand as it is; a record's field may follow"
+        return "the first segment of the path must be fixed; a record's field may follow"
     leftover = _FIELD.sub("", url)
     if "{" in leftover or "}" in leftover:
-        return "a brace belongs to a field, like {id}; percent-encode others"
+        return "a brace starts or ends a field, like {id}; percent-encode others"
     if "{}" in url:
-        return "{} names no field"
+        return "{} has no field name"
     return None if slash or not fields(tail) else "a field appears in the path or the query"
 
 
@@ -67,26 +67,26 @@ class Router:
     def routes(self, typed: TypedPage) -> tuple[list[Route], dict[int, str]]:
         """A route for every record, and the records that have none, with the reason."""
         if not self.fields:
-            return [self._fixed] * typed.frame.height, {}
-        columns = {name: _texts(typed, name) for name in self.fields}
+            return [self._fixed_route] * typed.frame.height, {}
+        columns = {name: _to_texts(typed, name) for name in self.fields}
         routes: list[Route] = []
         invalid: dict[int, str] = {}
-        nowhere = Route("")
+        unroutable = Route("")
         made: dict[tuple[str | None, ...], Route | str] = {}
         for index, values in enumerate(zip(*columns.values(), strict=True)):
             route = made.get(values)
             if route is None:
-                route = made[values] = self._route(dict(zip(columns, values, strict=True)))
+                route = made[values] = self._make_route(dict(zip(columns, values, strict=True)))
             if isinstance(route, str):
                 invalid[index] = route
-            routes.append(nowhere if isinstance(route, str) else route)
+            routes.append(unroutable if isinstance(route, str) else route)
         return routes, invalid
 
     @property
-    def _fixed(self) -> Route:
+    def _fixed_route(self) -> Route:
         return Route(self.url, (), *self._rest)
 
-    def _route(self, record: Mapping[str, str | None]) -> Route | str:
+    def _make_route(self, record: Mapping[str, str | None]) -> Route | str:
         for name, value in record.items():
             if value is None:
                 return f"{name}: the request's address needs it, and it is null"
@@ -100,7 +100,7 @@ class Router:
         for name, template in self.headers.items():
             value = _FIELD.sub(lambda match: known[match[1]], template)
             if not value.isprintable() or not fits_header(value):
-                return f"{', '.join(fields(template))}: cannot stand in the header {name}"
+                return f"{', '.join(fields(template))}: not allowed in the header {name}"
             headers.append((name, value))
         return Route(url, tuple(headers), *self._rest)
 
@@ -123,7 +123,7 @@ def fits_header(value: str) -> bool:
     return re.search(r"[\r\n\0]", value) is None
 
 
-def _texts(typed: TypedPage, name: str) -> Sequence[str | None]:
+def _to_texts(typed: TypedPage, name: str) -> Sequence[str | None]:
     """A column as the texts its values would be in JSON, without quotes."""
     if name not in typed.frame.columns:
         return [None] * typed.frame.height
@@ -136,7 +136,7 @@ def _texts(typed: TypedPage, name: str) -> Sequence[str | None]:
 
 
 def all_fields(url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Every field that an address is made of, with the key of the connector file it is under."""
+    """Every field in a URL and in headers, with the key of the connector file that it is under."""
     for name in fields(url):
         yield "url", name
     for header, value in headers.items():

@@ -1,8 +1,8 @@
-"""Templates: what surrounds the records of a request, and what a record is made into. Data, never text.
+"""Templates: what surrounds the records of a request, and the shape a record is sent in. A template is data, never text.
 
 A string ``$name`` stands for a field, ``$record`` for the whole record, ``$records`` for all of a
 request's records, ``$key`` for the idempotency key; ``$$name`` is the text ``$name``. Everything else
-stands for itself. (In a connector file ``$$`` is read as ``$`` once before, so there it takes four.)
+stands for itself. (A connector file has already read ``$$`` as ``$``, so there it takes four.)
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from sendoff import jsonlib
 
 RECORDS, RECORD, KEY = "$records", "$record", "$key"
-#: Stands where a key will; no JSON holds this byte.
+#: Holds the place of a key in encoded records; this byte never occurs in JSON.
 KEY_PLACEHOLDER = b"\0"
 
-#: What an int64 key, a text and a uuid take in JSON.
+#: The bytes of a key in JSON, by its format.
 KEY_SIZES = {"text": 34, "uuid": 38, "int64": 18}
 
 
@@ -37,12 +37,12 @@ def envelope_problem(envelope: object) -> str | None:
     if found.count(RECORDS) != 1:
         return f"an envelope has {RECORDS} in it once, where the records go"
     odd = next((name for name in found if name not in (RECORDS, KEY)), None)
-    return f"{odd} is of one record, and an envelope holds many; only {RECORDS} and {KEY} stand here" if odd else None
+    return f"{odd} is of one record, and an envelope holds many; only {RECORDS} and {KEY} are allowed here" if odd else None
 
 
 def record_problem(template: object) -> str | None:
     """What is wrong with a record's template, in a sentence."""
-    return f"{RECORDS} belongs into `envelope`" if RECORDS in placeholders(template) else None
+    return f"{RECORDS} belongs in `envelope`" if RECORDS in placeholders(template) else None
 
 
 def check_envelope(field: str, value: object, error: Callable[[str, str], None]) -> None:
@@ -61,37 +61,37 @@ def check_record(field: str, value: object, error: Callable[[str, str], None]) -
 
 def split_envelope(envelope: object, opening: bytes = b"[", closing: bytes = b"]") -> tuple[bytes, bytes]:
     """What comes before and after the records in an envelope: an array where ``$records`` appears."""
-    before, _, after = _written(envelope).partition(b"\0\0")
+    before, _, after = _encode_envelope(envelope).partition(b"\0\0")
     return before + opening, closing + after
 
 
-def _written(value: object) -> bytes:
+def _encode_envelope(value: object) -> bytes:
     if value == RECORDS:
         return b"\0\0"
     if value == KEY:
         return b"\0\1\0"
     if isinstance(value, Mapping):
-        return b"{" + b",".join(jsonlib.dumps(str(k)).encode() + b":" + _written(v) for k, v in value.items()) + b"}"
+        return b"{" + b",".join(jsonlib.dumps(str(k)).encode() + b":" + _encode_envelope(v) for k, v in value.items()) + b"}"
     if isinstance(value, list):
-        return b"[" + b",".join(map(_written, value)) + b"]"
-    return jsonlib.dumps(literal(value)).encode()
+        return b"[" + b",".join(map(_encode_envelope, value)) + b"]"
+    return jsonlib.dumps(unescape(value)).encode()
 
 
-def literal(value: object) -> object:
-    """A template's scalar as the value it stands for."""
+def unescape(value: object) -> object:
+    """A template's scalar as it is sent: ``$$`` at its start is one ``$``."""
     return value[1:] if isinstance(value, str) and value.startswith("$$") else value
 
 
 def reserve_key(part: bytes, form: str) -> bytes:
-    """A part of an envelope with as much room for the key as the key will take."""
+    """Make room for the key in a part of an envelope: as many bytes as the key has."""
     return part.replace(b"\0\1\0", KEY_PLACEHOLDER * KEY_SIZES[form])
 
 
 def insert_key(part: bytes, key: str, form: str) -> bytes:
-    """The part with the key in its place."""
-    return part.replace(KEY_PLACEHOLDER * KEY_SIZES[form], key_text(key, form))
+    """Put the key into the place reserved for it."""
+    return part.replace(KEY_PLACEHOLDER * KEY_SIZES[form], encode_key(key, form))
 
 
-def key_text(key: str, form: str) -> bytes:
-    """A key as JSON."""
+def encode_key(key: str, form: str) -> bytes:
+    """Encode a key as JSON."""
     return (key if form == "int64" else f'"{key}"').encode()

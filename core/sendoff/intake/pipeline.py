@@ -150,7 +150,7 @@ class Pipeline:
             start, end = offsets[at], offsets[at + 1] - 1
             record = data[start:end]
             made = self._key(ordinal + at, ordinal + at + 1, hashlib.sha256(record).digest())
-            key = templates.key_text(made, self._key_form)
+            key = templates.encode_key(made, self._key_form)
             whole[start:end] = record.replace(hole, key)
         return bytes(whole)
 

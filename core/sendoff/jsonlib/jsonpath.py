@@ -1,7 +1,7 @@
 """Paths into a JSON document: ``$.error.message``, ``$.rows[0].id``, ``$['odd name']``.
 
 These are the singular queries of RFC 9535 (§2.3.5.1): names and indexes, and so at most one value.
-One thing is added: ``*`` goes through the only member of an object or a list, whatever it is called,
+One thing is added: ``*`` selects the only member of an object or a list, whatever its name,
 as some APIs wrap each result in an object with one key.
 """
 
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-#: What `Path.find` returns where there is nothing; distinct from a null that is there.
+#: What `Path.find` returns where the path leads to nothing; a null is a value.
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "nothing", "__bool__": lambda self: False})()
 
 _STEP = re.compile(
@@ -45,9 +45,9 @@ class Path:
         return value
 
     def find_all(self, value: object) -> list[object]:
-        """Every value at the path: ``*`` goes through all members, and a list at the end stands for what is in it.
+        """Every value at the path: ``*`` selects all members, and of a list at its end the items are returned.
 
-        Where one of several members lacks what the path names, `MISSING` is among them.
+        `MISSING` is among them for each member that lacks what the path names.
         """
         found: list[object] = [value]
         for step in self.steps:
@@ -65,15 +65,15 @@ def _members(value: object) -> list[object]:
 
 
 def parse(text: str) -> Path:
-    """A path from its text; raises ValueError with a sentence for one that is none."""
+    """Parse a path; raises ValueError with a sentence for a text that is not a valid one."""
     if not text.startswith("$"):
-        raise ValueError(f"{text!r} is no path; a path begins with $, like $.error.message")
+        raise ValueError(f"{text!r} is not a valid path; a path begins with $, like $.error.message")
     steps: list[str | int | None] = []
     at = 1
     while at < len(text):
         step = _STEP.match(text, at)
         if step is None:
-            raise ValueError(f"{text!r} is no path from {text[at:]!r} on; write names and indexes, like $.rows[0].id")
+            raise ValueError(f"{text!r} is not a valid path from {text[at:]!r} on; use names and indexes, like $.rows[0].id")
         if step["index"] is not None:
             steps.append(int(step["index"]))
         elif step["only"]:

@@ -2,8 +2,8 @@
 
 Numbers keep all their digits both ways (`decimal.Decimal`, integers of any size); NaN and infinity
 are refused, as RFC 8259 §6 has no such numbers; a duplicate key is refused, and so is half a surrogate
-pair. Nothing nested deeper than `DEPTH` is read, so that whatever walks a value need not fear for the stack: what
-`loads` gives, `dumps` takes.
+pair. Nothing nested deeper than `DEPTH` is read, so that recursion over a value cannot exhaust the stack: whatever
+`loads` returns, `dumps` can write.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
-#: RFC 8259 as regular expressions, for looking at many texts at once: spaces, a string's inside that has no
+#: RFC 8259 as regular expressions, for matching many texts at once: spaces, the inside of a string without
 #: escapes, an integer, a number.
 SPACE = r"[ \t]*"
 PLAIN = r'[^"\\\x00-\x1f]*'
 INTEGER = r"-?(?:0|[1-9][0-9]*)"
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
-#: Arrays and objects are nested in each other so often at most.
+#: Maximum levels of arrays and objects in JSON that is read.
 DEPTH = 100
-#: ... and in what is written, as a record is made of values; in what sendoff wraps and reads back itself, so often.
+#: More of them in JSON that is written, as a record wraps its values, and in requests that sendoff reads back.
 _WRITTEN_DEPTH, WRAPPED_DEPTH = DEPTH + 20, 4 * DEPTH
 _CONTAINERS = (dict, list, tuple, Mapping, set, frozenset)
 TOO_DEEP = f"nested deeper than {DEPTH} levels"
@@ -38,11 +38,11 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|u[0-9a-fA-F]{4}|.)"
 )
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_BEYOND = "a number with an exponent beyond all bounds"
+_HUGE_EXPONENT = "a number whose exponent is out of range"
 
 
 def key_pattern(key: str) -> str:
-    """What knows a member's key, with the colon after it; for keys of printable ASCII without quotes and backslashes."""
+    """A pattern for a member's key and its colon; the key is of printable ASCII without quotes and backslashes."""
     literal = "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in key)
     return f'"{literal}"{SPACE}:{SPACE}'
 
@@ -56,14 +56,14 @@ def loads(text: str, *, depth: int = DEPTH) -> Any:
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     except InvalidOperation:
-        raise ValueError(_BEYOND) from None
-    if problem := _problem(value, text, 0, len(text), depth):
+        raise ValueError(_HUGE_EXPONENT) from None
+    if problem := _find_problem(value, text, 0, len(text), depth):
         raise ValueError(problem)
     return value
 
 
 class UnfitValue(ValueError):
-    """A JSON value that is not taken, though it is known where it ends; its text is the sentence to show."""
+    """A JSON value that is refused, though its end is known; its text is the sentence to show."""
 
     def __init__(self, sentence: str, end: int) -> None:
         super().__init__(sentence)
@@ -71,28 +71,28 @@ class UnfitValue(ValueError):
 
 
 def scan(text: str, at: int) -> tuple[Any, int]:
-    """Read the JSON value that begins at a place, and say where it ends.
+    """Read the JSON value that begins at an offset; also return the offset at which it ends.
 
-    Raises `json.JSONDecodeError` where it is none, `UnfitValue` for one that is nested too deep or has half a surrogate pair.
+    Raises `json.JSONDecodeError` where there is none, `UnfitValue` for one nested too deep or with half a surrogate pair.
     """
     try:
         value, end = _DECODER.raw_decode(text, at)
     except InvalidOperation:
-        raise json.JSONDecodeError(_BEYOND, text, at) from None
+        raise json.JSONDecodeError(_HUGE_EXPONENT, text, at) from None
     except RecursionError:
-        raise UnfitValue(TOO_DEEP, _end(text, at)) from None
-    if problem := _problem(value, text, at, end, DEPTH):
+        raise UnfitValue(TOO_DEEP, _find_end(text, at)) from None
+    if problem := _find_problem(value, text, at, end, DEPTH):
         raise UnfitValue(problem, end)
     return value, end
 
 
 def replace_lone_surrogates(text: str) -> str:
-    """The JSON text with each half of a surrogate pair replaced by U+FFFD, as for words cut off in the middle of one."""
+    """Replace each half of a surrogate pair in a JSON text by U+FFFD; text that was cut off may end in one."""
     return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text) if _SURROGATE in text.lower() else text
 
 
-def _problem(value: object, text: str, at: int, end: int, depth: int) -> str | None:
-    """Why a value that was read is not taken, in a sentence."""
+def _find_problem(value: object, text: str, at: int, end: int, depth: int) -> str | None:
+    """Why a value that was read is refused, in a sentence."""
     if text.count("[", at, end) + text.count("{", at, end) > depth and too_deep(value, depth):
         return TOO_DEEP
     if text.find("\\u", at, end) >= 0 and _SURROGATE in text[at:end].lower():
@@ -102,7 +102,7 @@ def _problem(value: object, text: str, at: int, end: int, depth: int) -> str | N
 
 
 def too_deep(value: object, depth: int = DEPTH) -> bool:
-    """Whether arrays and objects are nested in a value more than so often. It is walked level by level, without a stack."""
+    """Whether arrays and objects are nested deeper than so many levels. Goes level by level, without recursion."""
     level: list[Any] = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(depth):
         members = (each.values() if isinstance(each, Mapping) else each for each in level)
@@ -112,12 +112,12 @@ def too_deep(value: object, depth: int = DEPTH) -> bool:
     return True
 
 
-def _end(text: str, at: int) -> int:
-    """Where the value ends whose brackets open at a place. Raises `json.JSONDecodeError` if they do not all close."""
-    left = 0
+def _find_end(text: str, at: int) -> int:
+    """The offset at which an array or object ends. Raises `json.JSONDecodeError` if its brackets do not all close."""
+    still_open = 0
     for found in _BRACKET.finditer(text, at):
-        left += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
-        if not left:
+        still_open += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if not still_open:
             return found.end()
     raise json.JSONDecodeError(TOO_DEEP, text, at)
 
@@ -149,7 +149,7 @@ def dumps(value: object, depth: int = _WRITTEN_DEPTH) -> str:  # noqa: PLR0912  
         case UUID():
             return f'"{value}"'
         case Mapping():
-            return "{" + ",".join(f"{_key(key)}:{dumps(item, depth - 1)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{_dump_key(key)}:{dumps(item, depth - 1)}" for key, item in value.items()) + "}"
         case bytes() | bytearray():
             raise ValueError("bytes cannot be written as JSON; decode them to text first")
         case Sequence() | set() | frozenset():
@@ -157,9 +157,9 @@ def dumps(value: object, depth: int = _WRITTEN_DEPTH) -> str:  # noqa: PLR0912  
     raise ValueError(f"a {type(value).__name__} cannot be written as JSON")
 
 
-def _key(key: object) -> str:
+def _dump_key(key: object) -> str:
     if not isinstance(key, str):
-        raise ValueError(f"a key in JSON is text; this one is {key!r}")  # noqa: TRY004  # what cannot be written is a ValueError, whatever is wrong with it
+        raise ValueError(f"a key in JSON is text; this one is {key!r}")  # noqa: TRY004  # `dumps` raises ValueError for whatever cannot be written
     return dumps(key)
 
 
@@ -170,11 +170,11 @@ def _check_unicode(text: str) -> None:
         raise ValueError(f"not valid Unicode: a lone surrogate at character {error.start + 1}") from None
 
 
-def _constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number JSON can hold")
 
 
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, Any]:
+def _to_object(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
@@ -182,5 +182,5 @@ def _pairs(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     return data
 
 
-# Made once: `json.loads` with these settings would make a decoder for every line.
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_pairs)
+# Made once, as `json.loads` with these settings would make a decoder for every line.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_to_object)

@@ -1,1 +1,1 @@
-"""Requests and responses, and what carries them: destinations, rate limits, addresses, connections."""
+"""The contract of requests and responses; rate limits, allowed addresses, URLs and compression."""

@@ -1,4 +1,4 @@
-"""Request bodies, compressed: by slices, so that nothing is ever joined."""
+"""Compress request bodies slice by slice, so that their parts are never copied into one."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ Parts = Sequence[memoryview | bytes]
 
 
 def gzip(parts: Parts) -> list[bytes]:
-    """Gzip at level 1 by ISA-L: three times as fast as zlib's level 1 and no larger (measured on records).
+    """Compress by gzip at level 1, with ISA-L: three times as fast as zlib's level 1 and no larger (measured on records).
 
-    It carries no time, so that equal bodies stay equal (RFC 1952).
+    Its header has no time in it, so that equal bodies stay equal (RFC 1952).
     """
-    return _packed(isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31), parts)
+    return _compress(isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31), parts)
 
 
 def zstd(parts: Parts) -> list[bytes]:
-    """Zstandard at level 1 (RFC 8878)."""
-    return _packed(_zstd().ZstdCompressor(level=1), parts)
+    """Compress by Zstandard at level 1 (RFC 8878)."""
+    return _compress(_import_zstd().ZstdCompressor(level=1), parts)
 
 
 @lru_cache(maxsize=1)
-def _zstd() -> Any:
+def _import_zstd() -> Any:
     try:
         return importlib.import_module("compression.zstd")  # in the standard library from 3.14 on
     except ImportError:
         return importlib.import_module("backports.zstd")
 
 
-def _packed(packer: Any, parts: Parts) -> list[bytes]:
-    packed = []
+def _compress(compressor: Any, parts: Parts) -> list[bytes]:
+    compressed = []
     for part in parts:
         view = memoryview(part)
-        packed += [packer.compress(view[at : at + SLICE]) for at in range(0, len(view), SLICE)]
-    packed.append(packer.flush())
-    return [part for part in packed if part]
+        compressed += [compressor.compress(view[at : at + SLICE]) for at in range(0, len(view), SLICE)]
+    compressed.append(compressor.flush())
+    return [part for part in compressed if part]
 
 
-#: By the word in `compress:`, which is also the content coding's name.
+#: By the value of `compress:`, which is also the name of the content coding.
 COMPRESSORS: dict[str, Callable[[Parts], list[bytes]]] = {"gzip": gzip, "zstd": zstd}
 
 
 def missing(name: str) -> str | None:
-    """What is to be installed for a compression, in a sentence; None if nothing is."""
+    """What must be installed for a compression, in a sentence; None if nothing is missing."""
     try:
         if name == "zstd":
-            _zstd()
+            _import_zstd()
     except ImportError:
         return "zstd is not installed: pip install 'sendoff[zstd]', or Python 3.14"
     return None

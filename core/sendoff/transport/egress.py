@@ -1,11 +1,11 @@
-"""Which addresses may be dialled: checked once a connection, after DNS, on the address itself.
+"""Which addresses may be connected to: checked for each connection, after DNS, on the address itself.
 
-What an operator wrote down is trusted: an internal API at 10.x or localhost just works. Refused all
-the same are link-local and metadata addresses, where nobody's API lives and a cloud's credentials do.
-Where others write connectors, `public` refuses whatever is not the open internet, in any disguise:
-IPv4 inside IPv6 (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) is unwrapped and judged as what it is.
+`configured` trusts the operator's files: an internal API at 10.x or localhost is allowed. Link-local and
+metadata addresses are refused all the same, as a cloud's credentials are served there, and no API is.
+`public`, for connectors that others write, refuses every address that is not on the public internet.
+An IPv4 address inside an IPv6 one (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) is checked too.
 
-The table is sendoff's own, after the IANA special-purpose registries (RFC 6890 and its updates):
+The table is sendoff's own, from the IANA special-purpose registries (RFC 6890 and its updates):
 `ipaddress.is_global` calls some of these addresses global (measured on CPython 3.11).
 """
 
@@ -39,22 +39,22 @@ _NOT_PUBLIC = _networks(
 
 
 def address_problem(address: str, mode: Mode) -> str | None:
-    """Why an address is not dialled, in a sentence; None if it may be."""
+    """Why no connection is made to an address, in a sentence; None if it is allowed."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
-        return f"{address!r} is no address"
-    for meant in _meanings(found):
-        shown = address if meant == found else f"{address} (which is {meant})"
-        if any(meant in network for network in _METADATA if network.version == meant.version):
+        return f"{address!r} is not a valid address"
+    for each in _with_embedded(found):
+        shown = address if each == found else f"{address} (which is {each})"
+        if any(each in network for network in _METADATA if network.version == each.version):
             return f"{shown} is a link-local or metadata address, which is never dialled"
-        if mode == "public" and any(meant in network for network in _NOT_PUBLIC if network.version == meant.version):
+        if mode == "public" and any(each in network for network in _NOT_PUBLIC if network.version == each.version):
             return f"{shown} is not on the public internet, and egress is `public`"
     return None
 
 
-def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    """The address, and every IPv4 address that it carries inside."""
+def _with_embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """The address, and every IPv4 address that is embedded in it."""
     if isinstance(address, IPv4Address):
         return [address]
     raw = address.packed

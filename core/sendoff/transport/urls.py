@@ -25,7 +25,7 @@ def url_problem(url: str) -> str | None:
     if "#" in url:
         return "a URL to send to has no fragment; cut it at the #"
     if port == 0:
-        return "port 0 is no port"
+        return "port 0 is not a valid port"
     after_path = re.search(r":(\d{1,5})/?$", parts.path)
     if after_path and port is None:
         path = parts.path[: after_path.start()]

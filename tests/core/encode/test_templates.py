@@ -321,15 +321,15 @@ def test_order_by_sends_what_shares_a_key_one_after_the_other(project: Project) 
         ("{use: batch, envelope: {rows: 1}}", "", "", "$records in it once"),
         ("{use: batch, envelope: {rows: $records, more: $records}}", "", "", "$records in it once"),
         ("{use: batch, envelope: {rows: $records, id: $id}}", "", "", "$id is of one record"),
-        ("{use: batch, record: {rows: $records}}", "", "", "belongs into `envelope`"),
+        ("{use: batch, record: {rows: $records}}", "", "", "belongs in `envelope`"),
         ("{use: batch, record: {a: $emial}}", "", "", "no field is sent as 'emial'; did you mean 'email'?"),
         ("single", "", "/x/{emial}", "no field is sent as 'emial'; did you mean 'email'?"),
         ("single", "", "/{id}", "first segment"),
-        ("single", "", "/x/{}", "names no field"),
-        ("single", "", "/x/{id", "a brace belongs to a field"),
+        ("single", "", "/x/{}", "has no field name"),
+        ("single", "", "/x/{id", "a brace starts or ends a field"),
         ("batch", ", idempotency: {in: body}", "", "the body has no place for the key"),
         ("{use: batch, record: {k: $key}}", "", "", "say `destination.idempotency: {in: body}` as well"),
-        ("batch", ", rate_limit: fast", "", "'fast' is no rate"),
+        ("batch", ", rate_limit: fast", "", "'fast' is not a valid rate"),
         ("batch", ", timeout: soon", "", "must be of number type"),
         ("batch", ", tls: {ca: no.pem}", "", "cannot be read"),
         ("batch", ", tls: {key: no.pem}", "", "has no effect without `cert`"),
@@ -365,7 +365,7 @@ def test_what_does_not_fit_together_is_told_with_what_is_wrong_by_itself(project
         )  # fmt: skip
     told = str(caught.value)
     for part in (
-        "no rate",
+        "not a valid rate",
         "cannot be read",
         "did you mean 'email'",
         "did you mean 'id'",

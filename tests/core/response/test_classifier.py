@@ -369,7 +369,7 @@ def test_a_path_leads_to_one_value_or_none(path: str, found: Any) -> None:
 
 @pytest.mark.parametrize("text", ["a.b", "", "$.", "$..a", "$[", "$[?(@.a)]", "$.a b", "$[1:2]"])
 def test_what_is_no_path_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no path"):
+    with pytest.raises(ValueError, match="is not a valid path"):
         jsonpath.parse(text)
 
 
