@@ -1,1 +1,1 @@
-"""Connector files: YAML with positions, Cerberus rules, secrets, and what they come to."""
+"""Connector files: YAML with positions, Cerberus rules, secrets, and the connector that is made of them."""

@@ -55,7 +55,7 @@ class Connector:
     order_by: str | None
     strategy: FailureStrategy
     observers: tuple[Observer, ...]
-    #: What rows are known by, where only new ones are delivered; and how those are sent that changed or are gone.
+    #: What identifies rows, where only new ones are delivered; and how those are sent that changed or are gone.
     incremental: IncrementalRule | None
     variants: Mapping[str, RowVariant]
     #: When it runs, and whether it runs when a file has landed.
@@ -63,7 +63,7 @@ class Connector:
     watch: bool
     notifiers: tuple[Notifier, ...]
     secrets: secrets.Secrets
-    #: What its file says that is allowed and may be a mistake, with its place.
+    #: What is allowed in its file and may be a mistake, with its place.
     written_warnings: tuple[Problem, ...]
     #: A digest of all that decides which records there are and what their bytes look like.
     config_digest: bytes
@@ -204,7 +204,7 @@ def _fields(schema: object, document: Document) -> list[Field]:
     fields: list[Field] = []
     for name, declared in schema.items() if isinstance(schema, dict) else ():
         if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
-            continue  # has its problem already
+            continue  # its problem is already reported
         try:
             field = declare(name, declared)
             Schema([field], unknown="drop")
@@ -213,7 +213,7 @@ def _fields(schema: object, document: Document) -> list[Field]:
             document.problems.append(document.problem(("schema", name, error.rule), str(error)))
         except cerberus.SchemaError as error:
             document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}"))
-        except Exception as error:  # a regex that does not compile, a constraint of a type nobody thought of
+        except Exception as error:  # Cerberus may raise anything for a constraint of an unexpected type
             document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
     twice = [f for f in fields if [other.output_name for other in fields].count(f.output_name) > 1]
     for field in twice[1:]:

@@ -17,7 +17,7 @@ _BACK = timedelta(days=400)
 
 
 def cron(text: str) -> str:
-    """The expression, if it is one that is ever due; raises ValueError with a sentence."""
+    """Return the expression if it is valid and ever due; raises ValueError with a sentence."""
     if len(text.split()) != 5:
         raise ValueError(f"{text!r} is not a valid schedule; use minute, hour, day, month and weekday, like '0 7 * * *'")
     try:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(slots=True)
 class Found:
-    """The connector files by name, in byte order of their paths, and what was passed over, and why."""
+    """The connector files by name, in byte order of their paths, and what was skipped, with the reason."""
 
     files: dict[str, Path] = field(default_factory=dict)
     skipped: list[tuple[Path, str]] = field(default_factory=list)

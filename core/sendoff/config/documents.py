@@ -48,7 +48,7 @@ _SCALARS: dict[str, Callable[[str], object]] = {
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: its `data`, the `problems` met on the way, and where each path stands."""
+    """A parsed file: its `data`, the `problems` found, and the position of each path."""
 
     file: str
     data: object = None
@@ -59,7 +59,7 @@ class Document:
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
     def problem(self, path: Sequence[str | int], sentence: str, *, key: bool = False) -> Problem:
-        """A problem at a path, or at the nearest ancestor that was written down."""
+        """A problem at a path, or at its nearest ancestor that is in the file."""
         where = tuple(path)
         marks = self._keys if key else self._marks
         while where not in marks and where:

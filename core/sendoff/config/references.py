@@ -1,4 +1,4 @@
-"""References that are none: a ``$name`` inside text, which would be sent as it is."""
+"""Find text that looks like a reference and is not one: a ``$name`` inside text, which would be sent unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 class Stray(NamedTuple):
-    """What looks like a reference and is none, and whether it can only be a mistake."""
+    """What looks like a reference and is not one, and whether it can only be a mistake."""
 
     path: Path
     sentence: str

@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRule:
-    """When a connector runs, and what becomes of times that passed while nobody ran it."""
+    """When a connector runs, and what happens to runs that were missed."""
 
     #: Minute, hour, day, month and weekday.
     cron: str

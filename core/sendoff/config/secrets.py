@@ -1,4 +1,4 @@
-"""Values from the environment and from files, and the promise that they are never shown.
+"""Values from the environment and from files, which are never shown.
 
 ``${env:NAME}``, ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` are replaced after the YAML
 is parsed, inside string values only and once, so that a value can never become structure; ``$$``
@@ -47,11 +47,11 @@ class SecretStr(str):
 
 
 class Unset(Exception):
-    """A reference that leads nowhere; its text is the sentence to show."""
+    """A reference to a variable or file that does not exist; its text is the sentence to show."""
 
 
 class Secrets:
-    """What must never be shown, in all the forms it may travel in."""
+    """The values that must never be shown, in every encoding in which they may be sent."""
 
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
@@ -72,7 +72,7 @@ class Secrets:
         return pattern.sub(lambda match: self._forms[match[0]], text) if pattern else text
 
     def add_literals(self, headers: Mapping[str, str]) -> None:
-        """Credentials written into the file itself are no less secret for it."""
+        """Redact also credentials that are written in the file itself."""
         for name, value in headers.items():
             if is_credential(name) and not isinstance(value, SecretStr):
                 self.add(value, "***")
@@ -80,7 +80,7 @@ class Secrets:
                     self.add(word, "***")
 
     def add_options(self, rules: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-        """A component's options that are declared secret, as they stand in the file."""
+        """A component's options that are declared secret, as they are written in the file."""
         for name, value in chosen.items():
             if (
                 rules.get(name, {}).get("meta", {}).get("secret")
@@ -90,7 +90,7 @@ class Secrets:
                 self.add(value, "***")
 
     def add_nested(self, chosen: Mapping[str, object]) -> None:
-        """What is named like a credential in a component's options, at any depth, and logins in its URLs."""
+        """The values with names of credentials in a component's options, at any depth, and logins in its URLs."""
         for name, value in chosen.items():
             if isinstance(value, Mapping):
                 self.add_nested(value)
@@ -116,7 +116,7 @@ def is_credential(header: str) -> bool:
 
 
 def _forms(value: str) -> set[str]:
-    """A secret as it stands, percent- and form-encoded, in JSON, and each of these in base64 at three offsets."""
+    """A secret itself, percent- and form-encoded, in JSON, and each of these in base64 at three offsets."""
     # The last but one is how a URL is normalised on its way (RFC 3986 §3.4: what a query may hold as it is).
     texts = {
         value,
@@ -130,7 +130,7 @@ def _forms(value: str) -> set[str]:
     for text in texts:
         for pad in range(3):
             encoded = base64.b64encode(b"\0" * pad + text.encode()).decode().rstrip("=")
-            # The first and last characters also hold bits of the neighbours, which nobody can know.
+            # The first and last characters also hold bits of the bytes beside them, which are unknown.
             stable = encoded[(0, 2, 3)[pad] : len(encoded) - 1]
             if len(stable) >= MIN_LENGTH:
                 forms.add(stable)
@@ -138,7 +138,7 @@ def _forms(value: str) -> set[str]:
 
 
 class UnsetReferences:
-    """The references of a file that lead to nothing, and what follows from them."""
+    """The references of a file to what does not exist, and the values that are unknown because of them."""
 
     def __init__(self, problem: Callable[[Sequence[str | int], str], Problem], *, reported: bool) -> None:
         self._problem, self.reported = problem, reported
@@ -167,7 +167,7 @@ def resolve(
     complain: Callable[[Sequence[str | int], str], None],
     path: tuple[str | int, ...] = (),
 ) -> Any:
-    """The data with every reference in its string values replaced; unset ones are complained of."""
+    """The data with every reference in its string values replaced; unset ones are reported."""
     if isinstance(data, dict):
         return {key: resolve(value, home, secrets, complain, (*path, key)) for key, value in data.items()}
     if isinstance(data, list):

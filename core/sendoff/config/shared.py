@@ -52,7 +52,7 @@ def _joined(base: str, path: str) -> str:
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings as one; where both are mappings themselves, they are merged, but a component is one thing."""
+    """Merge two mappings, and those in them; a component is not merged, but replaced as a whole."""
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a row of the declarations reads best as a row
-"""What a connector file may say, in Cerberus: declared once, for checking, defaults, help and the reference."""
+"""The rules of connector files, in Cerberus: declared once, for checking, defaults, help and the reference."""
 
 from __future__ import annotations
 

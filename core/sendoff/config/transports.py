@@ -1,4 +1,4 @@
-"""Which transport carries a connector's requests, where the file does not say, and why."""
+"""Choose the transport of a connector whose file names none, with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a connector file against what is declared: every mistake, with its place."""
+"""Check a connector file against the rules, and report every mistake with its place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNKNOWN, _MISSING = 0x03, 0x02
 
 
 class ConnectorValidator(explain.RecordValidator):
-    """Cerberus with a rule of ours, `component`, and checks of what a destination is made of."""
+    """Cerberus with one more rule, `component`, and checks for the options of destinations."""
 
     @property
     def registry(self) -> Registry:
@@ -166,7 +166,7 @@ def _clock() -> Any:
 
 
 def check(data: object, document: Document, registry: Registry) -> dict[str, Any] | None:
-    """The data with bare words spelt out and defaults filled in; None if the document now has problems."""
+    """The data with shorthands expanded and defaults filled in; None if the document now has problems."""
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
         return None
@@ -174,7 +174,7 @@ def check(data: object, document: Document, registry: Registry) -> dict[str, Any
 
 
 def check_shared(data: object, document: Document, registry: Registry) -> dict[str, Any]:
-    """A destination that connectors share, with bare words spelt out; what it lacks they give."""
+    """A destination that connectors share, with shorthands expanded; the connectors give what it lacks."""
     if not isinstance(data, dict):
         document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
         return {}
@@ -253,7 +253,7 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
 
 
 def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:
-    """The keys that may stand at a path."""
+    """The keys that are allowed at a path."""
     for step in path:
         if isinstance(step, int):
             at: Mapping[str, Any] = {"component": rules.get("component")}

@@ -1,4 +1,4 @@
-"""`incremental`: what a row is known by, and how changed and removed rows are sent."""
+"""`incremental`: what identifies a row, and how changed and removed rows are sent."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def without_body(removed: Mapping[str, object]) -> bool:
 
 
 def join_url(url: str, other: str | None) -> str:
-    """The other address; one that begins with / goes behind the URL, before its query."""
+    """The other address; one that begins with / is appended to the URL, before its query."""
     if other is None or not other.startswith("/"):
         return url if other is None else other
     whole = url.partition("?")[0].rstrip("/") + other

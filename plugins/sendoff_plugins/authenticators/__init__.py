@@ -1,1 +1,1 @@
-"""How requests prove who sends them."""
+"""How requests are authenticated."""

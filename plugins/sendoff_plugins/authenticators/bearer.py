@@ -1,4 +1,4 @@
-"""A bearer token, from the connector file or from a file that someone else keeps fresh."""
+"""A bearer token, from the connector file or from a file that another program renews."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures by the Standard Webhooks specification: who gets a request can check who made it."""
+"""Signatures by the Standard Webhooks specification: the receiver of a request can verify who sent it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Command(Notifier):
 
     def notify(self, notification: Notification) -> None:
         payload: dict[str, Any] = asdict(notification)
-        done = subprocess.run(  # noqa: S603  # the program is the connector's own word; no shell reads it
+        done = subprocess.run(  # noqa: S603  # the connector file names the program; no shell is involved
             self.command,
             cwd=self.home,
             input=f"{jsonlib.dumps(payload)}\n".encode(),

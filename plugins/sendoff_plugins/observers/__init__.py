@@ -1,1 +1,1 @@
-"""What watches a run."""
+"""Observers: progress, logs and metrics of a run."""

@@ -25,7 +25,7 @@ from sendoff_plugins.sources._files.text import utf8 as _utf8
 
 _TSV = re.compile(r"\.tsv(\.(gz|zst))?$", re.IGNORECASE)
 _QUOTED = re.compile(rb'"[^"]*"')
-#: What Python's `csv` means, by words of its own sentences.
+#: What is wrong, by a part of the error message of Python's `csv`.
 _SENTENCES = {
     "new-line character": "a carriage return that no line feed follows; end lines with LF or CR LF, or quote the cell",
     "expected after": "a quote inside a quoted cell is not doubled",
@@ -93,7 +93,7 @@ class Csv(FileSource):
 
 
 def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None, skip: int = 0) -> Iterator[Page]:
-    """Pages of a stream of CSV; raises `SourceError`, with the line, where it cannot be CSV."""
+    """Pages of a stream of CSV; raises `SourceError`, with the line, where it is not valid CSV."""
     if header is not None:
         for chunk, line, newlines in _whole(stream, name, skip):
             yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
@@ -201,7 +201,7 @@ class _Chunk:
         try:
             whole = pl.Series([self.data], dtype=pl.Binary).cast(pl.String)
         except pl.exceptions.PolarsError:
-            _decoded(self.data, self.line, self.name)  # says where it is no UTF-8
+            _decoded(self.data, self.line, self.name)  # raises with the place that is not UTF-8
             raise
         bare = whole.str.replace_all('"[^"]*"', '"')
         between = f"\\{self.delimiter}" if self.delimiter in r"\]^-[&~" else self.delimiter
@@ -256,7 +256,7 @@ class _Chunk:
         return self._starts() + self.line
 
     def _starts(self) -> pl.Series:
-        """How many lines stand before each record, where quoted cells have lines of their own.
+        """How many lines come before each record, where quoted cells have line breaks.
 
         A record begins where the quotes before it are even in number.
         """
@@ -275,7 +275,7 @@ def _decoded(data: bytes, line: int, name: str) -> str:
 
 
 def _parsed(text: str, line: int, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record and its first line, by Python's `csv`; blank lines are none."""
+    """Each record and its first line, by Python's `csv`; blank lines are not records."""
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
     before = csv.field_size_limit(MAX_RECORD)
     try:

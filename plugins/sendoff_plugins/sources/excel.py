@@ -60,7 +60,7 @@ class Excel(FileSource):
                     yield from self._pages(rows, f"{name}/{sheet.name}")
             except SourceError:
                 raise
-            except Exception as error:  # its errors share no base, and a broken file raises many kinds
+            except Exception as error:  # the library's errors have no common base class
                 raise SourceError(f"{name}: not a spreadsheet that can be read: {error}") from None
 
     def _sheet(self, book: Any, name: str) -> Any:
@@ -85,12 +85,12 @@ class Excel(FileSource):
 
 
 def check_size(path: Path, name: str) -> None:
-    """Raise `SourceError` for an archive that would grow without reason when it is opened.
+    """Raise `SourceError` for an archive that would expand beyond its limits when it is opened (a zip bomb).
 
     What an archive says of its sizes is not believed: they are found by unpacking it, which costs little beside reading it.
     """
     if not zipfile.is_zipfile(path):
-        return  # xls is no archive
+        return  # an xls file is not an archive
     packed = path.stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:

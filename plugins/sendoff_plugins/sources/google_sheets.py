@@ -128,7 +128,7 @@ class GoogleSheets(Source):
                 if page is not None:
                     yield page
                 if len(rows) <= 1 and not (bottom is None and self._values(web, account, f"{sheet}!{left}{until + 1}:{right}")):
-                    return  # nothing is here, nor below
+                    return  # the sheet has no more rows
                 before = rows[-1] if len(rows) == until - at + 1 else []
                 at = until
 
@@ -210,7 +210,7 @@ class _Account:
 
 
 class _HttpResponse:
-    """A response as google-auth wants it."""
+    """A response with the attributes that google-auth reads."""
 
     def __init__(self, status: int, headers: Any, data: bytes) -> None:
         self.status, self.headers, self.data = status, headers, data

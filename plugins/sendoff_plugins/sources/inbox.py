@@ -61,7 +61,7 @@ class Inbox(InboxSource):
         before = int(cursor or 0)
         with closing(open_inboxes(self._directory)) as inboxes:
             if before:
-                # What the last run has taken over is in its hands by now.
+                # The last run has read these posts, so they need not be kept here.
                 inboxes.acknowledge(self.connector, before)
             self.next_cursor = before or None
             for post in inboxes.waiting(self.connector, before):

@@ -44,7 +44,10 @@ def _names(at: str) -> list[str]:
 
 
 def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
-    """Pages of the array at a path; raises `SourceError`, with the line, where there is none. What is no object is a fault."""
+    """Pages of the array at a path; raises `SourceError`, with the line, where there is none.
+
+    An item that is not an object is an error of its row.
+    """
     text = _Text(stream, name)
     for at, step in enumerate(path):
         text.enter(step, "$." + ".".join(path[: at + 1]))
@@ -84,7 +87,7 @@ class _Text:
         self._line, self._counted = 1, 0
 
     def enter(self, key: str, where: str) -> None:
-        """Skip to behind ``"key":`` in the object that begins here."""
+        """Skip past ``"key":`` in the object that begins here."""
         self._expect("{", where)
         while self._peek() != "}":
             found, _ = self._value()
@@ -115,7 +118,7 @@ class _Text:
                 raise self._wrong("a comma or ] is missing here")
 
     def end(self) -> None:
-        """Nothing but whitespace may follow."""
+        """Check that only whitespace follows."""
         if self._peek(at_end=True):
             raise self._wrong("something follows the array")
 
@@ -125,7 +128,7 @@ class _Text:
         self._at += 1
 
     def _peek(self, *, at_end: bool = False) -> str:
-        """The next character that is not a blank; "" at the end of the file, where `at_end` allows it."""
+        """The next character that is not whitespace; "" at the end of the file, where `at_end` allows it."""
         while True:
             while self._at < len(self._buffer) and self._buffer[self._at] in _BLANK:
                 self._at += 1

@@ -55,7 +55,7 @@ class Parquet(FileSource):
 
 
 def _decoded(page: Page) -> Page:
-    """The page with its columns of bytes as text; bytes that are no text are their row's fault."""
+    """The page with its columns of bytes as text; bytes that are not text are an error of their row."""
     errors = dict(page.row_errors)
     texts = [_text(column) for column in page.frame.iter_columns() if column.dtype == pl.Binary]
     for text in texts:

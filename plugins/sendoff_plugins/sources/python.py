@@ -26,7 +26,7 @@ class Python(Source):
     arguments: dict[str, Any]
 
     def read(self, cursor: Any) -> Iterable[Any]:
-        return self._function()(**self.arguments)  # type: ignore[no-any-return]  # what it yields is looked at where it is used
+        return self._function()(**self.arguments)  # type: ignore[no-any-return]  # what it yields is checked where it is read
 
     def _function(self) -> Callable[..., Any]:
         where, _, name = self.call.rpartition(":")
@@ -44,7 +44,7 @@ class Python(Source):
         function = getattr(module, name, None)
         if not callable(function):
             raise SourceError(f"{where}: there is no function {name}")
-        return function  # type: ignore[no-any-return]  # callable as was seen
+        return function  # type: ignore[no-any-return]  # it was checked above to be callable
 
 
 @hookimpl

@@ -52,7 +52,7 @@ class Singer(ProgramSource):
                 yield from self._pages(output, is_first=cursor is None)
 
     def _state(self, cursor: Any) -> Any:
-        """The tap's state, which is kept with the stream that was read: of the others it may say that they were read too."""
+        """The tap's state, kept with the name of the stream that was read, as it may mark other streams as read too."""
         if not (isinstance(cursor, dict) and cursor.keys() == {"stream", "state"}):
             return cursor
         if self.stream is not None and cursor["stream"] not in (None, self.stream):

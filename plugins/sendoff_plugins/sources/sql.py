@@ -146,7 +146,7 @@ class Sql(Source):
             raise SourceError(f"source.booleans: there is no column {missing[0]!r}; there are {', '.join(names)}")
 
     def _after_cursor(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
-        """The rows behind the cursor, ordered by it, up to the last one there is now."""
+        """The rows after the cursor, ordered by it, up to the last one there is now."""
         assert self.cursor is not None
         by, tie, lag = self.cursor["column"], self.cursor["tie_break"], self.cursor.get("lag")
         if kept is not None and kept["column"] != [by, tie]:
@@ -219,7 +219,7 @@ def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, b
     kinds = set(map(type, cells)) - {type(None)}
     if kinds == {Decimal}:
         digits = pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String)
-        if not digits.str.contains("[NI]").any():  # NaN, Infinity: the schema has words for them
+        if not digits.str.contains("[NI]").any():  # NaN, Infinity: the schema's check reports them
             return digits, True
     if kinds & {UUID, timedelta, bytes, memoryview}:
         cells = [_plain(name, cell) for cell in cells]

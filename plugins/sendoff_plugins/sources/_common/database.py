@@ -16,7 +16,7 @@ _OUTAGE = re.compile(
 
 
 def is_outage(error: Any) -> bool:
-    """Whether the database could not be reached or was lost, so that a later run may find it well."""
+    """Whether the database could not be reached or was lost, so that a later run may succeed."""
     cause = getattr(error, "orig", None)
     if cause is None:
         return False
@@ -30,6 +30,6 @@ def is_outage(error: Any) -> bool:
 
 
 def describe(error: Exception) -> str:
-    """The database's own words, in one line, without SQLAlchemy's links."""
+    """The database's error message in one line, without SQLAlchemy's links."""
     text = str(getattr(error, "orig", None) or error)
     return " ".join(text.split())[:400]

@@ -1,4 +1,4 @@
-"""Frames that polars reads lazily, held to the number of rows that their file says it has."""
+"""Frames that polars reads lazily, checked against the number of rows that their file states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's values that Python has no object for: as text, so that one of them does not refuse all rows."""
+"""PostgreSQL's values that Python has no object for, as text, so that one of them does not make all rows unreadable."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _TYPES = ("date", "time", "timetz", "timestamp", "timestamptz")
 
 
 class TimeAsText(str):
-    """A date or time as the database writes it, of which Python has none."""
+    """A date or time that Python's types cannot hold, as the database writes it."""
 
     __slots__ = ()
 
 
 def keep_what_cannot_be_read(connection: Any) -> None:
-    """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as the text they are, and JSON's digits."""
+    """Load dates and times beyond Python's (`infinity`, `24:00:00`, the year 12000) as text, and JSON with all its digits."""
     from psycopg import DataError  # noqa: PLC0415  # an extra
     from psycopg.adapt import Loader  # noqa: PLC0415  # of the same extra
     from psycopg.pq import Format  # noqa: PLC0415  # of the same extra
@@ -24,7 +24,7 @@ def keep_what_cannot_be_read(connection: Any) -> None:
 
     def lenient(usual: Any) -> type[Loader]:
         class Lenient(Loader):
-            """As usual, or the text."""
+            """psycopg's own loader, with the text where it fails."""
 
             def __init__(self, oid: int, context: Any = None) -> None:
                 super().__init__(oid, context)

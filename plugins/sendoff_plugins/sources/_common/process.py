@@ -1,4 +1,4 @@
-"""Run a program and read its standard output; its exit code decides whether the output counts."""
+"""Run a program and read its standard output; if it fails, its output is not used."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ProgramSource(Source):
 
     @contextmanager
     def output_of(self, command: Sequence[str]) -> Iterator[IO[bytes]]:
-        """What a program writes, as `run_program` gives it."""
+        """The program's output, as `run_program` returns it."""
 
         def note(process: subprocess.Popen[bytes]) -> None:
             self._process = process
@@ -60,7 +60,7 @@ def run_program(
     """
     with tempfile.TemporaryFile(prefix="sendoff-") as errors:
         try:
-            process = subprocess.Popen(  # noqa: S603  # the program is what the connector file says; no shell reads it
+            process = subprocess.Popen(  # noqa: S603  # the connector file names the program; no shell is involved
                 [*command], cwd=home, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
             )  # fmt: skip
@@ -68,7 +68,7 @@ def run_program(
             raise SourceError(f"{command[0]}: cannot be started: {error.strerror}") from None
         assert process.stdout is not None
         on_start(process)
-        watcher = subprocess.Popen(  # noqa: S603  # the words are written above
+        watcher = subprocess.Popen(  # noqa: S603  # its arguments are constants above
             ["/bin/sh", "-c", _WATCHER, "sh", str(process.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Read JSON Lines whose objects are uniform: the same keys in the same order, nothing nested. Most files are.
+"""Read JSON Lines whose objects are uniform: the same keys in the same order, nothing nested, as in most files.
 
 Such lines are matched by one regular expression over all of them at once, made from the first line, instead of being parsed
 one by one. It has the whole grammar of RFC 8259 for the values it matches, so that it matches no line that is not JSON, and
@@ -49,7 +49,7 @@ class FieldPattern:
         return jsonlib.key_pattern(self.key) + (f"(?:{token}|null)" if self.nullable and self.kind != "null" else token)
 
     def widened(self, other: FieldPattern) -> FieldPattern | None:
-        """A pattern that matches what either does; None if there is none."""
+        """A pattern that matches whatever one of the two matches; None if there is none."""
         nullable = self.nullable or other.nullable or "null" in (self.kind, other.kind)
         kinds = frozenset({self.kind, other.kind} - {"null"})
         kind = next(iter(kinds)) if len(kinds) == 1 else _WIDER.get(kinds) if kinds else "null"
@@ -95,7 +95,7 @@ class UniformLineReader:
                         return None
                     break
             else:
-                page = self._page(lines, tokens, faults) if self._fields else None  # no good line to make an expression from
+                page = self._page(lines, tokens, faults) if self._fields else None  # no valid line to make an expression from
                 return None if page is None else (page, faults)
         return None
 
@@ -149,10 +149,10 @@ class UniformLineReader:
 
 
 def parsed(line: str) -> dict[str, Any]:
-    """A line as a record; raises ValueError with a sentence if it is none."""
+    """Parse a line as a record; raises ValueError with a sentence if it is not one."""
     row = jsonlib.loads(line)
     if not isinstance(row, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  # a wrong line is a ValueError, whatever is wrong with it
+        raise ValueError("not a JSON object")  # noqa: TRY004  # every line that is not a record raises ValueError
     return row
 
 
@@ -175,7 +175,7 @@ def _member(key: str, value: Any, line: str) -> FieldPattern | None:
 
 
 def _decoded(cells: pl.Series) -> pl.Series | None:
-    """Strings without their quotes and escapes; None if one of them is no Unicode text."""
+    """Strings without their quotes and escapes; None if one of them is not valid Unicode."""
     bare = cells.str.strip_prefix('"').str.strip_suffix('"')
     escaped = bare.str.contains("\\", literal=True).arg_true()
     if not len(escaped):

@@ -32,7 +32,7 @@ _BROKEN: tuple[type[Exception], ...] = (
 
 
 class BoundedStream(io.RawIOBase):
-    """A decompressed stream; an error in it is a `SourceError` that says how far it was read."""
+    """A decompressed stream; an error in it raises a `SourceError` that says how far it was read."""
 
     def __init__(self, stream: Any, name: str, packed: int, kind: str) -> None:
         self._stream, self.name, self._packed, self._kind = stream, name, packed, kind

@@ -72,7 +72,7 @@ class Disk(Location):
 
     def __init__(self, path: str, home: Path) -> None:
         super().__init__(path)
-        # As the system spells it, whatever encoding Python takes it to have.
+        # In the bytes of the file system, whichever encoding Python assumes.
         self._home, self._path = home, os.fsdecode(path.encode())
         self._directory = (home / self._path).is_dir()
         self.many = self.many or self._directory
@@ -85,11 +85,11 @@ class Disk(Location):
         if self._directory:
             pattern = glob.escape(str(self._home / self._path)) + "/*"
         found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=os.fsencode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
-        # In a directory, and where `**` leads through directories, only the files are meant.
+        # A directory and `**` also match directories, which are left out.
         return [self._file(path) for path in found if not (self.many and path.is_dir())]
 
     def _folder(self) -> Path:
-        """The folder that a directory or a pattern keeps to: up to the first part that is a pattern."""
+        """The folder that all files of a directory or pattern are in: the path before the first part that is a pattern."""
         whole = self._home / self._path
         if self._directory:
             return whole.resolve()
@@ -126,7 +126,7 @@ class Bucket(Location):
         made = getattr(obstore.store, _STORES[parts.scheme])
         try:
             self._store = made(parts.netloc, config=known, client_options={"allow_http": plain})
-        except Exception as error:  # its errors share no base
+        except Exception as error:  # fsspec's errors have no common base class
             raise SourceError(f"{self.shown}: {_first(error)}") from None
         self._obstore = obstore
 
@@ -135,7 +135,7 @@ class Bucket(Location):
         prefix = self._key if not magic else self._key[: next(at for at, sign in enumerate(self._key) if sign in "*?[")]
         pattern = self._key if magic else f"{self._key.rstrip('/')}/*" if self.many else self._key
         try:
-            # A prefix of the store's is whole segments of a path.
+            # The store takes only whole segments of a path as a prefix.
             found = [meta for page in self._store.list(prefix.rpartition("/")[0] or None) for meta in page]
         except Exception as error:
             raise self._unreadable(self.shown, error) from None
@@ -152,7 +152,7 @@ class Bucket(Location):
         return File(f"{self._bucket}/{meta['path']}", meta["size"], int(meta["last_modified"].timestamp() * 1e9), fetch=fetch)
 
     def _unreadable(self, shown: str, error: Exception) -> SourceError:
-        # What has no class of its own is a GenericError: no connection, a server's error, and some that a 4xx tells apart.
+        # A GenericError is any error without a class of its own: no connection, a 5xx, or a 4xx.
         generic = isinstance(error, self._obstore.exceptions.GenericError)
         kind = SourceUnavailable if generic and not _CLIENT_ERROR.search(str(error)) else SourceError
         return kind(f"{shown}: {_first(error)}")
@@ -189,7 +189,7 @@ class Sftp(Location):
             "password": storage.get("password"), "key_filename": storage.get("key"), "timeout": 10.0,
         }  # fmt: skip
         self._known_hosts, self._host = storage.get("known_hosts"), parts.hostname or ""
-        # A path is the server's own from its root; sftp://host/~/x is below the user's home.
+        # A path begins at the server's root; sftp://host/~/x is below the user's home.
         self._path = unquote(parts.path).removeprefix("/~/") if parts.path.startswith("/~/") else unquote(parts.path)
 
     def files(self) -> list[File]:

@@ -1,4 +1,4 @@
-"""What a Parquet file says of itself: how many rows it has, and that its pages hold as many values as its footer says.
+"""Check a Parquet file's footer: how many rows it states, and whether the pages have as many values.
 
 polars believes the header of a page. One wrong byte there ends its reader's thread in silence, so that the rest of the
 file is missing, or asks for more memory than there is, which ends the process. So the headers are looked at before.
@@ -20,7 +20,7 @@ _BOOLEANS = (1, 2)
 _ROWS, _ROW_GROUPS, _COLUMNS, _METADATA = 3, 4, 1, 3
 _PATH, _VALUES, _DATA_AT, _DICTIONARY_AT = 3, 5, 9, 11
 _UNPACKED, _SIZE, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
-#: Deeper structures than these are none of Parquet's.
+#: Parquet's metadata is never nested deeper than this.
 _MAX_DEPTH = 16
 
 

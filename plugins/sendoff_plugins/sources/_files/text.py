@@ -41,7 +41,7 @@ class _Unmarked:
 
 
 class Recoded:
-    """A stream in another encoding, as UTF-8. What cannot be decoded is an error, never a question mark."""
+    """A stream in another encoding, as UTF-8. Bytes that cannot be decoded are an error, and are never replaced."""
 
     def __init__(self, stream: BinaryIO, name: str, encoding: str) -> None:
         self._stream, self._name, self._encoding = stream, name, encoding

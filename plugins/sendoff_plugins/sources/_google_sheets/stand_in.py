@@ -30,13 +30,13 @@ class Spreadsheet:
 
     def __init__(self, file: Path, *, title: str = "Sheet1", gid: int = 0, uses: int = 1_000_000) -> None:
         self.file, self.title, self.gid, self.uses = file, title, gid, uses
-        #: How many requests are answered 429 first, as if the quota were used up.
+        #: How many requests first get a 429, as if the quota were used up.
         self.busy = 0
         self._tokens: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def respond(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response | None:
-        """The response to a request that Google would answer; None for any other."""
+        """The response to a request for Google's API; None for any other."""
         path = unquote(path.partition("?")[0])
         if method == "POST" and path == "/token":
             return self._token(body)
