@@ -231,7 +231,7 @@ def fails_by_itself(task: Task, verdict: Verdict, situation: Situation) -> bool:
     retry = situation.retry
     most = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(retry.max_attempts + 1, 60))
     passes = verdict.status in OVERLOAD and situation.failing_for < most
-    return task.isolated_failures > 0 or (task.others_succeeded and not passes)
+    return (task.isolated_failures > 0 or task.others_succeeded) and not passes
 
 
 def accepts_as_final(verdict: Verdict, *, early_stop: bool) -> bool:

@@ -306,6 +306,7 @@ class OutcomeHandler:
             child.attempts, child.failures, child.conflicts = task.attempts, task.failures + 1, task.conflicts
             child.uncounted_attempts = task.uncounted_attempts + (not counts)
             child.isolated_failures = task.isolated_failures + counts
+            child.others_succeeded = task.others_succeeded or alone
             child.failing_since = now if task.failing_since is None else task.failing_since
             child.due = now + self._wait(child, verdict, now)
 

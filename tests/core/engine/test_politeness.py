@@ -586,3 +586,15 @@ def test_an_outage_plans_no_more_than_a_few_batches_beyond_the_window() -> None:
     assert run.engine.stopped
     assert run.memory.planned <= 5 * (3 + run.engine.in_flight.window + MAX_SLOTLESS)
     assert len(run.sent) < 130
+
+
+@pytest.mark.parametrize("answer", [Response(503), Response(error="closed without a response")])
+def test_an_outage_that_begins_with_the_last_requests_is_outlasted_whoever_succeeded_beside_them(answer: Response) -> None:
+    """Kind: a failure beside a success in flight, taken for proof. Brother: one without, which was outlasted before."""
+    run = Simulation(
+        8, lambda records: answer if records[0] >= 6 and run.now < 20 else OK, batch=2, concurrency=2,
+        retry={"max_attempts": 2, "initial_backoff": 8.0},
+    )  # fmt: skip
+    run.run()
+    assert not run.memory.failed
+    assert run.memory.delivered.total == 8
