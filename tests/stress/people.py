@@ -38,9 +38,7 @@ class Life(People):
              self.rename_the_file)
         )  # fmt: skip
         self.history.append(deed.__name__)
-        self.api.answers.clear()
-        self.api.sent.clear()
-        self.api.order.clear()
+        self.api.forget_answers()
         quietly(deed)
         self.check()
         if self.ordered and deed != self.two_at_once:
@@ -64,6 +62,8 @@ class Life(People):
         answers = self.api.answers[at]
         alone = self.send == "single" or self.on_failure == "split" or self.api.by_record
         by_itself = value == "bad" or at in self.api.poison or (self.api.knows == "ids" and self.api.applied[at] > 0)
+        if not answers and at in self.api.first_sent and self.api.sent[at] >= self.attempts:
+            return True  # used up before anything succeeded: it is given up when another succeeds, as its outage ends or not
         was_answered = answers[BAD] or answers[CONFLICT] or (answers[BROKEN] and self.api.sent[at] >= self.attempts)
         return bool(was_answered) and (by_itself or not alone)
 
@@ -76,8 +76,7 @@ class Life(People):
     def finish(self) -> int:
         """Settle every record, by commands that sendoff names: how many it took. Raises where they lead nowhere."""
         self.api.recover()
-        self.api.answers.clear()
-        self.api.sent.clear()
+        self.api.forget_answers()
         commands = 0
         while commands < MANY:
             commands += 1
