@@ -128,9 +128,9 @@ class InFlight:
 
     def complete_burst(self, burst: RequestBurst, requests: int) -> BurstInFlight:
         """So many requests of a burst have their responses."""
-        issued = self.burst(burst)
-        if requests > issued.waiting:
-            raise IllegalMove(f"{requests} requests of a burst are over, and {issued.waiting} are in flight")
+        issued = self._bursts.get(burst)
+        if issued is None or requests > issued.waiting:
+            raise IllegalMove(f"{requests} requests of a burst are over, and {issued.waiting if issued else 0} are in flight")
         issued.waiting -= requests
         self._in_bursts -= requests
         if not issued.waiting:
