@@ -89,11 +89,6 @@ def an_outage_believed_from_an_interruption() -> Any:
     return stack
 
 
-def a_record_that_is_blamed_for_an_outage() -> Any:
-    """Whatever failed and used up its attempts is given up, whether or not others succeed."""
-    return mock.patch("sendoff.engine.decide.accepts_as_final", return_value=True)
-
-
 def an_order_that_is_not_kept() -> Any:
     """Records with equal ordering keys do not wait for one another."""
     return mock.patch.object(KeyOrdering, "release_or_hold", lambda _, task: task)
@@ -104,7 +99,7 @@ FAULTS = {
     for fault in (
         a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes, a_key_for_each_attempt, a_lock_that_lets_everyone_in,
         a_header_that_is_believed, a_claim_that_is_not_released, an_outage_believed_from_an_interruption,
-        a_record_that_is_blamed_for_an_outage, an_order_that_is_not_kept,
+        an_order_that_is_not_kept,
     )
 }  # fmt: skip
 
