@@ -21,7 +21,6 @@ from tests.stress.planted import (
     a_key_for_each_attempt,
     a_ledger_that_forgets,
     a_lock_that_lets_everyone_in,
-    an_order_that_is_not_kept,
     an_outage_believed_from_an_interruption,
     planted,
 )
@@ -49,7 +48,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
         (load.PROMISE, a_key_for_each_attempt, 1, "duplicated [1-9]"),
         (people.PROMISE, a_claim_that_is_not_released, 25, "lost"),
         (people.PROMISE, an_outage_believed_from_an_interruption, 25, "dead ends [1-9]"),
-        (people.PROMISE, an_order_that_is_not_kept, 25, "out of order"),
         (load.PROMISE, a_judge_that_takes_a_503_for_a_yes, 1, "lost [1-9]"),
     ],
     ids=lambda value: value.name if isinstance(value, Promise) else getattr(value, "__name__", ""),

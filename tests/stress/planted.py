@@ -16,7 +16,6 @@ from sendoff import Response
 from sendoff.encode.idempotency import Key, make_key_function
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.decide import StopRun, decide
-from sendoff.engine.ordering import KeyOrdering
 from sendoff.ledger import Changes
 from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.locks import RunLock
@@ -89,17 +88,11 @@ def an_outage_believed_from_an_interruption() -> Any:
     return stack
 
 
-def an_order_that_is_not_kept() -> Any:
-    """Records with equal ordering keys do not wait for one another."""
-    return mock.patch.object(KeyOrdering, "release_or_hold", lambda _, task: task)
-
-
 FAULTS = {
     fault.__name__: fault
     for fault in (
         a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes, a_key_for_each_attempt, a_lock_that_lets_everyone_in,
         a_header_that_is_believed, a_claim_that_is_not_released, an_outage_believed_from_an_interruption,
-        an_order_that_is_not_kept,
     )
 }  # fmt: skip
 
