@@ -193,6 +193,8 @@ class Simulation:
     def dispatch(self) -> None:
         if self.burst is not None and self.unsent and self.engine.is_cancelled(self.burst):
             self.return_unsent()
+        if self.burst is not None and self.unsent and len(self.in_flight) >= self.burst.concurrency:
+            return
         found = (
             self.burst
             if self.burst is not None and self.unsent

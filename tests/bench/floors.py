@@ -45,7 +45,7 @@ def transport(home: Path, rounds: int, name: str = "urllib3") -> float:
                 self.left -= 1
                 return Request(Span(0, 1), "POST", server.url, {}, [memoryview(body)], BODY, 60.0)
 
-            def next_requests(self, limit: int) -> Any:
+            def next_requests(self, ahead: int) -> Any:
                 return self.next_request()
 
             def complete(self, request: Any, response: Any) -> None:

@@ -53,7 +53,7 @@ class Queue:
         with self._lock:
             return self.waiting.pop(0) if self.waiting else "done"
 
-    def next_requests(self, limit: int) -> Any:
+    def next_requests(self, ahead: int) -> Any:
         return self.next_request()
 
     def complete(self, request: Request, response: Response) -> None:

@@ -40,7 +40,7 @@ destination:
   # rate_limit: 10/s         # maximum; Retry-After is obeyed in any case
   # response: {{delivered_when: {{path: $.ok, equals: true}}}}   # if a 200 can mean an error; see docs/how-to
   # atomic: true             # a rejected request leaves nothing behind, so it may be split
-  concurrency: 4             # requests under way at once, or auto
+  concurrency: auto          # requests in flight at once: what the API can handle, or at most a number
   timeout: 60                # seconds for one attempt
 
 send: {send}   # or {senders}

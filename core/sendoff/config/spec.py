@@ -65,7 +65,7 @@ DESTINATION = {
     "auth": option("How requests are authenticated.", component="authenticators", required=False),
     "concurrency": option(
         "How many requests may be in flight at once; `auto` finds out what the API can handle, up to 64.",
-        type=["integer", "string"], check_with="concurrency", default=4,
+        type=["integer", "string"], check_with="concurrency", default="auto",
     ),
     "timeout": option(
         "Seconds a whole attempt may take, to the last byte of the response; a large body gets more.", type="number", min=0.001, max=86400, default=60

@@ -53,12 +53,11 @@ class BurstIssuer:
             planner.single
             and builder.destination.response.trusts_any_2xx
             and builder.key_location in ("", "header")
-            and to.concurrency != "auto"
             and to.deadline == float("inf")
         )
 
-    def next_burst(self, limit: int) -> RequestBurst | None:
-        """A burst of at most `limit` requests, if the next ones are uniform; else None."""
+    def next_burst(self, limit: int, concurrency: int) -> RequestBurst | None:
+        """A burst of at most `limit` requests, so many at once, if the next ones are uniform; else None."""
         buffer = self._planner.buffer
         if (
             limit < 1
@@ -73,7 +72,7 @@ class BurstIssuer:
             return None
         block = buffer.block(open_chunk.remaining[0].lo)
         (span,) = open_chunk.take(min(limit, block.hi - open_chunk.remaining[0].lo))
-        burst = self._builder.burst(block, span, self._sender)
+        burst = self._builder.burst(block, span, self._sender, concurrency)
         self._in_flight.issue_burst(burst, open_chunk, self._breaker.successes)
         return burst
 

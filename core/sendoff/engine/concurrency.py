@@ -8,8 +8,8 @@ that is overloaded by one request at a time counts requests a second: then a gap
 
 from __future__ import annotations
 
-#: What `concurrency: auto` may rise to.
-MAX_CONCURRENCY = 64
+#: Where `concurrency: auto` starts, and what it may rise to.
+START, MAX_CONCURRENCY = 4, 64
 #: A larger limit must let this share of its growth through in addition, or it is taken back.
 WORTH = 0.2
 BACK_OFF = 0.9
@@ -28,7 +28,7 @@ class AdaptiveLimit:
     A round is a few responses at one limit; its throughput is compared with that of the last smaller limit.
     """
 
-    def __init__(self, most: int = MAX_CONCURRENCY, *, start: int = 1) -> None:
+    def __init__(self, most: int = MAX_CONCURRENCY, *, start: int = START) -> None:
         self.limit = start
         self._max = most
         self._doubling = True
@@ -44,24 +44,26 @@ class AdaptiveLimit:
 
     @property
     def is_highest(self) -> bool:
-        """Whether nothing has lowered it."""
-        return self.limit == self._max and not self.gap
+        """Whether only an overload can change it."""
+        return self.limit == self._max and not self.gap and self._base is None
 
     def _begin(self, now: float | None) -> None:
         self._since = now
         self._succeeded = self._overloaded = self._full = 0
 
-    def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
-        """A response came while `in_flight` requests were in flight: a success, or an overload."""
-        if self._sent_before:
-            self._sent_before -= 1
+    def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int, count: int = 1) -> None:
+        """A response came while `in_flight` requests were in flight: a success, or an overload; or `count` successes."""
+        before = min(count, self._sent_before)
+        self._sent_before -= before
+        count -= before
+        if not count:
             return
         if self._since is None:
-            self._since = now  # the first answer of a round opens it, as it belongs to the last limit
+            self._since = now  # what opens a round is not counted in it, as it belongs to the last limit
             return
-        self._succeeded += succeeded
+        self._succeeded += count if succeeded else 0
         self._overloaded += overloaded
-        self._full += in_flight >= self.limit
+        self._full += count if in_flight >= self.limit else 0
         if overloaded and self._overloaded == OVERLOADS:
             self._retreat(in_flight)
         elif self._succeeded + self._overloaded >= max(_ROUND, 2 * self.limit):

@@ -24,7 +24,7 @@ from typing import Literal
 from sendoff.components import FailureStrategy, Sender
 from sendoff.engine.bursts import BurstIssuer
 from sendoff.engine.circuit_breaker import CircuitBreaker
-from sendoff.engine.concurrency import MAX_CONCURRENCY, AdaptiveLimit
+from sendoff.engine.concurrency import MAX_CONCURRENCY, START, AdaptiveLimit
 from sendoff.engine.decide import OVERLOAD, Divide
 from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
@@ -71,12 +71,11 @@ class Engine:
         self._sender = sender
         wanted = builder.destination.concurrency
         most = MAX_CONCURRENCY if wanted == "auto" else wanted
-        self.in_flight = InFlight(most, single=sender.max_records == 1)
+        start = min(START, most) if wanted == "auto" else most
+        self.in_flight = InFlight(most, start=start, single=sender.max_records == 1)
         self.planner = Planner(sender, self.in_flight, state)
         self.breaker = CircuitBreaker(random, was_down=state.was_down)
-        self._limit = AdaptiveLimit(most, start=1 if wanted == "auto" else most)
-        if self._limit.limit < most:
-            self.in_flight.set_concurrency(self._limit.limit)
+        self._limit = AdaptiveLimit(most, start=start)
         self._queue = ReadyQueue()
         self._ordering = KeyOrdering(lambda task: self.planner.buffer.ordering_keys(task.spans))
         self._request_log = RequestLog(builder, self.planner.buffer, state.requests)
@@ -172,10 +171,11 @@ class Engine:
 
     # The transport's side.
 
-    def next_request(self, now: float, burst_limit: int = 0) -> Request | RequestBurst | Wait | Literal["done"]:
+    def next_request(self, now: float, ahead: int = 0) -> Request | RequestBurst | Wait | Literal["done"]:
         """The request to send now, or how long to wait for one, or ``"done"``.
 
-        With `burst_limit`, a burst of up to so many requests, if they are uniform and nothing is due before them.
+        With `ahead`, a burst of up to so many requests for each that may be in flight, if they are uniform and nothing is
+        due before them.
         """
         self._now = now
         if self.stopped is not None or self.is_finished():
@@ -194,7 +194,7 @@ class Engine:
             return Wait(MAX_WAIT)
         if (early := self._not_before - now) > 0:
             return Wait(early)
-        if burst_limit and (burst := self._next_burst(now, burst_limit)) is not None:
+        if ahead and (burst := self._next_burst(now, ahead)) is not None:
             return burst
         task = self._next_task(now)
         if task is not None:
@@ -229,10 +229,7 @@ class Engine:
         )
         # A lost connection says nothing of requests a second, so it makes no gap between them.
         overloaded = overloaded and (self._limit.limit > 1 or verdict.status in (429, 503))
-        before = self._limit.limit
-        self._limit.on_response(now, succeeded=not retry, overloaded=overloaded, in_flight=self.in_flight.tasks + 1)
-        if self._limit.limit != before:
-            self.in_flight.set_concurrency(self._limit.limit)
+        self._adapt_limit(now, succeeded=not retry, overloaded=overloaded)
         self._changes.log_requests(self._request_log.request(request, response, verdict))
         quota = quota_reset_delay(response.headers) if response.headers else None
         if quota and verdict.kind is not VerdictKind.STOP:
@@ -249,9 +246,12 @@ class Engine:
         self, burst: RequestBurst, completions: Sequence[Completion], now: float
     ) -> list[tuple[Request, Response]]:
         """Apply the successes among a burst's responses. Returns the others, each with its request, for `complete`."""
+        others = self._bursts.complete(burst, completions, now)
+        successes = len(completions) - len(others)
+        if successes and not self._limit.is_highest:
+            self._adapt_limit(now, succeeded=True, overloaded=False, count=successes)
         return [
-            (self._request(task, self.planner.buffer.slices(task.spans), first=False), response)
-            for task, response in self._bursts.complete(burst, completions, now)
+            (self._request(task, self.planner.buffer.slices(task.spans), first=False), response) for task, response in others
         ]
 
     def is_cancelled(self, burst: RequestBurst) -> bool:
@@ -304,6 +304,14 @@ class Engine:
             if task is not None:
                 self._outcomes.divide(task, Divide(halves(task.spans)), now)
 
+    def _adapt_limit(self, now: float, *, succeeded: bool, overloaded: bool, count: int = 1) -> None:
+        """Responses came: adapt the limit of concurrent requests."""
+        before = self._limit.limit
+        in_flight = self.in_flight.requests + count
+        self._limit.on_response(now, succeeded=succeeded, overloaded=overloaded, in_flight=in_flight, count=count)
+        if self._limit.limit != before:
+            self.in_flight.set_concurrency(self._limit.limit, affordable=self.planner.affordable)
+
     def _wait(self, now: float, seconds: float, reason: str) -> Wait:
         """A wait; a long one is reported once, with its reason."""
         if seconds >= REPORTED_WAIT and abs(now + seconds - self._waits_until) > 1:
@@ -316,12 +324,16 @@ class Engine:
         """How many requests that are to be retried use no slot, so that what was not tried yet shows whether it is they."""
         return self.planner.most_slotless(self._queue.retries) if self.breaker.has_succeeded else 0
 
-    def _next_burst(self, now: float, limit: int) -> RequestBurst | None:
-        """A burst, if the circuit is closed, no retry is due, no task waits for its ordering key, and no limit is lowered."""
+    def _next_burst(self, now: float, ahead: int) -> RequestBurst | None:
+        """A burst, if the circuit is closed, no retry is due, no task waits for its ordering key, and no gap is kept.
+
+        It is of at most so many requests for each that may be in flight.
+        """
         retry = self._queue.seconds_until_retry(now)
-        if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering or not self._limit.is_highest:
+        if not self.breaker.is_closed or (retry is not None and retry <= 0) or self._ordering or self._limit.gap:
             return None
-        return self._bursts.next_burst(min(limit, self.in_flight.free_to_send))
+        concurrency = self._limit.limit
+        return self._bursts.next_burst(min(ahead * concurrency, self.in_flight.free_to_send), concurrency)
 
     def _send(self, task: Task, now: float) -> Request | Wait:
         parts = self.planner.buffer.slices(task.spans)

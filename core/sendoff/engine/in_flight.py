@@ -40,10 +40,11 @@ class InFlight:
     What cannot be (a response to what is not in flight, say) raises `IllegalMove`.
     """
 
-    def __init__(self, concurrency: int, *, single: bool) -> None:
-        self._concurrency, self._single = concurrency, single
+    def __init__(self, concurrency: int, *, start: int | None = None, single: bool) -> None:
+        start = concurrency if start is None else start
+        self._concurrency, self._start, self._single = concurrency, start, single
         #: How many slots there are.
-        self.window = max(2 * concurrency, SINGLE_CHUNK) if single else concurrency
+        self.window = max(2 * concurrency, SINGLE_CHUNK) if single else min(concurrency, 2 * start)
         self._ran_out = False
         self._planned = 0
         #: Requests this process sent that are not settled durably; those of them that are settled, and in the commit under way.
@@ -176,10 +177,13 @@ class InFlight:
 
     # How many slots there are.
 
-    def set_concurrency(self, concurrency: int) -> None:
-        """Plan for so many concurrent requests and no more, as planned records are kept in memory."""
+    def set_concurrency(self, concurrency: int, *, affordable: int) -> None:
+        """Plan for so many concurrent requests and no more, as planned records are kept in memory.
+
+        What `auto` climbs to is also bounded by how many requests fit into it.
+        """
         if not self._single:
-            self.window = min(self._concurrency, 2 * concurrency)
+            self.window = min(self._concurrency, 2 * concurrency, max(2 * self._start, affordable))
 
     def run_out(self) -> None:
         """Nothing could be sent: if that is as many requests wait for a commit, the window is to grow."""

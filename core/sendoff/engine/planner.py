@@ -85,7 +85,7 @@ class Planner:
 
     def plan_chunks(self, slotless: int) -> Iterator[Chunk]:
         """Open chunks while slots are free; so many retries use none."""
-        self._in_flight.grow(READ_AHEAD // max(1, self._largest))
+        self._in_flight.grow(self.affordable)
         while True:
             if not self._in_flight.can_plan(slotless):
                 return
@@ -97,9 +97,14 @@ class Planner:
             for spans in self._by_request(span):
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
 
+    @property
+    def affordable(self) -> int:
+        """How many requests as large as the largest so far may be kept in memory."""
+        return READ_AHEAD // max(1, self._largest)
+
     def most_slotless(self, retries: int) -> int:
         """How many of so many requests that wait for their retry use no slot: their records stay in memory."""
-        return min(retries, MAX_SLOTLESS, READ_AHEAD // max(1, self._largest))
+        return min(retries, MAX_SLOTLESS, self.affordable)
 
     def _few_repeats(self, span: Span) -> Span:
         """The span, or as much of it as has no id too often."""

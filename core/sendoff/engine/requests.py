@@ -70,7 +70,7 @@ class RequestBuilder:
             max_response_bytes=to.response.max_bytes, is_delete=route is not None and route.is_delete,
         )  # fmt: skip
 
-    def burst(self, block: Block, span: Span, sender: Sender) -> RequestBurst:
+    def burst(self, block: Block, span: Span, sender: Sender, concurrency: int) -> RequestBurst:
         """The requests for single records of a block, which stand side by side and carry their keys in a header, if any."""
         to, key_header = self.destination, (b"", b"")
         if self.key_location:
@@ -78,5 +78,5 @@ class RequestBuilder:
             key_header = (to.idempotency.name.encode() + b": " + quote, quote + b"\r\n")
         return RequestBurst(
             to.method, to.url, self.headers, key_header, self.key, sender.prefix, sender.suffix, block, span,
-            to.timeout, to.min_upload_rate, to.response.max_bytes,
+            concurrency, to.timeout, to.min_upload_rate, to.response.max_bytes,
         )  # fmt: skip

@@ -69,12 +69,12 @@ class Dispatcher:
         assert not isinstance(found, RequestBurst)
         return found
 
-    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
+    def next_requests(self, ahead: int) -> Request | RequestBurst | Wait | Literal["done"]:
         """The next request, compressed and signed: that takes time, and is done without the lock."""
         if self._preparer is not None and not self._preparer.has_nothing_to_do:
-            limit = 0
+            ahead = 0
         while True:
-            found = self._next(limit)
+            found = self._next(ahead)
             if self._preparer is None or not isinstance(found, Request):
                 return found
             try:
@@ -86,11 +86,11 @@ class Dispatcher:
                 return finished
             self.complete(found, finished)
 
-    def _next(self, most: int) -> Request | RequestBurst | Wait | Literal["done"]:
+    def _next(self, ahead: int) -> Request | RequestBurst | Wait | Literal["done"]:
         with self._can_send:
             self._seen_version.version = self._version
             try:
-                found = self._engine.next_request(self._clock(), most)
+                found = self._engine.next_request(self._clock(), ahead)
             except Exception as error:
                 self._fail(error)
                 return "done"

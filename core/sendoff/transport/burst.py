@@ -12,8 +12,8 @@ from sendoff.records import Block, Span
 class RequestBurst:
     """The requests of the records in `span`, each a slice of one block.
 
-    A burst belongs to the thread that took it, and never changes: the transport keeps its own place in it. It sends as many of
-    the requests at once as the settings allow, and passes their responses to `RequestQueue.complete_many` together, so that
+    A burst belongs to the thread that took it, and never changes: the transport keeps its own place in it. It sends at
+    most `concurrency` of the requests at once, and passes their responses to `RequestQueue.complete_many` together, so that
     a request costs no object of its own. It sends no more of them after a response that is not a success, nor once
     `RequestQueue.is_cancelled` says so, and gives back by `RequestQueue.return_unsent` those it has not sent.
     """
@@ -29,6 +29,7 @@ class RequestBurst:
     suffix: bytes
     block: Block
     span: Span
+    concurrency: int
     #: Seconds a request may take, and the bytes a second its body is given on top.
     timeout: float
     min_upload_rate: float

@@ -116,8 +116,8 @@ class RequestQueue(Protocol):
     def next_request(self) -> Request | Wait | Literal["done"]:
         """The next request that should travel now, or how long to wait, or ``"done"``."""
 
-    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
-        """The same, or a burst of up to `limit` requests where they are uniform."""
+    def next_requests(self, ahead: int) -> Request | RequestBurst | Wait | Literal["done"]:
+        """The same, or where they are uniform a burst: of up to `ahead` requests for each that may be in flight."""
 
     def complete(self, request: Request, response: Response) -> None:
         """What came back for a request that `next` gave."""
@@ -148,7 +148,7 @@ class SingleRequest:
     def next_request(self) -> Request | Wait | Literal["done"]:
         return self._requests.pop() if self._requests else "done"
 
-    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Literal["done"]:
+    def next_requests(self, ahead: int) -> Request | RequestBurst | Wait | Literal["done"]:
         return self.next_request()
 
     def complete(self, request: Request, response: Response) -> None:

@@ -136,11 +136,13 @@ class _Loop:
         self._obey_cancellation()
         while len(self._busy) < concurrency:
             if self._burst is not None and self._messages:
+                if len(self._busy) >= self._burst.concurrency:
+                    return
                 self._start_burst(self._burst, self._free_connection(now), now)
                 continue
             if self._done:
                 return
-            found = self._queue.next_requests(AHEAD * concurrency)
+            found = self._queue.next_requests(AHEAD)
             now = time.monotonic()  # a token may have been fetched for it
             if found == "done":
                 self._done = True

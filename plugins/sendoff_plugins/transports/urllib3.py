@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -46,28 +47,14 @@ class Urllib3(Transport):
     default_for = ("many", "tls_proxy")
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
-        """Send requests from as many threads as may be in flight, which pull from the queue."""
+        """Send requests from threads which pull from the queue: as many as are needed, and at most as may be in flight."""
         watchdog = Watchdog()
         pool = make_pool(settings, watchdog)
-        threads = [
-            threading.Thread(target=self._work, args=(queue, pool, watchdog), name=f"sendoff-urllib3-{number}", daemon=True)
-            for number in range(settings.concurrency)
-        ]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            _Workers(queue, settings.concurrency, lambda request: self._attempt(request, pool, watchdog)).run()
         finally:
             watchdog.close()
             pool.clear()
-
-    def _work(self, queue: RequestQueue, pool: Any, watchdog: Watchdog) -> None:
-        while (request := queue.next_request()) != "done":
-            if isinstance(request, Wait):
-                queue.wait(request.seconds)
-            else:
-                queue.complete(request, self._attempt(request, pool, watchdog))
 
     def _attempt(self, request: Request, pool: Any, watchdog: Watchdog) -> Response:
         started = time.monotonic()
@@ -116,6 +103,43 @@ class Urllib3(Transport):
 
 
 @lru_cache(maxsize=1024)
+class _Workers:
+    """Threads that each send one request at a time. One that has a request starts another, if none waits for one."""
+
+    def __init__(self, queue: RequestQueue, most: int, attempt: Callable[[Request], Response]) -> None:
+        self._queue, self._most, self._attempt = queue, most, attempt
+        self._threads: list[threading.Thread] = []
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Send requests until the queue says ``"done"`` to each thread."""
+        self._start()
+        for thread in self._threads:  # it grows meanwhile: a thread starts another only while it runs itself
+            thread.join()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._waiting or len(self._threads) == self._most:
+                return
+            thread = threading.Thread(target=self._work, name=f"sendoff-urllib3-{len(self._threads)}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _work(self) -> None:
+        while (request := self._queue.next_request()) != "done":
+            if isinstance(request, Wait):
+                with self._lock:
+                    self._waiting += 1
+                self._queue.wait(request.seconds)
+                with self._lock:
+                    self._waiting -= 1
+            else:
+                with suppress(RuntimeError):  # the system allows no more threads: those that run do the work
+                    self._start()
+                self._queue.complete(request, self._attempt(request))
+
+
 def _target(url: str) -> tuple[str, str]:
     """The URL's origin, and its path and query, which is what goes on the request line."""
     parts = urllib3.util.parse_url(url)

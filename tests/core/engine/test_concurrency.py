@@ -91,10 +91,10 @@ def test_what_a_server_refuses_for_being_too_much_stays_rare() -> None:
     refused = total = 0
 
     class Watched(AdaptiveLimit):
-        def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int) -> None:
+        def on_response(self, now: float, *, succeeded: bool, overloaded: bool, in_flight: int, count: int = 1) -> None:
             nonlocal refused, total
-            refused, total = refused + overloaded, total + 1
-            super().on_response(now, succeeded=succeeded, overloaded=overloaded, in_flight=in_flight)
+            refused, total = refused + overloaded, total + count
+            super().on_response(now, succeeded=succeeded, overloaded=overloaded, in_flight=in_flight, count=count)
 
     speed(SERVERS["a hard limit of 12"], Watched())
     assert refused < 0.05 * total

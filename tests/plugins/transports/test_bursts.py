@@ -23,7 +23,7 @@ SIZE = 24
 class Bursts:
     """Hands out what was not sent yet in bursts, and cancels those that are under way after some responses."""
 
-    def __init__(self, url: str, cancel_after: Sequence[int], *, again: bool = True) -> None:
+    def __init__(self, url: str, cancel_after: Sequence[int], *, concurrency: int = 1, again: bool = True) -> None:
         records = [b'{"n":%d}' % at for at in range(SIZE)]
         offsets = array("q", [0])
         for record in records:
@@ -31,7 +31,7 @@ class Bursts:
         self._block = Block(0, b",".join(records), offsets, Page(pl.DataFrame()), range(SIZE))
         self._url, self._left, self._cancel_after = url, [Span(0, SIZE)], set(cancel_after)
         #: Whether what is given back is handed out again.
-        self._again = again
+        self._again, self._concurrency = again, concurrency
         self._burst: RequestBurst | None = None
         self.cancelled = set[RequestBurst]()
         self.completed: list[tuple[int, Response]] = []
@@ -41,15 +41,28 @@ class Bursts:
     def next_request(self) -> Any:
         raise AssertionError("it takes bursts")
 
-    def next_requests(self, limit: int) -> Request | RequestBurst | Wait | Any:
+    def next_requests(self, ahead: int) -> Request | RequestBurst | Wait | Any:
         if not self._left:
             return "done"
+        limit = ahead * self._concurrency
         lo, hi = self._left.pop()
         if hi - lo > limit:
             self._left.append(Span(lo + limit, hi))
         span = Span(lo, min(hi, lo + limit))
         self._burst = RequestBurst(
-            "POST", self._url, {}, (b"", b""), lambda lo, hi, body: "", b"", b"", self._block, span, 5.0, 1e3, 1 << 20
+            "POST",
+            self._url,
+            {},
+            (b"", b""),
+            lambda lo, hi, body: "",
+            b"",
+            b"",
+            self._block,
+            span,
+            self._concurrency,
+            5.0,
+            1e3,
+            1 << 20,
         )
         return self._burst
 
@@ -96,7 +109,7 @@ def test_every_request_of_a_burst_is_completed_or_given_back(concurrency: int, b
         return Reply(cut=True) if n in bad and n % 2 else Reply(400) if n in bad else Reply()
 
     with Receiver(answer) as api:
-        queue = Bursts(f"{api.url}/x", sorted(cancel_after))
+        queue = Bursts(f"{api.url}/x", sorted(cancel_after), concurrency=concurrency)
         Http1().run(queue, ConnectionSettings(f"{api.url}/x", concurrency))
         arrived = sorted(json.loads(request.body)["n"] for request in api.requests)
     assert sorted(at for at, _ in queue.completed) == arrived == list(range(SIZE))
