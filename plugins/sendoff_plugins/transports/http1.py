@@ -281,13 +281,8 @@ class _Loop:
                 connection.fail(Response(error=str(found), may_have_been_sent=False, permanent=True))
             elif isinstance(found, Exception):
                 where = f"the proxy {self._endpoint.address[0]}" if self._endpoint.proxied else self._endpoint.name
-                connection.fail(
-                    Response(
-                        error=f"cannot connect to {where}: {describe_failure(found)}",
-                        may_have_been_sent=False,
-                        permanent=self._endpoint.proxied,
-                    )
-                )
+                error = f"cannot connect to {where}: {describe_failure(found)}"
+                connection.fail(Response(error=error, may_have_been_sent=False, permanent=self._endpoint.proxied))
             else:
                 connection.connect(found)
                 self._soonest = min(self._soonest, connection.due)

@@ -28,7 +28,7 @@ def mistakes(project: Project, text: str) -> list[str]:
 def test_a_good_file_has_its_defaults_filled_in(project: Project) -> None:
     connector = project({"connectors.d/c.yaml": GOOD}).runner().connector("c")
     assert connector.destination.method == "POST"
-    assert connector.destination.concurrency == 4
+    assert connector.destination.concurrency == "auto"
     assert connector.sender.name == "batch"
     assert connector.sender.max_records == 250_000
     assert connector.strategy.name == "fail"
