@@ -145,6 +145,11 @@ def _say_uncertain(task: Task) -> str:
     )
 
 
+def is_limit(verdict: Verdict) -> bool:
+    """Whether the API asks for fewer requests: that is never about the records."""
+    return verdict.status == 429 or verdict.retry_after is not None
+
+
 def is_conflict(verdict: Verdict) -> bool:
     """Whether a repeat was answered 409: the destination is up, and it is this request alone that cannot pass yet."""
     return verdict.kind is VerdictKind.RETRY and verdict.status == 409
@@ -181,10 +186,9 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     if over := exceeds_retry_after(verdict, retry):
         return over
     out_of_time = task.failing_for(situation.now) >= retry.max_elapsed
-    limited = verdict.status == 429 or verdict.retry_after is not None
     down = situation.circuit is CircuitState.OPEN and situation.outage
     at_fault = task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time)
-    if at_fault and not limited and not down:
+    if at_fault and not is_limit(verdict) and not down:
         return give_up(task, verdict, situation, strategy)
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
@@ -209,6 +213,8 @@ def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strate
     """What becomes of a request whose attempts or time are used up, and which is not known to be at fault."""
     retry, reason = situation.retry, verdict.reason
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
+    if is_limit(verdict) and not accepted:
+        return StopRun(f"{reason}; it has asked so for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
     if accepted or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
         return give_up(task, verdict, situation, strategy)
     if not situation.more_to_try and task.others_succeeded:

@@ -32,6 +32,7 @@ from sendoff.engine.decide import (
     fails_by_itself,
     give_up,
     is_conflict,
+    is_limit,
 )
 from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
@@ -235,7 +236,7 @@ class OutcomeHandler:
         breaker = self._breaker
         others_fail = breaker.load_signs > task.load_signs_seen
         breaker.on_failure(task, now, may_have_been_sent=verdict.maybe_applied or verdict.status is not None)
-        if verdict.status == 429 or verdict.retry_after is not None:
+        if is_limit(verdict):
             task.uncounted_attempts += 1  # the API said that it is about the number of requests
         elif breaker.successes > task.successes_seen and others_fail:
             task.uncounted_attempts += 1  # the API takes only so many at once
