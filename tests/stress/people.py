@@ -62,8 +62,6 @@ class Life(People):
         answers = self.api.answers[at]
         alone = self.send == "single" or self.on_failure == "split" or self.api.by_record
         by_itself = value == "bad" or at in self.api.poison or (self.api.knows == "ids" and self.api.applied[at] > 0)
-        if not answers and at in self.api.first_sent and self.api.sent[at] >= self.attempts:
-            return True  # used up before anything succeeded: it is given up when another succeeds, as its outage ends or not
         was_answered = answers[BAD] or answers[CONFLICT] or (answers[BROKEN] and self.api.sent[at] >= self.attempts)
         return bool(was_answered) and (by_itself or not alone)
 

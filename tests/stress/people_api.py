@@ -30,8 +30,6 @@ class Api:
         self.answers: defaultdict[int, Counter[int]] = defaultdict(Counter)
         #: How often each record was sent, likewise.
         self.sent: Counter[int] = Counter()
-        #: The records that were sent before any was applied since then.
-        self.first_sent: set[int] = set()
         #: Called at each request, before anything becomes of it.
         self.at_request: Callable[[], None] = lambda: None
         #: So many requests are answered 503; or not at all; or are applied, and the response is lost.
@@ -77,7 +75,7 @@ class Api:
 
     def forget_answers(self) -> None:
         """Clear what is counted since it was last cleared."""
-        for counted in (self.answers, self.sent, self.first_sent, self.order):
+        for counted in (self.answers, self.sent, self.order):
             counted.clear()
 
     def respond(self, key: str, rows: list[dict[str, Any]]) -> tuple[int, object] | None:
@@ -85,8 +83,6 @@ class Api:
         self.at_request()
         with self._lock:
             self.sent.update(row["id"] for row in rows)
-            if not self.order:
-                self.first_sent.update(row["id"] for row in rows)
             self._busy += 1
             busy = self._busy
         try:

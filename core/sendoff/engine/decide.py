@@ -215,7 +215,8 @@ def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strate
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if is_limit(verdict) and not accepted:
         return StopRun(f"{reason}; it has asked so for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
-    if accepted or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
+    failed_again = task.holds > 0 and task.isolated_failures > 0  # after another had succeeded
+    if accepted or failed_again or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
         return give_up(task, verdict, situation, strategy)
     if not situation.more_to_try and task.others_succeeded:
         return RetryLater(verdict)  # an overload passes within that time

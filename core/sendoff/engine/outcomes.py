@@ -205,6 +205,8 @@ class OutcomeHandler:
             task, verdict, response = held
             if outage:  # it failed while others did
                 task.uncounted_attempts = task.attempts
+            elif not task.others_succeeded:  # it has not failed yet while others succeed
+                task.uncounted_attempts += 1
             if task.counted_attempts < self._builder.destination.retry.max_attempts:
                 self._reschedule(task, now)
             else:

@@ -524,8 +524,16 @@ def test_a_resumed_record_has_all_its_attempts() -> None:
         run.random.choice([step for step in run.steps() if step != run.dispatch])()
     run.start()
     run.run()
-    assert run.sent.count(Span(0, 1)) == 2
-    assert run.memory.attempts == {0: 2}
+    assert run.sent.count(Span(0, 1)) == 3  # the last after another had succeeded
+    assert run.memory.attempts == {0: 3}
+
+
+def test_a_record_that_met_an_outage_at_the_start_is_tried_once_more_when_another_has_succeeded() -> None:
+    """Kind: an outage blamed on a record. Brothers: the first record of a run, of a resumed one, a whole batch."""
+    for batch in (1, 10):
+        turns = iter([Response(503)] * 5)
+        run = Simulation(40, lambda records, turns=turns: next(turns, OK), batch=batch).run()  # type: ignore[misc]
+        assert (run.memory.failed, run.memory.delivered.total) == ({}, 40)
 
 
 def test_an_endpoint_that_calls_every_record_too_large_rejects_none() -> None:

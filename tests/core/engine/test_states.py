@@ -26,6 +26,8 @@ from sendoff.ledger import Chunk
 from sendoff.records import Span
 from tests.simulation import OK, REFUSED, Simulation, refusing
 
+from .test_parts import RESULTS, results
+
 DOWN, FULL = Response(503), Response(429)
 TABLES = {TaskState: TASK_MOVES, CircuitState: DESTINATION_MOVES, RunPhase: RUN_MOVES}
 
@@ -82,6 +84,8 @@ def test_some_small_runs_make_every_move_of_a_request_and_of_a_destination(taken
     Simulation(32, refusing({5, 31}), batch=16, split=True).run()
     Simulation(4, refusing({3}), batch=4, strategy=Strategy(halve_once)).run()
     Simulation(3, refusing({0}), batch=1).run()
+    named = {0: 400, 1: 400}
+    Simulation(8, lambda records: results([named.get(at, 201) for at in records]), batch=2, response=RESULTS).run()
     Simulation(8, poisoned(0), batch=4, split=True, idempotent=True, retry={"max_attempts": 2}).run()
     Simulation(9, in_turn(OK, *[DOWN] * 6), batch=1, retry={"max_attempts": 2, "initial_backoff": 0.0}).run()
     Simulation(3, in_turn(*[FULL] * 12), batch=1).run()
