@@ -114,11 +114,11 @@ class Runner:
             intake.sweep()
             intake.remember_finished_runs()
             left = ledger.unfinished(chosen.name)
+            if maybe_applied is not None:
+                intake.choose_for_uncertain(None if restart else left, maybe_applied)
             if restart:
                 intake.discard(left)
                 left = None
-            if maybe_applied is not None:
-                intake.decide_uncertain(left, maybe_applied)
             state, source = intake.resume(left, records) if left else intake.start(records)
             if records is None and not state.resumed:
                 self._warn(intake.warnings(state.id))

@@ -14,7 +14,7 @@ from tests.stress.promise import Budget, Figures, Promise
 from tests.stress.zygote import ROOT
 
 TARGETS = ("yaml", "csv", "jsonl", "response", "retry_after", "http1")
-SECONDS = 20
+SECONDS = 12
 
 
 def able() -> str | None:

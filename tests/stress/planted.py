@@ -14,8 +14,9 @@ from unittest import mock
 
 from sendoff import Response
 from sendoff.encode.idempotency import Key, make_key_function
+from sendoff.engine.actions import StopRun
 from sendoff.engine.circuit_breaker import CircuitBreaker
-from sendoff.engine.decide import StopRun, decide
+from sendoff.engine.decide import decide
 from sendoff.ledger import Changes
 from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.locks import RunLock

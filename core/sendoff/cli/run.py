@@ -35,7 +35,7 @@ from sendoff.runner import Runner
     "--maybe-applied",
     "maybe_applied",
     type=click.Choice(["delivered", "rejected"]),
-    help="What those records of an interrupted run are that were sent and may have been applied; else they are sent again.",
+    help="Count as this the records of an interrupted run that were sent and may have been applied; else they are sent again.",
 )
 @click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")

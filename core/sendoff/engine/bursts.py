@@ -122,5 +122,5 @@ class BurstIssuer:
         return Task(
             (Span(at, at + 1),), out.chunk.chunk, TaskState.IN_FLIGHT, out.chunk.repeats, attempts=1, first_tried=now - seconds,
             others_succeeded=self._breaker.successes > out.successes, successes_seen=self._breaker.successes,
-            load_signs_seen=self._breaker.load_signs,
+            load_signs_seen=self._breaker.load_signs, earlier_sends=out.chunk.earlier_sends((Span(at, at + 1),)),
         )  # fmt: skip

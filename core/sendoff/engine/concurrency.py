@@ -42,11 +42,6 @@ class AdaptiveLimit:
         self._ceiling: float = most
         self._begin(None)
 
-    @property
-    def is_highest(self) -> bool:
-        """Whether only an overload can change it."""
-        return self.limit == self._max and not self.gap and self._base is None
-
     def _begin(self, now: float | None) -> None:
         self._since = now
         self._succeeded = self._overloaded = self._full = 0

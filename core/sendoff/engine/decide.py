@@ -7,10 +7,19 @@ and its failures count against no request (docs/decisions/0012).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sendoff.components import FailureStrategy, Refusal, Retry, Split, Stop
+from sendoff.engine.actions import (
+    Action,
+    Divide,
+    FailAll,
+    FailNamed,
+    HoldBack,
+    LowerLimit,
+    RetryLater,
+    StopRun,
+)
 from sendoff.engine.retry import RetryPolicy
 from sendoff.engine.states import CircuitState
 from sendoff.engine.tasks import Task
@@ -55,68 +64,6 @@ class Situation:
     retry: RetryPolicy
     #: Why nothing more may be split; None while it may.
     over_budget: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetryLater:
-    """Send it again: after so many seconds, or by the retry policy."""
-
-    verdict: Verdict
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HoldBack:
-    """Wait until it is known whether others succeed; then `verdict` is decided on again."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class FailAll:
-    """All its records are rejected."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class FailNamed:
-    """The records that the API named are rejected, and the others are sent again without them."""
-
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Divide:
-    """Send it in these parts. With a verdict, at least one part has a bad record; `at_fault` passes the blame on to each."""
-
-    parts: Sequence[Spans]
-    verdict: Verdict | None = None
-    at_fault: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LowerLimit:
-    """It is too large, in bytes or in records: send it and all later ones in smaller parts."""
-
-    verdict: Verdict
-    in_bytes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StopRun:
-    """Send nothing more; what is not settled stays pending.
-
-    `transient` where the next run may go on without anything being fixed. `pause` is for how long the API asked not to be
-    called.
-    """
-
-    reason: str
-    transient: bool = False
-    pause: float | None = None
-
-
-Action = RetryLater | HoldBack | FailAll | FailNamed | Divide | LowerLimit | StopRun
 
 
 def decide(
@@ -214,6 +161,8 @@ def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strate
     retry, reason = situation.retry, verdict.reason
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if is_limit(verdict) and not accepted:
+        if task.failing_for(situation.now) < retry.max_elapsed:
+            return RetryLater(verdict)
         return StopRun(f"{reason}; it has asked so for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
     failed_again = task.holds > 0 and task.isolated_failures > 0  # after another had succeeded
     if accepted or failed_again or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):

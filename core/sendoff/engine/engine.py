@@ -22,10 +22,11 @@ from random import Random
 from typing import Literal
 
 from sendoff.components import FailureStrategy, Sender
+from sendoff.engine.actions import Divide
 from sendoff.engine.bursts import BurstIssuer
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.concurrency import MAX_CONCURRENCY, START, AdaptiveLimit
-from sendoff.engine.decide import OVERLOAD, Divide
+from sendoff.engine.decide import OVERLOAD
 from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
 from sendoff.engine.outcomes import OutcomeHandler
@@ -155,7 +156,7 @@ class Engine:
         if self.stopped is None:
             if self._nothing_else_to_try():
                 self._outcomes.accept_rejections(self._now)
-            for chunk in self.planner.plan_chunks(0 if self._queue.has_untried() else self._slotless_retries):
+            for chunk in self.planner.plan_chunks(0 if self._queue.has_untried() else self._retries_outside_window):
                 self._changes.chunk_opened(chunk, planned=self.planner.planned)
         changes = self._changes.propose()
         if changes is not None:
@@ -248,7 +249,7 @@ class Engine:
         """Apply the successes among a burst's responses. Returns the others, each with its request, for `complete`."""
         others = self._bursts.complete(burst, completions, now)
         successes = len(completions) - len(others)
-        if successes and not self._limit.is_highest:
+        if successes:
             self._adapt_limit(now, succeeded=True, overloaded=False, count=successes)
         return [
             (self._request(task, self.planner.buffer.slices(task.spans), first=False), response) for task, response in others
@@ -290,7 +291,7 @@ class Engine:
             return task
         if not self.breaker.is_closed and not probes_fresh and self._queue.seconds_until_retry(now) is not None:
             return None  # before anything has got through, a retry is all there is to try
-        if self.in_flight.free_to_send + self._slotless_retries <= 0:
+        if self.in_flight.free_to_send + self._retries_outside_window <= 0:
             return None
         while True:
             task = self._ordering.next_released()
@@ -320,9 +321,9 @@ class Engine:
         return Wait(seconds)
 
     @property
-    def _slotless_retries(self) -> int:
+    def _retries_outside_window(self) -> int:
         """How many requests that are to be retried use no slot, so that what was not tried yet shows whether it is they."""
-        return self.planner.most_slotless(self._queue.retries) if self.breaker.has_succeeded else 0
+        return self.planner.most_outside_window(self._queue.retries) if self.breaker.has_succeeded else 0
 
     def _next_burst(self, now: float, ahead: int) -> RequestBurst | None:
         """A burst, if the circuit is closed, no retry is due, no task waits for its ordering key, and no gap is kept.

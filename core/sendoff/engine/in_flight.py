@@ -35,7 +35,8 @@ class InFlight:
 
     A slot is used by a request that is planned and not settled. There are `window` slots. The commit that settles a request
     also plans those that reuse its slot; so one that was sent counts as unconfirmed until that commit is durable, and at
-    most `window` requests are ever sent twice. A request that is held uses no slot.
+    most `window` requests are ever sent twice, and those besides that use no slot: the held ones, and a few that wait for their
+    retry.
 
     What cannot be (a response to what is not in flight, say) raises `IllegalMove`.
     """
@@ -44,7 +45,7 @@ class InFlight:
         start = concurrency if start is None else start
         self._concurrency, self._start, self._single = concurrency, start, single
         #: How many slots there are.
-        self.window = max(2 * concurrency, SINGLE_CHUNK) if single else min(concurrency, 2 * start)
+        self.window = max(2 * concurrency, SINGLE_CHUNK) if single else start
         self._ran_out = False
         self._planned = 0
         #: Requests this process sent that are not settled durably; those of them that are settled, and in the commit under way.
@@ -81,13 +82,13 @@ class InFlight:
         """How many more requests may be sent for the first time."""
         return self.window - self._unconfirmed + len(self._held)
 
-    def free_to_plan(self, slotless: int = 0) -> int:
+    def free_to_plan(self, outside: int = 0) -> int:
         """How many more requests may be planned, if so many that wait for their retry use no slot."""
-        return self.window - self._planned + len(self._held) + slotless
+        return self.window - self._planned + len(self._held) + outside
 
-    def can_plan(self, slotless: int = 0) -> bool:
+    def can_plan(self, outside: int = 0) -> bool:
         """Whether another chunk may be opened: one of single records only when half the window is free, to save ledger rows."""
-        return self.free_to_plan(slotless) >= (max(1, self.window // 2) if self._single else 1)
+        return self.free_to_plan(outside) >= (max(1, self.window // 2) if self._single else 1)
 
     def task(self, number: int) -> Task:
         """The task that was issued under a request's number."""
@@ -183,7 +184,7 @@ class InFlight:
         What `auto` climbs to is also bounded by how many requests fit into it.
         """
         if not self._single:
-            self.window = min(self._concurrency, 2 * concurrency, max(2 * self._start, affordable))
+            self.window = min(self._concurrency, 2 * concurrency, max(self._start, affordable))
 
     def run_out(self) -> None:
         """Nothing could be sent: if that is as many requests wait for a commit, the window is to grow."""

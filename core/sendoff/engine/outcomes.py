@@ -13,17 +13,10 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from sendoff.components import FailureStrategy
+from sendoff.engine.actions import Action, Divide, FailAll, FailNamed, HoldBack, LowerLimit, RetryLater, StopRun
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.decide import (
-    Action,
-    Divide,
-    FailAll,
-    FailNamed,
-    HoldBack,
-    LowerLimit,
-    RetryLater,
     Situation,
-    StopRun,
     accepts_as_final,
     decide,
     decide_by_strategy,
@@ -332,8 +325,8 @@ class OutcomeHandler:
         if held.verdict.kind is VerdictKind.RETRY:
             held.task.holds += 1
             self._held_failure = held
-            return
-        self._unproven_rejections.append(held)
+        else:
+            self._unproven_rejections.append(held)
         group, held.task.group = held.task.group, None
         self._advance_group(group, now, bad_record_found=True)
 

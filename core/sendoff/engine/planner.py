@@ -16,7 +16,7 @@ from sendoff.records import Block, Route, Span, Spans, spans_of, total
 
 READ_AHEAD = 16 << 20
 #: So many requests that wait for their retry use no slot, if they are not more than `READ_AHEAD` together.
-MAX_SLOTLESS = 16
+MAX_OUTSIDE_WINDOW = 16
 #: Where requests are addressed by their records, so many requests' worth is looked over at once to
 #: fill requests to each address; and at most so many records.
 ROUTE_LOOKAHEAD_REQUESTS, ROUTE_LOOKAHEAD_RECORDS = 16, 250_000
@@ -83,13 +83,13 @@ class Planner:
 
     # Pieces out.
 
-    def plan_chunks(self, slotless: int) -> Iterator[Chunk]:
+    def plan_chunks(self, outside: int) -> Iterator[Chunk]:
         """Open chunks while slots are free; so many retries use none."""
         self._in_flight.grow(self.affordable)
         while True:
-            if not self._in_flight.can_plan(slotless):
+            if not self._in_flight.can_plan(outside):
                 return
-            hi = self._find_end(self._in_flight.free_to_plan(slotless)) if self.buffer.hi > self.planned else None
+            hi = self._find_end(self._in_flight.free_to_plan(outside)) if self.buffer.hi > self.planned else None
             if hi is None:
                 return
             span = self._few_repeats(Span(self.planned, hi))
@@ -102,9 +102,9 @@ class Planner:
         """How many requests as large as the largest so far may be kept in memory."""
         return READ_AHEAD // max(1, self._largest)
 
-    def most_slotless(self, retries: int) -> int:
+    def most_outside_window(self, retries: int) -> int:
         """How many of so many requests that wait for their retry use no slot: their records stay in memory."""
-        return min(retries, MAX_SLOTLESS, self.affordable)
+        return min(retries, MAX_OUTSIDE_WINDOW, self.affordable)
 
     def _few_repeats(self, span: Span) -> Span:
         """The span, or as much of it as has no id too often."""

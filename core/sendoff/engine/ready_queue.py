@@ -83,7 +83,7 @@ class ReadyQueue:
             open_chunk = self._chunks[0]
             if open_chunk.remaining:
                 task = Task(open_chunk.take(), open_chunk.chunk, repeats=open_chunk.repeats)
-                task.earlier_sends = open_chunk.earlier_sends(task.span) if open_chunk.uncertain else 0
+                task.earlier_sends = open_chunk.earlier_sends(task.spans)
                 return task
             self._chunks.popleft()
         return None

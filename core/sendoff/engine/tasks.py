@@ -32,17 +32,22 @@ class OpenChunk:
         requests = total(left) if chunk.records_per_request == 1 else int(bool(left))
         return cls(chunk, deque(left), requests, repeats)
 
-    def earlier_sends(self, span: Span) -> int:
+    def earlier_sends(self, spans: Spans) -> int:
         """How often earlier processes sent the request for these records, if it may have been applied."""
-        request = self.uncertain.get(span)
+        request = self._uncertain_request(spans) if self.uncertain else None
         return request.sends if request is not None else 0
+
+    def _uncertain_request(self, spans: Spans) -> UncertainRequest | None:
+        request = self.uncertain.get((spans[0].lo, spans[-1].hi))
+        # What is left of a request may begin and end as it did.
+        return request if request is not None and request.records == total(spans) else None
 
     def take_uncertain(self) -> list[tuple[Spans, UncertainRequest]]:
         """Take out the records that earlier processes sent and that may have been applied, by request."""
         found, left = [], list[Spans]()
         one = self.chunk.records_per_request == 1
         for spans in [(Span(at, at + 1),) for at in ordinals(tuple(self.remaining))] if one else [tuple(self.remaining)]:
-            request = self.uncertain.get((spans[0].lo, spans[-1].hi)) if spans else None
+            request = self._uncertain_request(spans) if spans else None
             if request is None:
                 left.append(spans)
             else:

@@ -141,14 +141,17 @@ class RunPreparer:
             self._ledger.discard(left)
             self.finish(left.id)
 
-    def decide_uncertain(self, left: RunState | None, fate: Literal["delivered", "rejected"]) -> None:
-        """Note what the records of an interrupted run are that may have been applied. Raises `ConfigError` if it has none."""
+    def choose_for_uncertain(self, left: RunState | None, outcome: Literal["delivered", "rejected"]) -> None:
+        """Settle the records of an interrupted run that may have been applied as its user says, when they are read.
+
+        Raises `ConfigError` if there are none.
+        """
         if left is None or not left.uncertain:
             raise ConfigError(
                 f"{self._chosen.name} has no unfinished run with records that were sent and may have been applied; "
                 "run it without --maybe-applied; nothing was sent"
             )
-        left.maybe_applied_as = fate
+        left.maybe_applied_as = outcome
 
     def finish(self, run: int) -> None:
         """A run has ended: remember what it delivered, and delete its spool unless it can be resumed."""

@@ -67,11 +67,14 @@ class Progress(Observer):
 def _repeats(facts: Mapping[str, Any]) -> str:
     """What a resumed run sends again."""
     again, uncertain = facts.get("may_be_repeated", 0), facts.get("uncertain", 0)
+    others = f"; up to {again - uncertain:,} others may have been sent too" if again > uncertain > 0 else ""
     if uncertain:
         times = "once" if facts["sends"] == 1 else f"up to {facts['sends']:,} times"
         fate = facts["maybe_applied_as"]
         becomes = f"they count as {fate}" if fate else "they are sent again with their keys"
-        return f"; {uncertain:,} records were sent {times} and may have been applied: {becomes}"
+        records = "1 record was" if uncertain == 1 else f"{uncertain:,} records were"
+        becomes = becomes.replace("they are", "it is").replace("they count", "it counts") if uncertain == 1 else becomes
+        return f"; {records} sent {times} and may have been applied: {becomes}{others}"
     return f"; up to {again:,} records may have been sent before, and are sent again with their keys" if again else ""
 
 

@@ -102,9 +102,8 @@ class Urllib3(Transport):
         return Response(response.status, headers, body if whole else body[: request.max_response_bytes], truncated=not whole)
 
 
-@lru_cache(maxsize=1024)
 class _Workers:
-    """Threads that each send one request at a time. One that has a request starts another, if none waits for one."""
+    """Threads that each send one request at a time. One that gets a request starts another, unless one is idle already."""
 
     def __init__(self, queue: RequestQueue, most: int, attempt: Callable[[Request], Response]) -> None:
         self._queue, self._most, self._attempt = queue, most, attempt
@@ -115,7 +114,7 @@ class _Workers:
     def run(self) -> None:
         """Send requests until the queue says ``"done"`` to each thread."""
         self._start()
-        for thread in self._threads:  # it grows meanwhile: a thread starts another only while it runs itself
+        for thread in self._threads:  # the list may grow meanwhile: only a running thread adds to it
             thread.join()
 
     def _start(self) -> None:
@@ -140,6 +139,7 @@ class _Workers:
                 self._queue.complete(request, self._attempt(request))
 
 
+@lru_cache(maxsize=1024)
 def _target(url: str) -> tuple[str, str]:
     """The URL's origin, and its path and query, which is what goes on the request line."""
     parts = urllib3.util.parse_url(url)

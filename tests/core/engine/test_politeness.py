@@ -7,7 +7,7 @@ import pytest
 
 from sendoff import Response
 from sendoff.engine.circuit_breaker import CircuitBreaker
-from sendoff.engine.planner import MAX_SLOTLESS
+from sendoff.engine.planner import MAX_OUTSIDE_WINDOW
 from sendoff.engine.states import CircuitState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Chunk
@@ -592,7 +592,7 @@ def test_an_outage_plans_no_more_than_a_few_batches_beyond_the_window() -> None:
     turns = iter([OK] * 3)
     run = Simulation(1_000, lambda records: next(turns, Response(503)), batch=5, concurrency=2).run()
     assert run.engine.stopped
-    assert run.memory.planned <= 5 * (3 + run.engine.in_flight.window + MAX_SLOTLESS)
+    assert run.memory.planned <= 5 * (3 + run.engine.in_flight.window + MAX_OUTSIDE_WINDOW)
     assert len(run.sent) < 130
 
 
@@ -606,3 +606,23 @@ def test_an_outage_that_begins_with_the_last_requests_is_outlasted_whoever_succe
     run.run()
     assert not run.memory.failed
     assert run.memory.delivered.total == 8
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+def test_a_part_that_fails_before_anything_has_succeeded_keeps_no_other_part_waiting(concurrency: int) -> None:
+    """Kind: what is left to try is not known to be. Brothers: the parts of a probe, of a split, a rejection that is held."""
+
+    def api(records: Sequence[int]) -> Response:
+        if len(records) > 1 and 0 in records:
+            return REFUSED
+        return Response(500) if 0 in records else OK
+
+    run = Simulation(400, api, batch=20, concurrency=concurrency, split=True, retry={"max_attempts": 2}).run()
+    assert (run.engine.stopped, set(run.memory.failed), run.memory.delivered.total) == (None, {0}, 399)
+
+
+def test_a_429_after_the_attempts_are_used_up_stops_no_run_at_once() -> None:
+    """Kind: a limit of requests taken for an end. The request is tried on for `max_elapsed`."""
+    turns = iter([Response(500), Response(500), OK, Response(429, {"retry-after": "1"})])
+    run = Simulation(3, lambda records: next(turns, OK), batch=1, retry={"max_attempts": 2}).run()
+    assert (run.engine.stopped, run.memory.delivered.total) == (None, 3)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from sendoff import ConfigError
+from sendoff.engine.tasks import OpenChunk
+from sendoff.ledger import Changes, Chunk, Ledger, RequestRecord, UncertainRequest, open_ledger
+from sendoff.records import Span
 from sendoff.testing import Project, Received, Receiver, Reply
 
 CONNECTOR = """
@@ -22,6 +28,12 @@ destination:
   response: {{records: {{at: $.results, id: $.id, field: id, status: $.status}}}}
 """
 BATCH, SINGLE = "{use: batch, max_records: 10}", "single"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(open_ledger(tmp_path / "state")) as found:
+        yield found
 
 
 class Api(Receiver):
@@ -97,6 +109,47 @@ def test_what_a_response_denied_is_not_decided_upon(project: Project) -> None:
         assert "401" in (runner.run("c", maybe_applied="delivered").stopped_because or "")
         with pytest.raises(ConfigError, match="c has no unfinished run with records that were sent and may have been applied"):
             runner.run("c", maybe_applied="delivered")
+
+
+def test_what_is_left_of_a_request_is_not_taken_for_it_though_it_begins_and_ends_as_it_did() -> None:
+    """The kind: a record that counts as delivered and was denied. Looked at: batches with holes, single records."""
+    request = UncertainRequest(0, 10, records=10, sends=1, reason="504")
+    for chunk, spans, found in (
+        (Chunk(0, 10, 10), (Span(0, 10),), 1),
+        (Chunk(0, 10, 2, scattered=(Span(0, 1), Span(9, 10))), (Span(0, 1), Span(9, 10)), 0),
+    ):
+        left = OpenChunk.of(chunk, spans, repeats=True)
+        left.uncertain = {(0, 10): request}
+        assert left.earlier_sends(spans) == found
+        assert len(left.take_uncertain()) == found
+        assert bool(left.remaining) is not bool(found)
+
+
+@pytest.mark.parametrize("last", ["rejected", "retry"])
+def test_what_the_last_response_rejected_is_not_decided_upon(ledger: Ledger, last: str) -> None:
+    """Nor what is delivered already, of single records whose piece is open still."""
+    state = ledger.begin("c", config_digest=b"x", fingerprint=b"y")
+
+    def sent(number: int, at: int, verdict: str, *, maybe_applied: bool) -> RequestRecord:
+        return RequestRecord(number, at, at + 1, 1, 1, "POST", "http://x", "", 9, None, verdict, "", 0.1, maybe_applied)
+
+    requests = [
+        sent(1, 0, "retry", maybe_applied=True), sent(2, 0, last, maybe_applied=False), sent(3, 1, "retry", maybe_applied=True),
+    ]  # fmt: skip
+    changes = Changes(opened=[Chunk(0, 8, 1)], planned=8, sent=requests, delivered=[Span(1, 2)], requests=3)
+    ledger.commit(state, changes)
+    left = ledger.unfinished("c")
+    assert left is not None
+    assert [(request.lo, request.sends) for request in left.uncertain] == ([] if last == "rejected" else [(0, 2)])
+
+
+def test_a_restart_that_is_told_what_records_are_is_refused_and_discards_nothing(project: Project) -> None:
+    with Api() as api:
+        runner = given(project, api).runner()
+        runner.run("c")
+        with pytest.raises(ConfigError, match="has no unfinished run"):
+            runner.run("c", restart=True, maybe_applied="delivered")
+        assert runner.run("c").run == 1
 
 
 @pytest.mark.parametrize(

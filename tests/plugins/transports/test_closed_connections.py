@@ -74,7 +74,10 @@ def test_after_two_connections_closed_after_their_first_response_none_is_used_tw
 def test_a_request_that_closes_every_connection_is_given_up_and_the_others_are_delivered(
     project: Project, transport: str
 ) -> None:
-    """Only so often is it the connection's fault: what is lost again and again may be what closes it."""
+    """Only so often is it the connection's fault: what is lost again and again may be what closes it.
+
+    Sent three times as the connection was lost, three times as it may be, and so often more as others failed likewise.
+    """
     seen: list[bytes] = []
 
     def poisoned(line: socket.socket) -> None:
@@ -89,7 +92,7 @@ def test_a_request_that_closes_every_connection_is_given_up_and_the_others_are_d
         project({"in.jsonl": rows(50), "connectors.d/c.yaml": text.replace("concurrency: 4", "concurrency: 1")})
         report = project.run("c")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 49, 1)
-    assert sum(b'{"n": 7}' in raw for raw in (*seen, *server.requests)) <= 6
+    assert sum(b'{"n": 7}' in raw for raw in (*seen, *server.requests)) <= 9
 
 
 @pytest.mark.parametrize("transport", ["http1", "urllib3"])

@@ -22,17 +22,9 @@ from sendoff.ledger.sqlite.inbox import rename_inbox
 from sendoff.ledger.sqlite.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.sqlite.opening import open_database
 from sendoff.ledger.sqlite.schedule_state import ScheduleState
-from sendoff.ledger.state import RunState, UncertainRequest
+from sendoff.ledger.sqlite.uncertain import find_uncertain
+from sendoff.ledger.state import RunState
 from sendoff.records import Span
-
-#: Requests that may have been applied and whose records are planned still, each with the reason of its last attempt.
-#: A piece of single records is many requests, any other piece is one.
-_UNCERTAIN = """
-SELECT lo, hi, records, sends, reason FROM (
-  SELECT r.lo, r.hi, r.records, count(*) AS sends, r.reason, max(r.number * r.maybe_applied) FROM request r
-  JOIN piece p ON p.run = r.run AND (p.lo = r.lo AND p.hi = r.hi OR p.step = 1 AND p.lo <= r.lo AND r.hi <= p.hi)
-  WHERE r.run = ? GROUP BY r.lo, r.hi HAVING sum(r.maybe_applied)) ORDER BY lo
-"""
 
 
 class SqliteLedger(ScheduleState):
@@ -242,6 +234,10 @@ class SqliteLedger(ScheduleState):
         counts = dict(
             self._db.execute("SELECT kind, count(*) FROM failed WHERE run = ? GROUP BY kind", (row["id"],)).fetchall()
         )
+        delivered = Ranges(spans("SELECT lo, hi FROM delivered WHERE run = ? ORDER BY lo"))
+        failed = Ranges(
+            spans("SELECT position, position + 1 FROM failed WHERE run = ? AND kind = 'rejected' ORDER BY position")
+        )
         return RunState(
             **{
                 name: row[name]
@@ -269,11 +265,9 @@ class SqliteLedger(ScheduleState):
                     "SELECT lo, hi, step, digest, apart FROM piece WHERE run = ? ORDER BY lo", (row["id"],)
                 )
             ],
-            delivered=Ranges(spans("SELECT lo, hi FROM delivered WHERE run = ? ORDER BY lo")),
-            failed=Ranges(
-                spans("SELECT position, position + 1 FROM failed WHERE run = ? AND kind = 'rejected' ORDER BY position")
-            ),
-            uncertain=[UncertainRequest(*found) for found in self._db.execute(_UNCERTAIN, (row["id"],))],
+            delivered=delivered,
+            failed=failed,
+            uncertain=find_uncertain(self._db, row["id"], delivered, failed),
         )
 
     @contextmanager
