@@ -170,7 +170,7 @@ def test_from_standard_input(project: Project, rows: Rows, expected: str, format
         with (project.home / f"in.{format}").open() as stdin:
             command = [sys.executable, "-c", "from sendoff.cli import main; main()", "run", "c", "-q"]
             done = subprocess.run(command, cwd=project.home, stdin=stdin, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, len(api.requests)) == (0, 1), done.stdout + done.stderr
         assert hashlib.sha256(api.requests[0].body).hexdigest() == expected
 
 
