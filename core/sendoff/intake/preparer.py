@@ -148,7 +148,7 @@ class RunPreparer:
         """
         if left is None or not left.uncertain:
             raise ConfigError(
-                f"{self._chosen.name} has no unfinished run with records that were sent and may have been applied; "
+                "no unfinished run has records that were sent and may have been applied; "
                 "run it without --maybe-applied; nothing was sent"
             )
         left.maybe_applied_as = outcome

@@ -1,17 +1,22 @@
 """How a run treats a destination: alone at first, few requests for a hopeless case, patience with trouble."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import pytest
 
 from sendoff import Response
+from sendoff.engine.actions import RetryLater, StopRun
 from sendoff.engine.circuit_breaker import CircuitBreaker
+from sendoff.engine.decide import Situation, decide
 from sendoff.engine.planner import MAX_OUTSIDE_WINDOW
-from sendoff.engine.states import CircuitState
+from sendoff.engine.retry import RetryPolicy
+from sendoff.engine.states import CircuitState, TaskState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Chunk
 from sendoff.records import Span
+from sendoff.response import Verdict, VerdictKind
+from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from tests.simulation import OK, REFUSED, Simulation, refusing
 
@@ -531,8 +536,12 @@ def test_a_resumed_record_has_all_its_attempts() -> None:
 def test_a_record_that_met_an_outage_at_the_start_is_tried_once_more_when_another_has_succeeded() -> None:
     """Kind: an outage blamed on a record. Brothers: the first record of a run, of a resumed one, a whole batch."""
     for batch in (1, 10):
-        turns = iter([Response(503)] * 5)
-        run = Simulation(40, lambda records, turns=turns: next(turns, OK), batch=batch).run()  # type: ignore[misc]
+        turns = iter([Response(503)] * 2)
+
+        def api(records: Sequence[int], turns: Iterator[Response] = turns) -> Response:
+            return next(turns, OK)
+
+        run = Simulation(40, api, batch=batch, retry={"max_attempts": 2}).run()
         assert (run.memory.failed, run.memory.delivered.total) == ({}, 40)
 
 
@@ -621,8 +630,13 @@ def test_a_part_that_fails_before_anything_has_succeeded_keeps_no_other_part_wai
     assert (run.engine.stopped, set(run.memory.failed), run.memory.delivered.total) == (None, {0}, 399)
 
 
-def test_a_429_after_the_attempts_are_used_up_stops_no_run_at_once() -> None:
-    """Kind: a limit of requests taken for an end. The request is tried on for `max_elapsed`."""
-    turns = iter([Response(500), Response(500), OK, Response(429, {"retry-after": "1"})])
-    run = Simulation(3, lambda records: next(turns, OK), batch=1, retry={"max_attempts": 2}).run()
-    assert (run.engine.stopped, run.memory.delivered.total) == (None, 3)
+@pytest.mark.parametrize(("now", "action"), [(10.0, RetryLater), (10_000.0, StopRun)])
+def test_a_429_after_the_attempts_are_used_up_ends_nothing_before_max_elapsed(now: float, action: type) -> None:
+    """Kind: a limit of requests taken for an end. Brothers: a Retry-After with another status, and no blame at the end."""
+    task = Task((Span(1, 2),), Chunk(1, 2, 1), TaskState.IN_FLIGHT, attempts=2, failing_since=0.0, holds=1)
+    for verdict in (Verdict(VerdictKind.RETRY, "429", 429), Verdict(VerdictKind.RETRY, "503", 503, retry_after=1.0)):
+        situation = Situation(
+            now, CircuitState.CLOSED, succeeded=True, failing_for=5.0, was_down=False, outage=False, rejections=0,
+            another_held=False, more_to_try=False, early_stop=True, idempotent=False, retry=RetryPolicy(2, 0.5, 60, 300, 900),
+        )  # fmt: skip
+        assert isinstance(decide(task, verdict, situation, FailAll()), action)

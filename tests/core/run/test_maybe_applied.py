@@ -107,7 +107,7 @@ def test_what_a_response_denied_is_not_decided_upon(project: Project) -> None:
         runner.run("c")
         api.script = lambda request: Reply(401)
         assert "401" in (runner.run("c", maybe_applied="delivered").stopped_because or "")
-        with pytest.raises(ConfigError, match="c has no unfinished run with records that were sent and may have been applied"):
+        with pytest.raises(ConfigError, match="no unfinished run has records that were sent and may have been applied"):
             runner.run("c", maybe_applied="delivered")
 
 
@@ -147,7 +147,7 @@ def test_a_restart_that_is_told_what_records_are_is_refused_and_discards_nothing
     with Api() as api:
         runner = given(project, api).runner()
         runner.run("c")
-        with pytest.raises(ConfigError, match="has no unfinished run"):
+        with pytest.raises(ConfigError, match="no unfinished run has"):
             runner.run("c", restart=True, maybe_applied="delivered")
         assert runner.run("c").run == 1
 
@@ -155,7 +155,7 @@ def test_a_restart_that_is_told_what_records_are_is_refused_and_discards_nothing
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["c", "--maybe-applied", "delivered"], "has no unfinished run"),
+        (["c", "--maybe-applied", "delivered"], "no unfinished run has"),
         (["--maybe-applied", "delivered"], "needs the name of one connector"),
         (["c", "--restart", "--maybe-applied", "rejected"], "needs the name of one connector, and no --restart"),
     ],
