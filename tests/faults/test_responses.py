@@ -262,6 +262,26 @@ def test_h14_m9_a_rest_longer_than_allowed_parks_the_connector_until_then(projec
         assert (later.state, later.delivered) == ("complete", 300)
 
 
+@pytest.mark.parametrize("transport", ["http1", "urllib3"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999999"},
+        {
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": "1700000000",
+            "Date": "Mon, 01 Jan 2024 00:00:00 +99999999999999999",
+        },
+    ],
+)
+def test_h14_a_date_that_cannot_be_is_no_date_and_ends_nothing(
+    project: Project, transport: str, headers: dict[str, str]
+) -> None:
+    with Receiver(lambda request: Reply(429, b"{}", headers) if len(api.requests) == 1 else said(200)) as api:
+        report = run(project, api, n=2, more=f", transport: {transport}", retry="initial_backoff: 0.01, max_retry_after: 0.01")
+    assert (report.state, report.delivered) == ("complete", 2)
+
+
 def test_a_destination_left_down_costs_the_next_run_two_requests(project: Project) -> None:
     with Receiver(lambda request: said(503) if len(api.requests) > 1 else said(200)) as api:
         report = run(project, api, n=50, batch=10, retry="initial_backoff: 0.01, max_elapsed: 0.2")

@@ -33,6 +33,8 @@ MAX_UNPROVEN_REJECTIONS = 4
 OVERLOAD = frozenset({408, 429, 502, 503, 504, None})
 #: A rejected first request of fewer records is split at once: probes would cost more requests than they save.
 MIN_PROBED_RECORDS = 8
+#: Seconds: no API means a longer Retry-After.
+YEAR = 365.25 * 86_400
 
 _FINAL = "; if it is these records, run with --no-early-stop"
 _REPEATED = (
@@ -111,12 +113,14 @@ def end_conflict(task: Task, verdict: Verdict, retry: RetryPolicy, now: float) -
 
 def exceeds_retry_after(verdict: Verdict, retry: RetryPolicy) -> StopRun | None:
     """`StopRun` if the Retry-After is longer than `max_retry_after` allows; else None."""
-    if verdict.retry_after is None or verdict.retry_after <= retry.max_retry_after:
+    asked = verdict.retry_after
+    if asked is None or asked <= retry.max_retry_after:
         return None
+    years = f", which is {asked / YEAR:,.1f} years and must be a mistake of the API's" if asked > YEAR else ""
     return StopRun(
-        f"{verdict.reason}; the API asks for {verdict.retry_after:.0f} seconds (Retry-After), more than max_retry_after allows",
+        f"{verdict.reason}; the API asks for {asked:.0f} seconds (Retry-After){years or ', more than max_retry_after allows'}",
         transient=True,
-        pause=verdict.retry_after,
+        pause=asked,
     )
 
 

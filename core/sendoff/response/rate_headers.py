@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-#: A reset beyond this is a point in time (seconds since 1970), not a number of seconds.
-_EPOCH = 1e9
+#: A number of seconds beyond this is a point in time, since 1970; one beyond the second is that in milliseconds.
+_EPOCH, _EPOCH_MILLISECONDS = 1e9, 1e11
+#: What a longer number is read as.
+_MOST = 1e14
+
+Clock = Callable[[], float]
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str], clock: Clock = time.time) -> float | None:
     """The seconds a Retry-After header asks for (RFC 9110 §10.2.3); None if there is none that makes sense.
 
-    A date is read against the response's own Date, so that the local clock does not matter.
+    A point in time is read against the response's own Date, so that the local clock matters only where there is none.
     """
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", value):
-        return float(value)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return _delay(value, headers, clock)
+    until = _parse_date(value)
+    return None if until is None else max(0.0, until - _response_time(headers, clock))
+
+
+def _delay(number: str, headers: Mapping[str, str], clock: Clock) -> float:
+    """The seconds a number asks for: it is that many, or else a point in time."""
+    seconds = min(float(number), _MOST)
+    if seconds >= _EPOCH_MILLISECONDS:
+        seconds /= 1000
+    return seconds if seconds < _EPOCH else max(0.0, seconds - _response_time(headers, clock))
+
+
+def _response_time(headers: Mapping[str, str], clock: Clock) -> float:
+    date = _parse_date(headers.get("date", ""))
+    return clock() if date is None else date
+
+
+def _parse_date(text: str) -> float | None:
+    """A date in any of the three forms of RFC 9110 §5.6.7, as seconds since 1970; None for anything else."""
     try:
-        return max(0.0, (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds())
-    except (ValueError, TypeError):
+        found = parsedate_to_datetime(text)
+        # asctime's form names no zone, and means UTC.
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
-def quota_reset_delay(headers: Mapping[str, str]) -> float | None:
+def quota_reset_delay(headers: Mapping[str, str], clock: Clock = time.time) -> float | None:
     """The seconds until a used-up quota is filled again; None where none is used up.
 
     Read are ``RateLimit: "name";r=0;t=30`` and ``RateLimit: limit=9, remaining=0, reset=30`` (the
     IETF drafts, new and old) and ``X-RateLimit-Remaining`` with ``-Reset``, in seconds or since 1970
-    by the response's own Date. They can only slow sendoff down.
+    as Retry-After is read. They can only slow sendoff down.
     """
     draft = headers.get("ratelimit")
-    rests = [rest for rest in (*(_ratelimit_draft(draft) if draft else ()), _x_ratelimit(headers)) if rest is not None]
+    rests = [rest for rest in (*(_ratelimit_draft(draft) if draft else ()), _x_ratelimit(headers, clock)) if rest is not None]
     return max(rests, default=None)
 
 
@@ -46,18 +73,11 @@ def _ratelimit_draft(value: str) -> list[float | None]:
     return found
 
 
-def _x_ratelimit(headers: Mapping[str, str]) -> float | None:
+def _x_ratelimit(headers: Mapping[str, str], clock: Clock) -> float | None:
     for prefix in ("x-ratelimit-", "x-rate-limit-", "ratelimit-"):
         if prefix + "remaining" not in headers:
             continue
         remaining, reset = headers[prefix + "remaining"].strip(), headers.get(prefix + "reset", "").strip()
-        if not re.fullmatch(r"0+", remaining) or not re.fullmatch(r"\d{1,12}(\.\d+)?", reset):
-            continue
-        seconds = float(reset)
-        if seconds < _EPOCH:
-            return seconds
-        try:
-            return max(0.0, seconds - parsedate_to_datetime(headers.get("date", "")).timestamp())
-        except (ValueError, TypeError):
-            return None
+        if re.fullmatch(r"0+", remaining) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", reset):
+            return _delay(reset, headers, clock)
     return None

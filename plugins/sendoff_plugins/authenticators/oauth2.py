@@ -90,7 +90,7 @@ class OAuth2(Authenticator):
         except ValueError:
             body = {}
         token = body.get("access_token")
-        if response.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if response.status != 200 or not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
             why = body.get("error_description") or body.get("error") or "the response has no access_token"
             raise AuthError(
                 f"oauth2: no token from {self.token_url}: {response.status}: {why}", permanent=response.status < 500
@@ -99,7 +99,7 @@ class OAuth2(Authenticator):
             raise AuthError(f"oauth2: {self.token_url} gives tokens of type {body['token_type']}; sendoff uses bearer tokens")
         try:
             lifetime = float(body.get("expires_in", LIFETIME))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             lifetime = LIFETIME
         if not math.isfinite(lifetime):
             lifetime = LIFETIME  # "nan" and "inf" are numbers to Python, and would never end

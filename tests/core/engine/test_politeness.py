@@ -151,7 +151,10 @@ def test_a_retry_after_is_obeyed_by_every_request() -> None:
     assert min(later) >= times[4] + 30
 
 
-@pytest.mark.parametrize("seconds", ["0", "-5", "0.01", "garbage", "1e309", "Thu, 01 Jan 1970 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "seconds",
+    ["0", "-5", "0.01", "garbage", "1e309", "1700000000", "Thu Jan  1 00:00:00 1970", "Thu, 01 Jan 1970 00:00:00 GMT"],
+)
 def test_h14_an_api_that_always_asks_to_come_back_at_once_is_not_stormed(seconds: str) -> None:
     run = Simulation(100, lambda records: Response(429, {"retry-after": seconds}), batch=10).run()
     assert run.engine.stopped
@@ -162,7 +165,9 @@ def test_h14_an_api_that_always_asks_to_come_back_at_once_is_not_stormed(seconds
 def test_a_retry_after_of_years_stops_the_run_instead_of_holding_it() -> None:
     run = Simulation(100, lambda records: Response(429, {"retry-after": "999999999"}), batch=10).run()
     assert run.engine.stopped
-    assert "max_retry_after" in run.engine.stopped.reason
+    assert run.engine.stopped.reason.endswith(
+        "the API asks for 999999999 seconds (Retry-After), which is 31.7 years and must be a mistake of the API's"
+    )
     assert run.engine.requested_pause == 86_400
 
 

@@ -304,7 +304,12 @@ def test_m6_the_words_of_an_api_are_bounded_and_neutral() -> None:
         ({"ratelimit": "limit=100, remaining=1, reset=12"}, None),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"}, 7),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060", "date": "Tue, 14 Nov 2023 22:13:20 GMT"}, 60),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060"}, 10),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060000", "date": "Tue, 14 Nov 2023 22:13:20 GMT"}, 60),
+        (
+            {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000060", "date": "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20},
+            10,
+        ),
         ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": "7"}, None),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "-7"}, None),
         ({"ratelimit": "garbage;;;r=0"}, None),
@@ -313,7 +318,45 @@ def test_m6_the_words_of_an_api_are_bounded_and_neutral() -> None:
     ],
 )
 def test_a_used_up_quota_says_when_it_is_filled_again(headers: dict[str, str], seconds: float | None) -> None:
-    assert quota_reset_delay(headers) == seconds
+    assert quota_reset_delay(headers, lambda: 1_700_000_050) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("Tue, 14 Nov 2023 22:14:20 GMT", 60),
+        ("Tuesday, 14-Nov-23 22:14:20 GMT", 60),
+        ("Tue Nov 14 22:14:20 2023", 60),
+        ("Wed Nov  1 22:14:20 2023", 0),
+        ("1700000060", 60),
+        ("1700000060000", 60),
+        ("1600000000", 0),
+        ("999999999", 999_999_999),
+        ("9" * 11, 98_299_999_999),
+        ("9" * 5_000, 98_300_000_000),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 31 Dec 9999 23:59:59 -2359", 251_702_387_139),
+        ("soon", None),
+        ("-1", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Tue, 14 Nov 2023 22:13:20 GMT",
+        "Tue Nov 14 22:13:20 2023",
+        None,
+        "",
+        "yesterday",
+        "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20,
+    ],
+)
+def test_a_retry_after_of_any_form_is_read_against_the_response_s_date_or_else_the_clock(
+    value: str, seconds: float | None, date: str | None
+) -> None:
+    headers = {"retry-after": value} | ({} if date is None else {"date": date})
+    assert retry_after(headers, lambda: 1_700_000_000) == seconds
 
 
 @given(st.text(max_size=60))

@@ -154,6 +154,7 @@ def test_a_token_is_renewed_before_it_ends(project: Project) -> None:
         (Reply(200, b"<html>"), "no access_token"),
         (Reply(200, b'{"access_token": "a", "token_type": "mac"}'), "type mac"),
         (Reply(200, b'{"access_token": "a\\nb"}'), "no access_token"),
+        (Reply(200, b'{"access_token": ""}'), "no access_token"),
         (Reply(302, b"", {"Location": "http://127.0.0.1:1/"}), "302"),
     ],
 )
@@ -283,8 +284,8 @@ def test_what_breaks_before_a_request_leaves_ends_the_run_and_does_not_hang_it(
     assert receiver.requests == []
 
 
-@pytest.mark.parametrize("life", ["nan", "inf", "-inf"])
-def test_a_lifetime_that_is_no_length_of_time_is_taken_for_the_usual_one(life: str) -> None:
+@pytest.mark.parametrize("life", ["nan", "inf", "-inf", "1" * 5_000, int("1" * 4_000), [1], None])
+def test_a_lifetime_that_is_no_length_of_time_is_taken_for_the_usual_one(life: object) -> None:
     """Python reads these as numbers, and a token with such a lifetime would never be renewed before it is refused."""
     fetched: list[Request] = []
 
