@@ -9,11 +9,11 @@ import sys
 import tempfile
 from importlib.util import find_spec
 
+from tests.fuzz.targets import TARGETS
 from tests.stress.cuts import SCRATCH
 from tests.stress.promise import Budget, Figures, Promise
 from tests.stress.zygote import ROOT
 
-TARGETS = ("yaml", "csv", "jsonl", "response", "retry_after", "http1")
 SECONDS = 12
 
 
