@@ -15,10 +15,14 @@ test: .venv/dev  ## every test, as many at once as there are cores
 servers:  ## install the servers that the acceptance tests drive
 	tests/acceptance/install.sh
 
-lint: .venv/dev  ## style, types, the direction of the arrows, and known weaknesses of what is used
+lint: .venv/dev  ## style, types, the direction of the arrows, weaknesses of the code and of what is used, and secrets left in a file
 	$(BIN)/ruff check core plugins tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive core plugins
+	$(BIN)/detect-secrets-hook $$(git ls-files ':!tests' ':!requirements-dev.lock')
+	@# The passwords of tests are made up; what has the form of somebody's real key or token is found in them too.
+	$(BIN)/detect-secrets-hook --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector $$(git ls-files tests)
 	$(BIN)/python -m tests.audit requirements-dev.lock
 
 bench: .venv/dev  ## speed, beside that of others, as ratios in one run; writes docs/performance.md

@@ -390,10 +390,10 @@ def test_a_literal_credential_is_hidden(project: Project, terminal: Terminal) ->
     project(
         {
             "people.csv": CSV,
-            "connectors.d/people.yaml": CONNECTOR.format(url="http://x", more=', headers: {X-Api-Key: "abcdef123"}'),
+            "connectors.d/people.yaml": CONNECTOR.format(url="http://x", more=', headers: {X-Api-Key: "abcdef-123"}'),
         }
     )
-    assert "abcdef123" not in terminal("preview", "people") + terminal.err
+    assert "abcdef-123" not in terminal("preview", "people") + terminal.err
 
 
 def test_runs_lists_and_shows(people: Sandbox, terminal: Terminal) -> None:

@@ -23,7 +23,7 @@ class StandardWebhooks(Authenticator):
     name = "standard_webhooks"
     headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
     options = {
-        "secret": {"type": "string", "meta": {"help": "The signing secret: `whsec_` and base64.", "secret": True}},
+        "secret": {"type": "string", "meta": {"help": "What requests are signed with: `whsec_` and base64.", "secret": True}},
     }
 
     secret: str
