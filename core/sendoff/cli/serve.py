@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 import click
 
 from sendoff.cli.group import Project
 from sendoff.errors import ConfigError
 from sendoff.serving import Server
-from sendoff.serving.inbox_app import InboxApp
+
+if TYPE_CHECKING:
+    from sendoff.components import InboxSource
+    from sendoff.serving.web import Listener
 
 
 @click.command("serve")
@@ -32,9 +35,11 @@ def command(project: Project, host: str, port: int) -> None:
 
     server = Server(project.new_runner, say)
     with ExitStack() as stack:
-        if server.inbox_app is not None:
-            at = stack.enter_context(_listen(server.inbox_app, host, port))
-            say(f"inboxes accept posts at http://{host}:{at}/inbox/NAME")
+        stack.enter_context(closing(server))
+        if server.inboxes:
+            # Closed before the server closes the inboxes.
+            listener = stack.enter_context(closing(_listen(server.inboxes, host, port)))
+            say(f"inboxes accept posts at http://{host}:{listener.port}/inbox/NAME")
         for name, chosen in server.connectors.items():
             how = [f"at {chosen.schedule.cron} {chosen.schedule.timezone}"] if chosen.schedule else []
             say(f"{name}: {', '.join([*how, *(['when something arrives'] if chosen.watch else [])]) or 'accepts posts'}")
@@ -48,23 +53,12 @@ def command(project: Project, host: str, port: int) -> None:
     say("ended")
 
 
-@contextmanager
-def _listen(app: InboxApp, host: str, port: int) -> Iterator[int]:
-    """Serve the inboxes on a port; yields the port."""
+def _listen(inboxes: Mapping[str, InboxSource], host: str, port: int) -> Listener:
     try:
-        from waitress.server import create_server  # noqa: PLC0415  # an extra
+        from sendoff.serving.inbox_app import listen  # noqa: PLC0415  # an extra
     except ImportError:
         raise ConfigError("an inbox needs the serve extra: pip install 'sendoff[serve]'") from None
-    largest = max(inbox.max_body for inbox in app.inboxes.values())
     try:
-        server = create_server(
-            app, host=host, port=port, threads=8, connection_limit=200, channel_timeout=30, max_request_body_size=largest + 1,
-            max_request_header_size=16_384, ident=None, clear_untrusted_proxy_headers=True,
-        )  # fmt: skip
+        return listen(inboxes, host, port)
     except OSError as error:
         raise ConfigError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None
-    threading.Thread(target=server.run, name="sendoff-inbox", daemon=True).start()
-    try:
-        yield int(server.effective_port)
-    finally:
-        server.close()

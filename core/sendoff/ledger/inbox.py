@@ -19,6 +19,10 @@ class InboxFull(Exception):
     """There is no room for the post. The text is shown to the user."""
 
 
+class KeyReused(Exception):
+    """Another post with the same key came before. The text is shown to the user."""
+
+
 class Inboxes(ABC):
     """The posts of all inboxes of a state directory. Thread-safe, and used by several processes at once."""
 
@@ -28,9 +32,10 @@ class Inboxes(ABC):
 
     @abstractmethod
     def put(self, inbox: str, kind: str, body: bytes, *, key: str | None, most_bytes: int) -> bool:
-        """Store a post; when this returns it survives a power cut. False if a post with its key came before.
+        """Store a post; when this returns it survives a power cut. False if the same post with its key came before.
 
-        Raises `InboxFull` if more than `most_bytes` would wait in the inbox, and `LedgerError`.
+        Raises `KeyReused` if another post with its key came before, `InboxFull` if more than `most_bytes` would wait in the
+        inbox, keys included, and `LedgerError`.
         """
 
     @abstractmethod

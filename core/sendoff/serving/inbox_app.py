@@ -2,80 +2,119 @@
 
 ``POST /inbox/NAME`` with ``Authorization: Bearer TOKEN`` and a body of JSON (an object or an array of them), JSON Lines or
 CSV. 202 says that it is kept, durably. A post with an ``Idempotency-Key`` (or ``webhook-id``) that came before gets the same
-response and is kept once. ``GET /health`` responds 200.
+response and is kept once; with another body under that key it gets a 422 (draft-ietf-httpapi-idempotency-key-header §2.7).
+``GET /health`` responds 200. The token is looked at before the body is read.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+
+from tornado.web import stream_request_body
 
 from sendoff.components import InboxSource
-from sendoff.ledger.inbox import InboxFull
+from sendoff.ledger.inbox import InboxFull, KeyReused
+from sendoff.serving.web import HEAD_SECONDS, MAX_CONNECTIONS, Handler, Listener
 
-_REASONS = {
-    200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
-    411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type", 500: "Internal Server Error",
-    503: "Service Unavailable",
-}  # fmt: skip
+#: Characters of a key by which a sender knows its post.
+MAX_KEY = 255
+#: Bodies of the largest size that are held at once; one more gets a 503.
+MAX_BODIES = 8
 
-Environ = Mapping[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
+#: Bytes of a body that is not kept, but read so that its sender sees why.
+MAX_DRAINED = 64 << 20
+
+Response = tuple[int, dict[str, object], dict[str, str]]
 
 
-class InboxApp:
-    """A WSGI application over some inboxes."""
+def listen(
+    inboxes: Mapping[str, InboxSource],
+    host: str,
+    port: int,
+    on_post: Callable[[str], None] = lambda name: None,
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    head_seconds: float = HEAD_SECONDS,
+) -> Listener:
+    """Serve inboxes at an address until closed. Raises `OSError` for an address that cannot be had."""
+    return Listener(
+        [(r".*", InboxHandler, {"inboxes": inboxes, "on_post": on_post})], host, port,
+        max_bytes=MAX_BODIES * max((inbox.max_body for inbox in inboxes.values()), default=0),
+        max_connections=max_connections, head_seconds=head_seconds,
+    )  # fmt: skip
 
-    def __init__(self, inboxes: Mapping[str, InboxSource], on_post: Callable[[str], None] = lambda name: None) -> None:
-        self.inboxes = inboxes
-        self._on_post = on_post
 
-    def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        try:
-            status, content, more = self._respond(environ)
-        except Exception as error:  # whatever goes wrong, the post is not confirmed
-            status, content, more = 500, {"error": f"not kept: {type(error).__name__}"}, []
-        body = json.dumps(content).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more]
-        start(f"{status} {_REASONS[status]}", headers)
-        return [body]
+@stream_request_body
+class InboxHandler(Handler):
+    """Takes the posts of some inboxes."""
 
-    def _respond(self, environ: Environ) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
-        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        if path == "/health" and method == "GET":
-            return 200, {"ok": True}, []
-        name = path.removeprefix("/inbox/")
-        inbox = self.inboxes.get(name) if path.startswith("/inbox/") else None
+    def initialize(self, inboxes: Mapping[str, InboxSource], on_post: Callable[[str], None]) -> None:
+        self._inboxes, self._on_post = inboxes, on_post
+        self._body = bytearray()
+        self._refusal: Response | None = None
+
+    def prepare(self) -> None:
+        method, path = self.request.method, self.request.path
+        if path == "/health" and method in ("GET", "HEAD"):
+            return self.respond(200, {"ok": True})
+        self._name = path.removeprefix("/inbox/")
+        inbox = self._inboxes.get(self._name) if path.startswith("/inbox/") else None
         # An inbox that is not there and a token that is wrong look alike from outside.
-        if not _allowed(inbox.token if inbox else "", environ.get("HTTP_AUTHORIZATION", "")) or inbox is None:
-            return 401, {"error": "no such inbox, or not its token"}, [("WWW-Authenticate", "Bearer")]
+        if not _allowed(inbox.token if inbox else "", self.request.headers.get("Authorization", "")) or inbox is None:
+            return self.respond(401, {"error": "no such inbox, or not its token"}, {"WWW-Authenticate": "Bearer"})
         if method != "POST":
-            return 405, {"error": "records are posted here"}, [("Allow", "POST")]
-        return self._take(name, inbox, environ)
+            return self.respond(405, {"error": "records are posted here"}, {"Allow": "POST"})
+        text = self.request.headers.get("Content-Length", "")
+        if re.fullmatch("[0-9]{1,15}", text) is None:
+            return self.respond(411, {"error": "a Content-Length is needed"})
+        self._inbox, self._key = inbox, self._find_key()
+        self._refusal = self._find_refusal(int(text))
+        if self._refusal and (int(text) > MAX_DRAINED or "Expect" in self.request.headers):
+            return self.respond(*self._refusal)
+        return None
 
-    def _take(self, name: str, inbox: InboxSource, environ: Environ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdigit():
-            return 411, {"error": "a Content-Length is needed"}, []
-        if int(length) > inbox.max_body:
-            return 413, {"error": f"at most {inbox.max_body:,} bytes at once"}, []
-        body = environ["wsgi.input"].read(int(length))
-        if len(body) != int(length):
-            return 400, {"error": "the body was cut off"}, []
-        key = environ.get("HTTP_IDEMPOTENCY_KEY") or environ.get("HTTP_WEBHOOK_ID") or None
+    def _find_key(self) -> str | None:
+        headers = self.request.headers
+        return headers.get("Idempotency-Key") or headers.get("Webhook-Id") or None
+
+    def _find_refusal(self, length: int) -> Response | None:
+        """What a partner is told whose body is not kept, though it is read if it is short, or they might not see why."""
+        if length > self._inbox.max_body:
+            refusal: Response = 413, {"error": f"at most {self._inbox.max_body:,} bytes at once"}, {}
+        elif len(self._key or "") > MAX_KEY:
+            refusal = 400, {"error": f"a key has at most {MAX_KEY} characters"}, {}
+        elif self.admit(length):
+            return None
+        else:
+            refusal = 503, {"error": "too much is being posted at the moment"}, {"Retry-After": "5"}
+        self.admit(length, held=0)
+        return refusal
+
+    def data_received(self, chunk: bytes) -> None:
+        if self._refusal is None:
+            self._body += chunk
+
+    async def post(self) -> None:
+        self.respond(*(await self.run_in_thread(self._keep) if self._refusal is None else self._refusal))
+
+    def _keep(self) -> Response:
         try:
-            new = inbox.accept(environ.get("CONTENT_TYPE", ""), body, key)
+            new = self._inbox.accept(self.request.headers.get("Content-Type", ""), bytes(self._body), self._key)
         except LookupError as error:
-            return 415, {"error": str(error.args[0])}, []
+            return 415, {"error": str(error.args[0])}, {}
         except ValueError as error:
-            return 400, {"error": str(error)}, []
+            return 400, {"error": str(error)}, {}
+        except KeyReused as error:
+            return 422, {"error": str(error)}, {}
         except InboxFull as error:
-            return 503, {"error": str(error)}, [("Retry-After", "60")]
+            return 503, {"error": str(error)}, {"Retry-After": "60"}
+        except Exception as error:  # whatever goes wrong, the post is not confirmed
+            return 500, {"error": f"not kept: {type(error).__name__}"}, {}
         if new:
-            self._on_post(name)
-        return 202, {"kept": True, "new": new}, []
+            self._on_post(self._name)
+        return 202, {"kept": True, "new": new}, {}
 
 
 def _allowed(token: str, authorization: str) -> bool:

@@ -14,7 +14,6 @@ from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.ledger import open_ledger
 from sendoff.runner import Runner
-from sendoff.serving.inbox_app import InboxApp
 from sendoff.serving.schedule import Debouncer, Due, Schedule
 
 #: Runs under way at once; more wait for their turn.
@@ -78,8 +77,9 @@ class Server:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
         self._stopped = threading.Event()
-        inboxes = {name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, InboxSource)}
-        self.inbox_app = InboxApp(inboxes) if inboxes else None
+        self.inboxes: Mapping[str, InboxSource] = {
+            name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, InboxSource)
+        }
 
     def _load_schedule(self) -> Schedule:
         schedules = {name: chosen.schedule for name, chosen in self.connectors.items() if chosen.schedule}
@@ -202,11 +202,10 @@ class Server:
         return bool(self._under_way)
 
     def serve(self, every: float = 1.0) -> None:
-        """Look again and again until stopped, then wait for the requests under way."""
+        """Look again and again until stopped."""
         while not self._stopped.is_set():
             self.tick()
             self._stopped.wait(every)
-        self.close()
 
     def stop(self, reason: str = "by the server's end") -> None:
         """End the runs after their requests under way, and the serving. Safe from a signal handler."""
@@ -217,9 +216,8 @@ class Server:
     def close(self) -> None:
         """Wait for the runs to end, and let go of the inboxes."""
         self._pool.shutdown(wait=True)
-        for chosen in self.connectors.values():
-            if isinstance(chosen.source, InboxSource):
-                chosen.source.close()
+        for inbox in self.inboxes.values():
+            inbox.close()
 
 
 def _change_token(source: Source) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from sendoff.errors import LedgerError
 from sendoff.ledger import state_dir
-from sendoff.ledger.inbox import Inboxes, InboxFull, Post
+from sendoff.ledger.inbox import Inboxes, InboxFull, KeyReused, Post
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS post(
@@ -21,11 +22,13 @@ CREATE TABLE IF NOT EXISTS post(
   inbox TEXT NOT NULL,
   key TEXT,                             -- by which the sender knows the post
   kind TEXT NOT NULL,                   -- json, jsonl or csv
-  bytes INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,                -- of its body and key
   at REAL NOT NULL,
   body BLOB,                            -- NULL once a run has taken it over
+  digest BLOB,                          -- of the kind and the body; NULL for a post of an earlier version
   UNIQUE(inbox, key));
 CREATE INDEX IF NOT EXISTS post_waiting ON post(inbox, id, bytes) WHERE body IS NOT NULL;
+CREATE INDEX IF NOT EXISTS post_taken_over ON post(at) WHERE body IS NULL;
 """
 
 #: Seconds that the key of a post is kept, to recognise repeats.
@@ -45,6 +48,8 @@ class SqliteInboxes(Inboxes):
             for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF"):
                 self._db.execute(f"PRAGMA {setting}").fetchall()
             self._db.executescript(_TABLES)
+            if not any(column[1] == "digest" for column in self._db.execute("PRAGMA table_info(post)")):
+                self._db.execute("ALTER TABLE post ADD COLUMN digest BLOB")
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"{self._path} cannot be used: {error}") from error
 
@@ -69,15 +74,21 @@ class SqliteInboxes(Inboxes):
     def _put(self, inbox: str, kind: str, body: bytes, key: str | None, most_bytes: int) -> bool:
         now = self._clock()
         self._db.execute("DELETE FROM post WHERE body IS NULL AND at < ?", (now - KEPT,))
-        if key is not None and self._db.execute("SELECT 1 FROM post WHERE inbox = ? AND key = ?", (inbox, key)).fetchone():
+        digest = hashlib.sha256(f"{kind}:".encode() + body).digest()
+        query = "SELECT digest FROM post WHERE inbox = ? AND key = ?"
+        known = self._db.execute(query, (inbox, key)).fetchone() if key is not None else None
+        if known is not None:
+            if known[0] not in (None, digest):
+                raise KeyReused("a post with this key came before, and its body was another")
             return False
         query = "SELECT coalesce(sum(bytes), 0) FROM post WHERE inbox = ? AND body IS NOT NULL"
         waiting = int(self._db.execute(query, (inbox,)).fetchone()[0])
-        if waiting + len(body) > most_bytes:
+        size = len(body) + len((key or "").encode())
+        if waiting + size > most_bytes:
             raise InboxFull(f"{waiting:,} bytes wait here already")
         self._db.execute(
-            "INSERT INTO post(inbox, key, kind, body, bytes, at) VALUES (?, ?, ?, ?, ?, ?)",
-            (inbox, key, kind, body, len(body), now),
+            "INSERT INTO post(inbox, key, kind, body, bytes, at, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (inbox, key, kind, body, size, now, digest),
         )
         return True
 
