@@ -161,6 +161,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "x8": ("bombs of compression and XML in sources", "bounded"),
     "x9": ("regular expressions that run away", "a schema's own `regex` is matched in linear time, wherever that means the same"),
     "x10": ("a ledger that was tampered with", "triggers and views are not trusted, and a foreign schema is refused"),
+    "x11": ("strangers who hold an inbox's connections, flood it and post without a token", "partners are answered, and what was answered 202 arrives"),
 }  # fmt: skip
 
 #: Rows that no test here causes, and why.

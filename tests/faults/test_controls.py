@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.stress import cuts, failpoints, fuzz, kills, load, model, people, starts, storm, syscalls
+from tests.stress import cuts, failpoints, fuzz, kills, load, model, people, starts, storm, strangers, syscalls
 from tests.stress.planted import (
     Fault,
     a_claim_that_is_not_released,
@@ -21,6 +21,7 @@ from tests.stress.planted import (
     a_key_for_each_attempt,
     a_ledger_that_forgets,
     a_lock_that_lets_everyone_in,
+    an_inbox_that_forgets,
     an_outage_believed_from_an_interruption,
     planted,
 )
@@ -46,6 +47,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
         ),
         (starts.PROMISE, a_lock_that_lets_everyone_in, 5, "both ran 5"),
         (load.PROMISE, a_key_for_each_attempt, 1, "duplicated [1-9]"),
+        (strangers.PROMISE, an_inbox_that_forgets, 1, "lost [1-9]"),
         (people.PROMISE, a_claim_that_is_not_released, 25, "lost"),
         (people.PROMISE, an_outage_believed_from_an_interruption, 25, "dead ends [1-9]"),
         (load.PROMISE, a_judge_that_takes_a_503_for_a_yes, 1, "lost [1-9]"),

@@ -22,7 +22,20 @@ from tests import catalogue
 from tests.stress.promise import Budget, Promise, told
 
 #: The order of the table. The longest goes first, so that none is left for the end.
-NAMES = ("kills", "storm", "model", "people", "fuzz", "cuts", "starts", "syscalls", "failpoints", "canaries", "load")
+NAMES = (
+    "kills",
+    "storm",
+    "model",
+    "people",
+    "strangers",
+    "fuzz",
+    "cuts",
+    "starts",
+    "syscalls",
+    "failpoints",
+    "canaries",
+    "load",
+)
 DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- figures: made by `make stress` -->\n", "<!-- end of figures -->\n"
 AT_ONCE = 2

@@ -18,6 +18,7 @@ from sendoff.engine.actions import StopRun
 from sendoff.engine.circuit_breaker import CircuitBreaker
 from sendoff.engine.decide import decide
 from sendoff.ledger import Changes
+from sendoff.ledger.sqlite.inbox import SqliteInboxes
 from sendoff.ledger.sqlite.ledger import SqliteLedger
 from sendoff.ledger.sqlite.locks import RunLock
 from sendoff.response import classify
@@ -70,6 +71,16 @@ def a_header_that_is_believed() -> Any:
     return mock.patch("tests.fuzz.targets.retry_after", lambda headers: float(headers.get("retry-after", 0)))
 
 
+def an_inbox_that_forgets() -> Any:
+    """It says of every fifth post that it is kept, and keeps nothing of it."""
+    put, times = SqliteInboxes.put, count()
+
+    def forgetful(inboxes: SqliteInboxes, *args: Any, **named: Any) -> bool:
+        return next(times) % 5 == 4 or put(inboxes, *args, **named)
+
+    return mock.patch.object(SqliteInboxes, "put", forgetful)
+
+
 def a_claim_that_is_not_released() -> Any:
     """What a retry claimed and did not settle stays claimed when the retry is discarded, or sent nothing."""
     return mock.patch("sendoff.ledger.sqlite.claims.release_pending")
@@ -94,6 +105,7 @@ FAULTS = {
     for fault in (
         a_ledger_that_forgets, a_judge_that_takes_a_503_for_a_yes, a_key_for_each_attempt, a_lock_that_lets_everyone_in,
         a_header_that_is_believed, a_claim_that_is_not_released, an_outage_believed_from_an_interruption,
+        an_inbox_that_forgets,
     )
 }  # fmt: skip
 
