@@ -15,8 +15,10 @@
 - **Requests**: `Request`, `Response` and `RequestBurst`; the `RequestQueue` that a transport pulls from, with `Wait` and
   `Completion`; `ConnectionSettings` and `TLS`; `SendOne` and `SingleRequest` for a request of an authenticator's own.
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
-  transports: `resolve` and `ssl_context`, `make_pool`, `StrictHTTPResponse`, `Watchdog`, `response_from_error`,
-  `describe_failure`, `is_distrusted`, `AddressRefused`, `CONNECT_TIMEOUT`. `egress` says which addresses may be dialled.
+  transports: `resolve` and `ssl_context`, `make_pool`, `Watchdog`, `response_from_error`, `describe_failure`,
+  `is_distrusted`, `AddressRefused`, `CONNECT_TIMEOUT`; and what every response is held to: `read_status_line`,
+  `find_framing`, `ContentDecoder`, `read_bounded`, `MAX_HEAD`, `MAX_FIELDS`, `MAX_INTERIM`, `describe_early`, and
+  `BadResponse` where it fails. `egress` says which addresses may be dialled.
 - **Posts**: `open_inboxes` opens the `Inboxes`, which keep every `Post` durably, or raise `InboxFull`; `last_post_id` is
   how far they go.
 - **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
@@ -81,11 +83,19 @@ if TYPE_CHECKING:
     from sendoff.http.connect import AddressRefused as AddressRefused
     from sendoff.http.connect import resolve as resolve
     from sendoff.http.connect import ssl_context as ssl_context
+    from sendoff.http.content import ContentDecoder as ContentDecoder
+    from sendoff.http.content import read_bounded as read_bounded
     from sendoff.http.failures import describe_failure as describe_failure
     from sendoff.http.failures import is_distrusted as is_distrusted
     from sendoff.http.failures import response_from_error as response_from_error
-    from sendoff.http.pool import StrictHTTPResponse as StrictHTTPResponse
     from sendoff.http.pool import make_pool as make_pool
+    from sendoff.http.strict_response import MAX_FIELDS as MAX_FIELDS
+    from sendoff.http.strict_response import MAX_HEAD as MAX_HEAD
+    from sendoff.http.strict_response import MAX_INTERIM as MAX_INTERIM
+    from sendoff.http.strict_response import BadResponse as BadResponse
+    from sendoff.http.strict_response import describe_early as describe_early
+    from sendoff.http.strict_response import find_framing as find_framing
+    from sendoff.http.strict_response import read_status_line as read_status_line
     from sendoff.http.watchdog import Watchdog as Watchdog
     from sendoff.jsonlib import jsonpath as jsonpath
     from sendoff.jsonlib.jsonpath import MISSING as MISSING

@@ -15,12 +15,13 @@ import polars as pl
 from sendoff import ConfigError, Response, SourceError
 from sendoff.config import connector
 from sendoff.errors import Problem
+from sendoff.plugin import BadResponse
 from sendoff.registry import Registry
 from sendoff.response import Policy, classify
 from sendoff.response.rate_headers import quota_reset_delay, retry_after
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
-from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
+from sendoff_plugins.transports._http1.response_parser import ResponseParser
 
 Target = Callable[[bytes], None]
 
@@ -115,7 +116,7 @@ def retry_after_(data: bytes) -> None:
 
 
 def http1(data: bytes) -> None:
-    """What a server sends, in two pieces: an answer, or `Malformed`; and the same however it is cut."""
+    """What a server sends, in two pieces: an answer, or `BadResponse`; and the same however it is cut."""
     told = []
     for at in (len(data), len(data) // 2, 1):
         reply = ResponseParser(1 << 16)
@@ -127,7 +128,7 @@ def http1(data: bytes) -> None:
                 reply.ended()
             answer = reply.response()
             told.append((answer.status, answer.body))
-        except Malformed:
+        except BadResponse:
             told.append((None, b""))
     assert told[0] == told[1] == told[2], told
 

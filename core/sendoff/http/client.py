@@ -7,9 +7,9 @@ need it; a credential goes no further than the origin it was meant for.
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from random import Random
 from typing import BinaryIO, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from sendoff.errors import SendoffError, SourceError, SourceUnavailable
 from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused
+from sendoff.http.content import decoded
 from sendoff.http.failures import response_from_error
 from sendoff.http.pool import make_pool
 from sendoff.http.watchdog import Watchdog
@@ -32,8 +33,6 @@ T = TypeVar("T")
 #: Statuses that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
-#: What zlib calls the format of gzip, with a window of any size.
-_GZIP = 31
 
 
 class ErrorResponse(SendoffError):
@@ -86,7 +85,7 @@ class HttpClient:
         """A whole response's body and headers. Raises `ErrorResponse` for one that is no success, `SourceError` for none."""
 
         def read(response: BaseHTTPResponse) -> tuple[bytes, HTTPHeaderDict]:
-            return b"".join(_decoded(response)), response.headers
+            return b"".join(decoded(response)), response.headers
 
         whole: tuple[bytes, HTTPHeaderDict] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
@@ -101,7 +100,7 @@ class HttpClient:
         def read(response: BaseHTTPResponse) -> None:
             into.seek(0)
             into.truncate()
-            into.writelines(_decoded(response))
+            into.writelines(decoded(response))
 
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
@@ -117,7 +116,7 @@ class HttpClient:
                     if left == 0 or response.status not in TRANSIENT:
                         raise ErrorResponse(_refusal(url, response), response.status)
                     wait = retry_after({name.lower(): value for name, value in response.headers.items()})
-            except (HTTPError, AddressRefused, OSError, ValueError) as error:
+            except (HTTPError, HTTPException, AddressRefused, OSError, ValueError) as error:
                 found = response_from_error(error, url)
                 if left == 0 or found.permanent:
                     kind = SourceError if found.permanent else SourceUnavailable
@@ -136,15 +135,12 @@ class HttpClient:
                     retries=False, redirect=False, preload_content=False,
                     timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=self._seconds),
                 )  # fmt: skip
-                head = response._fp
                 try:
                     if method != "GET" or response.status not in (301, 302, 303, 307, 308):
                         yield response
-                        if head.truncated:
-                            raise urllib3.exceptions.ProtocolError("the connection was closed before the response was whole")
                         return
                     after = urljoin(url, response.headers.get("Location", ""))
-                except (HTTPError, OSError) as error:
+                except (HTTPError, HTTPException, OSError) as error:
                     if watch.expired:
                         raise TimeoutError(0, f"no complete response within {self._seconds:g} seconds") from error
                     raise
@@ -157,26 +153,6 @@ class HttpClient:
                 headers = {name: value for name, value in headers.items() if name.lower() == "accept"}
             url = after
         raise SourceError(f"{_shown(url)}: redirects more than {REDIRECTS} times")
-
-
-def _decoded(response: BaseHTTPResponse) -> Iterator[bytes]:
-    """The body as it was before gzip. urllib3 takes compressed content that is cut off for a whole one."""
-    if response.headers.get("Content-Encoding", "").strip().lower() not in ("gzip", "x-gzip"):
-        yield from response.stream(1 << 20, decode_content=True)
-        return
-    member, whole = zlib.decompressobj(_GZIP), False
-    for part in response.stream(1 << 20, decode_content=False):
-        data = part
-        while data:
-            try:
-                yield member.decompress(data)
-            except zlib.error as error:
-                raise urllib3.exceptions.DecodeError(f"the response is not gzip: {error}") from None
-            whole, data = member.eof, member.unused_data
-            if whole:
-                member = zlib.decompressobj(_GZIP)
-    if not whole:
-        raise urllib3.exceptions.ProtocolError("the response ended before its compressed content did")
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -192,6 +168,6 @@ def _shown(url: str) -> str:
 def _refusal(url: str, response: BaseHTTPResponse) -> str:
     try:
         text = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
-    except (HTTPError, OSError):
+    except (HTTPError, HTTPException, OSError):
         text = ""
     return f"{_shown(url)}: responded {response.status}" + (f": {text[:200]}" if text else "")

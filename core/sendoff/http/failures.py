@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 )
 
 from sendoff.http.connect import AddressRefused
+from sendoff.http.strict_response import BadResponse
 from sendoff.transport.protocol import Response
 
 CLOSED = "the connection was closed without a response"
@@ -70,7 +71,7 @@ def describe_failure(error: BaseException) -> str:
     return f"the connection failed ({type(error).__name__})"
 
 
-def _describe(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:  # noqa: PLR0912  # one branch for each kind
     match error:
         case ssl.SSLCertVerificationError():
             code = getattr(error, "verify_code", 0)
@@ -84,6 +85,8 @@ def _describe(error: BaseException) -> str:
             return CLOSED
         case http.client.IncompleteRead() | IncompleteRead():
             return CUT
+        case BadResponse():
+            return str(error)
         case http.client.HTTPException():
             return "not an HTTP response"
         case DecodeError():
@@ -123,7 +126,7 @@ def response_from_error(error: Exception, url: str) -> Response:
             )
         case LocationValueError() | UnicodeError() | ValueError():
             return Response(error=sentence, may_have_been_sent=False, permanent=True)
-        case HTTPError() | OSError():
+        case HTTPError() | OSError() | http.client.HTTPException():
             return Response(error=sentence)
     return Response(error=f"{type(error).__name__}: {error}", permanent=True)
 

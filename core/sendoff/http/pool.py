@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import http
-import http.client
+import errno
+import selectors
 import socket
 from typing import Any
 
@@ -12,62 +12,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from sendoff.http.connect import CONNECT_TIMEOUT, resolve, ssl_context
+from sendoff.http.strict_response import BadResponse, StrictHTTPResponse, describe_early
 from sendoff.http.watchdog import Watchdog
 from sendoff.transport.protocol import TLS, ConnectionSettings
 
 #: Connections closed after their first response, without a word in it, after which none is used twice.
 _CLOSED_EARLY = 2
-#: No more interim responses come before the real one.
-_INTERIM = 100
-
-
-class StrictHTTPResponse(http.client.HTTPResponse):
-    """A response whose lines must come to their end.
-
-    `http.client` takes a connection cut inside its head for a whole response, and urllib3 one cut inside the last lines
-    of a chunked body. Nor is an interim response the real one: `http.client` knows of 100 only (RFC 9110 §15.2).
-    """
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_INTERIM):
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its stub
-            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.HTTPException(f"{_INTERIM} interim responses came")
-
-    def begin(self) -> None:
-        raw = self.fp
-        self._lines = _LineTracker(raw)
-        watched: Any = self._lines
-        self.fp = watched
-        super().begin()
-        if self.truncated:
-            self.close()
-            raise http.client.IncompleteRead(b"")
-        if self.fp is watched and not self.chunked:
-            self.fp = raw
-
-    @property
-    def truncated(self) -> bool:
-        """Whether the connection ended inside a line."""
-        return self._lines.truncated
-
-
-class _LineTracker:
-    """Reads lines, and remembers whether the last one came to its end."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
-        self.truncated = False
-
-    def readline(self, limit: int = -1) -> bytes:
-        line: bytes = self._raw.readline(limit)
-        self.truncated = not line.endswith(b"\n")
-        return line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
+#: A body is written in pieces of this size, and a response may come before each.
+_PIECE = 256 << 10
 
 
 def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
@@ -75,10 +27,12 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
     closed_early: list[None] = []
 
     class Watched:  # mixed into urllib3's connections, whose methods it extends
-        response_class = StrictHTTPResponse
+        sock: Any
         _line: socket.socket | None = None
-        #: How many requests this connection was given.
+        #: How many requests this connection was given; whether the last one was written to its end; its response.
         _carried = 0
+        _written = True
+        _response: StrictHTTPResponse | None = None
 
         def _new_conn(self) -> socket.socket:
             sock = _connect(self, settings)
@@ -91,28 +45,55 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
             if self._line is not None:
                 watchdog.current.watch.on(self._line)
             self._carried += 1
+            self._written = False
             super().request(*args, **kwargs)  # type: ignore[misc]  # the next class has it
+            self._written = True
+
+        def send(self, data: Any) -> None:
+            """Send; a large body only while no response comes. TLS hides whether one has: it is read when all is sent."""
+            if not isinstance(data, memoryview) or self.sock is None or hasattr(self.sock, "pending"):
+                super().send(data)  # type: ignore[misc]  # as above
+                return
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
+                while data:
+                    if any(events & selectors.EVENT_READ for _, events in selector.select(self.sock.gettimeout())):
+                        raise BrokenPipeError(errno.EPIPE, "a response came first")  # which urllib3 then reads
+                    data = data[self.sock.send(data[:_PIECE]) :]
+
+        def response_class(self, *args: Any, **kwargs: Any) -> StrictHTTPResponse:
+            self._response = StrictHTTPResponse(*args, **kwargs)
+            return self._response
 
         def getresponse(self) -> Any:
             carried = self._carried  # to close it forgets that
             try:
-                return super().getresponse()  # type: ignore[misc]  # as above
+                response = super().getresponse()  # type: ignore[misc]  # as above
             except ConnectionError:
                 watchdog.current.watch.connection_lost = carried > 1
                 if carried == 2:
                     closed_early.append(None)
                 raise
+            if not self._written:
+                self.close()  # the server would take the next request for the rest of this one
+                if 200 <= response.status < 300:
+                    raise BadResponse(describe_early(response.status))
+            return response
 
         @property
         def is_connected(self) -> bool:
             open_: bool = super().is_connected  # type: ignore[misc]  # as above
-            return open_ and (not self._carried or len(closed_early) < _CLOSED_EARLY)
+            if not open_ or not self._carried:
+                return open_
+            # What came after the last response would be taken for the next one.
+            left_over = (self._response is not None and self._response.surplus) or getattr(self.sock, "pending", int)()
+            return not left_over and len(closed_early) < _CLOSED_EARLY
 
         def close(self) -> None:
             super().close()  # type: ignore[misc]  # as above
-            self._carried = 0
+            self._carried, self._response = 0, None
             if self._line is not None:
-                self._line.close()
+                watchdog.release(self._line)
                 self._line = None
 
     plain = type("WatchedHTTPConnection", (Watched, HTTPConnection), {})

@@ -22,13 +22,15 @@ class Watch:
         self.connected = False
         #: The connection had carried another request, and failed before a byte came back.
         self.connection_lost = False
-        self._over = False
+        self._over = self._released = False
         self._line: socket.socket | None = None
         self._lock = threading.Lock()
 
     def on(self, line: socket.socket | None) -> None:
         with self._lock:
-            self._line, self.connected = line, True
+            if self._released and self._line is not None and line is not self._line:
+                self._line.close()
+            self._line, self.connected, self._released = line, True, False
             if self.expired:
                 self._cut()
 
@@ -38,9 +40,17 @@ class Watch:
                 self.expired = True
                 self._cut()
 
+    def release(self, line: socket.socket) -> bool:
+        """The connection needs the line no more: whether the attempt closes it at its end, as a response is still read."""
+        with self._lock:
+            self._released = not self._over and line is self._line
+            return self._released
+
     def end(self) -> None:
         with self._lock:
             self._over = True
+            if self._released and self._line is not None:
+                self._line.close()
 
     def _cut(self) -> None:
         if self._line is not None:
@@ -75,6 +85,12 @@ class Watchdog:
             watch.end()
             with self._changed:
                 del self._due[watch]
+
+    def release(self, line: socket.socket) -> None:
+        """Close a line that its connection needs no more: at once, or at the end of the attempt of this thread on it."""
+        watch: Watch | None = getattr(self.current, "watch", None)
+        if watch is None or not watch.release(line):
+            line.close()
 
     def close(self) -> None:
         with self._changed:

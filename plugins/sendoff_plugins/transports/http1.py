@@ -36,8 +36,6 @@ from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, Poller
 from sendoff_plugins.transports.urllib3 import Urllib3
 
-#: Seconds after which an idle connection is checked before it is used again.
-_FRESH_SECONDS = 0.002
 #: Connections closed after their first response, without a word in it, after which none is used twice.
 _CLOSED_EARLY = 2
 #: Requests pulled at once for each connection: few enough that a retry need not wait long for its turn.
@@ -191,7 +189,7 @@ class _Loop:
         connection = None
         while self._idle and connection is None:
             idle = self._idle.pop()
-            if idle.open and self._closed_early < _CLOSED_EARLY and not (now - idle.freed > _FRESH_SECONDS and idle.stale()):
+            if idle.open and self._closed_early < _CLOSED_EARLY and not idle.stale():
                 connection = idle
             else:
                 idle.close()
@@ -228,13 +226,14 @@ class _Loop:
             if burst is self._burst and (response.status is None or response.status >= 300):
                 self._return_unsent()
             if self._burst is not None and self._messages and connection.open:
-                self._start_burst(self._burst, connection, now)
-                return
+                if not connection.stale():
+                    self._start_burst(self._burst, connection, now)
+                    return
+                connection.close()
         request, connection.load, connection.outcome = connection.load, None, None
         self._busy.discard(connection)
         self._free = True
         if connection.open:
-            connection.freed = now
             self._idle.append(connection)
         if isinstance(request, Request):
             self._queue.complete(request, replace(response, seconds=now - connection.began))

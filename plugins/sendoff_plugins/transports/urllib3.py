@@ -17,9 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 import urllib3
-from urllib3.exceptions import (
-    ProtocolError,
-)
 
 from sendoff.plugin import (
     CONNECT_TIMEOUT,
@@ -27,12 +24,12 @@ from sendoff.plugin import (
     Request,
     RequestQueue,
     Response,
-    StrictHTTPResponse,
     Transport,
     Wait,
     Watchdog,
     hookimpl,
     make_pool,
+    read_bounded,
     response_from_error,
 )
 
@@ -86,12 +83,8 @@ class Urllib3(Transport):
             # The watchdog comes first; urllib3's own timeout is there in case it does not.
             timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, request.deadline), read=request.deadline + 1),
         )
-        head: StrictHTTPResponse = response._fp
         try:
-            body = response.read(request.max_response_bytes + 1, decode_content=True)
-            whole = len(body) <= request.max_response_bytes and not response.read(1)
-            if head.truncated:
-                raise ProtocolError("the connection was closed before the response was whole")
+            body, whole = read_bounded(response, request.max_response_bytes)
         finally:
             # What was not read to its end must not be read by the next request.
             if response.closed or response._fp is None or response._fp.closed:
@@ -99,7 +92,7 @@ class Urllib3(Transport):
             else:
                 response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Response(response.status, headers, body if whole else body[: request.max_response_bytes], truncated=not whole)
+        return Response(response.status, headers, body, truncated=not whole)
 
 
 class _Workers:

@@ -16,10 +16,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sendoff.plugin import CONNECT_TIMEOUT, Request, RequestBurst, Response, describe_failure, is_distrusted
+from sendoff.plugin import (
+    CONNECT_TIMEOUT,
+    BadResponse,
+    Request,
+    RequestBurst,
+    Response,
+    describe_early,
+    describe_failure,
+    is_distrusted,
+)
 from sendoff_plugins.transports._http1.endpoint import Endpoint
 from sendoff_plugins.transports._http1.poller import READ, WRITE, Poller
-from sendoff_plugins.transports._http1.response_parser import Malformed, ResponseParser
+from sendoff_plugins.transports._http1.response_parser import ResponseParser
 
 #: Maximum bytes of one write, and of one read.
 WRITE_BYTES, READ_BYTES = 1 << 20, 64 << 10
@@ -55,13 +64,15 @@ class Connection:
         #: Whether a response has begun; whether the connection is open and no bytes wait to be written.
         self._begun = self._exchanging = False
         self.max_response_bytes = 0
-        self.deadline = self.began = self.freed = 0.0
+        self.deadline = self.began = 0.0
         #: When the next address is tried; the seconds each address has.
         self._connect_deadline, self._seconds_per_address = math.inf, CONNECT_TIMEOUT
         #: How many requests it was given, this one included.
         self.carried = 0
-        #: Whether a byte of this request may have left.
-        self.sent = False
+        #: Whether a byte of this request may have left; whether the rest of it never will.
+        self.sent = self._cut_off = False
+        #: Whether the response came before all of the request was written.
+        self._early = False
         #: The response, once the request is over.
         self.outcome: Response | None = None
         self.open = False
@@ -73,7 +84,7 @@ class Connection:
         self.load, self.burst, self.max_response_bytes = load, burst, max_bytes
         self.began, self.deadline = now, deadline
         self.carried += 1
-        self.outcome, self.sent, self._begun = None, False, False
+        self.outcome, self.sent, self._begun, self._cut_off, self._early = None, False, False, False, False
 
     def send(self, message: bytes) -> None:
         """Send a request that is one string of bytes; on an open connection at once."""
@@ -84,6 +95,7 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 done = 0
             except OSError:
+                self._cut_off = True
                 return  # the other side may have responded already, and closed: read its response
             if done == len(message):
                 return
@@ -112,7 +124,7 @@ class Connection:
                 self._stage(events)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
-        except Malformed as error:
+        except BadResponse as error:
             self._end(self._broken(str(error)))
         except ssl.SSLError as error:
             self._end(
@@ -210,7 +222,7 @@ class Connection:
                 self._tunnel.feed(data)
             else:
                 self._tunnel.ended()
-        except Malformed as error:
+        except BadResponse as error:
             trouble = str(error)
         if self._tunnel.status is not None and 200 <= self._tunnel.status < 300 and not trouble:
             self._secure()
@@ -285,6 +297,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError:
+            self._cut_off = True
             out.clear()  # the other side may have responded already, and closed: read its response
 
     def _read(self) -> None:
@@ -297,7 +310,7 @@ class Connection:
             data = b""
         last = self._repeated
         if not self._begun:
-            if data == last.data and not self._out and last.max_bytes == self.max_response_bytes:
+            if data == last.data and not self._unwritten and last.max_bytes == self.max_response_bytes:
                 self.outcome = last.response  # byte for byte a response that was read before
                 return
             self._begun = bool(data)
@@ -311,12 +324,20 @@ class Connection:
             parser.feed(data)
         else:
             parser.ended()
+        self._early = self._early or (parser.status is not None and self._unwritten)
         if parser.done:
-            keep = parser.reusable and not self._out and not parser.truncated and bool(data)
+            keep = parser.reusable and not self._early and not parser.truncated and bool(data)
             response = parser.response()
+            if self._early and response.status is not None and 200 <= response.status < 300:
+                response = Response(error=describe_early(response.status))
             self._end(response, keep=keep)
             if keep and parser.fed == len(data) <= REPEATED_LIMIT:
                 last.data, last.response, last.max_bytes = data, response, self.max_response_bytes
+
+    @property
+    def _unwritten(self) -> bool:
+        """Whether the request was not written to its end: nothing that is said of it is a success, nor of the next one."""
+        return bool(self._out) or self._cut_off
 
     def _broken(self, error: str) -> Response:
         return Response(error=error, may_have_been_sent=self.sent, connection_lost=self.carried > 1 and not self._begun)
