@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from sendoff import jsonlib
 from sendoff.options import optional
 from sendoff.schema.types import TYPES, Type
 
@@ -32,6 +34,19 @@ RULES: dict[str, Any] = {
         type="string",
         allowed=["text", "epoch", "epoch_ms"],
     ),
+    "value": optional(
+        "What it is in place of a column of its name: a constant, or text with columns in it, like `{first} {last}`, "
+        "which is null where one of them is.",
+        nullable=True,
+    ),
+    "trim": optional("Whether white space around its text is taken away.", type="boolean"),
+    "lower": optional("Whether its text is put in lower case.", type="boolean"),
+    "upper": optional("Whether its text is put in upper case.", type="boolean"),
+    "map": optional(
+        "What its texts stand for, like `{ja: true, nein: false}`. A text that is not among them is `default`, or invalid.",
+        type="dict",
+        minlength=1,
+    ),
     "meta": optional("Anything; sendoff ignores it.", type="dict"),
     **{
         name: optional("A rule of Cerberus; checked row by row.")
@@ -54,10 +69,28 @@ RULES: dict[str, Any] = {
 }
 
 #: Rules that sendoff applies itself, not Cerberus.
-_NOT_CERBERUS = frozenset({"rename", "as", "format", "default", "required", "meta"})
+_NOT_CERBERUS = frozenset({"rename", "as", "format", "default", "required", "meta", "value", "trim", "lower", "upper", "map"})
 
 #: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
 _TEXTUAL = frozenset({"date", "datetime", "time"})
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How a field's value is made before its type and rules apply; `sendoff.schema.derive` takes the steps."""
+
+    has_value: bool = False
+    constant: object = None
+    #: The pieces of a text with columns in it: text, or the name of a column.
+    parts: tuple[tuple[str, str | None], ...] = ()
+    trim: bool = False
+    case: Literal["lower", "upper", ""] = ""
+    map: Mapping[str, object] | None = None
+
+    @property
+    def fields(self) -> list[str]:
+        """The columns that it is made of."""
+        return [name for _, name in self.parts if name is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +107,12 @@ class Field:
     format: str | None = None
     #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.
     output_format: str | None = None
+    derivation: Derivation | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The source's columns that it is made of."""
+        return self.derivation.fields if self.derivation and self.derivation.has_value else [self.name]
 
     @property
     def raw(self) -> bool:
@@ -127,7 +166,54 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         output_name=rules.get("rename", name),
         format=format_,
         output_format=_output_format(rules.get("as"), type_),
+        derivation=_derivation(rules, to_type),
     )
+
+
+def _derivation(rules: Mapping[str, Any], to_type: Callable[[str, Any], Any]) -> Derivation | None:
+    """How the field's value is made, if it is."""
+    case: Literal["lower", "upper", ""] = "lower" if rules.get("lower") else "upper" if rules.get("upper") else ""
+    if rules.get("lower") and rules.get("upper"):
+        raise InvalidRule("upper", "and `lower` exclude each other")
+    value = rules.get("value")
+    parts = _parts(value) if isinstance(value, str) else ()
+    made = "value" in rules, bool(rules.get("trim")), case, "map" in rules
+    if not any(made):
+        return None
+    has_columns = any(name is not None for _, name in parts)
+    constant = "".join(text for text, _ in parts) if isinstance(value, str) else value
+    if "value" in rules and not has_columns and value is not None and "map" not in rules:
+        constant = to_type("value", constant)
+    return Derivation(
+        has_value="value" in rules,
+        constant=constant,
+        parts=parts if has_columns else (),
+        trim=bool(rules.get("trim")),
+        case=case,
+        map=None if "map" not in rules else {_key(key): to_type("map", each) for key, each in rules["map"].items()},
+    )
+
+
+def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    """A text cut at the columns in it; `{{` and `}}` stand for braces, as in Python's format strings."""
+    wrong = InvalidRule("value", "braces hold the name of a column, like {first}; write {{ and }} for braces")
+    found: list[tuple[str, str | None]] = []
+    try:
+        found_parts = list(string.Formatter().parse(text))
+    except ValueError:
+        raise wrong from None
+    for literal, name, form, conversion in found_parts:
+        found.append((literal, None))
+        if name is not None:
+            found.append((name, name))
+        if name == "" or form or conversion:
+            raise wrong
+    return tuple(found)
+
+
+def _key(key: object) -> str:
+    """A key of `map` as the text that it stands for: YAML may have read it as a boolean or a number."""
+    return key if isinstance(key, str) else jsonlib.dumps(key)
 
 
 def _output_format(form: str | None, type_: Type | None) -> str | None:

@@ -23,6 +23,7 @@ from sendoff.schema.columns import (
     format_values,
     to_json,
 )
+from sendoff.schema.derive import derive
 from sendoff.schema.fields import Field
 from sendoff.schema.passthrough import LineMatcher, compile_matcher
 
@@ -63,6 +64,10 @@ class Schema:
         self._slow = [f for f in fields if self._checks[f.name][1]]
         self._slow_validator = explain.make_validator({f.name: f.rules for f in self._slow})
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
+        self._declared = {f.name for f in fields}
+        self._derived = [f for f in fields if f.derivation]
+        #: The columns that values are made of; they need not be declared.
+        self._used = {name for f in fields for name in f.columns}
         self._matcher: dict[tuple[str, ...], LineMatcher | None] = {}
 
     @property
@@ -73,12 +78,12 @@ class Schema:
     def missing(self, columns: Iterable[str]) -> list[str]:
         """The fields that must be columns and are not."""
         present = set(columns)
-        return [f.name for f in self.fields if f.required and f.default is None and f.name not in present]
+        needed = [name for f in self.fields if f.required and f.default is None for name in f.columns]
+        return [name for name in dict.fromkeys(needed) if name not in present]
 
     def extra(self, columns: Iterable[str]) -> list[str]:
         """The columns that the schema does not declare."""
-        known = {f.name for f in self.fields}
-        return [name for name in columns if name not in known]
+        return [name for name in columns if name not in self._declared]
 
     def check_columns(self, file: str, columns: Sequence[str]) -> None:
         """Raise `SourceError` if a source with these columns cannot be delivered by this schema."""
@@ -87,16 +92,18 @@ class Schema:
         missing = self.missing(columns)
         if missing:
             raise SourceError(f"{where}no column {', '.join(map(repr, missing))}; its columns are {has}")
-        if self.unknown == "forbid" and self.extra(columns):  # noqa: S610  # the schema's own `extra`; there is no Django here
+        unknown = [name for name in columns if name not in self._declared | self._used]
+        if self.unknown == "forbid" and unknown:
             raise SourceError(
-                f"{where}unknown column {', '.join(map(repr, self.extra(columns)))}; "  # noqa: S610  # the schema's own `extra`; there is no Django here
-                "declare it in the schema, or use `unknown: drop`"
+                f"{where}unknown column {', '.join(map(repr, unknown))}; declare it in the schema, or use `unknown: drop`"
             )
 
     def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
         """Which lines of JSON are certainly valid and can be sent unchanged; None if they must be parsed to find out."""
         if keys not in self._matcher:
-            self._matcher[keys] = None if self._slow else compile_matcher(keys, self.fields, unknown=self.unknown)
+            self._matcher[keys] = (
+                None if self._slow or self._derived else compile_matcher(keys, self.fields, unknown=self.unknown)
+            )
         found = self._matcher[keys]
         if found is None:
             return None
@@ -104,11 +111,16 @@ class Schema:
 
     def apply(self, page: Page) -> TypedPage:
         """Convert a page to its declared types, with a reason for each invalid row."""
-        frame = empty_to_null(page.frame) if page.all_text else page.frame
+        if page.all_text:
+            page = replace(page, frame=empty_to_null(page.frame))
         if page.uniform:
-            self.check_columns(page.file, frame.columns)
+            self.check_columns(page.file, page.frame.columns)
         invalid = _Reasons(page.row_errors)
-        columns = self._convert_fields(page, frame, invalid) if self.fields else []
+        page, unmapped = derive(page, self._derived) if self._derived else (page, {})
+        for (_, index), reason in unmapped.items():
+            invalid.add(index, reason)
+        frame = page.frame
+        columns = self._convert_fields(page, frame, unmapped, invalid) if self.fields else []
         if self._slow:
             self._explain_rows(page.to_python().frame if page.numbers else frame, page.all_text, invalid)
         extra = self.extra(frame.columns)  # noqa: S610  # the schema's own `extra`; there is no Django here
@@ -125,18 +137,23 @@ class Schema:
                 optional.update({name} if name in page.missing_keys else ())
         elif self.unknown == "forbid":
             for name in extra:
-                invalid.add_where(frame[name].is_not_null(), f"{name}: unknown field")
+                if name not in self._used:
+                    invalid.add_where(frame[name].is_not_null(), f"{name}: unknown field")
         typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
         json = page.json if page.json is not None and self._is_unchanged(page, typed) else None
         return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences(), json)
 
     def _is_unchanged(self, page: Page, typed: pl.DataFrame) -> bool:
         """Whether the records are sent with the same members, names and values as in the source."""
-        return set(page.frame.columns) == set(typed.columns) and all(
-            f.name == f.output_name and _is_field_unchanged(page, f, typed[f.name]) for f in self.fields
+        return (
+            not self._derived
+            and set(page.frame.columns) == set(typed.columns)
+            and all(f.name == f.output_name and _is_field_unchanged(page, f, typed[f.name]) for f in self.fields)
         )
 
-    def _convert_fields(self, page: Page, frame: pl.DataFrame, invalid: _Reasons) -> list[pl.Series]:
+    def _convert_fields(
+        self, page: Page, frame: pl.DataFrame, unmapped: Mapping[tuple[str, int], str], invalid: _Reasons
+    ) -> list[pl.Series]:
         """The fields' columns, typed and under the API's names; invalid rows are added to `invalid`."""
         # Numbered columns: polars reads names like "*" and "^a$" as patterns.
         cells = [
@@ -151,6 +168,8 @@ class Schema:
             if not suspect.any():
                 continue
             for index in suspect.arg_true():
+                if (f.name, index) in unmapped:
+                    continue
                 value = cell[index]
                 if f.name in page.numbers and value is not None:
                     value = jsonlib.loads(value)
