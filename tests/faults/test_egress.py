@@ -20,7 +20,8 @@ from .test_transport import TRANSPORTS, Queue
 NEVER = [
     "169.254.169.254", "169.254.0.1", "169.254.170.2", "fe80::1", "fe80::a9fe:a9fe", "febf::1", "fd00:ec2::254", "100.100.100.200",
     "168.63.129.16", "192.0.0.192", "::ffff:169.254.169.254", "::169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
-    "2001:0:808:808::5601:5601",
+    "2001:0:808:808::5601:5601", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:12a9:fe:a9fe::", "64:ff9b:1:0:a9:fea9:fe00:0", "64:ff9b:1:6464:64:c800::",
 ]  # fmt: skip
 PRIVATE = [
     "127.0.0.1", "127.1.2.3", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.254",
@@ -59,7 +60,10 @@ def test_what_is_not_the_open_internet_is_refused_where_only_that_is_allowed(add
     assert address_problem(address, "public")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    ["64:ff9b:1::a00:1", "64:ff9b:1:a00:0:100::", "127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1"],
+)
 def test_what_an_operator_wrote_down_just_works(address: str) -> None:
     assert address_problem(address, "configured") is None
 
@@ -160,6 +164,41 @@ def test_x1_a_whole_runner_can_be_kept_to_the_open_internet(project: Project, re
     report = project.runner(egress="public" if road == "runner" else "configured").run("c")
     assert (report.state, receiver.requests) == ("stopped", [])
     assert "not on the public internet" in (report.stopped_because or "")
+
+
+ELSEWHERE = {
+    "sql": "source: {use: sql, url: 'sqlite:///x.db', query: select 1}",
+    "command": "source: {use: command, command: [cat, in.jsonl]}",
+    "python": "source: {use: python, call: 'plugins.d/x.py:rows'}",
+    "singer": "source: {use: singer, command: [cat, in.jsonl], stream: x}",
+    "email": "source: {use: jsonl, path: in.jsonl}\nnotify: [{use: email, host: mail.example.com, sender: a@example.com, to: [b@example.com]}]",
+    "notify command": "source: {use: jsonl, path: in.jsonl}\nnotify: [{use: command, command: [cat]}]",
+}
+
+
+@pytest.mark.parametrize("road", ["connector", "runner"])
+@pytest.mark.parametrize("text", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_x1_what_dials_for_itself_is_refused_where_only_the_open_internet_is_allowed(
+    project: Project, text: str, road: str
+) -> None:
+    egress = ", egress: public" if road == "connector" else ""
+    text += f'\ndestination: {{url: "http://93.184.215.14/"{egress}}}\n'
+    project({"in.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": text})
+    with pytest.raises(sendoff.ConfigError, match="not allowed where egress is `public`"):
+        project.runner(egress="public" if road == "runner" else "configured").connector("c")
+
+
+@pytest.mark.parametrize("path", ["s3://a/b.csv", "gs://a/b.csv", "az://a/b.csv", "sftp://a/b.csv"])
+@pytest.mark.parametrize("road", ["connector", "runner"])
+def test_x1_no_store_is_read_where_only_the_open_internet_is_allowed(
+    project: Project, dialled: list[Any], path: str, road: str
+) -> None:
+    egress = ", egress: public" if road == "connector" else ""
+    text = f'source: {{use: csv, path: "{path}"}}\ndestination: {{url: "http://93.184.215.14/"{egress}}}\n'
+    project({"connectors.d/c.yaml": text})
+    with pytest.raises(sendoff.SourceError, match="is not read where egress is `public`"):
+        project.runner(egress="public" if road == "runner" else "configured").run("c")
+    assert dialled == []
 
 
 def test_x1_a_token_is_not_fetched_from_where_nothing_may_be_sent(project: Project, receiver: Receiver) -> None:

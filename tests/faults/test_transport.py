@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import sendoff
 from sendoff import TLS, Request, Response, Span, Transport, Wait
@@ -294,6 +296,47 @@ def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
             "expired": "TLS: the server's certificate has expired",
         }[fault]
     )
+    assert got in ([], [b""])
+
+
+def test_n15_a_certificate_names_its_host_among_its_alternative_names(transport: Transport, tmp_path: Path) -> None:
+    """RFC 9525 §6.3: a common name is no proof, even where there is nothing else."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    signer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    issued = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]))
+        .issuer_name(signer.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(serialization.load_pem_private_key(authority.private_key_pem.bytes(), None), hashes.SHA256())  # type: ignore[arg-type]
+    )
+    (tmp_path / "server.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + issued.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    got: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line, contextlib.suppress(OSError), context.wrap_socket(line, server_side=True) as secure:
+            got.append(secure.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        url = f"https://localhost:{listener.getsockname()[1]}/"
+        answer = asked(transport, sendoff.ConnectionSettings(url, tls=TLS(ca=tmp_path / "ca.pem")))
+        server.join(10)
+    assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, True)
+    assert answer.error == "TLS: the server's certificate is for another host name"
     assert got in ([], [b""])
 
 

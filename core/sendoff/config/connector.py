@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ from urllib.request import getproxies, proxy_bypass
 import cerberus
 
 from sendoff import jsonlib
-from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
+from sendoff.components import (
+    Authenticator,
+    Component,
+    FailureStrategy,
+    Notifier,
+    Observer,
+    Sender,
+    Source,
+    Transport,
+    Validator,
+)
 from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.schedule import ScheduleRule
@@ -96,19 +106,16 @@ def load(
     document = documents.read(file, shown)
     connector = build(document, file.stem, registry, home=home)
     if min_egress == "public":
-        restricted: list[tuple[tuple[str | int, ...], Source | Notifier]] = [(("source",), connector.source)]
-        restricted += [(("notify", at), each) for at, each in enumerate(connector.notifiers)]
-        problems = [
-            document.problem(path, f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
-            for path, each in restricted
-            if each.privileged
-        ]
-        if problems:
-            raise ConfigError(*problems)
         connector = replace(connector, destination=replace(connector.destination, egress="public"))
         connector.source.egress = "public"
         for each in connector.notifiers:
             each.egress = "public"
+    if connector.destination.egress == "public":
+        parts: dict[str, Sequence[Component | None]] = {
+            "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
+            "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
+        }  # fmt: skip
+        cross_checks.refuse_privileged(document, parts)
     return connector
 
 

@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from sendoff.components import Component
 from sendoff.config import variants
 from sendoff.config.documents import Document
 from sendoff.encode import routing, templates
+from sendoff.errors import ConfigError
 from sendoff.http.connect import find_unusable
 from sendoff.registry import Registry
 from sendoff.schema import Field
@@ -173,3 +175,15 @@ def _check_names(
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def refuse_privileged(document: Document, parts: Mapping[str, Sequence[Component | None]]) -> None:
+    """Raise `ConfigError` for components that go where `egress` cannot see; `parts` are by the key that names them."""
+    problems = [
+        document.problem((key, at), f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
+        for key, components in parts.items()
+        for at, each in enumerate(components)
+        if each is not None and each.privileged
+    ]
+    if problems:
+        raise ConfigError(*problems)

@@ -35,6 +35,7 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
     """TLS 1.2 or newer, verified unless the settings say otherwise."""
     made = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.hostname_checks_common_name = False  # a name is in the subject alternative names or nowhere (RFC 9525 §6.3)
     if not tls.verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE

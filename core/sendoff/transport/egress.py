@@ -63,8 +63,11 @@ def _with_embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv
         inside.append(raw[12:])  # mapped (RFC 4291 §2.5.5.2) and compatible (§2.5.5.1)
     if raw[:8] == bytes(8) and raw[8:12] == b"\xff\xff\0\0":
         inside.append(raw[12:])  # translated (RFC 2765)
-    if raw[:12] == b"\0\x64\xff\x9b" + bytes(8) or raw[:6] == b"\0\x64\xff\x9b\0\1":
-        inside.append(raw[12:])  # NAT64 (RFC 6052, RFC 8215)
+    if raw[:12] == b"\0\x64\xff\x9b" + bytes(8):
+        inside.append(raw[12:])  # NAT64 (RFC 6052 §2.1)
+    if raw[:6] == b"\0\x64\xff\x9b\0\1":
+        # NAT64 of a network of one's own (RFC 8215), with a prefix of 48, 56, 64 or 96 bits (RFC 6052 §2.2).
+        inside += [raw[6:8] + raw[9:11], raw[7:8] + raw[9:12], raw[9:13], raw[12:]]
     if raw[:2] == b"\x20\x02":
         inside.append(raw[2:6])  # 6to4 (RFC 3056)
     if raw[:4] == b"\x20\x01\0\0":

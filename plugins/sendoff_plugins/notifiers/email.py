@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
-from sendoff.plugin import Notification, Notifier, hookimpl
+from sendoff.plugin import TLS, Notification, Notifier, hookimpl, ssl_context
 
 _WORD = {"type": "string", "required": False}
 
@@ -43,7 +42,7 @@ class Email(Notifier):
     ca: str | None = None
 
     def notify(self, notification: Notification) -> None:
-        trusted = ssl.create_default_context(cafile=str(self.home / self.ca) if self.ca else None)
+        trusted = ssl_context(TLS(ca=self.home / self.ca if self.ca else None))
         if self.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=30, context=trusted)
         else:
