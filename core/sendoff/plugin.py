@@ -5,9 +5,11 @@
   all are a `Component`. `hookimpl` marks the function that offers yours.
 - **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail`, `Split`, `Retry` and `Stop`; `Notification`;
   `Report`; `ScheduledJob`; `StandIn`.
-- **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `from_mappings` one of dictionaries,
-  `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most; `LazyLines` are line
-  numbers that are counted when they are asked for.
+- **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
+  `from_mappings` one, `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most, `PAGE_BYTES` about
+  how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet.
+- **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
+  many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
 - **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
   `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common; `split_envelope` cuts an
@@ -35,6 +37,12 @@ from sendoff.lazy import offer_lazily
 
 if TYPE_CHECKING:
     from sendoff import jsonlib as jsonlib
+    from sendoff.bounds import MAX_COLUMNS as MAX_COLUMNS
+    from sendoff.bounds import PAGE_CELLS as PAGE_CELLS
+    from sendoff.bounds import ColumnLimit as ColumnLimit
+    from sendoff.bounds import is_bomb as is_bomb
+    from sendoff.bounds import rows_per_page as rows_per_page
+    from sendoff.bounds import too_many_columns as too_many_columns
     from sendoff.components import Authenticator as Authenticator
     from sendoff.components import Component as Component
     from sendoff.components import Decision as Decision
@@ -106,6 +114,7 @@ if TYPE_CHECKING:
     from sendoff.ledger.opening import open_inboxes as open_inboxes
     from sendoff.options import option as option
     from sendoff.options import optional as optional
+    from sendoff.records import PAGE_BYTES as PAGE_BYTES
     from sendoff.records import PAGE_ROWS as PAGE_ROWS
     from sendoff.records import LazyLines as LazyLines
     from sendoff.records import Page as Page
@@ -113,6 +122,7 @@ if TYPE_CHECKING:
     from sendoff.records import column as column
     from sendoff.records import from_mappings as from_mappings
     from sendoff.records import pages as pages
+    from sendoff.records import pages_of_mappings as pages_of_mappings
     from sendoff.response.rate_headers import retry_after as retry_after
     from sendoff.run.report import Report as Report
     from sendoff.transport import egress as egress

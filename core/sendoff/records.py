@@ -15,14 +15,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from itertools import islice
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from sendoff import jsonlib
+from sendoff.bounds import MAX_COLUMNS, PAGE_CELLS, rows_per_page, too_many_columns
 from sendoff.errors import SourceError
 
-#: A page holds at most this many rows, and about this many bytes: small enough that the first
+#: A page holds at most this many rows, about this many bytes, and `PAGE_CELLS`: small enough that the first
 #: record leaves early and memory stays flat, large enough that column work amortises.
 PAGE_ROWS = 20_000
 PAGE_BYTES = 4 << 20
@@ -129,11 +131,33 @@ class Page:
             for at, row in enumerate(frame.iter_rows(named=True))
         ]
 
-    def materialize(self) -> Page:
-        """The same page with its rows read."""
+    def materialize(self) -> Iterator[Page]:
+        """The same rows, read: in several pages where their keys differ so much that one would be too large."""
         if self.lazy is None or self.json is None:
-            return self
-        return replace(self.lazy.parse(self.json), file=self.file, lines=self.lines)
+            yield from self.cut()
+            return
+        at = 0
+        for page in self.lazy.parse(self.json):
+            lines = self.lines[at : at + page.frame.height]
+            yield from replace(page, file=self.file, lines=lines).cut()
+            at += page.frame.height
+
+    def cut(self) -> Iterator[Page]:
+        """The page, in several if it has more than `PAGE_CELLS`."""
+        height = self.frame.height
+        step = rows_per_page(self.frame.columns) if height > 1 else 1
+        if height <= step:
+            yield self
+            return
+        for at in range(0, height, step):
+            yield replace(
+                self,
+                frame=self.frame.slice(at, step),
+                lines=self.lines[at : at + step],
+                row_errors={row - at: self.row_errors[row] for row in range(at, at + step) if row in self.row_errors},
+                missing_keys={name: mask.slice(at, step) for name, mask in self.missing_keys.items()},
+                json=None if self.json is None else self.json.slice(at, step),
+            )
 
     def to_python(self) -> Page:
         """The same page with numbers as Python's, for code that looks at single values."""
@@ -145,10 +169,10 @@ class Page:
 
 
 class LazyLines(NamedTuple):
-    """What is known of lines that have not been read: the first one's keys, and how to make a page of some of them."""
+    """What is known of lines that have not been read: the first one's keys, and how to make pages of some of them."""
 
     keys: tuple[str, ...]
-    parse: Callable[[pl.Series], Page]
+    parse: Callable[[pl.Series], Iterator[Page]]
 
 
 class Route(NamedTuple):
@@ -229,20 +253,23 @@ def _writable(row: Mapping[str, object]) -> dict[str, Any]:
     return {name: shown(value) for name, value in row.items()}
 
 
-def pages(items: Iterable[object], *, lazy: bool = False) -> Iterator[Page]:
-    """Turn whatever a source yields into pages of bounded size; with `unread`, some of them may be `Page.unread`.
+def pages(items: Iterable[object], *, lazy: bool = False, max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
+    """Turn whatever a source yields into pages of bounded size; with `lazy`, some of them may be lines that are not read.
 
-    Rows that come without line numbers are numbered from 1. Raises `SourceError` for an item that is
-    none of the shapes a source may yield.
+    Rows that come without line numbers are numbered from 1. A mapping of more than `max_columns` is its row's error. Raises
+    `SourceError` for an item that is none of the shapes a source may yield.
     """
     row = 0
-    for page in _unnumbered(items):
+    for page in _unnumbered(items, max_columns):
         numbered = page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
-        yield numbered if lazy else numbered.materialize()
         row += page.frame.height
+        if lazy and numbered.lazy is not None:
+            yield numbered
+        else:
+            yield from numbered.materialize()
 
 
-def _unnumbered(items: Iterable[object]) -> Iterator[Page]:
+def _unnumbered(items: Iterable[object], max_columns: int) -> Iterator[Page]:
     rows: list[Mapping[str, object]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns
@@ -250,18 +277,18 @@ def _unnumbered(items: Iterable[object]) -> Iterator[Page]:
         if isinstance(item, Mapping):
             rows.append(item)
             if len(rows) == PAGE_ROWS:
-                yield from_mappings(rows)
+                yield from pages_of_mappings(rows, max_columns=max_columns)
                 rows = []
             continue
         if rows:
-            yield from_mappings(rows)
+            yield from pages_of_mappings(rows, max_columns=max_columns)
             rows = []
-        yield from _paged(item)
+        yield from _paged(item, max_columns)
     if rows:
-        yield from_mappings(rows)
+        yield from pages_of_mappings(rows, max_columns=max_columns)
 
 
-def _paged(item: object) -> Iterator[Page]:
+def _paged(item: object, max_columns: int) -> Iterator[Page]:
     if isinstance(item, Page):
         yield item
     elif isinstance(item, pl.DataFrame):
@@ -269,36 +296,81 @@ def _paged(item: object) -> Iterator[Page]:
     elif hasattr(item, "__arrow_c_stream__"):
         yield from _sliced(pl.DataFrame(item))
     elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
-        for start in range(0, len(item), PAGE_ROWS):
-            yield from_mappings(item[start : start + PAGE_ROWS])
+        yield from pages_of_mappings(item, max_columns=max_columns)
     else:
         raise SourceError(f"a source yields mappings, lists of mappings, or frames; this one yielded {type(item).__name__}")
 
 
 def _sliced(frame: pl.DataFrame) -> Iterator[Page]:
     width = max(1, int(frame.estimated_size()) // max(1, frame.height))
-    step = max(1, min(PAGE_ROWS, PAGE_BYTES // width))
+    step = max(1, min(PAGE_ROWS, PAGE_BYTES // width, rows_per_page(frame.columns)))
     for start in range(0, frame.height, step):
         yield Page(frame.slice(start, step))
 
 
+def pages_of_mappings(
+    rows: Sequence[Mapping[str, object]],
+    *,
+    file: str = "",
+    lines: Sequence[int] = (),
+    row_errors: Mapping[int, str] | None = None,
+    max_columns: int = MAX_COLUMNS,
+) -> Iterator[Page]:
+    """Pages of mappings, as many as it takes for none to have more than `PAGE_ROWS` rows or `PAGE_CELLS` cells.
+
+    A row of more than `max_columns` keys is faulty, as are those in `row_errors`.
+    """
+    errors, wide = dict(row_errors or {}), set[int]()
+    for at, row in enumerate(rows):
+        if isinstance(row, Mapping) and (problem := too_many_columns(len(row), max_columns, "fields")):  # type: ignore[redundant-expr]  # a plugin's row may be anything
+            errors[at] = problem
+            wide.add(at)
+    if wide:
+        rows = [{} if at in wide else row for at, row in enumerate(rows)]
+    for lo, hi, names in _cuts(rows):
+        page = _page_of(rows[lo:hi], names)
+        here = {at - lo: errors[at] for at in range(lo, hi) if at in errors} if errors else {}
+        yield replace(page, file=file, lines=lines[lo:hi], row_errors={**page.row_errors, **here})
+
+
+def _cuts(rows: Sequence[Mapping[str, object]]) -> Iterator[tuple[int, int, dict[str, None]]]:
+    """Where pages of these rows begin and end, and the names of each one's columns."""
+    lo, names = 0, dict[str, None]()
+    for at, row in enumerate(rows):
+        mine, before = _names(row), len(names)
+        names.update(mine)
+        if at > lo and (at - lo == PAGE_ROWS or (at - lo + 1) * len(names) > PAGE_CELLS):
+            yield lo, at, dict.fromkeys(islice(names, before))
+            lo, names = at, mine
+    if lo < len(rows):
+        yield lo, len(rows), names
+
+
 def from_mappings(rows: Sequence[Mapping[str, object]]) -> Page:
-    """A page of mappings. A key that a row lacks is a null there; a row may have keys of its own.
+    """One page of mappings. A key that a row lacks is a null there; a row may have keys of its own.
 
     A row with a value that is nested too deep to be walked is a faulty one.
     """
     names: dict[str, None] = {}
     for row in rows:
-        if not isinstance(row, Mapping):
-            raise SourceError(f"a record is a mapping of field to value; this one is a {type(row).__name__}")
-        names.update(dict.fromkeys(row))
+        names.update(_names(row))
+    return _page_of(rows, names)
+
+
+def _names(row: Mapping[str, object]) -> dict[str, None]:
+    if not isinstance(row, Mapping):
+        raise SourceError(f"a record is a mapping of field to value; this one is a {type(row).__name__}")
+    return dict.fromkeys(row)
+
+
+def _page_of(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> Page:
     deep = {at: jsonlib.TOO_DEEP for at, row in enumerate(rows) if any(map(jsonlib.too_deep, row.values()))}
     rows = [{} if at in deep else row for at, row in enumerate(rows)] if deep else rows
     bad = next((name for name in names if not isinstance(name, str)), None)  # type: ignore[redundant-expr]  # a plugin's row may have any key
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
     columns = [column(name, [row.get(name) for row in rows]) for name in names]
-    uniform = all(len(row) == len(names) for row in rows)
+    uniform = all(len(row) == len(columns) for row in rows)
     missing = {} if uniform else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
     frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
     return Page(frame, row_errors=deep, uniform=False, missing_keys=missing)

@@ -37,9 +37,8 @@ _LOG = logging.getLogger("sendoff")
 class Runner:
     """Runs the connectors of a directory.
 
-    `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are
-    modules or objects with sendoff hooks; files in ``plugins.d`` beside the directory are loaded
-    too; `allow` names the distributions and files that may be, where not all may.
+    `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are modules or objects with
+    sendoff hooks; files in ``plugins.d`` beside the directory are loaded too; `allow` names those that may be, if not all.
     With `egress="public"` no connector reaches anything but the open internet, whatever it says:
     for connectors written by untrusted users. Nothing is printed, no signal handler is set, nothing
     global is changed.
@@ -144,7 +143,7 @@ class Runner:
                 intake.sweep()
                 intake.remember_finished_runs()
                 self._refuse_interrupted(ledger, chosen)
-                given = read_rows(self.registry, corrections)
+                given = read_rows(self.registry, corrections, chosen.source.max_columns)
                 state, source = intake.start_retry(run, given, only=only, add_new=add_new)
                 with self._notifying(ledger, chosen):  # not of a mistake in the corrections: who made it sees it
                     return self._deliver(ledger, chosen, source, state, early_stop)
@@ -153,7 +152,8 @@ class Runner:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
         with self._ledger() as ledger:
             chosen = self.connector(self.history.run(run)["connector"])
-            matched = RunPreparer(ledger, chosen, self.state).match(run, read_rows(self.registry, corrections))
+            rows = read_rows(self.registry, corrections, chosen.source.max_columns)
+            matched = RunPreparer(ledger, chosen, self.state).match(run, rows)
             return matched.examine(find_invalid(chosen, matched.corrected_pages()))
 
     def interrupt(self, reason: str) -> None:

@@ -84,7 +84,9 @@ def _source(home: Path, use: str, file: str, **options: Any) -> Callable[[], Non
 
     def read() -> None:
         found = sum(
-            page.materialize().frame.height for page in pages(made(home=home, path=file, **options).read(None), lazy=True)
+            page.frame.height
+            for lazy in pages(made(home=home, path=file, **options).read(None), lazy=True)
+            for page in lazy.materialize()
         )
         assert found == RECORDS
 

@@ -69,7 +69,7 @@ def jsonl(data: bytes) -> None:
 def _sound(page: Any) -> None:
     assert isinstance(page.frame, pl.DataFrame)
     assert len(page.lines) == page.frame.height
-    read = page.materialize()
+    (read,) = page.materialize()
     assert read.frame.height == page.frame.height
     assert all(0 <= row < read.frame.height for row in read.row_errors)
     assert len(read.as_json(range(read.frame.height))) == read.frame.height

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sendoff.bounds import MAX_COLUMNS
 from sendoff.components.component import Component
+from sendoff.options import option
 from sendoff.transport.egress import Mode
 
 #: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
@@ -19,6 +21,14 @@ class Source(Component, ABC):
     """Where records come from."""
 
     kind = "sources"
+    #: Every source has this option, whatever its class declares.
+    options = {
+        "max_columns": option(
+            "Maximum columns, or names of fields, of a file, a table or a post. With more, its keys are most likely data.",
+            type="integer", min=1, default=MAX_COLUMNS,
+        ),
+    }  # fmt: skip
+    max_columns: int = MAX_COLUMNS
     #: The options that point it at its stand-in's URL; none if it has no stand-in.
     stand_in_options: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
@@ -30,6 +40,10 @@ class Source(Component, ABC):
     #: The name of its connector, and the state directory, where it may keep files of its own.
     connector: str = ""
     state: Path | None = None
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        cls.options = {**cls.options, **Source.options}
 
     @abstractmethod
     def read(self, cursor: Any) -> Iterable[Any]:

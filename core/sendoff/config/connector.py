@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,7 +223,8 @@ def _fields(schema: object, document: Document) -> list[Field]:
             document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}"))
         except Exception as error:  # Cerberus may raise anything for a constraint of an unexpected type
             document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
-    twice = [f for f in fields if [other.output_name for other in fields].count(f.output_name) > 1]
+    count = Counter(f.output_name for f in fields)
+    twice = [f for f in fields if count[f.output_name] > 1]
     for field in twice[1:]:
         document.problems.append(
             document.problem(("schema", field.name), f"is sent as {field.output_name!r}, and so is {twice[0].name!r}")
@@ -264,7 +266,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
 
 def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
     decisive = [
-        checked["source"],
+        {name: value for name, value in checked["source"].items() if name != "max_columns"},  # how much may be read, not what
         checked["schema"],
         unknown,
         checked["validators"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import polars as pl
 
@@ -13,7 +15,7 @@ from sendoff.incremental.fingerprints import KEY_BYTES, STATE_BYTES, RowFingerpr
 from sendoff.incremental.key_index import KeyIndex, frame
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.ledger import DeliveredRow, DeliveredRows, FilterSummary
-from sendoff.records import PAGE_ROWS, Page, from_mappings
+from sendoff.records import Page, pages_of_mappings
 
 
 class NewRowFilter:
@@ -49,14 +51,15 @@ class NewRowFilter:
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver; removed ones last."""
         for page in pages:
-            yield from self._filter_page(page.materialize())
+            for read in page.materialize():
+                yield from self._filter_page(read)
         if self._rule.removed and not (self._first or self._unread_rows):
             yield from self._removed()
 
     def not_yet_delivered(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Of rows that failed before, those not delivered since; `kept_rows` are their numbers, from 0."""
         before = 0
-        for page in map(Page.materialize, pages):
+        for page in chain.from_iterable(map(Page.materialize, pages)):
             prints = fingerprint_rows(page.to_python(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
             same = [
@@ -133,11 +136,10 @@ class NewRowFilter:
             )
         for mark in ("text", "typed"):
             rows = [jsonlib.loads(row) for row in gone if row.startswith(f'{{"{mark}"')]
-            for at in range(0, len(rows), PAGE_ROWS):
-                page = from_mappings([row[mark] for row in rows[at : at + PAGE_ROWS]])
+            found = [row[mark] for row in rows]
+            for page in pages_of_mappings(found, file="gone", lines=range(1, len(found) + 1), max_columns=sys.maxsize):
                 cells = page.frame.cast(pl.String) if mark == "text" else page.frame
-                lines = range(at + 1, at + 1 + cells.height)
-                yield Page(cells, "gone", lines, all_text=mark == "text", uniform=False, change="removed")
+                yield replace(page, frame=cells, all_text=mark == "text", change="removed", missing_keys={})
 
 
 def _only(page: Page, rows: Sequence[int]) -> Iterator[Page]:

@@ -38,7 +38,8 @@ def fingerprint_rows(page: Page, rule: IncrementalRule) -> RowFingerprints:
         raise SourceError(f"{where}no column {', '.join(map(repr, missing))}, by which incremental knows a row")
     compared = set(frame.columns) if rule.columns is None else {*rule.columns, *rule.key}
     wanted = sorted(compared if rule.resend or not rule.key else rule.key)
-    texts = {name: _texts(frame[name], text=page.all_text) for name in wanted if name in frame.columns}
+    present = set(frame.columns)
+    texts = {name: _texts(frame[name], text=page.all_text) for name in wanted if name in present}
     states = [bytes(STATE_BYTES)] * frame.height
     if not rule.key:
         return RowFingerprints([*_digests([*texts.values()], list(texts), frame.height, KEY_BYTES)], states)

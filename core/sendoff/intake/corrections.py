@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from sendoff import jsonlib
 from sendoff.errors import ConfigError
 from sendoff.ledger import Failure, Fate, History, RecordKey
 from sendoff.ledger.history import FailedRecord, Resolver, pages_of
-from sendoff.records import PAGE_ROWS, Page, from_mappings, location
+from sendoff.records import PAGE_ROWS, Page, location, pages_of_mappings
 from sendoff.schema import Schema
 
 #: What `sendoff failed` adds to a record: its name, why it failed, and where it was.
@@ -84,12 +85,11 @@ class Corrections:
         yield from self.corrected_pages()
         for page, rows in groupby(self.new, lambda row: row.page):
             while batch := list(islice(rows, PAGE_ROWS)):
-                made = from_mappings([row.values for row in batch])
-                frame = made.frame.cast(pl.String) if page.all_text else made.frame
                 lines = [row.line for row in batch]
-                yield Page(
-                    frame, page.file, lines, all_text=page.all_text, uniform=False, missing_keys=made.missing_keys
-                )  # fmt: skip
+                values = [row.values for row in batch]
+                for made in pages_of_mappings(values, file=page.file, lines=lines, max_columns=sys.maxsize):
+                    frame = made.frame.cast(pl.String) if page.all_text else made.frame
+                    yield replace(made, frame=frame, all_text=page.all_text)
 
     @property
     def delivered(self) -> list[str]:

@@ -81,7 +81,10 @@ class Pipeline:
                 mask = self._schema.passthrough_mask(page.json, page.lazy.keys)
             if mask is not None and 2 * int(mask.sum()) < len(mask):
                 mask = None
-            yield (page if mask is not None else page.materialize()), mask
+            if mask is None:
+                yield from ((read, None) for read in page.materialize())
+            else:
+                yield page, mask
 
     def _encode_passthrough(self, ordinal: int, page: Page, passthrough: pl.Series) -> tuple[Block, dict[int, str]]:
         """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
@@ -89,13 +92,15 @@ class Pipeline:
         assert page.lazy is not None
         lines, invalid = page.json, dict[int, str]()
         if not passthrough.all():
-            rest = (~passthrough).arg_true()
-            some = page.lazy.parse(lines.gather(rest))
-            typed = self._schema.apply(some)
-            good = _kept(len(rest), typed.invalid)
-            lines = lines.clone().scatter(rest.gather(list(good)), encode_rows(typed.only(good), self._form)) if good else lines
-            invalid = {int(rest[at]): reason for at, reason in typed.invalid.items()}
-            faulty = [int(rest[at]) for at in some.row_errors]
+            rest, faulty = (~passthrough).arg_true(), list[int]()
+            for some in page.lazy.parse(lines.gather(rest)):
+                here, rest = rest[: some.frame.height], rest[some.frame.height :]
+                typed = self._schema.apply(some)
+                good = _kept(len(here), typed.invalid)
+                if good:
+                    lines = lines.clone().scatter(here.gather(list(good)), encode_rows(typed.only(good), self._form))
+                invalid.update({int(here[at]): reason for at, reason in typed.invalid.items()})
+                faulty += [int(here[at]) for at in some.row_errors]
             page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
         kept = _kept(page.frame.height, invalid)
         data, offsets = join_records(lines.gather(list(kept)) if invalid else lines, self._form)

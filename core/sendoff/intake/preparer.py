@@ -46,7 +46,7 @@ class RunPreparer:
                     chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
                 ), chosen.source
         row_filter = self._row_filter()
-        incoming = self.new_pages() if records is None else self._until_interrupted(pages(records))
+        incoming = self.new_pages() if records is None else self._until_interrupted(self._pages(records))
         kept = self._spool(row_filter.new(incoming) if row_filter else incoming)
         self._check_columns(kept)
         reached = chosen.source.next_cursor if records is None else None
@@ -81,7 +81,7 @@ class RunPreparer:
 
     def match(self, run: int, given: object, only: Collection[str] | None = None) -> Corrections:
         """Corrections, matched with the failed records of a run that they name; nothing is claimed."""
-        return corrections.match(pages(given), run, self._history, self._chosen.schema, only=only)  # type: ignore[arg-type]  # anything that a source may yield
+        return corrections.match(self._pages(given), run, self._history, self._chosen.schema, only=only)
 
     def start_retry(
         self, run: int, given: object = None, *, only: Collection[str] | None = None, add_new: bool = False
@@ -168,12 +168,16 @@ class RunPreparer:
                 raise LedgerError(f"{kept.file} is missing, and with it which rows run {run} of {self._chosen.name} delivered")
             remember_delivered(self._delivered_rows, run, IncrementalRule.read(rule), kept.read(None))
 
+    def _pages(self, given: Any) -> Iterator[Page]:
+        """Pages of rows that Python code gives."""
+        return pages(given, max_columns=self._chosen.source.max_columns)
+
     def _row_filter(self) -> NewRowFilter | None:
         rule = self._chosen.incremental
         return None if rule is None else NewRowFilter(self._delivered_rows, rule)
 
     def _same_records(self, left: RunState, source: Source, records: Any) -> None:
-        given = self._spool(pages(records))
+        given = self._spool(self._pages(records))
         same = given.fingerprint() == source.fingerprint()
         given.file.unlink()
         if not same:

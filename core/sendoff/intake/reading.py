@@ -10,6 +10,7 @@ from typing import cast
 
 import polars as pl
 
+from sendoff.bounds import MAX_COLUMNS, ColumnLimit
 from sendoff.components import Source
 from sendoff.errors import ConfigError, PluginCrash, SendoffError, SourceError, SourceUnavailable
 from sendoff.intake.times import without_impossible_times
@@ -32,9 +33,11 @@ def read_source(source: Source, cursor: object = None, *, lazy: bool = False) ->
     def place() -> str:
         return f" after {rows:,} rows" if rows else ""
 
+    limit = ColumnLimit(source.max_columns)
     with source_errors(source, place):
-        for page in pages(source.read(cursor), lazy=lazy):
-            yield without_impossible_times(page) if page.lazy is None else _guarded(source, page)
+        for page in pages(source.read(cursor), lazy=lazy, max_columns=source.max_columns):
+            limit.add(page.file, page.line(0), page.lazy.keys if page.lazy else page.frame.columns)
+            yield without_impossible_times(page) if page.lazy is None else _guarded(source, page, limit)
             rows += page.frame.height
 
 
@@ -58,28 +61,30 @@ def source_errors(source: Source, place: Callable[[], str] = lambda: "") -> Iter
         raise PluginCrash.of(error, source).at(place()) from error
 
 
-def _guarded(source: Source, page: Page) -> Page:
+def _guarded(source: Source, page: Page, limit: ColumnLimit) -> Page:
     """The page, whose lines are read later, by the source's code too."""
     assert page.lazy is not None
     keys, read = page.lazy
 
-    def parse(lines: pl.Series) -> Page:
+    def parse(lines: pl.Series) -> Iterator[Page]:
         with source_errors(source, lambda: f": {page.file}, from line {page.line(0)} on"):
-            return read(lines)
+            for found in read(lines):
+                limit.add(page.file, page.line(0), found.frame.columns)
+                yield found
 
     return replace(page, lazy=LazyLines(keys, parse))
 
 
-def file_source(registry: Registry, file: Path) -> Source:
+def file_source(registry: Registry, file: Path, *, max_columns: int = MAX_COLUMNS) -> Source:
     """A source for a file, by its extension."""
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
     found = registry.default("sources", ending)
     if found is None:
         known = sorted({each for offer in registry.offers("sources").values() for each in offer.component.default_for})
         raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(known)}")
-    return cast("type[Source]", found)(home=Path.cwd(), path=str(file))
+    return cast("type[Source]", found)(home=Path.cwd(), path=str(file), max_columns=max_columns)
 
 
-def read_rows(registry: Registry, given: object) -> object:
+def read_rows(registry: Registry, given: object, max_columns: int = MAX_COLUMNS) -> object:
     """Rows, from a file if it is one."""
-    return read_source(file_source(registry, Path(given))) if isinstance(given, str | Path) else given
+    return read_source(file_source(registry, Path(given), max_columns=max_columns)) if isinstance(given, str | Path) else given

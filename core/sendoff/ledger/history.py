@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any, TypedDict
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from sendoff.components import Source
 from sendoff.ledger.claims import UNFINISHED, Fate, RecordKey, parse_name
-from sendoff.records import PAGE_ROWS, Page, from_mappings
+from sendoff.records import PAGE_ROWS, Page, pages_of_mappings
 
 
 class RunRow(TypedDict):
@@ -216,12 +217,10 @@ def pages_of(records: Iterable[FailedRecord]) -> Iterator[Page]:
     """Failed records as pages, in their order, each with its own file and line."""
     for (file, text, change), group in groupby(records, lambda found: (found.file, found.text, found.change)):
         while batch := list(islice(group, PAGE_ROWS)):
-            page = from_mappings([found.record for found in batch])
-            frame = page.frame.cast(pl.String) if text else page.frame
-            yield Page(
-                frame, file, [found.line for found in batch], all_text=text, uniform=False, missing_keys=page.missing_keys,
-                change=change,
-            )  # fmt: skip
+            lines = [found.line for found in batch]
+            for page in pages_of_mappings([found.record for found in batch], file=file, lines=lines, max_columns=sys.maxsize):
+                frame = page.frame.cast(pl.String) if text else page.frame
+                yield replace(page, frame=frame, all_text=text, change=change)
 
 
 class Failed(Source):
@@ -232,7 +231,7 @@ class Failed(Source):
     def __init__(
         self, history: History, number: int, *, retried_by: int | None = None, only: Collection[RecordKey] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(max_columns=sys.maxsize)
         self._history, self._run, self._retried_by, self._only = history, number, retried_by, only
 
     def fingerprint(self) -> bytes | None:

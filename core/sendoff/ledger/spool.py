@@ -10,10 +10,12 @@ import hashlib
 import io
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -37,7 +39,7 @@ class Spool(Source):
     def __init__(
         self, file: Path, *, digest: bytes | None = None, columns: Iterable[tuple[str, list[str]]] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(max_columns=sys.maxsize)
         self.file = file
         #: What is known from writing it.
         self._digest, self._columns = digest, columns
@@ -73,7 +75,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
     try:
         fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as stream:
-            for page in map(Page.materialize, pages):
+            for page in chain.from_iterable(map(Page.materialize, pages)):
                 raw = _packed(page)
                 framed = _FRAME.pack(len(raw), zlib.crc32(raw)) + raw
                 stream.write(framed)

@@ -28,6 +28,8 @@ _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 _DIGITS = 18
 #: Integers of up to so many digits are exact as doubles.
 _EXACT = 15
+#: Lines with more keys are parsed: the expression would take more memory than they do.
+_MAX_KEYS = 500
 _NUMERIC = ("integer", "float", "number", "decimal")
 
 
@@ -64,6 +66,8 @@ class LineMatcher:
 def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: str) -> LineMatcher | None:
     """Make the matcher of lines with these keys; None if no such line can be sent unchanged."""
     by_name = {f.name: f for f in fields}
+    if len(keys) > _MAX_KEYS:
+        return None
     if set(by_name) - set(keys) or (unknown != "keep" and set(keys) - set(by_name)):
         return None
     before, whole, extractors = "", [], {}
@@ -83,7 +87,7 @@ def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: st
     found = LineMatcher(rf"\A{SPACE}\{{{SPACE}{members}{SPACE}\}}\z", extractors)
     try:
         pl.Series([""]).str.contains(found.pattern)
-    except pl.exceptions.ComputeError:  # hundreds of fields make too large an expression
+    except pl.exceptions.ComputeError:  # long names make too large an expression
         return None
     return found
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from sendoff import jsonlib
+from sendoff.bounds import listed
 from sendoff.errors import SourceError
 from sendoff.records import Page
 from sendoff.schema import explain
@@ -88,15 +89,13 @@ class Schema:
     def check_columns(self, file: str, columns: Sequence[str]) -> None:
         """Raise `SourceError` if a source with these columns cannot be delivered by this schema."""
         where = f"{file}: " if file else ""
-        has = ", ".join(columns) or "none"
         missing = self.missing(columns)
         if missing:
-            raise SourceError(f"{where}no column {', '.join(map(repr, missing))}; its columns are {has}")
-        unknown = [name for name in columns if name not in self._declared | self._used]
+            raise SourceError(f"{where}no column {listed(missing)}; its columns are {listed(columns, str) or 'none'}")
+        known = self._declared | self._used
+        unknown = [name for name in columns if name not in known]
         if self.unknown == "forbid" and unknown:
-            raise SourceError(
-                f"{where}unknown column {', '.join(map(repr, unknown))}; declare it in the schema, or use `unknown: drop`"
-            )
+            raise SourceError(f"{where}unknown column {listed(unknown)}; declare it in the schema, or use `unknown: drop`")
 
     def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
         """Which lines of JSON are certainly valid and can be sent unchanged; None if they must be parsed to find out."""
@@ -156,12 +155,13 @@ class Schema:
     ) -> list[pl.Series]:
         """The fields' columns, typed and under the API's names; invalid rows are added to `invalid`."""
         # Numbered columns: polars reads names like "*" and "^a$" as patterns.
+        present = set(frame.columns)
         cells = [
-            (frame[f.name] if f.name in frame.columns else pl.Series([None] * frame.height, dtype=pl.Null)).alias(f"c{at}")
+            (frame[f.name] if f.name in present else pl.Series([None] * frame.height, dtype=pl.Null)).alias(f"c{at}")
             for at, f in enumerate(self.fields)
         ]
         table = pl.DataFrame(cells)
-        values = [self._convert_field(at, f, cells[at], page) for at, f in enumerate(self.fields)]
+        values = [self._convert_field(at, f, cells[at], page, is_present=f.name in present) for at, f in enumerate(self.fields)]
         table = table.with_columns(*values)
         failing = table.select(self._failing_mask(at, f) for at, f in enumerate(self.fields))
         for at, (f, cell, suspect) in enumerate(zip(self.fields, cells, failing, strict=True)):
@@ -180,7 +180,7 @@ class Schema:
                     invalid.add(index, reason)
         return [format_values(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
 
-    def _convert_field(self, at: int, f: Field, cells: pl.Series, page: Page) -> pl.Series | pl.Expr:
+    def _convert_field(self, at: int, f: Field, cells: pl.Series, page: Page, *, is_present: bool) -> pl.Series | pl.Expr:
         """The expression, or the column, of a field's typed values."""
         column: pl.Expr | None = pl.col(f"c{at}")
         assert column is not None
@@ -196,7 +196,7 @@ class Schema:
             assert f.type is not None
             values = convert_each_cell(cells, f.type, page.all_text, f.format)
             column = pl.lit(values)
-        if f.default is not None and (f.name not in page.frame.columns or not f.nullable):
+        if f.default is not None and (not is_present or not f.nullable):
             cell = jsonlib.dumps(f.default) if f.type is None else f.type.to_cell(f.default)
             default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()
             column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
@@ -223,7 +223,8 @@ class Schema:
 
     def _explain_rows(self, frame: pl.DataFrame, text: bool, invalid: _Reasons) -> None:
         """Check the rules that have no expression with Cerberus, for every row that is not invalid already."""
-        names = [f.name for f in self.fields if f.name in frame.columns]
+        present = set(frame.columns)
+        names = [f.name for f in self.fields if f.name in present]
         for index, row in enumerate(frame[names].iter_rows(named=True)):
             if invalid.has(index):
                 continue

@@ -24,7 +24,8 @@ class Arrow(FileSource):
         for name, path in self.decompressed_paths():
             try:
                 frame = _opened(path)
-                for page in read_whole(frame, name, frame.select(pl.len()).collect().item()):
+                rows = frame.select(pl.len()).collect().item()
+                for page in read_whole(frame, name, rows, self.max_columns):
                     yield replace(page, uniform=self.schema_drift == "fail")
             except (pl.exceptions.PolarsError, OSError, ValueError) as error:
                 raise SourceError(f"{name}: not an Arrow file that can be read: {error}") from None

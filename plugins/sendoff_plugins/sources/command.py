@@ -30,7 +30,10 @@ class Command(ProgramSource):
     def read(self, cursor: Any) -> Iterator[Page]:
         with self.output_of(self.command) as output:
             name = self.command[0]
-            yield from read_table(output, name, self.delimiter) if self.format == "csv" else read_lines(output, name)  # type: ignore[arg-type]  # a pipe reads like a binary file
+            if self.format == "csv":
+                yield from read_table(output, name, self.delimiter, max_columns=self.max_columns)
+            else:
+                yield from read_lines(output, name, self.max_columns)  # type: ignore[arg-type]  # a pipe reads like a binary file
 
 
 @hookimpl

@@ -3,6 +3,8 @@
 A chunk of whole records is read by polars in one go if every record has as many cells as the
 header. To find out, the quoted parts are cut out of a copy of the chunk: what is left has one line a record, and no
 delimiter that is part of a cell. A chunk with ragged records goes through Python's `csv`, which is slower and knows which.
+
+The file is long because cutting a text into records, and reading what is cut, need the same rules of quotes.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import polars as pl
 
-from sendoff.plugin import Page, Source, SourceError, hookimpl
+from sendoff.plugin import MAX_COLUMNS, PAGE_CELLS, Page, Source, SourceError, hookimpl, pages_of_mappings
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._common.not_packed import not_packed
 from sendoff_plugins.sources._files.files import COMPRESSION, MAX_RECORD, MEMBER, FileSource, chunks
@@ -24,6 +27,10 @@ from sendoff_plugins.sources._files.text import check_encoding
 from sendoff_plugins.sources._files.text import utf8 as _utf8
 
 _TSV = re.compile(r"\.tsv(\.(gz|zst))?$", re.IGNORECASE)
+#: Ragged records are filled up with at most so many cells for each that is there.
+_MAX_PADDING = 8
+#: How many records are looked at together where they are ragged.
+_SLOW_ROWS = 100_000
 _QUOTED = re.compile(rb'"[^"]*"')
 #: What is wrong, by a part of the error message of Python's `csv`.
 _SENTENCES = {
@@ -79,38 +86,41 @@ class Csv(FileSource):
         if not self._local or self.once or self.schema_drift == "allow" or self._header:
             return
         for name, stream in self.streams():
-            yield name, next(_records(_utf8(stream, name, self.encoding), name, self._delimiter(name), self.skip_lines))
+            text = _utf8(stream, name, self.encoding)
+            yield name, next(_records(text, name, self._delimiter(name), self.skip_lines, self.max_columns))
 
     def read(self, cursor: Any) -> Iterator[Page]:
         self.begin(cursor)
         for name, stream in self.streams():
             text = _utf8(stream, name, self.encoding)
-            for page in read_table(text, name, self._delimiter(name), self._header, self.skip_lines):
+            for page in read_table(text, name, self._delimiter(name), self._header, self.skip_lines, self.max_columns):
                 yield page if self.schema_drift == "fail" else replace(page, uniform=False)
 
     def _delimiter(self, name: str) -> str:
         return self.delimiter or ("\t" if _TSV.search(name) else ",")
 
 
-def read_table(stream: Any, name: str, delimiter: str, header: list[str] | None = None, skip: int = 0) -> Iterator[Page]:
+def read_table(
+    stream: Any, name: str, delimiter: str, header: list[str] | None = None, skip: int = 0, max_columns: int = MAX_COLUMNS
+) -> Iterator[Page]:
     """Pages of a stream of CSV; raises `SourceError`, with the line, where it is not valid CSV."""
     if header is not None:
         for chunk, line, newlines in _whole(stream, name, skip):
-            yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
+            yield from _Chunk(chunk, line, newlines, name, delimiter).pages(header)
         return
-    records = _records(stream, name, delimiter, skip)
+    records = _records(stream, name, delimiter, skip, max_columns)
     header = next(records)
     for chunk, line, newlines in records:
-        yield _Chunk(chunk, line, newlines, name, delimiter).page(header)
+        yield from _Chunk(chunk, line, newlines, name, delimiter).pages(header)
 
 
-def _records(stream: Any, name: str, delimiter: str, skip: int = 0) -> Iterator[Any]:
+def _records(stream: Any, name: str, delimiter: str, skip: int, max_columns: int) -> Iterator[Any]:
     """The header, then chunks of whole records, each with the number of its first line and how many lines it ends."""
     header: list[str] | None = None
     for chunk, line, newlines in _whole(stream, name, skip):
         if header is None:
             head = _header_end(chunk)
-            header = _header(chunk[:head], line, name, delimiter)
+            header = _header(chunk[:head], line, name, delimiter, max_columns)
             yield header
             if chunk[head:]:
                 above = chunk.count(b"\n", 0, head)
@@ -176,9 +186,9 @@ def _header_end(chunk: bytes) -> int:
             return end + 1
 
 
-def _header(raw: bytes, line: int, name: str, delimiter: str) -> list[str]:
+def _header(raw: bytes, line: int, name: str, delimiter: str, max_columns: int) -> list[str]:
     cells = next(iter(_parsed(_decoded(raw, line, name), line, name, delimiter)), (line, []))[1]
-    return checked_header(cells, f"{name}:{line}")
+    return checked_header(cells, f"{name}:{line}", max_columns)
 
 
 class _Chunk:
@@ -187,12 +197,17 @@ class _Chunk:
     def __init__(self, data: bytes, line: int, newlines: int, name: str, delimiter: str) -> None:
         self.data, self.line, self.newlines, self.name, self.delimiter = data, line, newlines, name, delimiter
 
-    def page(self, header: list[str]) -> Page:
+    def pages(self, header: list[str]) -> Iterator[Page]:
+        """The records as a page; as several where records are so ragged that filling them up would take too much."""
         bare = self._bare()
-        frame = self._fast(header)
-        if frame is None or not self._regular(bare, frame):
-            return self._slow(_decoded(self.data, self.line, self.name), header)
-        return Page(frame, self.name, self._lines(frame.height), all_text=True)
+        records = bare.count(b"\n") + (not bare.endswith(b"\n"))
+        # polars fills up what is missing of a record, which may be nearly all of it.
+        whole = bare.count(self.delimiter.encode()) == records * (len(header) - 1)
+        frame = self._fast(header) if whole else None
+        if frame is None or not self._regular(records, frame):
+            yield from self._slow(_decoded(self.data, self.line, self.name), header)
+        else:
+            yield Page(frame, self.name, self._lines(frame.height), all_text=True)
 
     def _bare(self) -> bytes:
         """The chunk with its quoted parts cut out; raises `SourceError` for a quote that is out of place."""
@@ -215,15 +230,13 @@ class _Chunk:
             )
         return text
 
-    def _regular(self, bare: bytes, frame: pl.DataFrame) -> bool:
-        """Whether every record has as many cells as the header.
+    def _regular(self, records: int, frame: pl.DataFrame) -> bool:
+        """Whether every record has as many cells as the header, where there are as many delimiters as there should be.
 
-        polars refuses one with more. Then none has fewer if there are as many delimiters as there should be.
+        polars refuses a record with more cells. Then none has fewer.
         """
-        whole = bare.count(self.delimiter.encode()) == frame.height * (frame.width - 1)
-        records = bare.count(b"\n") + (not bare.endswith(b"\n"))
         blank = frame.width == 1 and bool((frame.to_series().str.len_bytes() == 0).fill_null(True).any())
-        return whole and records == frame.height and not blank
+        return records == frame.height and not blank
 
     def _fast(self, header: list[str]) -> pl.DataFrame | None:
         data, skipped = not_packed(self.data)
@@ -235,16 +248,31 @@ class _Chunk:
         except pl.exceptions.PolarsError:
             return None
 
-    def _slow(self, text: str, header: list[str]) -> Page:
-        rows: list[Sequence[str | None]] = []
-        lines: list[int] = []
-        faults: dict[int, str] = {}
-        for line, row in _parsed(text, self.line, self.name, self.delimiter):
-            if len(row) != len(header):
-                faults[len(rows)] = f"ragged: {len(row)} cells where the header has {len(header)}"
-            rows.append([*row, *[None] * len(header)][: len(header)])
-            lines.append(line)
-        columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+    def _slow(self, text: str, header: list[str]) -> Iterator[Page]:
+        records = _parsed(text, self.line, self.name, self.delimiter)
+        while some := list(islice(records, _SLOW_ROWS)):
+            lines, rows = [line for line, _ in some], [row for _, row in some]
+            faults = {
+                at: f"ragged: {len(row)} cells where the header has {len(header)}"
+                for at, row in enumerate(rows)
+                if len(row) != len(header)
+            }
+            if len(rows) * len(header) <= max(PAGE_CELLS, _MAX_PADDING * sum(map(len, rows))):
+                yield self._pad(rows, lines, faults, header)
+                continue
+            whole = [at for at in range(len(rows)) if at not in faults]
+            if whole:
+                yield self._pad([rows[at] for at in whole], [lines[at] for at in whole], {}, header)
+            ragged = [dict(zip(header, rows[at], strict=False)) for at in faults]
+            places, errors = [lines[at] for at in faults], dict(enumerate(faults.values()))
+            for page in pages_of_mappings(ragged, file=self.name, lines=places, row_errors=errors, max_columns=len(header)):
+                yield replace(page, all_text=True)
+
+    def _pad(self, rows: list[list[str]], lines: list[int], faults: dict[int, str], header: list[str]) -> Page:
+        """A page of rows, those that are too short filled up with nulls."""
+        width = len(header)
+        padded = (row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for row in rows)
+        columns = zip(*padded, strict=True) if rows else ([] for _ in header)
         frame = pl.DataFrame(
             [pl.Series(name, list(cells), dtype=pl.String) for name, cells in zip(header, columns, strict=True)]
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimpl
+from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimpl, rows_per_page
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import FileSource
 from sendoff_plugins.sources._files.locations import import_extra
@@ -77,9 +77,9 @@ class Excel(FileSource):
             raise SourceError(f"{name}: is empty; its first row names the columns")
         at, header = first
         width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
-        columns = checked_header([_name(cell) for cell in header[:width]], f"{name}:{at}")
-        padded = _padded(rows, width)
-        while some := list(islice(padded, PAGE_ROWS)):
+        columns = checked_header([_name(cell) for cell in header[:width]], f"{name}:{at}", self.max_columns)
+        padded, size = _padded(rows, width), min(PAGE_ROWS, rows_per_page(columns))
+        while some := list(islice(padded, size)):
             frame = pl.DataFrame([_column(each, [row[at] for _, row in some]) for at, each in enumerate(columns)])
             yield Page(frame, name, [line for line, _ in some], uniform=self.schema_drift == "fail")
 

@@ -34,8 +34,8 @@ _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{1
 _GID = re.compile(r"[?#&]gid=(\d+)")
 _SCOPES = ["https://www.googleapis.com/auth/spreadsheets.readonly"]
 
-#: Rows requested at a time: a response of a few megabytes.
-ROWS = 20_000
+#: Rows and cells requested at a time: a response of a few megabytes.
+ROWS, CELLS = 20_000, 400_000
 
 
 def _check_spreadsheet(field: str, value: Any, error: Any) -> None:
@@ -106,7 +106,7 @@ class GoogleSheets(Source):
                     "google_sheets: a page came instead of the sheet; share it with everyone who has the link, or give credentials"
                 )
             copy.seek(0)
-            yield from read_table(copy, "sheet", ",")
+            yield from read_table(copy, "sheet", ",", max_columns=self.max_columns)
 
     def _by_account(self) -> Iterator[Page]:
         with HttpClient(self.api_root, self.egress) as web:
@@ -115,12 +115,15 @@ class GoogleSheets(Source):
             sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")
             left, top, right, bottom = _corners(cells)
             columns = checked_header(
-                [str(cell) for cell in self._head(web, account, f"{sheet}!{left}{top}:{right}{top}", range_)], range_
+                [str(cell) for cell in self._head(web, account, f"{sheet}!{left}{top}:{right}{top}", range_)],
+                range_,
+                self.max_columns,
             )
+            step = min(ROWS, max(1, CELLS // len(columns)))
             # Each response begins with the last row of the one before, so that a row that moves meanwhile is noticed.
             at, before = top, None
             while bottom is None or at < bottom:
-                until = at + ROWS if bottom is None else min(at + ROWS, bottom)
+                until = at + step if bottom is None else min(at + step, bottom)
                 rows = self._values(web, account, f"{sheet}!{left}{at}:{right}{until}")
                 if before is not None and (rows[0] if rows else []) != before:
                     raise SourceChanged("google_sheets: rows moved while it was read; nothing was sent, run it again")

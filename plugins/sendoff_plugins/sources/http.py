@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
@@ -17,10 +16,10 @@ from sendoff.plugin import (
     Source,
     SourceError,
     check_url,
-    from_mappings,
     hookimpl,
     jsonlib,
     jsonpath,
+    pages_of_mappings,
 )
 
 _LINK = re.compile(r"<([^>]*)>\s*((?:;\s*[^;,]+)*)")
@@ -77,8 +76,11 @@ class Http(Source):
                 faults = {
                     at: f"not an object: {jsonlib.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
                 }
-                page = from_mappings([row if isinstance(row, dict) else {} for row in rows])
-                yield replace(page, file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), row_errors=faults)
+                yield from pages_of_mappings(
+                    [row if isinstance(row, dict) else {} for row in rows],
+                    file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), row_errors=faults,
+                    max_columns=self.max_columns,
+                )  # fmt: skip
                 before += len(rows)
 
     def _responses(self, web: HttpClient) -> Iterator[tuple[Any, str]]:

@@ -10,7 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import Inboxes, InboxSource, Page, Post, Source, SourceError, hookimpl, last_post_id, open_inboxes
+from sendoff.plugin import (
+    ColumnLimit,
+    Inboxes,
+    InboxSource,
+    Page,
+    Post,
+    Source,
+    SourceError,
+    hookimpl,
+    last_post_id,
+    open_inboxes,
+)
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
@@ -45,12 +56,22 @@ class Inbox(InboxSource):
         if kind is None:
             raise LookupError(f"a post is {', '.join(KINDS)}; this is {content_type or 'of no type'}")
         try:
-            faults = [fault for page in _pages(kind, body, "the post") for fault in page.materialize().row_errors.items()]
+            faults = self._faults(kind, body)
         except SourceError as error:
             raise ValueError(str(error)) from None
         if faults:
-            raise ValueError(f"record {faults[0][0] + 1}: {faults[0][1]}")
+            raise ValueError(f"record {faults[0][0]}: {faults[0][1]}")
         return self._opened().put(self.connector, kind, body, key=key, most_bytes=self.max_waiting)
+
+    def _faults(self, kind: str, body: bytes) -> list[tuple[int, str]]:
+        """The faulty records of a post, by their number. Raises `SourceError` for a post that cannot be read at all."""
+        limit, before, faults = ColumnLimit(self.max_columns), 0, list[tuple[int, str]]()
+        read = (page for lines in _pages(kind, body, "the post", self.max_columns) for page in lines.materialize())
+        for page in read:
+            limit.add("the post", page.line(0), page.frame.columns)
+            faults += [(before + at + 1, fault) for at, fault in page.row_errors.items()]
+            before += page.frame.height
+        return faults
 
     def close(self) -> None:
         if self._inboxes is not None:
@@ -70,8 +91,9 @@ class Inbox(InboxSource):
 
     def _post(self, post: Post) -> Iterator[Page]:
         name = f"post {post.id}"
-        for page in _pages(post.kind, post.body, name):
-            yield replace(page.materialize(), file=name, uniform=False)
+        for page in _pages(post.kind, post.body, name, self.max_columns):
+            for read in page.materialize():
+                yield replace(read, file=name, uniform=False)
 
     def change_token(self) -> Any:
         return last_post_id(self._directory, self.connector)
@@ -86,15 +108,15 @@ class Inbox(InboxSource):
         return self._inboxes
 
 
-def _pages(kind: str, body: bytes, name: str) -> Iterator[Page]:
+def _pages(kind: str, body: bytes, name: str, max_columns: int) -> Iterator[Page]:
     stream = io.BytesIO(body)
     if kind == "csv":
-        return read_table(stream, name, ",")
+        return read_table(stream, name, ",", max_columns=max_columns)
     if kind == "jsonl":
-        return read_lines(stream, name)
+        return read_lines(stream, name, max_columns)
     if body.lstrip()[:1] == b"{":
-        return read_array(io.BytesIO(b"[" + body + b"]"), name, [])
-    return read_array(stream, name, [])
+        return read_array(io.BytesIO(b"[" + body + b"]"), name, [], max_columns)
+    return read_array(stream, name, [], max_columns)
 
 
 @hookimpl

@@ -7,7 +7,17 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
+from sendoff.plugin import (
+    MAX_COLUMNS,
+    PAGE_BYTES,
+    PAGE_ROWS,
+    Page,
+    Source,
+    SourceError,
+    hookimpl,
+    jsonlib,
+    pages_of_mappings,
+)
 from sendoff_plugins.sources._files.files import CHUNK, COMPRESSION, MAX_RECORD, MEMBER, FileSource
 
 _BLANK = " \t\r\n"
@@ -36,14 +46,14 @@ class Json(FileSource):
     def read(self, cursor: Any) -> Iterator[Page]:
         self.begin(cursor)
         for name, stream in self.streams():
-            yield from read_array(stream, name, _names(self.at))
+            yield from read_array(stream, name, _names(self.at), self.max_columns)
 
 
 def _names(at: str) -> list[str]:
     return [name for name in at.removeprefix("$").split(".") if name]
 
 
-def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
+def read_array(stream: BinaryIO, name: str, path: list[str], max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
     """Pages of the array at a path; raises `SourceError`, with the line, where there is none.
 
     An item that is not an object is an error of its row.
@@ -55,6 +65,7 @@ def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     faults: dict[int, str] = {}
+    begun = text.position
     for value, line in text.items(where):
         if isinstance(value, jsonlib.UnfitValue):
             faults[len(rows)] = str(value)
@@ -62,18 +73,13 @@ def read_array(stream: BinaryIO, name: str, path: list[str]) -> Iterator[Page]:
             faults[len(rows)] = f"not an object: {jsonlib.dumps(value)[:80]}"
         rows.append(value if isinstance(value, dict) else {})
         lines.append(line)
-        if len(rows) == PAGE_ROWS:
-            yield _page(rows, name, lines, faults)
-            rows, lines, faults = [], [], {}
+        if len(rows) == PAGE_ROWS or text.position - begun > PAGE_BYTES:
+            yield from pages_of_mappings(rows, file=name, lines=lines, row_errors=faults, max_columns=max_columns)
+            rows, lines, faults, begun = [], [], {}, text.position
     if rows:
-        yield _page(rows, name, lines, faults)
+        yield from pages_of_mappings(rows, file=name, lines=lines, row_errors=faults, max_columns=max_columns)
     if not path:
         text.end()
-
-
-def _page(rows: list[dict[str, Any]], name: str, lines: list[int], faults: dict[int, str]) -> Page:
-    page = from_mappings(rows)
-    return Page(page.frame, name, lines, faults, uniform=False, missing_keys=page.missing_keys)
 
 
 class _Text:
@@ -85,6 +91,13 @@ class _Text:
         self._buffer, self._at, self._ended, self._read = "", 0, False, 0
         #: The line of the character at `_counted` in the buffer.
         self._line, self._counted = 1, 0
+        #: How many characters are no longer in the buffer.
+        self._before = 0
+
+    @property
+    def position(self) -> int:
+        """How many characters were parsed."""
+        return self._before + self._at
 
     def enter(self, key: str, where: str) -> None:
         """Skip past ``"key":`` in the object that begins here."""
@@ -173,6 +186,7 @@ class _Text:
         if self._ended:
             return False
         self._here()
+        self._before += self._at
         self._buffer, self._at, self._counted = self._buffer[self._at :], 0, 0
         data = self._stream.read(CHUNK // 16)
         self._ended = not data

@@ -39,7 +39,7 @@ class Parquet(FileSource):
         for name, path in self.local():
             rows = checked_rows(path, name)
             try:
-                for page in read_whole(self._open(path, name), name, rows):
+                for page in read_whole(self._open(path, name), name, rows, self.max_columns):
                     found = replace(page, uniform=self.schema_drift == "fail")
                     yield _decoded(found) if self.binary_as_text else found
             except (pl.exceptions.PolarsError, OSError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, from_mappings, hookimpl, jsonlib
+from sendoff.plugin import PAGE_BYTES, PAGE_ROWS, Page, Source, SourceError, hookimpl, jsonlib, pages_of_mappings
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources._common.singer_batch import read_batch
 from sendoff_plugins.sources._files.files import MAX_RECORD
@@ -66,7 +66,7 @@ class Singer(ProgramSource):
         rows: list[dict[str, Any]] = []
         announced: set[str] = set()
         streams: set[str] = set()
-        before = 0
+        before = size = 0
         for number, line in enumerate(iter(lambda: output.readline(MAX_RECORD + 1), b""), 1):
             message = self._message(line, number)
             kind, stream = message.get("type"), str(message.get("stream"))
@@ -85,13 +85,14 @@ class Singer(ProgramSource):
                     )
                 if kind == "RECORD":
                     rows.append(message["record"])
-            if rows and (len(rows) == PAGE_ROWS or kind == "BATCH"):
-                yield self._page(rows, before)
-                before, rows = before + len(rows), []
+                    size += len(line)
+            if rows and (len(rows) == PAGE_ROWS or size > PAGE_BYTES or kind == "BATCH"):
+                yield from self._read(rows, before)
+                before, rows, size = before + len(rows), [], 0
             if kind == "BATCH":
-                yield from read_batch(message, self.home, f"{self._shown}: message {number}")
+                yield from read_batch(message, self.home, f"{self._shown}: message {number}", self.max_columns)
         if rows:
-            yield self._page(rows, before)
+            yield from self._read(rows, before)
         if self.stream is not None and self.stream not in announced and (announced or is_first):
             known = (
                 f"there are: {', '.join(sorted(announced))}" if announced else "it writes of none; does the catalog select it?"
@@ -114,10 +115,9 @@ class Singer(ProgramSource):
             raise SourceError(f"{self._shown}: message {number} is of the type {found}; known are {', '.join(_TYPES)}")
         return message
 
-    def _page(self, rows: list[dict[str, Any]], before: int) -> Page:
-        page = from_mappings(rows)
+    def _read(self, rows: list[dict[str, Any]], before: int) -> Iterator[Page]:
         lines = range(before + 1, before + 1 + len(rows))
-        return Page(page.frame, self.stream or self._shown, lines, uniform=False, missing_keys=page.missing_keys)
+        return pages_of_mappings(rows, file=self.stream or self._shown, lines=lines, max_columns=self.max_columns)
 
     @property
     def _shown(self) -> str:

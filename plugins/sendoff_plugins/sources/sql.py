@@ -1,9 +1,13 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""Any database that SQLAlchemy knows: a table or a query, streamed, all of it or only what is new."""
+"""Any database that SQLAlchemy knows: a table or a query, streamed, all of it or only what is new.
+
+The file is long because it has what a cursor of any type is kept as.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -14,7 +18,17 @@ from uuid import UUID
 
 import polars as pl
 
-from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, SourceUnavailable, column, hookimpl
+from sendoff.plugin import (
+    PAGE_ROWS,
+    Page,
+    Source,
+    SourceError,
+    SourceUnavailable,
+    column,
+    hookimpl,
+    rows_per_page,
+    too_many_columns,
+)
 from sendoff_plugins.sources._common.database import describe, is_outage
 from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read
 from sendoff_plugins.sources._files.locations import import_extra
@@ -123,7 +137,7 @@ class Sql(Source):
             names = list(result.keys())
             self._check(names)
             row = 0
-            for some in result.partitions(PAGE_ROWS):
+            for some in result.partitions(min(PAGE_ROWS, rows_per_page(names))):
                 rows = [each for each in some if keep(each)] if keep else some
                 if not rows:
                     continue
@@ -138,7 +152,9 @@ class Sql(Source):
             result.close()
 
     def _check(self, names: Sequence[str]) -> None:
-        twice = next((name for name in names if names.count(name) > 1), None)
+        if problem := too_many_columns(len(names), self.max_columns):
+            raise SourceError(f"{self.table or 'the query'}: {problem}")
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice is not None:
             raise SourceError(f"two columns of the query are named {twice!r}; give one another name with AS")
         missing = [name for name in self.booleans if name not in names]

@@ -25,8 +25,8 @@ class StandardInput(Source):
         if sys.stdin is None:
             raise SourceError("standard input is closed")
         if self.format == "csv":
-            return read_table(sys.stdin.buffer, "stdin", self.delimiter)
-        return read_lines(sys.stdin.buffer, "stdin")
+            return read_table(sys.stdin.buffer, "stdin", self.delimiter, max_columns=self.max_columns)
+        return read_lines(sys.stdin.buffer, "stdin", self.max_columns)
 
 
 @hookimpl

@@ -14,7 +14,7 @@ import pytest
 import xlsxwriter
 from backports import zstd
 
-from sendoff import Source, SourceChanged, SourceError
+from sendoff import Source, SourceChanged, SourceError, bounds
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources import excel
 from sendoff_plugins.sources._files import decompress, files
@@ -27,7 +27,7 @@ from sendoff_plugins.sources.parquet import Parquet
 
 
 def rows(source: Source, cursor: Any = None) -> list[tuple[Any, ...]]:
-    return [row for page in source.read(cursor) for row in page.materialize().frame.rows()]
+    return [row for page in source.read(cursor) for read in page.materialize() for row in read.frame.rows()]
 
 
 def csvs(home: Path, **named: str) -> None:
@@ -203,7 +203,7 @@ def test_members_of_an_archive_are_read_in_order_and_named(tmp_path: Path) -> No
 
 
 def test_r17_x8_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decompress, "FREE", 1 << 20)
+    monkeypatch.setattr(bounds, "DECOMPRESSED_FREE", 1 << 20)
     lines = b"a\n" + b"0\n" * 4_000_000
     zipped(tmp_path / "in.zip", a__csv=lines)
     (tmp_path / "in.gz").write_bytes(gzip.compress(lines))
@@ -472,7 +472,7 @@ def test_where_only_the_open_internet_is_reached_files_from_elsewhere_are_not(tm
 
 
 def test_the_limits_are_what_they_are_said_to_be() -> None:
-    assert (files.MAX_RECORD, decompress.RATIO, decompress.FREE) == (8 << 20, 400, 256 << 20)
+    assert (files.MAX_RECORD, bounds.DECOMPRESSED_RATIO, bounds.DECOMPRESSED_FREE) == (8 << 20, 400, 256 << 20)
 
 
 @pytest.mark.parametrize("path", ["uploads/", "uploads", "uploads/*.jsonl", "up*/*.jsonl", "**/b.jsonl"])

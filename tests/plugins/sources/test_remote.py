@@ -335,7 +335,7 @@ def test_a_program_that_is_not_there_is_told_and_one_not_read_to_its_end_is_ende
     with pytest.raises(SourceError, match="no-such-program: cannot be started: No such file"):
         rows(Command(home=tmp_path, command=["no-such-program"]))
     reading = iter(Command(home=tmp_path, command=["yes", '{"a": 1}']).read(None))
-    assert next(reading).materialize().frame.height > 0
+    assert next(next(reading).materialize()).frame.height > 0
     reading.close()  # type: ignore[attr-defined]  # a generator
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from sendoff import Page, jsonlib
 from sendoff.encode.encoder import RecordFormat, encode
+from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff_plugins.sources._common.uniform_lines import UniformLineReader
-from sendoff_plugins.sources.jsonl import one_by_one
+from sendoff_plugins.sources.jsonl import parse_each
 
 SCALARS: Any = st.one_of(
     st.none(),
@@ -65,7 +66,8 @@ def test_what_is_read_all_at_once_is_what_is_read_one_by_one(lines: list[str], u
     if found is None:
         return
     page, faults = found
-    slow, slow_faults = one_by_one(lines)
+    found_rows, slow_faults = parse_each(lines)
+    slow = from_mappings(found_rows)
     assert faults == slow_faults
     good = [at for at in range(len(lines)) if at not in faults]
     assert rows(page.to_python(), good) == rows(slow, good)
@@ -96,7 +98,7 @@ def test_what_no_expression_knows_is_left_to_the_parser_or_known_exactly(line: s
             jsonlib.loads(line).keys() != {"a", "b"} or list(jsonlib.loads(line)) != ["a", "b"] or "[" in line or "{}" in line
         )
     else:
-        assert found[1] == one_by_one(lines)[1]
+        assert found[1] == parse_each(lines)[1]
 
 
 def test_a_record_that_needs_no_change_is_sent_byte_for_byte() -> None:

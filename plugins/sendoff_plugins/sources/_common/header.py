@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sendoff.plugin import SourceError
+from sendoff.plugin import MAX_COLUMNS, SourceError, too_many_columns
 
 
-def checked_header(cells: Sequence[str], where: str) -> list[str]:
-    """The names of columns; raises `SourceError`, with the column, where one is missing or duplicated."""
+def checked_header(cells: Sequence[str], where: str, max_columns: int = MAX_COLUMNS) -> list[str]:
+    """The names of columns; raises `SourceError` where one is missing or duplicated, with the column, and for too many."""
     if not cells:
         raise SourceError(f"{where}: the row of names is empty")
+    if problem := too_many_columns(len(cells), max_columns):
+        raise SourceError(f"{where}: {problem}")
+    seen: set[str] = set()
     for number, cell in enumerate(cells, 1):
         if not cell.strip():
             raise SourceError(f"{where}: column {number} has no name")
         if cell != cell.strip():
             raise SourceError(f"{where}: column {cell!r} has spaces around its name")
-        if cells.index(cell) != number - 1:
+        if cell in seen:
             raise SourceError(f"{where}: two columns are named {cell!r}")
+        seen.add(cell)
     return list(cells)

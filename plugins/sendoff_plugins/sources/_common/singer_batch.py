@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import Page, SourceError
+from sendoff.plugin import MAX_COLUMNS, Page, SourceError
 from sendoff_plugins.sources._files.decompress import decompress
 from sendoff_plugins.sources.jsonl import read_lines
 
 
-def read_batch(message: Mapping[str, Any], home: Path, where: str) -> Iterator[Page]:
+def read_batch(message: Mapping[str, Any], home: Path, where: str, max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
     """The pages of a message's files. Raises `SourceError` for an encoding that is not JSON Lines, and for a file elsewhere."""
     encoding, manifest = message.get("encoding"), message.get("manifest")
     if not isinstance(encoding, dict) or not isinstance(manifest, list) or not all(isinstance(uri, str) for uri in manifest):
@@ -26,7 +26,7 @@ def read_batch(message: Mapping[str, Any], home: Path, where: str) -> Iterator[P
         path = _local(uri, home, where)
         name = str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
         for inside, stream in decompress(path, name, packed, "*"):
-            yield from read_lines(stream, inside)
+            yield from read_lines(stream, inside, max_columns)
 
 
 def _local(uri: str, home: Path, where: str) -> Path:

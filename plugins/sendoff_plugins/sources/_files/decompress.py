@@ -15,14 +15,10 @@ from typing import Any, BinaryIO
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from sendoff.plugin import SourceError
+from sendoff.plugin import SourceError, is_bomb
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
-#: What comes out of a compressed file beyond this many bytes must not be more than so many times what went in. No
-#: file of records is a thousand times as large as its gzip; a bomb is (deflate's limit is 1,032).
-FREE = 256 << 20
-RATIO = 400
 #: Maximum members of an archive.
 MEMBERS = 10_000
 
@@ -52,7 +48,7 @@ class BoundedStream(io.RawIOBase):
         except _BROKEN as error:
             raise SourceError(f"{self.name}: broken {self._kind} after {self._out:,} bytes of content: {error}") from None
         self._out += len(data)
-        if self._out > FREE and self._out > RATIO * max(1, self._packed):
+        if is_bomb(self._packed, self._out):
             raise SourceError(
                 f"{self.name}: {self._packed:,} bytes of {self._kind} hold more than {self._out:,}; "
                 "nothing of records is so repetitive, and no more of it is read"
