@@ -182,7 +182,7 @@ class Registry:
 
 
 #: What every component has, which an option would replace.
-_OWN = ("name", "kind", "options", "home", "privileged")
+_OWN = ("name", "kind", "options", "home", "privileged", "redact")
 
 
 def contract_violation(component: object, kind: str) -> str | None:

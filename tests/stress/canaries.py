@@ -1,11 +1,14 @@
 """M7, X3: canaries in place of secrets, of every kind, over every path; afterwards not one may be found anywhere.
 
-The API echoes whatever it gets in every form it can, in its successes and in its refusals, as careless ones do.
+The API echoes whatever it gets in every form it can, in its successes and in its refusals, as careless ones do; so do the APIs
+that sources read, the programs that they run, and those who are notified. What they say is of any length, so that it is cut
+off anywhere.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import os
@@ -22,6 +25,8 @@ from tests.stress.promise import Budget, Figures, Promise
 from tests.stress.zygote import Zygote, sendoff
 
 KINDS = ("BEARER", "PASSWORD", "HEADER", "QUERY", "CLIENT_SECRET", "PROXY", "SIGNING", "HOOK", "BODY", "FILE")
+#: So much of the beginning of a secret is a leak.
+PIECE = 10
 #: Where nothing but the secrets themselves is: what is looked through is all the rest.
 GIVEN = frozenset({"secret.txt"})
 
@@ -33,6 +38,15 @@ AUTHS = {
     "header": "headers: {X-Api-Key: '${HEADER}', Cookie: 'session=${HEADER}'}",
     "file": "headers: {X-Api-Key: '${file:secret.txt}'}",
     "proxy": "proxy: 'http://someone:${PROXY}@127.0.0.1:%(dead)s'",
+}
+#: Most read a file; of the others, which say what they were given, most runs end before anything is sent.
+SOURCES = {
+    "csv": "{use: csv, path: in.csv}",
+    "file": "{use: csv, path: in.csv, order: time}",
+    "many": "{use: csv, path: [in.csv]}",
+    "api": "{use: http, url: '%(url)s/source?key=${QUERY}', headers: {X-Api-Key: '${HEADER}'}}",
+    "site": "{use: csv, path: '%(url)s/file.csv', storage: {X-Api-Key: '${HEADER}'}}",
+    "program": "{use: command, command: [sh, -c, 'echo %(cut)s $1 >&2; exit 3', sh, '${BODY}']}",
 }
 SENDS = {"batch": "send: {use: batch, max_records: 3}\non_failure: split", "single": "send: single"}
 
@@ -48,7 +62,8 @@ class Echo(LocalServer):
         if request.path.startswith("/token"):
             said = request.body.decode() + request.headers.get("authorization", "")
             if self._random.random() < 0.5:
-                return Reply(401, json.dumps({"error": "invalid_client", "error_description": said}).encode())
+                cut = "x" * self._random.randrange(320)
+                return Reply(401, json.dumps({"error": "invalid_client", "error_description": cut + said}).encode())
             return Reply(200, json.dumps({"access_token": f"tok-{os.environ['CANARY_TOKEN']}", "expires_in": 60}).encode())
         heads = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
         said = f"{request.path}\n{heads}\n{request.body.decode(errors='replace')}"
@@ -57,17 +72,24 @@ class Echo(LocalServer):
             quote(said),
             quote_plus(said),
             json.dumps(said),
+            html.escape(said),
+            "".join(f"\\u{ord(char):04x}" for char in said),
+            " ".join(said.split()),
             *(base64.b64encode(b"x" * n + said.encode()).decode() for n in range(3)),
         ]
-        text = self._random.choice(forms)
-        status = self._random.choice([200, 200, 400, 400, 401, 403, 409, 422, 500, 302])
+        # Each of the secrets comes to stand where a text is cut off, sooner or later.
+        text = "x" * self._random.choice([0, 0, self._random.randrange(320)]) + self._random.choice(forms)
+        asked_once = request.path.startswith(
+            ("/source", "/file", "/hook")
+        )  # a source or a webhook is not asked again, which takes time
+        status = self._random.choice([400, 401, 403] if asked_once else [200, 200, 400, 400, 401, 403, 409, 422, 500, 302])
         kind = self._random.choice(["json", "problem", "page", "text"])
         headers = {"X-Request-Id": text[:200].replace("\n", " "), "Location": f"http://127.0.0.1:1/?{quote(said[:300])}"}
         match kind:
             case "json":
                 return Reply(
                     status,
-                    json.dumps({"error": text, "id": text[:60]}).encode(),
+                    json.dumps({"error": text, "id": text[:60], "sent": {"heads": request.headers, "all": [said]}}).encode(),
                     {**headers, "Content-Type": "application/json"},
                 )
             case "problem":
@@ -92,12 +114,14 @@ def speak(words: list[str], env: dict[str, str], leaking: bool) -> None:
 def connector(chance: Random, url: str, auth: str, send: str) -> str:
     """A connector with secrets wherever one may stand."""
     said = AUTHS[auth] % {"url": url, "dead": 9}
-    capture = "response: {capture: {theirs: $.id, all: $.error}}, " if chance.random() < 0.7 else ""
+    capture = "response: {capture: {theirs: $.id, all: $.error, whole: $}}, " if chance.random() < 0.7 else ""
+    source = SOURCES[chance.choice(list(SOURCES))] % {"url": url, "cut": "x" * chance.randrange(320)}
     return (
-        "source: {use: csv, path: in.csv}\nschema: {id: integer, name: string}\n"
+        f"source: {source}\nschema: {{id: integer, name: string}}\n"
         f"{SENDS[send]}\n"
         f"destination:\n  {{url: '{url}/x?key=${{QUERY}}', {capture}retry: {{max_attempts: 2, initial_backoff: 0.01, max_backoff: 0.02}}, {said}}}\n"
-        f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', on: [failure, recovery]}}]\n"
+        f"notify: [{{use: webhook, url: '{url}/hook?key=${{HOOK}}', on: [failure, recovery]}},"
+        f" {{use: command, command: [sh, -c, 'echo {'x' * chance.randrange(220)} $1 >&2; exit 1', sh, '${{HOOK}}']}}]\n"
     )
 
 
@@ -108,14 +132,17 @@ def forms(secret: str) -> Iterator[bytes]:
         quote(secret),
         quote(secret, safe=""),
         quote_plus(secret),
+        html.escape(secret),
         json.dumps(secret)[1:-1],
         repr(secret)[1:-1],
     }:
-        yield text.encode()
+        # A piece of it is enough to be a leak: it may have been cut off behind.
+        yield text[:PIECE].encode()
+    yield "".join(f"\\u{ord(char):04x}" for char in secret[:PIECE]).encode()
     for before in ("", "a", "ab", "someone:"):
         whole = base64.b64encode((before + secret).encode()).decode().rstrip("=")
         # The edges depend on what stands beside it; the middle does not.
-        yield whole[4 + 4 * (len(before) // 3) : -4].encode()
+        yield whole[4 + 4 * (len(before) // 3) :][: PIECE + 4].encode()
 
 
 def leaks(home: Path, said: str, secrets: dict[str, str]) -> list[str]:
@@ -158,7 +185,7 @@ def stress(budget: Budget, *, leaking: bool = False) -> Figures:
                         assert child.wait(60) is not None
                         said += child.output()
                         # A traceback is for those who ask for it, as this world does: at level DEBUG.
-                        shown = re.sub(r"DEBUG:sendoff:(the traceback:\n)?Traceback", "", child.output())
+                        shown = re.sub(r"(DEBUG:sendoff:(the traceback:\n)?|exception[^\n]*:\n\n)Traceback", "", child.output())
                         assert "Traceback" not in shown, child.output()
                 found += leaks(home, said, {**secrets, "TOKEN": token})
                 worlds, looked = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
+
+from sendoff.cleaning import EXCERPT_LENGTH, excerpt
 
 
 class Component:
@@ -23,6 +25,8 @@ class Component:
     #: ``many`` records a request; transports also ``tls_proxy``, a proxy that is reached by TLS. Failure strategies:
     #: ``rejection``. Observers: ``terminal``, where progress is shown.
     default_for: ClassVar[Sequence[str]] = ()
+    #: Takes the secrets of its connector out of a text.
+    redact: Callable[[str], str] = staticmethod(str)
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         #: The directory that relative paths in the connector file start from.
@@ -30,3 +34,7 @@ class Component:
         defaults = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
         for name, value in {**defaults, **options}.items():
             setattr(self, name, value)
+
+    def excerpt(self, text: str, limit: int = EXCERPT_LENGTH) -> str:
+        """The beginning of a text from outside, in one line, without secrets: what may stand in an error's sentence."""
+        return excerpt(text, limit, redact=self.redact)

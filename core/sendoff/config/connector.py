@@ -28,6 +28,7 @@ from sendoff.components import (
 )
 from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
+from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.variants import RowVariant
 from sendoff.encode import routing, templates
@@ -88,6 +89,11 @@ def warnings(chosen: Connector) -> list[str]:
             f"on_failure: {chosen.strategy.name} can apply a record twice, unless the API keeps nothing of a request it "
             "rejects (set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
         )
+    found += [
+        f"{reference}: its value has fewer than {MIN_LENGTH} characters, so it is not taken out of what is shown and stored; "
+        "use a longer one"
+        for reference in chosen.secrets.too_short
+    ]
     if not to.tls.verify:
         found.append("destination.tls.verify: any server is accepted as the API; use `tls.ca` instead")
     if to.proxy is not None and to.egress == "public":
@@ -130,27 +136,29 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
     kept = secrets.Secrets()
     checked, fields = _check(document, registry, home, kept)
 
-    def made(kind: str, chosen: Mapping[str, Any]) -> Any:
+    def make(kind: str, chosen: Mapping[str, Any]) -> Any:
         component = registry.find(kind, chosen["use"])
         assert component is not None
-        return component(home=home, **{key: value for key, value in chosen.items() if key != "use"})
+        made = component(home=home, **{key: value for key, value in chosen.items() if key != "use"})
+        made.redact = kept.redact
+        return made
 
     to = checked["destination"]
     kept.add_literals(to["headers"])
     kept.add_nested(to["tls"])
-    auth: Authenticator | None = made("authenticators", to["auth"]) if "auth" in to else None
+    auth: Authenticator | None = make("authenticators", to["auth"]) if "auth" in to else None
     if auth is not None:
         kept.add_options(type(auth).options, to["auth"])
-    source: Source = made("sources", checked["source"])
+    source: Source = make("sources", checked["source"])
     kept.add_options(source.options, checked["source"])
     kept.add_nested(checked["source"])
     source.egress, source.connector = to["egress"], name
-    notifiers: tuple[Notifier, ...] = tuple(made("notifiers", chosen) for chosen in checked["notify"])
+    notifiers: tuple[Notifier, ...] = tuple(make("notifiers", chosen) for chosen in checked["notify"])
     for each, chosen in zip(notifiers, checked["notify"], strict=True):
         kept.add_options(each.options, chosen)
         kept.add_nested(chosen)
         each.egress = to["egress"]
-    sender: Sender = made("senders", checked["send"])
+    sender: Sender = make("senders", checked["send"])
     sender.prefix, sender.suffix = (
         templates.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
     )
@@ -162,17 +170,17 @@ def build(document: Document, name: str, registry: Registry, *, home: Path) -> C
         file=document.file,
         source=source,
         schema=Schema(fields, unknown=unknown),
-        validators=tuple(made("validators", chosen) for chosen in checked["validators"]),
+        validators=tuple(make("validators", chosen) for chosen in checked["validators"]),
         on_invalid=checked["on_invalid"],
         destination=destination,
-        transport=made("transports", transport),
+        transport=make("transports", transport),
         transport_because=because,
         auth=auth,
         sender=sender,
         router=Router(to["url"], to["headers"]) if any(routing.all_fields(to["url"], to["headers"])) else None,
         order_by=checked.get("order_by"),
-        strategy=made("failure_strategies", checked["on_failure"]),
-        observers=tuple(made("observers", chosen) for chosen in checked["observers"]),
+        strategy=make("failure_strategies", checked["on_failure"]),
+        observers=tuple(make("observers", chosen) for chosen in checked["observers"]),
         incremental=variants.rule(checked.get("incremental"), fields, unknown),
         variants=variants.variants(checked.get("incremental"), to, fields),
         schedule=ScheduleRule(**checked["schedule"]) if "schedule" in checked else None,

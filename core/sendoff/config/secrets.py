@@ -8,20 +8,16 @@ text that leaves sendoff.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
+from sendoff.config.redaction import MIN_LENGTH, Redactor
 from sendoff.errors import Problem
-
-#: Shorter values would redact ordinary words out of every message.
-MIN_LENGTH = 6
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,50 +50,77 @@ class Secrets:
     """The values that must never be shown, in every encoding in which they may be sent."""
 
     def __init__(self) -> None:
-        self._forms: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._names: dict[str, str] = {}
+        self._cut_off: set[str] = set()
+        self._redactor: Redactor | None = None
+        self._short: set[str] = set()
+        #: References in the place or with the name of a credential whose values are too short to be taken out of texts.
+        self.too_short: dict[str, None] = {}
         self._lock = threading.Lock()
 
-    def add(self, value: str, shown: str) -> None:
-        if len(value) < MIN_LENGTH or value in self._forms:
+    def add(self, value: str, shown: str, *, whole: bool = True) -> None:
+        """Never show this value, but `shown`. It is `whole` if it is a secret from its first character on."""
+        if len(value) < MIN_LENGTH:
+            self._short.add(shown)
+            return
+        if value in self._names:
             return
         with self._lock:  # a token may be renewed while requests are signed in other threads
-            known = dict.fromkeys(_forms(value), shown) | self._forms
-            pattern = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
-            self._forms, self._pattern = known, pattern
+            self._names = {**self._names, value: shown}
+            if whole:
+                self._cut_off.add(value)
+            self._redactor = None
 
     def redact(self, text: str) -> str:
-        """The text with every secret replaced by its name."""
-        pattern = self._pattern
-        return pattern.sub(lambda match: self._forms[match[0]], text) if pattern else text
+        """The text with every secret replaced by its name, in whatever form it stands there."""
+        if not self._names:
+            return text
+        redactor = self._redactor
+        if redactor is None:
+            with self._lock:
+                redactor = self._redactor = Redactor(self._names, self._cut_off)
+        return redactor.redact(text)
+
+    def redact_value(self, value: object) -> object:
+        """JSON with every secret in its texts and in the names of its members replaced."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, Mapping):
+            return {self.redact(str(name)): self.redact_value(member) for name, member in value.items()}
+        return [self.redact_value(member) for member in value] if isinstance(value, list | tuple) else value
 
     def add_literals(self, headers: Mapping[str, str]) -> None:
         """Redact also credentials that are written in the file itself."""
         for name, value in headers.items():
-            if is_credential(name) and not isinstance(value, SecretStr):
-                self.add(value, "***")
-                for word in value.split()[1:]:
-                    self.add(word, "***")
+            if not is_credential(name):
+                continue
+            if isinstance(value, SecretStr):
+                self._note_short(value)
+                continue
+            words = value.split()[1:]
+            self.add(value, "***", whole=not words)
+            for word in words:
+                self.add(word, "***")
 
     def add_options(self, rules: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
         """A component's options that are declared secret, as they are written in the file."""
         for name, value in chosen.items():
-            if (
-                rules.get(name, {}).get("meta", {}).get("secret")
-                and isinstance(value, str)
-                and not isinstance(value, SecretStr)
-            ):
-                self.add(value, "***")
+            if not rules.get(name, {}).get("meta", {}).get("secret"):
+                continue
+            if isinstance(value, SecretStr):
+                self._note_short(value)
+            elif isinstance(value, str):
+                self.add(value, "***", whole="://" not in value)
 
     def add_nested(self, chosen: Mapping[str, object]) -> None:
         """The values with names of credentials in a component's options, at any depth, and logins in its URLs."""
         for name, value in chosen.items():
             if isinstance(value, Mapping):
                 self.add_nested(value)
-            elif isinstance(value, str) and not isinstance(value, SecretStr):
+            elif isinstance(value, str):
                 if is_credential(str(name)):
                     self.add_literals({str(name): value})
-                if "://" in value and "@" in value:
+                if "://" in value and "@" in value and not isinstance(value, SecretStr):
                     self.add_url(value)
 
     def add_url(self, url: str) -> None:
@@ -107,34 +130,22 @@ class Secrets:
         user, colon, password = login.partition(":")
         self.add(password if colon else user if parts.scheme in ("http", "https") else "", "***")
         if colon and password:
-            self.add(login, "***")
+            self.add(login, "***", whole=False)
+
+    def add_reference(self, value: str, reference: str, name: str) -> None:
+        """What a reference leads to."""
+        self.add(value, reference)
+        if len(value) < MIN_LENGTH and is_credential(name):
+            self.too_short[reference] = None
+
+    def _note_short(self, value: SecretStr) -> None:
+        """A credential is made of references: those among them that are too short are to be told."""
+        self.too_short |= {match[0]: None for match in _REFERENCE.finditer(value.template) if match[0] in self._short}
 
 
 def is_credential(header: str) -> bool:
     """Whether a header of this name carries a credential."""
     return bool(_CREDENTIAL.search(header))
-
-
-def _forms(value: str) -> set[str]:
-    """A secret itself, percent- and form-encoded, in JSON, and each of these in base64 at three offsets."""
-    # The last but one is how a URL is normalised on its way (RFC 3986 §3.4: what a query may hold as it is).
-    texts = {
-        value,
-        quote(value, safe=""),
-        quote(value),
-        quote_plus(value),
-        quote(value, safe="!$&'()*+,;=:@/?~"),
-        json.dumps(value)[1:-1],
-    }
-    forms = set(texts)
-    for text in texts:
-        for pad in range(3):
-            encoded = base64.b64encode(b"\0" * pad + text.encode()).decode().rstrip("=")
-            # The first and last characters also hold bits of the bytes beside them, which are unknown.
-            stable = encoded[(0, 2, 3)[pad] : len(encoded) - 1]
-            if len(stable) >= MIN_LENGTH:
-                forms.add(stable)
-    return forms
 
 
 class UnsetReferences:
@@ -196,13 +207,13 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
                 raise Unset(_missing(provider, name))
             return default
         from_outside = True
-        secrets.add(found, match[0])
+        secrets.add_reference(found, match[0], name)
         return found
 
     replaced = _REFERENCE.sub(value, text)
     if not from_outside:
         return replaced
-    secrets.add(replaced, text)
+    secrets.add(replaced, text, whole=False)
     return SecretStr(replaced, text)
 
 

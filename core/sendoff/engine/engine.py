@@ -17,7 +17,6 @@ because every method changes the same state, under the two rules above.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 from typing import Literal
 
@@ -210,14 +209,14 @@ class Engine:
 
     def classify(self, request: Request, response: Response) -> Verdict:
         """The verdict on a response. Changes nothing, and may be called without the lock."""
-        verdict = classify(
+        return classify(
             response,
             DELETE_POLICY if request.is_delete else self._builder.destination.response,
             count=request.record_count,
             ids=lambda field: self._sender.values(request, field),
             repeated=self.in_flight.task(request.request_id).may_be_repeat,
+            redact=self._builder.redact,
         )
-        return replace(verdict, reason=self._builder.redact(verdict.reason)) if verdict.reason else verdict
 
     def complete(self, request: Request, response: Response, now: float, verdict: Verdict | None = None) -> None:
         """Apply the verdict on a response."""

@@ -52,7 +52,7 @@ class RequestLog:
             part = spans if place < 0 else within(spans, place, place + 1)
             if not part or not values:
                 continue
-            shown = {name: self._builder.redact(value) if isinstance(value, str) else value for name, value in values.items()}
+            shown = {name: self._builder.redact_value(value) for name, value in values.items()}
             for span in part:  # a request with holes in it has several
                 block, lo, _ = next(self._buffer.slices_by_block((span,)))
                 yield CapturedResult(*span, block.page.file, block.page.line(block.rows[lo - block.lo]), shown)

@@ -27,6 +27,8 @@ class RequestBuilder:
     key: Key
     rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     redact: Callable[[str], str] = str
+    #: The same for any JSON value.
+    redact_value: Callable[[object], object] = lambda value: value
     early_stop: bool = True
 
     def request(

@@ -18,6 +18,7 @@ import urllib3
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 
+from sendoff.cleaning import excerpt
 from sendoff.errors import SendoffError, SourceError, SourceUnavailable
 from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused
 from sendoff.http.content import decoded
@@ -33,6 +34,8 @@ T = TypeVar("T")
 #: Statuses that may be others in a while (RFC 9110 §15, RFC 6585 §4).
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = 5
+#: So much is read of a refusal, to be quoted from.
+_SAID_BYTES = 8192
 
 
 class ErrorResponse(SendoffError):
@@ -51,7 +54,8 @@ class ErrorResponse(SendoffError):
 class HttpClient:
     """Gets what a source reads. Close it, or use it in a `with`.
 
-    `seconds` is how long one response may take, to its last byte; `attempts`, how often one is asked for.
+    `seconds` is how long one response may take, to its last byte; `attempts`, how often one is asked for. `redact` takes
+    secrets out of what a refusal quotes: a component's own `redact`.
     """
 
     def __init__(
@@ -64,8 +68,10 @@ class HttpClient:
         longest: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         random: Random | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._seconds, self._attempts, self._longest, self._sleep = seconds, attempts, longest, sleep
+        self._redact = redact
         self._random = random or Random()  # noqa: S311  # jitter needs no cryptography
         self._watchdog = Watchdog()
         self._pool = make_pool(
@@ -114,7 +120,7 @@ class HttpClient:
                     if response.status < 300:
                         return read(response)
                     if left == 0 or response.status not in TRANSIENT:
-                        raise ErrorResponse(_refusal(url, response), response.status)
+                        raise ErrorResponse(self._refusal(url, response), response.status)
                     wait = retry_after({name.lower(): value for name, value in response.headers.items()})
             except (HTTPError, HTTPException, AddressRefused, OSError, ValueError) as error:
                 found = response_from_error(error, url)
@@ -125,6 +131,14 @@ class HttpClient:
             backoff = self._random.uniform(0, min(self._longest, 2.0**tried))
             self._sleep(min(self._longest, backoff if wait is None else wait))
         raise AssertionError("the last attempt returns or raises")
+
+    def _refusal(self, url: str, response: BaseHTTPResponse) -> str:
+        try:
+            said = response.read(_SAID_BYTES, decode_content=True).decode("utf-8", "replace")
+        except (HTTPError, HTTPException, OSError):
+            said = ""
+        text = excerpt(said, redact=self._redact)
+        return f"{_shown(url)}: responded {response.status}" + (f": {text}" if text else "")
 
     @contextmanager
     def _open(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Iterator[BaseHTTPResponse]:
@@ -147,7 +161,9 @@ class HttpClient:
                 finally:
                     response.close()
             if urlsplit(after).scheme not in ("http", "https") or (url.startswith("https:") and after.startswith("http:")):
-                raise SourceError(f"{_shown(url)}: redirects to {_shown(after)}, which is not followed")
+                raise SourceError(
+                    f"{_shown(url)}: redirects to {excerpt(_shown(after), redact=self._redact)}, which is not followed"
+                )
             if _origin(after) != _origin(url):
                 # Any header of the caller's may be a credential.
                 headers = {name: value for name, value in headers.items() if name.lower() == "accept"}
@@ -163,11 +179,3 @@ def _origin(url: str) -> tuple[str, str]:
 def _shown(url: str) -> str:
     """A URL without its query, which may hold credentials."""
     return url.partition("?")[0]
-
-
-def _refusal(url: str, response: BaseHTTPResponse) -> str:
-    try:
-        text = " ".join(response.read(300, decode_content=True).decode("utf-8", "replace").split())
-    except (HTTPError, HTTPException, OSError):
-        text = ""
-    return f"{_shown(url)}: responded {response.status}" + (f": {text[:200]}" if text else "")

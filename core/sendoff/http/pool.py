@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import selectors
 import socket
+import threading
 from typing import Any
 
 import urllib3
@@ -108,10 +110,32 @@ def make_pool(settings: ConnectionSettings, watchdog: Watchdog) -> Any:
         login = urllib3.util.make_headers(proxy_basic_auth=parts.auth) if parts.auth else None
         manager = urllib3.ProxyManager(settings.proxy, proxy_headers=login, **options)
     manager.pool_classes_by_scheme = {
-        "http": type("HTTPPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("HTTPSPool", (_QuietHTTPSPool,), {"ConnectionCls": secure}),
+        "http": type("HTTPPool", (_Unlogged, urllib3.HTTPConnectionPool), {"ConnectionCls": plain}),
+        "https": type("HTTPSPool", (_Unlogged, _QuietHTTPSPool), {"ConnectionCls": secure}),
     }
     return manager
+
+
+class _Unlogged:
+    """Mixed into a pool: keeps urllib3 from logging, at level DEBUG, the addresses of requests, which may hold credentials."""
+
+    _sending = threading.local()
+
+    def urlopen(self, *args: object, **kwargs: object) -> Any:
+        self._sending.now = True
+        try:
+            return super().urlopen(*args, **kwargs)  # type: ignore[misc]  # the next class has it
+        finally:
+            self._sending.now = False
+
+    @classmethod
+    def filter(cls, record: logging.LogRecord) -> bool:
+        """Whether a line of urllib3's is about somebody else's request, or at least a warning."""
+        return record.levelno > logging.DEBUG or not getattr(cls._sending, "now", False)
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_Unlogged.filter)
 
 
 class _QuietHTTPSPool(urllib3.HTTPSConnectionPool):

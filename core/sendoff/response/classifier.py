@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from sendoff import jsonlib
+from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import decode_body, describe, failure_member, looks_like_html, sanitize, status_phrase
+from sendoff.response.messages import decode_body, describe, failure_member, looks_like_html, status_phrase
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
@@ -55,8 +56,11 @@ def classify(
     count: int = 1,
     ids: Callable[[str], Sequence[object]] = lambda field: (),
     repeated: bool = False,
+    redact: Callable[[str], str] = str,
 ) -> Verdict:
     """Decide what a response to `count` records means. A pure function of the response and the policy.
+
+    What the API says is quoted without secrets, which `redact` takes out.
 
     A 409 to a `repeated` request may mean that the first is still being worked on (the
     Idempotency-Key draft, §2.6), so it is tried again; to a first request it is a rejection.
@@ -65,11 +69,11 @@ def classify(
         policy = policy.on_repeat
     if response.status is None:
         kind = VerdictKind.STOP if response.permanent else VerdictKind.RETRY
-        return Verdict(kind, sanitize(response.error), maybe_applied=response.may_have_been_sent)
+        return Verdict(kind, excerpt(response.error, redact=redact), maybe_applied=response.may_have_been_sent)
     if is_plain_success(response, policy):
         return Verdict(VerdictKind.DELIVERED, status=response.status)
-    declared = _Body(response)
-    verdict = _by_policy(declared, policy, count, ids) or by_status(response, policy, repeated=repeated)
+    declared = _Body(response, redact)
+    verdict = _by_policy(declared, policy, count, ids) or by_status(response, policy, repeated=repeated, redact=redact)
     if verdict.kind is VerdictKind.DELIVERED:
         verdict = _verify_success(declared, policy, verdict)
     if verdict.kind is VerdictKind.REJECTED:
@@ -103,12 +107,20 @@ def unread_failure(response: Response, policy: Policy) -> str | None:
 class _Body:
     """A response's body, parsed at most once."""
 
-    def __init__(self, response: Response) -> None:
-        self.response = response
+    def __init__(self, response: Response, redact: Callable[[str], str] = str) -> None:
+        self.response, self.redact = response, redact
         self.status = response.status or 0
         self.raw = decode_body(response)
         self._parsed: object = None
         self._problem: str | None = None
+
+    def quote(self, text: str) -> str:
+        """A text of the response, to be shown."""
+        return excerpt(text, redact=self.redact)
+
+    def describe(self) -> str:
+        """The status and the API's error message."""
+        return describe(self.response, self.redact)
 
     @property
     def content_type(self) -> str:
@@ -128,7 +140,7 @@ class _Body:
         if self.response.truncated:
             return f"its body is longer than the {policy.max_bytes:,} bytes that are read (response.max_bytes)"
         if policy.content_type is None and self.content_type and not re.search(r"\bjson$|\+json$", self.content_type):
-            return f"its content type is {sanitize(self.content_type)}, not JSON (response.content_type)"
+            return f"its content type is {self.quote(self.content_type)}, not JSON (response.content_type)"
         self.body()
         return f"its body is {self._problem}" if self._problem else None
 
@@ -141,12 +153,14 @@ def _by_policy(parsed: _Body, policy: Policy, count: int, ids: Callable[[str], S
             continue
         if when.holds(status, parsed.body() if when.path else None, parsed.raw):
             delay = retry_after(parsed.response.headers or {}) if kind is VerdictKind.RETRY else None
-            return Verdict(kind, describe(parsed.response), status, delay)
+            return Verdict(kind, parsed.describe(), status, delay)
     if policy.reads_results(status):
         problem = parsed.problem(policy)
         if problem is None:
             try:
-                verdict = parse_results(parsed.body(), status, policy, count, ids, lambda code: by_result_status(code, policy))
+                verdict = parse_results(
+                    parsed.body(), status, policy, count, ids, lambda code: by_result_status(code, policy), parsed.quote
+                )
                 later = any(own.kind is VerdictKind.RETRY for own in verdict.per_record.values())
                 return replace(verdict, retry_after=retry_after(parsed.response.headers or {})) if later else verdict
             except UnreadableResults as unreadable:
@@ -162,11 +176,11 @@ def _verify_success(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
         return verdict  # the owner's table says that this status means delivered, and the body is not checked
     if wanted is not None and not parsed.content_type.startswith(wanted.lower()):
         return _stop_unreadable(
-            f"the response's content type is {sanitize(parsed.content_type) or 'missing'}, not {wanted}", status
+            f"the response's content type is {parsed.quote(parsed.content_type) or 'missing'}, not {wanted}", status
         )
     if wanted is None and looks_like_html(parsed.response.body):
         return _stop_unreadable(
-            f"{describe(parsed.response)}: the response is an HTML page, perhaps a login form or a proxy's; "
+            f"{parsed.describe()}: the response is an HTML page, perhaps a login form or a proxy's; "
             "if this is how the API reports success, declare response.content_type",
             status,
         )
@@ -181,7 +195,7 @@ def _verify_success(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
                 f"the response has nothing at {when.path.text}, where response.delivered_when looks", status
             )
         if not holds:
-            return Verdict(VerdictKind.REJECTED, describe(parsed.response), status)
+            return Verdict(VerdictKind.REJECTED, parsed.describe(), status)
     if policy.capture and not parsed.response.truncated and parsed.body() is not MISSING:
         kept = policy.captured(parsed.body())
         return replace(verdict, captured={-1: kept} if kept else {})
@@ -194,7 +208,7 @@ def _with_reason(parsed: _Body, policy: Policy, verdict: Verdict, count: int) ->
         found = policy.reason.find(parsed.body())
         if found is not MISSING:
             text = found if isinstance(found, str) else jsonlib.dumps(found)
-            verdict = replace(verdict, reason=sanitize(f"{parsed.status}: {text}"))
+            verdict = replace(verdict, reason=parsed.quote(f"{parsed.status}: {text}"))
     if policy.bad_record is not None and count > 1:
         body = parsed.body() if policy.bad_record.path is not None or policy.bad_record.pointers else MISSING
         places = list(policy.bad_record.places(parsed.response, body, parsed.raw))
@@ -221,7 +235,7 @@ def by_result_status(status: int, policy: Policy) -> Verdict | None:
     return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 and policy.of_status(status) is None else None
 
 
-def by_status(response: Response, policy: Policy, *, repeated: bool) -> Verdict:
+def by_status(response: Response, policy: Policy, *, repeated: bool, redact: Callable[[str], str] = str) -> Verdict:
     """The verdict by the table of statuses: the owner's, then the usual one."""
     status = response.status or 0
     delay = retry_after(response.headers or {})
@@ -229,7 +243,7 @@ def by_status(response: Response, policy: Policy, *, repeated: bool) -> Verdict:
     if own is not None:
         pause = delay if delay is not None else quota_reset_delay(response.headers or {})
         return Verdict(
-            own, describe(response), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500
+            own, describe(response, redact), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500
         )
     if status == 207:
         return Verdict(
@@ -240,7 +254,7 @@ def by_status(response: Response, policy: Policy, *, repeated: bool) -> Verdict:
         )
     if 200 <= status < 300:
         return Verdict(VerdictKind.DELIVERED, status=status)
-    reason = describe(response)
+    reason = describe(response, redact)
     if status == 413 and delay is None:
         return Verdict(VerdictKind.TOO_LARGE, reason, status)
     if status == 422 and re.search(r"idempotency[- _]?key", reason, re.IGNORECASE):
@@ -258,7 +272,7 @@ def by_status(response: Response, policy: Policy, *, repeated: bool) -> Verdict:
     if status >= 500 and status not in _PERMANENT:
         return Verdict(VerdictKind.RETRY, reason, status, delay, maybe_applied=status != 503)
     if 300 <= status < 400:
-        location = sanitize((response.headers or {}).get("location", ""))
+        location = excerpt((response.headers or {}).get("location", ""), redact=redact)
         moved = f" to {location.partition('?')[0]}" if location else ""
         return Verdict(
             VerdictKind.STOP,

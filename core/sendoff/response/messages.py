@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from sendoff import jsonlib
+from sendoff.cleaning import excerpt
 from sendoff.transport.protocol import Response
 
-REASON_LENGTH = 300
 _MAX_READ = 65536
 #: Byte order marks (Unicode §23.8); UTF-32 before UTF-16, whose mark is the beginning of that of UTF-32.
 _MARKS = (
@@ -20,11 +19,11 @@ _MARKS = (
 )  # fmt: skip
 
 
-def describe(response: Response) -> str:
+def describe(response: Response, redact: Callable[[str], str] = str) -> str:
     """The status and the API's error message, in one line of limited length."""
     status = response.status or 0
     body = decode_body(response, _MAX_READ)
-    return sanitize(f"{status}: {_detail(body) or _extract_title(body) or status_phrase(status)}")
+    return excerpt(f"{status}: {_detail(body) or _extract_title(body) or status_phrase(status)}", redact=redact)
 
 
 def decode_body(response: Response, limit: int | None = None) -> str:
@@ -89,13 +88,6 @@ def _describe_pointers(errors: object) -> str:
     pairs = [(error.get("pointer"), extract_message(error)) for error in errors[:3] if isinstance(error, Mapping)]
     shown = "; ".join(f"{pointer}: {words}" for pointer, words in pairs if isinstance(pointer, str) and words)
     return f" ({shown})" if shown else ""
-
-
-def sanitize(text: str) -> str:
-    """Make text from outside safe to show: one line of limited length, without control or bidirectional characters."""
-    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text[:4096])
-    line = " ".join(kept.split())
-    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
 
 
 def looks_like_html(body: bytes) -> bool:

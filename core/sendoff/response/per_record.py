@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from sendoff import jsonlib
+from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING, Path
-from sendoff.response.messages import extract_message, failure_member, sanitize
+from sendoff.response.messages import extract_message, failure_member
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.policy import PerRecordResults, Policy
 
@@ -23,22 +24,29 @@ class UnreadableResults(Exception):
 
 
 def parse_results(
-    body: object, status: int, policy: Policy, count: int, ids: Ids, table: Callable[[int], Verdict | None]
+    body: object,
+    status: int,
+    policy: Policy,
+    count: int,
+    ids: Ids,
+    table: Callable[[int], Verdict | None],
+    quote: Callable[[str], str] = excerpt,
 ) -> Verdict:
     """Read a partial verdict on `count` records; raises `UnreadableResults` if the results are not as declared.
 
-    `table` has the verdict for a result's status; None for a status that cannot be one record's.
+    `table` has the verdict for a result's status; None for a status that cannot be one record's. `quote` makes a text of the
+    response fit to be shown.
     """
     results = policy.records
     assert results is not None
     verdicts: dict[int, Verdict] = {}
     captured: dict[int, dict[str, object]] = {}
-    for places, item in _match_results(results, body, count, ids):
-        verdict = _classify_result(results, item, status, table)
+    for places, item in _match_results(results, body, count, ids, quote):
+        verdict = _classify_result(results, item, status, table, quote)
         for place in places:
             if not 0 <= place < count:
                 raise UnreadableResults(f"it speaks of record {place + results.first}, and {count:,} were sent")
-            verdicts[place] = _combine(verdicts[place], verdict) if place in verdicts else verdict
+            verdicts[place] = _combine(verdicts[place], verdict, quote) if place in verdicts else verdict
             if policy.capture:
                 captured[place] = policy.captured(item)
     if len(verdicts) < count and results.unlisted != "delivered":
@@ -51,7 +59,9 @@ def parse_results(
     return Verdict(VerdictKind.PARTIAL, status=status, per_record=failed, captured=kept)
 
 
-def _match_results(results: PerRecordResults, body: object, count: int, ids: Ids) -> Iterator[tuple[Sequence[int], object]]:
+def _match_results(
+    results: PerRecordResults, body: object, count: int, ids: Ids, quote: Callable[[str], str]
+) -> Iterator[tuple[Sequence[int], object]]:
     """Each result with its records' places in the request."""
     if results.named_by == "order":
         listed = _list_results(results, body)
@@ -60,13 +70,13 @@ def _match_results(results: PerRecordResults, body: object, count: int, ids: Ids
         yield from (((place,), item) for place, (_, item) in enumerate(listed))
     elif results.named_by == "index":
         for key, item in _list_results(results, body):
-            yield [_parse_number(results, value) for value in _find_names(results, key, item)], item
+            yield [_parse_number(results, value, quote) for value in _find_names(results, key, item)], item
     else:
         sent: dict[str | None, list[int]] = {}
         for place, value in enumerate(ids(results.field or "")):
             sent.setdefault(results.identity(value), []).append(place)
         for key, item in _list_results(results, body):
-            yield [_find_sent(results, value, sent) for value in _find_names(results, key, item)], item
+            yield [_find_sent(results, value, sent, quote) for value in _find_names(results, key, item)], item
 
 
 def _list_results(results: PerRecordResults, body: object) -> Sequence[tuple[str, object]]:
@@ -115,18 +125,16 @@ def _find_names(results: PerRecordResults, key: str, item: object) -> list[objec
     return found
 
 
-def _parse_number(results: PerRecordResults, value: object) -> int:
+def _parse_number(results: PerRecordResults, value: object, quote: Callable[[str], str]) -> int:
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
     if isinstance(number, bool) or not isinstance(number, int):
         raise UnreadableResults(
-            f"a result has no number at {results.path.text}"
-            if results.path
-            else f"the key {sanitize(str(value))!r} is no number"
+            f"a result has no number at {results.path.text}" if results.path else f"the key {quote(str(value))!r} is no number"
         )
     return number - results.first
 
 
-def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]]) -> int:
+def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]], quote: Callable[[str], str]) -> int:
     """The place of the record that was sent with an id."""
     known_by = results.identity(value)
     if known_by is None:
@@ -135,16 +143,16 @@ def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, 
     if not places:
         same_in_lower_case = any(known_by.strip().casefold() == each.strip().casefold() for each in sent if each is not None)
         advice = "; with `match: case_insensitive` it is one that was" if same_in_lower_case else ""
-        raise UnreadableResults(f"it speaks of {results.field} {sanitize(str(value))!r}, which was not sent{advice}")
+        raise UnreadableResults(f"it speaks of {results.field} {quote(str(value))!r}, which was not sent{advice}")
     if len(places) > 1:
         raise UnreadableResults(
-            f"{len(places)} records of the request have the {results.field} {sanitize(str(value))!r}, "
+            f"{len(places)} records of the request have the {results.field} {quote(str(value))!r}, "
             "so its results cannot be told apart"
         )
     return places[0]
 
 
-def _combine(one: Verdict, other: Verdict) -> Verdict:
+def _combine(one: Verdict, other: Verdict, quote: Callable[[str], str]) -> Verdict:
     """Combine two results for one record: the worse of them, with the reasons of both where both are of its kind."""
     worst, rest = (one, other) if _SEVERITY[one.kind] >= _SEVERITY[other.kind] else (other, one)
     if worst.kind is VerdictKind.DELIVERED:
@@ -152,7 +160,7 @@ def _combine(one: Verdict, other: Verdict) -> Verdict:
     if rest.kind is VerdictKind.DELIVERED:
         return replace(worst, maybe_applied=True)
     added = rest.reason.removeprefix(f"{worst.status}: ")
-    reason = worst.reason if added in worst.reason or rest.kind is not worst.kind else sanitize(f"{worst.reason}; {added}")
+    reason = worst.reason if added in worst.reason or rest.kind is not worst.kind else quote(f"{worst.reason}; {added}")
     return replace(
         worst,
         reason=reason,
@@ -161,24 +169,33 @@ def _combine(one: Verdict, other: Verdict) -> Verdict:
     )
 
 
-def _classify_result(results: PerRecordResults, item: object, status: int, table: Callable[[int], Verdict | None]) -> Verdict:
+def _classify_result(
+    results: PerRecordResults,
+    item: object,
+    status: int,
+    table: Callable[[int], Verdict | None],
+    quote: Callable[[str], str],
+) -> Verdict:
     """The verdict of one result."""
     raw = jsonlib.dumps(item)
     own = results.status.find(item) if results.status is not None else None
     code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
     at = code if isinstance(code, int) else status
-    reason = _describe_result(results, item, at)
+
+    def reason() -> str:
+        return quote(_describe_result(results, item, at))
+
     if results.delivered_first is not None and results.delivered_first.holds(at, item, raw):
         return Verdict(VerdictKind.DELIVERED, status=at)
     if results.not_attempted_when is not None and results.not_attempted_when.holds(at, item, raw):
-        return Verdict(VerdictKind.RETRY, reason, at, collateral=True)
+        return Verdict(VerdictKind.RETRY, reason(), at, collateral=True)
     if results.retry_when is not None and results.retry_when.holds(at, item, raw):
-        return Verdict(VerdictKind.RETRY, reason, at)
+        return Verdict(VerdictKind.RETRY, reason(), at)
     if results.rejected_when is not None and results.rejected_when.holds(at, item, raw):
-        return Verdict(VerdictKind.REJECTED, reason, at)
+        return Verdict(VerdictKind.REJECTED, reason(), at)
     if results.delivered_when is not None:
         holds = results.delivered_when.holds(at, item, raw)
-        return Verdict(VerdictKind.DELIVERED, status=at) if holds else Verdict(VerdictKind.REJECTED, reason, at)
+        return Verdict(VerdictKind.DELIVERED, status=at) if holds else Verdict(VerdictKind.REJECTED, reason(), at)
     if results.status is not None:
         if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 599:
             raise UnreadableResults(f"a result has no status at {results.status.text}")
@@ -186,9 +203,9 @@ def _classify_result(results: PerRecordResults, item: object, status: int, table
         if found is None:
             raise UnreadableResults(f"a result has status {code}")
         kind = VerdictKind.REJECTED if found.kind is VerdictKind.TOO_LARGE else found.kind
-        return Verdict(kind, reason, code, maybe_applied=found.maybe_applied)
+        return Verdict(kind, reason(), code, maybe_applied=found.maybe_applied)
     if results.named_by != "order" and results.rejected_when is None:
-        return Verdict(VerdictKind.REJECTED, reason, at)
+        return Verdict(VerdictKind.REJECTED, reason(), at)
     return Verdict(VerdictKind.DELIVERED, status=at)
 
 
@@ -199,4 +216,4 @@ def _describe_result(results: PerRecordResults, item: object, status: int) -> st
     if not text and found not in (MISSING, None, "", [], {}):
         text = jsonlib.dumps(found)
     text = text or extract_message(item)
-    return sanitize(f"{status}: {text}" if text else f"{status}: rejected, without a reason")
+    return f"{status}: {text}" if text else f"{status}: rejected, without a reason"

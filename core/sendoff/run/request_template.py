@@ -36,5 +36,6 @@ def build_request_builder(
         key,
         rate_limiter=rate_limiter or RateLimiter(),
         redact=chosen.secrets.redact,
+        redact_value=chosen.secrets.redact_value,
         early_stop=early_stop,
     )

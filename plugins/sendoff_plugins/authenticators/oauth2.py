@@ -91,12 +91,14 @@ class OAuth2(Authenticator):
             body = {}
         token = body.get("access_token")
         if response.status != 200 or not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-            why = body.get("error_description") or body.get("error") or "the response has no access_token"
+            why = self.excerpt(str(body.get("error_description") or body.get("error") or "the response has no access_token"))
             raise AuthError(
-                f"oauth2: no token from {self.token_url}: {response.status}: {why}", permanent=response.status < 500
+                f"oauth2: no token from {self.token_url}: {response.status}: {why}",
+                permanent=response.status < 500,
             )
         if str(body.get("token_type", "bearer")).lower() != "bearer":
-            raise AuthError(f"oauth2: {self.token_url} gives tokens of type {body['token_type']}; sendoff uses bearer tokens")
+            kind = self.excerpt(str(body["token_type"]))
+            raise AuthError(f"oauth2: {self.token_url} gives tokens of type {kind}; sendoff uses bearer tokens")
         try:
             lifetime = float(body.get("expires_in", LIFETIME))
         except (TypeError, ValueError, OverflowError):

@@ -37,7 +37,7 @@ class Command(Notifier):
         )
         if done.returncode:
             last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise SendoffError(f"{self.command[0]} ended with {done.returncode}" + (f": {last[:200]}" if last else ""))
+            raise SendoffError(f"{self.command[0]} ended with {done.returncode}" + (f": {self.excerpt(last)}" if last else ""))
 
 
 @hookimpl

@@ -31,7 +31,7 @@ class Webhook(Notifier):
             "runs": [*notification.runs],
         }
         headers = {"Content-Type": "application/json", **self.headers}
-        with HttpClient(self.url, self.egress, seconds=30, attempts=4) as web:
+        with HttpClient(self.url, self.egress, seconds=30, attempts=4, redact=self.redact) as web:
             web.request("POST", self.url, headers=headers, body=jsonlib.dumps(payload).encode())
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -96,7 +96,7 @@ class GoogleSheets(Source):
         url = f"{self.docs_root}/spreadsheets/{way}gid={self._gid}"
         with tempfile.TemporaryFile(prefix="sendoff-") as copy:
             try:
-                with HttpClient(url, self.egress) as web:
+                with HttpClient(url, self.egress, redact=self.redact) as web:
                     web.fetch(url, copy)
             except ErrorResponse as error:
                 raise error.as_source_error(f"google_sheets: {error}; is it shared with everyone who has the link?") from None
@@ -109,8 +109,8 @@ class GoogleSheets(Source):
             yield from read_table(copy, "sheet", ",", max_columns=self.max_columns)
 
     def _by_account(self) -> Iterator[Page]:
-        with HttpClient(self.api_root, self.egress) as web:
-            account = _Account(self.credentials or "", web)
+        with HttpClient(self.api_root, self.egress, redact=self.redact) as web:
+            account = _Account(self.credentials or "", web, self.excerpt)
             range_ = self.range or self._sheet(web, account)
             sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")
             left, top, right, bottom = _corners(cells)
@@ -170,14 +170,14 @@ class _PastEnd(Exception):
 class _Account:
     """The account that reads: a service account, or the machine's own."""
 
-    def __init__(self, credentials: str, web: HttpClient) -> None:
+    def __init__(self, credentials: str, web: HttpClient, quote: Callable[[str], str]) -> None:
         import_extra("google.auth", "sheets")
         import_extra("google.oauth2.service_account", "sheets")
         from google.auth import default  # noqa: PLC0415  # an extra
         from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415  # of the same extra
         from google.oauth2.service_account import Credentials  # noqa: PLC0415  # of the same extra
 
-        self._web = web
+        self._web, self._quote = web, quote
         try:
             self._credentials: Any
             if credentials == "ambient":
@@ -186,7 +186,7 @@ class _Account:
                 made: Any = Credentials
                 self._credentials = made.from_service_account_info(json.loads(credentials), scopes=_SCOPES)
         except (ValueError, KeyError, DefaultCredentialsError) as error:
-            raise SourceError(f"google_sheets: no credentials that can be used: {_brief(error)}") from None
+            raise SourceError(f"google_sheets: no credentials that can be used: {self._quote(_first(error))}") from None
 
     def headers(self) -> Mapping[str, str]:
         """The headers that authenticate a request; an expired token is fetched again."""
@@ -197,7 +197,7 @@ class _Account:
                 self._credentials.refresh(self._transport)
             except GoogleAuthError as error:
                 kind = SourceUnavailable if error.retryable else SourceError
-                raise kind(f"google_sheets: no token was given: {_brief(error)}") from None
+                raise kind(f"google_sheets: no token was given: {self._quote(_first(error))}") from None
         return {"Authorization": f"Bearer {self._credentials.token}"}
 
     def renew(self) -> None:
@@ -267,8 +267,8 @@ def _page(columns: Sequence[str], rows: Sequence[Sequence[Any]], name: str, firs
     return Page(frame, name, [line for line, _ in kept], faults)
 
 
-def _brief(error: Exception) -> str:
-    return str(error.args[0] if error.args else error).partition("\n")[0][:200]
+def _first(error: Exception) -> str:
+    return str(error.args[0] if error.args else error)
 
 
 @hookimpl

@@ -68,7 +68,7 @@ class Http(Source):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
-        with HttpClient(self.url, self.egress, seconds=self.timeout) as web:
+        with HttpClient(self.url, self.egress, seconds=self.timeout, redact=self.redact) as web:
             for response, url in self._responses(web):
                 rows = jsonpath.parse(self.records).find(response)
                 if not isinstance(rows, list):

@@ -111,7 +111,7 @@ class Singer(ProgramSource):
         if not isinstance(message, dict) or (message.get("type") == "RECORD" and not isinstance(message.get("record"), dict)):
             raise SourceError(f"{self._shown}: message {number} is not a Singer message")
         if message.get("type") not in _TYPES:
-            found = jsonlib.dumps(message.get("type"))[:40]
+            found = self.excerpt(jsonlib.dumps(message.get("type")), 40)
             raise SourceError(f"{self._shown}: message {number} is of the type {found}; known are {', '.join(_TYPES)}")
         return message
 

@@ -111,7 +111,7 @@ class Sql(Source):
             wanted = f"sendoff[{_EXTRAS[driver]}]" if driver in _EXTRAS else f"{driver}"
             raise SourceError(f"the driver {driver} is not installed: pip install '{wanted}'") from None
         except alchemy.exc.SQLAlchemyError as error:
-            raise SourceError(f"source.url: {describe(error)}") from None
+            raise SourceError(f"source.url: {self.excerpt(describe(error))}") from None
         try:
             with engine.connect() as connection:
                 if engine.driver == "psycopg":
@@ -121,7 +121,7 @@ class Sql(Source):
                 yield connection.execution_options(stream_results=True, max_row_buffer=PAGE_ROWS)
         except alchemy.exc.SQLAlchemyError as error:
             kind = SourceUnavailable if is_outage(error) else SourceError
-            raise kind(f"{engine.dialect.name}: {describe(error)}") from None
+            raise kind(f"{engine.dialect.name}: {self.excerpt(describe(error))}") from None
         finally:
             engine.dispose()
 

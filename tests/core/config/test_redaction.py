@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sendoff.config.secrets import MIN_LENGTH, Secrets, SecretStr, is_credential, resolve
+from sendoff.config.redaction import MIN_LENGTH
+from sendoff.config.secrets import Secrets, SecretStr, is_credential, resolve
 
 SECRET = 'p/+ä"s w&%=d'
 
@@ -180,3 +185,66 @@ def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(
     assert not isinstance(found["h"], SecretStr)
     assert complaints == [(("f", 1, "g"), "the environment variable NOWHERE is not set; set it, or use ${NOWHERE:-default}")]
     assert kept.redact("token-value file-value x-token-value-${b} or") == "${TOKEN} ${file:f} x-${env:TOKEN}-$${b} or"
+
+
+_ESCAPES: list[Callable[[str], str]] = [
+    str,
+    quote,
+    quote_plus,
+    html.escape,
+    lambda text: html.escape(text, quote=False).replace('"', "&#34;"),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: text.replace("&", "\\u0026").replace("<", "\\u003C").replace("/", "\\/"),
+    lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    lambda text: " ".join(text.split()),
+    lambda text: text.replace("  ", "&nbsp; ").replace("\t", "\\t"),
+]
+
+
+@pytest.mark.parametrize(
+    "secret", [SECRET, "alpha  bravo-9f8e7d6c", "alpha\tbravo-9f8e", "ab\u200dcd&ef<gh", 'a%41+b&amp;c\\n"d']
+)
+def test_a_secret_goes_in_whatever_way_it_is_escaped_also_twice(secret: str) -> None:
+    for first in _ESCAPES:
+        for second in _ESCAPES:
+            text = second(first(secret))
+            assert redacted(f"<{text}>", (secret, "S")) == "<S>", text
+
+
+@given(st.text(alphabet='ab%\\u0041&;#x+ \t\u200d"é', max_size=60), st.integers(0, 60))
+def test_what_is_around_a_secret_stays_as_it_is(around: str, at: int) -> None:
+    at = min(at, len(around))
+    text = f"{around[:at]} (Qz-Qz-Qz-Qz) {around[at:]}"
+    assert redacted(text, ("Qz-Qz-Qz-Qz", "\0")) == text.replace("Qz-Qz-Qz-Qz", "\0")
+
+
+@pytest.mark.parametrize("length", range(4, 29))
+def test_of_a_secret_that_somebody_cut_off_no_more_than_its_first_letters_is_left(length: int) -> None:
+    cut = "sk_live_9f8e7d6c5b4a39281706"[:length]
+    for after in ("", "…", "...", '"'):
+        left = redacted(f"no: {cut}{after}", ("sk_live_9f8e7d6c5b4a39281706", "S"))
+        assert left == (f"no: S{after}" if length >= 8 else f"no: {cut}{after}")
+
+
+def test_the_beginning_of_what_holds_a_secret_is_none() -> None:
+    """Kind: an address or a scheme that stands before a secret was taken for one."""
+    kept = Secrets()
+    kept.add_literals({"Authorization": "Negotiate abc-def-ghi"})
+    kept.add("https://api.example.com/x?key=the-value", "https://api.example.com/x?key=${KEY}", whole=False)
+    for text in ("no Negotiate", "cannot connect to https://api.example.com"):
+        assert kept.redact(text) == text
+
+
+def test_a_value_of_json_is_redacted_at_any_depth_names_included() -> None:
+    kept = Secrets()
+    kept.add("the-value", "S")
+    value = {"a": ["the-value", {"the-value": "x the-value"}], "n": 1.5, "t": True, "z": None}
+    assert kept.redact_value(value) == {"a": ["S", {"S": "x S"}], "n": 1.5, "t": True, "z": None}
+
+
+@pytest.mark.parametrize("end", range(60, 173))
+def test_of_a_secret_that_was_cut_off_amid_an_escape_nothing_is_left(end: int) -> None:
+    whole = "".join(f"\\u{ord(char):04x}" for char in "sk_live_9f8e7d6c5b4a39281706")
+    assert redacted(f"no: {whole[:end]}", ("sk_live_9f8e7d6c5b4a39281706", "S")).startswith("no: S")

@@ -30,6 +30,5 @@ def is_outage(error: Any) -> bool:
 
 
 def describe(error: Exception) -> str:
-    """The database's error message in one line, without SQLAlchemy's links."""
-    text = str(getattr(error, "orig", None) or error)
-    return " ".join(text.split())[:400]
+    """The database's error message, without SQLAlchemy's links."""
+    return str(getattr(error, "orig", None) or error)

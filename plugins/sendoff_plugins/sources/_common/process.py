@@ -15,6 +15,8 @@ from sendoff.plugin import Source, SourceError, SourceUnavailable
 
 #: What a program ends with when it may succeed later (sysexits.h).
 _TEMPFAIL = 75
+#: So much of the end of a program's standard error is looked at.
+_LAST_BYTES = 65536
 
 
 #: Waits until this process is gone, however it ended, and then ends a process group.
@@ -35,7 +37,7 @@ class ProgramSource(Source):
             self._process = process
 
         try:
-            with run_program(command, self.home, on_start=note) as output:
+            with run_program(command, self.home, on_start=note, quote=self.excerpt) as output:
                 yield output
         finally:
             self._process = None
@@ -52,11 +54,13 @@ def run_program(
     env: Mapping[str, str] | None = None,
     *,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
+    quote: Callable[[str], str] = str,
 ) -> Iterator[IO[bytes]]:
     """Run a program in the project's directory, and return its standard output.
 
-    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line of its standard error; and
-    `SourceUnavailable` if it ends with 75 (EX_TEMPFAIL) or by a signal. A reader that stops before the end ends the program.
+    Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line of its standard error, as
+    `quote` makes it fit to be shown; and `SourceUnavailable` if it ends with 75 (EX_TEMPFAIL) or by a signal. A reader that
+    stops before the end ends the program.
     """
     with tempfile.TemporaryFile(prefix="sendoff-") as errors:
         try:
@@ -84,10 +88,17 @@ def run_program(
             watcher.kill()
             watcher.communicate()
         if process.returncode:
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
-            last = errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            last = quote(_last_line(errors))
             kind = SourceUnavailable if process.returncode < 0 or process.returncode == _TEMPFAIL else SourceError
-            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last[:300]}" if last else ""))
+            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last}" if last else ""))
+
+
+def _last_line(written: IO[bytes]) -> str:
+    """The last line of what was written; nothing of one that is too long, as half a secret may be at the edge."""
+    size = written.seek(0, os.SEEK_END)
+    written.seek(max(0, size - _LAST_BYTES))
+    _, newline, last = written.read().decode("utf-8", "replace").strip().rpartition("\n")
+    return last if newline or size <= _LAST_BYTES else ""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -82,7 +82,7 @@ class FileSource(Source):
     def places(self) -> list[Location]:
         """The locations that `path` names."""
         paths = [self.path] if isinstance(self.path, str) else self.path
-        return [open_location(path, self.home, self.storage or {}, self.egress) for path in paths]
+        return [open_location(path, self.home, self.storage or {}, self.egress, self.redact) for path in paths]
 
     def files(self) -> list[File]:
         """The files there are; raises `SourceError` if a path leads to none, or to no regular file."""

@@ -161,15 +161,16 @@ class Bucket(Location):
 class Site(Location):
     """One file on a web server."""
 
-    def __init__(self, path: str, mode: egress.Mode, headers: Mapping[str, Any]) -> None:
+    def __init__(self, path: str, mode: egress.Mode, headers: Mapping[str, Any], redact: Callable[[str], str]) -> None:
         super().__init__(path)
         self.many = False
+        self._redact = redact
         self._url, self._mode, self._headers = path, mode, {name: str(value) for name, value in headers.items()}
 
     def files(self) -> list[File]:
         def fetch(into: BinaryIO) -> None:
             try:
-                with HttpClient(self._url, self._mode, seconds=3600) as web:
+                with HttpClient(self._url, self._mode, seconds=3600, redact=self._redact) as web:
                     web.fetch(self._url, into, headers=self._headers)
             except ErrorResponse as error:
                 raise error.as_source_error() from None
@@ -232,13 +233,15 @@ class Sftp(Location):
             client.close()
 
 
-def open_location(path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode) -> Location:
-    """The location of a path, by its scheme."""
+def open_location(
+    path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode, redact: Callable[[str], str] = str
+) -> Location:
+    """The location of a path, by its scheme. `redact` takes secrets out of what a web server says."""
     scheme, mark, _ = path.partition("://")
     if not mark:
         return Disk(path, home)
     if scheme in ("http", "https"):
-        return Site(path, mode, storage)
+        return Site(path, mode, storage, redact)
     if mode == "public":
         raise SourceError(f"{scheme}:// is not read where egress is `public`")
     if scheme in _STORES:

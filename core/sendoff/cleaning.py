@@ -1,0 +1,28 @@
+"""Text from outside, made safe to show: first secrets are taken out, then it is cleaned, then it is cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+#: How much of a text from outside stands in a sentence.
+EXCERPT_LENGTH = 300
+#: Control and format characters, line separators and lone surrogates (Unicode Cc, Cf, Zl, Zp, Cs): they move the cursor,
+#: reverse or hide what stands beside them, or begin a line of their own.
+UNSAFE = (
+    r"\0-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0001\U000e0020-\U000e007f"
+)
+_UNSAFE = re.compile(f"[{UNSAFE}]")
+
+
+def clean(text: str) -> str:
+    """The text in one line, with a blank for each character that a terminal, a log or a mail would obey."""
+    return _UNSAFE.sub(" ", text)
+
+
+def excerpt(text: str, limit: int = EXCERPT_LENGTH, *, redact: Callable[[str], str] = str) -> str:
+    """The beginning of a text from outside, in one line. Secrets go before it is cut: half of one is no longer known."""
+    line = " ".join(clean(redact(text)).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
