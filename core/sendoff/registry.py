@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import inspect
+import io
+import logging
 import re
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint
@@ -17,8 +21,11 @@ import cerberus
 import pluggy
 
 from sendoff import hookspecs
+from sendoff.cleaning import excerpt
 from sendoff.components import KINDS, Component
 from sendoff.errors import PluginError
+
+_LOG = logging.getLogger("sendoff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,15 @@ class Registry:
         self._met: set[str] = set()
         #: Plugins that were found and not loaded, as `allow` does not name them.
         self.skipped: list[str] = []
+        #: What is dangerous about how plugins lie there.
+        self.warnings: list[str] = []
         self._entries = self._find_entry_points()
         self._offers: dict[str, dict[str, Offer]] = {kind: {} for kind in KINDS}
         for file in files:
             name = f"{file.parent.name}/{file.name}"
             if self._allowed(name):
+                if file.stat().st_mode & stat.S_IWOTH or file.parent.stat().st_mode & stat.S_IWOTH:
+                    self.warnings.append(f"{file}: others can write it or its folder, and it runs with your rights; chmod o-w")
                 self._add(_module(file), name)
         if unknown := (self._allow or set()) - self._met:
             raise PluginError(f"no plugin is named {min(unknown)!r}, which is among those allowed")
@@ -135,7 +146,8 @@ class Registry:
     def _load(self, kind: str, entry: EntryPoint) -> Offer:
         provider = _provider(entry)
         try:
-            plugin = entry.load()
+            with _silent(provider):
+                plugin = entry.load()
         except (Exception, SystemExit) as error:
             raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
         self._register(plugin, provider)
@@ -227,13 +239,26 @@ def _normal(name: str) -> str:
     return name if "/" in name else re.sub(r"[-_.]+", "-", name).lower()
 
 
+@contextmanager
+def _silent(provider: str) -> Iterator[None]:
+    """Import a plugin: what it prints meanwhile is logged with its name, as standard output is for results."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        if text := excerpt(printed.getvalue()):
+            _LOG.warning("plugin %s printed while it was imported: %s", provider, text)
+
+
 def _module(file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"sendoff_plugins_d_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise PluginError(f"{file}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with _silent(str(file)):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise PluginError(f"{file}: {type(error).__name__}: {error}") from error
     return module

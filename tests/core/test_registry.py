@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -153,6 +154,48 @@ def test_x4_of_plugins_that_are_not_allowed_not_a_line_is_run(tmp_path: Path, al
     assert "loaded" not in said.replace("not loaded", "")
     assert ("fibonacci" in said.partition("not loaded")[0]) == ("good" in allowed)
     assert "sendoff-fibonacci" in said.partition("not loaded")[2]
+
+
+def test_x4_a_variable_that_is_empty_allows_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind: a guard that opens when its list is gone, as in `SENDOFF_PLUGINS=$LIST`."""
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d/bad.py").write_text("raise SystemExit('loaded')")
+    monkeypatch.setenv("SENDOFF_PLUGINS", "")
+    assert "not loaded, as they are not allowed: plugins.d/bad.py" in listed("plugins", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("code", [None, 0, "'bye'"])
+def test_x4_a_plugin_that_exits_while_it_is_imported_is_named_and_ends_with_2(tmp_path: Path, code: object) -> None:
+    (tmp_path / "connectors.d").mkdir()
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d/x.py").write_text(f"raise SystemExit({code})")
+    for command in ("run", "check", "plugins"):
+        done = subprocess.run([sys.executable, "-m", "sendoff", command], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "plugins.d/x.py: SystemExit: " in done.stderr
+
+
+def test_x4_what_a_plugin_prints_while_it_is_imported_is_told_by_its_name_and_in_no_json(tmp_path: Path) -> None:
+    (tmp_path / "connectors.d").mkdir()
+    (tmp_path / "plugins.d").mkdir()
+    (tmp_path / "plugins.d/x.py").write_text("print('here I am\\x1b[2J')\n" + PLUGIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "sendoff", "plugins", "fibonacci", "--json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)[0]["name"] == "fibonacci"
+    assert "plugins.d/x.py printed while it was imported: here I am [2J" in done.stderr
+
+
+@pytest.mark.parametrize("open_to_others", ["plugins.d", "plugins.d/x.py"])
+def test_x4_plugins_that_others_can_write_are_warned_of(tmp_path: Path, open_to_others: str) -> None:
+    (tmp_path / "plugins.d").mkdir()
+    file = tmp_path / "plugins.d/x.py"
+    file.write_text(PLUGIN)
+    assert not Registry(files=[file]).warnings
+    (tmp_path / open_to_others).chmod(0o777)
+    assert Registry(files=[file]).warnings == [
+        f"{file}: others can write it or its folder, and it runs with your rights; chmod o-w"
+    ]
 
 
 def test_x4_a_plugin_is_allowed_by_any_spelling_of_its_name(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, offline: boo
     problems: list[Problem | str] = []
     warned = [f"{path}: {reason}" for path, reason in found.skipped if reason == EMPTY]
     notes = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
+    warned += project.runner.registry.warnings
     warned += [] if paths or offline else project.runner.orphans()
     for file in files:
         try:

@@ -74,7 +74,7 @@ def _state(project: Project) -> Iterator[tuple[str, str, str]]:
     yield (
         "plugins",
         f"{sum(len(runner.registry.offers(kind)) for kind in ('sources', 'senders', 'transports'))} components load",
-        "",
+        "; ".join(runner.registry.warnings),
     )
 
 

@@ -73,7 +73,8 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
     draft = file.with_suffix(f".{os.getpid()}.draft")
     digest, columns = hashlib.sha256(), dict[tuple[str, ...], tuple[str, list[str]]]()
     try:
-        fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        draft.unlink(missing_ok=True)  # of a process that was killed
+        fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as stream:
             for page in chain.from_iterable(map(Page.materialize, pages)):
                 raw = _packed(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from sendoff.errors import LedgerError
@@ -13,7 +14,7 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph"
 def create(directory: Path) -> Path:
     """Create the state directory (0700) and its subdirectories, so that they survive a power cut.
 
-    Raises `LedgerError` if that fails, or if it is on a network filesystem.
+    Raises `LedgerError` if that fails, if others may write there, or if it is on a network filesystem.
     """
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
@@ -24,6 +25,8 @@ def create(directory: Path) -> Path:
             sync_directory(path)
     except OSError as error:
         raise LedgerError(f"the state directory {directory} cannot be created: {error.strerror}") from None
+    for path in (directory, directory / "locks", directory / "spool"):
+        _check_owner(path, may_be_link=path is directory)
     if not os.access(directory, os.W_OK):
         raise LedgerError(f"the state directory {directory} cannot be written to")
     filesystem = filesystem_type(directory)
@@ -33,6 +36,17 @@ def create(directory: Path) -> Path:
             "choose a local one with --state"
         )
     return directory
+
+
+def _check_owner(path: Path, *, may_be_link: bool) -> None:
+    """Raise `LedgerError` for a directory in which others decide what is there: records would be written where they say."""
+    if not may_be_link and path.is_symlink():
+        raise LedgerError(f"{path} is a link, and records would be written to where it leads; remove it")
+    state = path.stat()
+    if state.st_uid not in (0, os.geteuid()):
+        raise LedgerError(f"{path} belongs to another user (uid {state.st_uid}); chown it, or choose another by --state")
+    if state.st_mode & stat.S_IWOTH:
+        raise LedgerError(f"others can write in {path}; chmod 700 {path}")
 
 
 def sync_directory(path: Path) -> None:

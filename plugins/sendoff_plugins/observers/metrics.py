@@ -26,7 +26,9 @@ class Metrics(Observer):
         lines += [f'sendoff_run_ended_seconds{{connector="{connector}"}} {time.time():.3f}']
         target = Path(self.home / self.file)
         draft = target.with_name(f".{target.name}.{os.getpid()}")
-        draft.write_text("\n".join(lines) + "\n")
+        draft.unlink(missing_ok=True)  # of a process that was killed, or a link that others put there
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW, 0o666), "w") as stream:
+            stream.write("\n".join(lines) + "\n")
         draft.replace(target)
 
 
