@@ -34,7 +34,7 @@ from sendoff.engine.states import (
 from sendoff.registry import Registry
 from sendoff.response import policy
 from sendoff.sandbox import rules as sandbox_rules
-from sendoff.schema import RULES, types
+from sendoff.schema import INSTEAD, RULES, types
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests import catalogue  # the tests are no package that is installed
@@ -104,6 +104,8 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
     yield "\n## Field rules\n"
     yield "What may stand under a field in `schema:`. A bare word is its type.\n"
     yield from _options(RULES)
+    yield "\nOf Cerberus's rules these are not supported:\n\n| rule | use instead |\n| --- | --- |"
+    yield "\n".join(f"| `{rule}` | {instead} |" for rule, instead in INSTEAD.items())
     yield "\n### Types\n\n```text"
     yield inspect.cleandoc(types.__doc__ or "").partition("\n\n")[2]
     yield "```\n\n## Components"

@@ -18,7 +18,7 @@ from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
 from sendoff.registry import Registry
 from sendoff.response import condition_problem, statuses
-from sendoff.schema import explain
+from sendoff.schema import INSTEAD, explain
 from sendoff.transport import rate_limit
 from sendoff.transport.urls import proxy_problem
 
@@ -240,6 +240,8 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
         close = get_close_matches(str(path[-1]), known, 1)
         if len(path) == 1 and declared is CONNECTOR and path[0] in DESTINATION:
             hint = "; it belongs under `destination`"
+        elif path[0] == "schema" and path[-1] in INSTEAD:
+            hint = f"; use {INSTEAD[str(path[-1])]}"
         elif close:
             hint = f"; did you mean {close[0]!r}?"
         else:

@@ -1,6 +1,6 @@
 """Field rules: compiled to columns, explained by Cerberus, inferred from a sample."""
 
-from sendoff.schema.fields import RULES, Field, InvalidRule, declare
+from sendoff.schema.fields import INSTEAD, RULES, Field, InvalidRule, declare
 from sendoff.schema.schema import Schema, TypedPage
 
-__all__ = ["RULES", "Field", "InvalidRule", "Schema", "TypedPage", "declare"]
+__all__ = ["INSTEAD", "RULES", "Field", "InvalidRule", "Schema", "TypedPage", "declare"]

@@ -47,9 +47,12 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
             self._error(field, REGEX_MISMATCH)
 
 
-def make_validator(fields: Mapping[str, Mapping[str, object]]) -> RecordValidator:
-    """Make a validator of some fields; raises `cerberus.SchemaError` for rules that are not valid."""
-    return RecordValidator({name: dict(rules) for name, rules in fields.items()}, allow_unknown=True)
+def make_validator(fields: Mapping[str, Mapping[str, object]], *, allow_unknown: bool = True) -> RecordValidator:
+    """Make a validator of some fields; raises `cerberus.SchemaError` for rules that are not valid.
+
+    `allow_unknown` is said of fields inside values, wherever the rules there say nothing else.
+    """
+    return RecordValidator({name: dict(rules) for name, rules in fields.items()}, allow_unknown=allow_unknown)
 
 
 def explain_record(checker: RecordValidator, record: Mapping[str, object]) -> list[str]:

@@ -6,16 +6,20 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sendoff import jsonlib
 from sendoff.options import optional
-from sendoff.schema.types import TYPES, Type
+from sendoff.schema import nested
+from sendoff.schema.nested import RuleDict, RuleSet
+from sendoff.schema.types import TYPES, Type, find_type
 
 #: The rules that a field in `schema:` may have. The first part compiles to column expressions;
 #: the second is Cerberus's own and runs row by row.
-RULES: dict[str, Any] = {
-    "type": optional("What the field holds.", type="string", allowed=list(TYPES)),
+RULES: RuleDict = {
+    "type": optional(
+        "What the field holds; a list of types for one of several.", type=["string", "list"], allowed=list(TYPES), minlength=1
+    ),
     "nullable": optional("Whether it may be null. An empty cell is null. Default false.", type="boolean"),
     "required": optional("Whether the source must have it. Without it, a null is left out. Default true.", type="boolean"),
     "default": optional("The value in place of a null that is not allowed, or of a missing column.", nullable=True),
@@ -48,24 +52,33 @@ RULES: dict[str, Any] = {
         minlength=1,
     ),
     "meta": optional("Anything; sendoff ignores it.", type="dict"),
-    **{
-        name: optional("A rule of Cerberus; checked row by row.")
-        for name in [
-            "allof",
-            "anyof",
-            "noneof",
-            "oneof",
-            "contains",
-            "dependencies",
-            "excludes",
-            "items",
-            "keysrules",
-            "valuesrules",
-            "schema",
-            "allow_unknown",
-            "require_all",
-        ]
-    },
+    "schema": optional(
+        "The rules of an object's fields, by name, or of each item of a list (with `type: list`); at any depth."
+    ),
+    "items": optional("The rules of a list's items, one after the other."),
+    "valuesrules": optional("The rules of each value of an object."),
+    "keysrules": optional("The rules of each key of an object."),
+    "allow_unknown": optional(
+        "Whether an object may have fields that its `schema` does not name; by default as `unknown` says."
+    ),
+    "require_all": optional("Whether an object must have each field that its `schema` names."),
+    "contains": optional("What a list must have among its items: a value, or a list of values."),
+    "dependencies": optional("Fields that must be there if this one is. A null is a field that is not there."),
+    "excludes": optional("Fields that may not be there if this one is; one of them is enough."),
+    "allof": optional("Sets of rules that must all hold."),
+    "anyof": optional("Sets of rules of which one must hold."),
+    "oneof": optional("Sets of rules of which just one must hold."),
+    "noneof": optional("Sets of rules of which none may hold."),
+}
+
+#: What to write instead of the rules of Cerberus that a field may not have.
+INSTEAD = {
+    "check_with": "a validator of your own, in `validators`",
+    "coerce": "`type`, which reads text, or `trim`, `lower`, `upper` and `map`",
+    "default_setter": "`value`, for text made of other columns",
+    "purge_unknown": "`unknown: drop`, which holds at any depth",
+    "readonly": "`forbidden`, or leave the field out of the schema",
+    "rename_handler": "`rename`",
 }
 
 #: Rules that sendoff applies itself, not Cerberus.
@@ -122,17 +135,33 @@ class Field:
     @property
     def optional(self) -> bool:
         """Whether a null is left out of the record, rather than being invalid or sent."""
-        return not self.required and not self.nullable and self.default is None
+        return not (self.required and not self.excluded) and not self.nullable and self.default is None
+
+    @property
+    def excluded(self) -> list[str]:
+        """The fields in whose place it stands: it may be missing where one of them is there."""
+        names = self.rules.get("excludes", [])
+        return names if isinstance(names, list) else [str(names)]
+
+    @property
+    def has_nested_rules(self) -> bool:
+        """Whether it has rules for what is inside its values."""
+        return any(True for _ in nested.children(self.rules))
+
+    def read(self, cell: object, *, text: bool) -> object:
+        """The Python value of a cell, with what is inside it; raises ValueError with a sentence for one that is invalid."""
+        value = cell if self.type is None else self.type.read(cell, text=text, format=self.format)
+        return nested.read(value, self.rules) if self.has_nested_rules else value
 
 
-def declare(name: str, rules: Mapping[str, Any]) -> Field:
+def declare(name: str, rules: RuleSet) -> Field:
     """A field from its rules; raises `InvalidRule` for a constraint that is not of the field's type."""
-    type_ = TYPES[rules["type"]] if "type" in rules else None
+    type_ = find_type(rules["type"]) if "type" in rules else None
     format_ = rules.get("format")
     if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):
         raise InvalidRule("format", "is for fields of type date, datetime or time")
 
-    def to_type(rule: str, value: Any) -> Any:
+    def to_type(rule: str, value: object) -> object:
         if type_ is None:
             return value
         try:
@@ -140,7 +169,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
         except ValueError as error:
             raise InvalidRule(rule, f"{value!r} {error}".replace("must be", "is not")) from None
 
-    checks: dict[str, Any] = {}
+    checks: RuleDict = {}
     for rule, constraint in rules.items():
         if rule in _NOT_CERBERUS:
             continue
@@ -155,6 +184,10 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
             if isinstance(checks.get(rule, 0), str | bool):
                 raise InvalidRule(rule, f"{checks[rule]!r} is not a number")
     _check_regex(rules)
+    try:
+        checks = nested.prepare(checks)
+    except nested.NestedRule as error:
+        raise InvalidRule(next(rule for rule in nested.RULES if rule in rules), str(error)) from None
     default = rules.get("default")
     return Field(
         name=name,
@@ -170,7 +203,7 @@ def declare(name: str, rules: Mapping[str, Any]) -> Field:
     )
 
 
-def _derivation(rules: Mapping[str, Any], to_type: Callable[[str, Any], Any]) -> Derivation | None:
+def _derivation(rules: RuleSet, to_type: Callable[[str, object], object]) -> Derivation | None:
     """How the field's value is made, if it is."""
     case: Literal["lower", "upper", ""] = "lower" if rules.get("lower") else "upper" if rules.get("upper") else ""
     if rules.get("lower") and rules.get("upper"):
@@ -223,7 +256,7 @@ def _output_format(form: str | None, type_: Type | None) -> str | None:
     return form
 
 
-def _check_regex(rules: Mapping[str, Any]) -> None:
+def _check_regex(rules: RuleSet) -> None:
     try:
         re.compile(rules.get("regex", ""))
     except re.error as error:

@@ -14,7 +14,7 @@ from sendoff import jsonlib
 from sendoff.bounds import listed
 from sendoff.errors import SourceError
 from sendoff.records import Page
-from sendoff.schema import explain
+from sendoff.schema import explain, nested
 from sendoff.schema.checks import compile_checks
 from sendoff.schema.columns import (
     compile_conversion,
@@ -27,6 +27,7 @@ from sendoff.schema.columns import (
 from sendoff.schema.derive import derive
 from sendoff.schema.fields import Field
 from sendoff.schema.passthrough import LineMatcher, compile_matcher
+from sendoff.schema.types import UnionType
 
 _MAX_CACHED = 10_000
 
@@ -61,9 +62,12 @@ class Schema:
         self.fields = fields
         self.unknown = unknown
         self._checks = {f.name: compile_checks(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
-        self._explainers = {f.name: explain.make_validator({f.name: f.rules}) for f in fields}
+        keeps = unknown != "forbid"
+        self._explainers = {f.name: explain.make_validator({f.name: _alone(f.rules)}, allow_unknown=keeps) for f in fields}
         self._slow = [f for f in fields if self._checks[f.name][1]]
-        self._slow_validator = explain.make_validator({f.name: f.rules for f in self._slow})
+        self._slow_validator = explain.make_validator({f.name: f.rules for f in self._slow}, allow_unknown=keeps)
+        drops = unknown == "drop"
+        self._rewritten = {f.name: f.rules for f in fields if f.raw and nested.changes(f.rules, drop=drops)}
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
         self._declared = {f.name for f in fields}
         self._derived = [f for f in fields if f.derivation]
@@ -79,7 +83,12 @@ class Schema:
     def missing(self, columns: Iterable[str]) -> list[str]:
         """The fields that must be columns and are not."""
         present = set(columns)
-        needed = [name for f in self.fields if f.required and f.default is None for name in f.columns]
+        needed = [
+            name
+            for f in self.fields
+            if f.required and f.default is None and not present & set(f.excluded)
+            for name in f.columns
+        ]
         return [name for name in dict.fromkeys(needed) if name not in present]
 
     def extra(self, columns: Iterable[str]) -> list[str]:
@@ -101,7 +110,9 @@ class Schema:
         """Which lines of JSON are certainly valid and can be sent unchanged; None if they must be parsed to find out."""
         if keys not in self._matcher:
             self._matcher[keys] = (
-                None if self._slow or self._derived else compile_matcher(keys, self.fields, unknown=self.unknown)
+                None
+                if self._slow or self._derived or self._rewritten
+                else compile_matcher(keys, self.fields, unknown=self.unknown)
             )
         found = self._matcher[keys]
         if found is None:
@@ -178,7 +189,17 @@ class Schema:
                     reason = f"{f.name}: cannot be sent exactly{explain.shown_value(value)}"
                 if reason:
                     invalid.add(index, reason)
-        return [format_values(table[f"v{at}"], f.output_format).alias(f.output_name) for at, f in enumerate(self.fields)]
+        return [self._write_field(f, table[f"v{at}"]).alias(f.output_name) for at, f in enumerate(self.fields)]
+
+    def _write_field(self, f: Field, values: pl.Series) -> pl.Series:
+        """A field's typed values as they are sent."""
+        if f.name not in self._rewritten:
+            return format_values(values, f.output_format)
+        rules, drop = self._rewritten[f.name], self.unknown == "drop"
+        written = (
+            None if text is None else jsonlib.dumps(nested.write(jsonlib.loads(text), rules, drop=drop)) for text in values
+        )
+        return pl.Series(list(written), dtype=pl.String)
 
     def _convert_field(self, at: int, f: Field, cells: pl.Series, page: Page, *, is_present: bool) -> pl.Series | pl.Expr:
         """The expression, or the column, of a field's typed values."""
@@ -188,6 +209,9 @@ class Schema:
         if f.type is None:
             if not is_number:
                 return to_json(cells).alias(f"v{at}")
+        elif is_number and isinstance(f.type, UnionType):
+            numbers = pl.Series([None if each is None else jsonlib.loads(each) for each in cells], dtype=pl.Object)
+            column = pl.lit(convert_each_cell(numbers, f.type, text=False, format=None))
         elif is_number:
             column = convert_json_numbers(column, f.type)
         else:
@@ -206,8 +230,12 @@ class Schema:
         """The rows that a field's rules may find invalid."""
         value, null = pl.col(f"v{at}"), pl.col(f"c{at}").is_null()
         failing = value.is_null() & ~null
-        if not f.nullable and not f.optional and f.default is None:
-            failing = failing | null
+        if not f.nullable and f.default is None:
+            if f.excluded:
+                others = [pl.col(f"c{place}").is_null() for place, other in enumerate(self.fields) if other.name in f.excluded]
+                failing = failing | (null & pl.all_horizontal(others)) if f.required else failing
+            elif not f.optional:
+                failing = failing | null
         for check in self._checks[f.name][0]:
             failing = failing | (~check.fill_null(False) & value.is_not_null() & ~null)
         return failing.alias(str(at))
@@ -230,10 +258,10 @@ class Schema:
                 continue
             record = {}
             for f in self.fields:
+                # Whether it may be null is checked already, and to other fields' rules a null is a field that is not there.
                 value = row.get(f.name)
-                if value is None and (f.optional or f.default is not None):
-                    continue
-                record[f.name] = value if value is None or f.type is None else f.type.read(value, text=text, format=f.format)
+                if value is not None:
+                    record[f.name] = f.read(value, text=text)
             for reason in explain.explain_record(self._slow_validator, record):
                 invalid.add(index, reason)
 
@@ -261,15 +289,20 @@ class _Reasons:
         return dict(sorted(found.items()))
 
 
+def _alone(rules: Mapping[str, object]) -> dict[str, object]:
+    """A field's rules but those that look at other fields."""
+    return {rule: constraint for rule, constraint in rules.items() if rule not in ("dependencies", "excludes")}
+
+
 def _explain_cell(checker: explain.RecordValidator, f: Field, cell: object, text: bool) -> str | None:
     problem, value = "", cell
-    if cell is not None and f.type is not None:
+    if cell is not None:
         try:
-            value = f.type.read(cell, text=text, format=f.format)
+            value = f.read(cell, text=text)
         except ValueError as error:
             problem = str(error)
-    elif cell is not None:
-        problem = _json_problem(cell)
+        if f.type is None:
+            problem = _json_problem(cell)
     reasons = (
         explain.explain_record(checker, {f.name: value})
         if not problem or problem.startswith(f"must be of {f.type and f.type.name}")
@@ -298,6 +331,8 @@ def _is_field_unchanged(page: Page, f: Field, values: pl.Series) -> bool:
     number = f.name in page.numbers or cells.dtype.is_integer()
     if f.type is None or cells.dtype == pl.Null:
         return True
+    if isinstance(f.type, UnionType):
+        return False
     if f.type.name in ("datetime", "time"):
         return cells.dtype == pl.String and not number and bool((values == cells).fill_null(True).all())
     return number == (f.type.name in ("integer", "float", "number", "decimal"))

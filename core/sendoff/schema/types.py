@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -111,6 +111,31 @@ class Type:
         if self.raw:
             return jsonlib.dumps(value)
         return value.isoformat() if isinstance(value, datetime | time) and self.name in ("datetime", "time") else value
+
+
+@dataclass(frozen=True, slots=True)
+class UnionType(Type):
+    """One of several types: the first of them that can read a value."""
+
+    members: tuple[Type, ...] = ()
+
+    def read(self, value: object, *, text: bool, format: str | None = None) -> object:
+        for member in self.members:
+            try:
+                return member.read(value, text=text, format=format)
+            except ValueError:
+                continue
+        raise ValueError(f"must be of {self.name} type")
+
+
+def find_type(name: str | Sequence[str]) -> Type:
+    """The type of a name, or of several; its column holds JSON then."""
+    if isinstance(name, str):
+        return TYPES[name]
+    members = tuple(TYPES[each] for each in name)
+    python = tuple(kind for member in members for kind in member.python)
+    is_from_text = any(member.from_text for member in members)
+    return UnionType(" or ".join(name), pl.String, "", python, str, raw=True, from_text=is_from_text, members=members)
 
 
 def _parse_boolean(text: str) -> bool:
