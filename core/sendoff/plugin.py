@@ -11,6 +11,7 @@
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
+- **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names.
 - **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
   `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common; `split_envelope` cuts an
   envelope where its `RECORDS` stand.
@@ -114,6 +115,8 @@ if TYPE_CHECKING:
     from sendoff.ledger.opening import open_inboxes as open_inboxes
     from sendoff.options import option as option
     from sendoff.options import optional as optional
+    from sendoff.programs import ENV as ENV
+    from sendoff.programs import program_environment as program_environment
     from sendoff.records import PAGE_BYTES as PAGE_BYTES
     from sendoff.records import PAGE_ROWS as PAGE_ROWS
     from sendoff.records import LazyLines as LazyLines

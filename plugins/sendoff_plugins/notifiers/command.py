@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from sendoff.plugin import Notification, Notifier, SendoffError, hookimpl, jsonlib
+from sendoff.plugin import ENV, Notification, Notifier, SendoffError, hookimpl, jsonlib, program_environment
 
 
 class Command(Notifier):
@@ -20,9 +20,11 @@ class Command(Notifier):
             "type": "list", "schema": {"type": "string"}, "minlength": 1,
             "meta": {"help": "The program and its arguments, as a list; no shell looks at them. It runs in the project."},
         },
+        "env": ENV,
         "timeout": {"type": "number", "min": 0.1, "default": 60, "meta": {"help": "Seconds it may take."}},
     }  # fmt: skip
     command: list[str]
+    env: dict[str, str]
     timeout: float
 
     def notify(self, notification: Notification) -> None:
@@ -30,6 +32,7 @@ class Command(Notifier):
         done = subprocess.run(  # noqa: S603  # the connector file names the program; no shell is involved
             self.command,
             cwd=self.home,
+            env=program_environment(self.env),
             input=f"{jsonlib.dumps(payload)}\n".encode(),
             timeout=self.timeout,
             capture_output=True,

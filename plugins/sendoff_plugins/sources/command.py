@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sendoff.plugin import Page, Source, hookimpl
+from sendoff.plugin import ENV, Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
 from sendoff_plugins.sources.jsonl import read_lines
@@ -20,6 +20,7 @@ class Command(ProgramSource):
     name = "command"
     options = {
         "command": COMMAND,
+        "env": ENV,
         "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What it writes."}},
         "delimiter": DELIMITER_OPTION,
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import PAGE_BYTES, PAGE_ROWS, Page, Source, SourceError, hookimpl, jsonlib, pages_of_mappings
+from sendoff.plugin import ENV, PAGE_BYTES, PAGE_ROWS, Page, Source, SourceError, hookimpl, jsonlib, pages_of_mappings
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources._common.singer_batch import read_batch
 from sendoff_plugins.sources._files.files import MAX_RECORD
@@ -16,7 +16,7 @@ _TYPES = ("SCHEMA", "RECORD", "STATE", "BATCH", "ACTIVATE_VERSION")
 
 
 class Singer(ProgramSource):
-    """Run a Singer tap and read the records of one of its streams. The tap lives in an environment of its own.
+    """Run a Singer tap and read the records of one of its streams. The tap has its own Python environment.
 
     Its last STATE message is kept in the ledger and given to it the next time, so that a tap that can read only what is
     new does. It counts from when the records before it are on disk, and only if the tap ended well. BATCH messages are read
@@ -26,6 +26,7 @@ class Singer(ProgramSource):
     name = "singer"
     options = {
         "command": COMMAND,
+        "env": ENV,
         "stream": {"type": "string", "required": False, "meta": {"help": "Whose records; needed if there are several."}},
         "config": {"type": "dict", "default": {}, "meta": {"help": "What the tap gets in its `--config` file."}},
         "catalog": {

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sendoff.plugin import Source, SourceError, SourceUnavailable
+from sendoff.plugin import Source, SourceError, SourceUnavailable, program_environment
 
 #: What a program ends with when it may succeed later (sysexits.h).
 _TEMPFAIL = 75
@@ -27,6 +27,7 @@ class ProgramSource(Source):
     """Base of the sources that read what a program writes. The program and all that it started end with the run."""
 
     privileged = "runs programs"
+    env: dict[str, str]
     _process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
@@ -37,7 +38,7 @@ class ProgramSource(Source):
             self._process = process
 
         try:
-            with run_program(command, self.home, on_start=note, quote=self.excerpt) as output:
+            with run_program(command, self.home, self.env, on_start=note, quote=self.excerpt) as output:
                 yield output
         finally:
             self._process = None
@@ -51,12 +52,12 @@ class ProgramSource(Source):
 def run_program(
     command: Sequence[str],
     home: Path,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str],
     *,
     on_start: Callable[[subprocess.Popen[bytes]], None] = lambda process: None,
-    quote: Callable[[str], str] = str,
+    quote: Callable[[str], str],
 ) -> Iterator[IO[bytes]]:
-    """Run a program in the project's directory, and return its standard output.
+    """Run a program in the project's directory, and return its standard output. `env` is what it gets besides the usual.
 
     Raises `SourceError` if it cannot be started or ends with anything but 0, with the last line of its standard error, as
     `quote` makes it fit to be shown; and `SourceUnavailable` if it ends with 75 (EX_TEMPFAIL) or by a signal. A reader that
@@ -65,7 +66,7 @@ def run_program(
     with tempfile.TemporaryFile(prefix="sendoff-") as errors:
         try:
             process = subprocess.Popen(  # noqa: S603  # the connector file names the program; no shell is involved
-                [*command], cwd=home, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                [*command], cwd=home, env=program_environment(env), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
