@@ -39,8 +39,9 @@ class Runner:
 
     `state` is where the ledger lives (default: ``.sendoff`` beside the directory). `plugins` are modules or objects with
     sendoff hooks; files in ``plugins.d`` beside the directory are loaded too; `allow` names those that may be, if not all.
-    With `egress="public"` no connector reaches anything but the open internet, whatever it says:
-    for connectors written by untrusted users. Nothing is printed, no signal handler is set, nothing
+    With `egress="public"` no connector reaches anything but the open internet, whatever it says, and no file outside the
+    project: for connectors written by untrusted users. `env` are the variables that connectors may name; by default those of
+    the process, and none with `egress="public"`. Nothing is printed, no signal handler is set, nothing
     global is changed.
     Raises `ConfigError` for a directory or a plugin that is not valid.
     """
@@ -56,6 +57,7 @@ class Runner:
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
         egress: Literal["configured", "public"] = "configured",
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.home = self.directory.absolute().parent
@@ -66,6 +68,7 @@ class Runner:
         #: Observers of every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
         self._egress = egress
+        self._env = {} if env is None and egress == "public" else env
         self._clock = clock
         self._random = random
         self._run: Run | None = None
@@ -87,7 +90,9 @@ class Runner:
 
     def load(self, file: Path) -> Connector:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
-        loaded = connectors.load(file, self.registry, home=self.home, shown=_shown(file), min_egress=self._egress)
+        loaded = connectors.load(
+            file, self.registry, home=self.home, shown=_shown(file), min_egress=self._egress, env=self._env
+        )
         loaded.source.state = self.state
         return loaded
 

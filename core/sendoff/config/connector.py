@@ -104,14 +104,20 @@ def warnings(chosen: Connector) -> list[str]:
 
 
 def load(
-    file: Path, registry: Registry, *, home: Path, shown: str | None = None, min_egress: egress.Mode = "configured"
+    file: Path,
+    registry: Registry,
+    *,
+    home: Path,
+    shown: str | None = None,
+    min_egress: egress.Mode = "configured",
+    env: Mapping[str, str] | None = None,
 ) -> Connector:
-    """Load a connector file; with `min_egress` ``public`` it cannot choose otherwise.
+    """Load a connector file; with `min_egress` ``public`` it cannot choose otherwise. `env` are the variables it may name.
 
     Raises `ConfigError` with every mistake in it, each with file, line and column.
     """
     document = documents.read(file, shown)
-    connector = build(document, file.stem, registry, home=home)
+    connector = build(document, file.stem, registry, home=home, env=env, confined=min_egress == "public")
     if min_egress == "public":
         connector = replace(connector, destination=replace(connector.destination, egress="public"))
         connector.source.egress = "public"
@@ -121,8 +127,11 @@ def load(
         parts: dict[str, Sequence[Component | None]] = {
             "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
             "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
+            "observers": connector.observers,
         }  # fmt: skip
         cross_checks.refuse_privileged(document, parts)
+        tls = connector.destination.tls
+        cross_checks.refuse_outside(document, parts, {"ca": tls.ca, "cert": tls.cert, "key": tls.key}, home)
     return connector
 
 
@@ -131,9 +140,17 @@ def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | No
     _check(documents.read(file, shown), registry, home, secrets.Secrets(), offline=True)
 
 
-def build(document: Document, name: str, registry: Registry, *, home: Path) -> Connector:
+def build(
+    document: Document,
+    name: str,
+    registry: Registry,
+    *,
+    home: Path,
+    env: Mapping[str, str] | None = None,
+    confined: bool = False,
+) -> Connector:
     """A connector from a document; raises `ConfigError` as `load` does."""
-    kept = secrets.Secrets()
+    kept = secrets.Secrets(env, confined=confined)
     checked, fields = _check(document, registry, home, kept)
 
     def make(kind: str, chosen: Mapping[str, Any]) -> Any:

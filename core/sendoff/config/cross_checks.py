@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sendoff.components import Component
-from sendoff.config import variants
+from sendoff.config import secrets, variants
 from sendoff.config.documents import Document
 from sendoff.encode import routing, templates
 from sendoff.errors import ConfigError
@@ -184,6 +184,30 @@ def refuse_privileged(document: Document, parts: Mapping[str, Sequence[Component
         for key, components in parts.items()
         for at, each in enumerate(components)
         if each is not None and each.privileged
+    ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def refuse_outside(
+    document: Document, parts: Mapping[str, Sequence[Component | None]], tls: Mapping[str, Path | None], home: Path
+) -> None:
+    """Raise `ConfigError` for files outside the project: those of TLS, and what components' options name that are paths."""
+    named: list[tuple[Sequence[str | int], Path]] = [
+        (("destination", "tls", name), path) for name, path in tls.items() if path is not None
+    ]
+    named += [
+        ((key, option), home / value)
+        for key, components in parts.items()
+        for each in components
+        if each is not None
+        for option, rules in each.options.items()
+        if rules.get("meta", {}).get("path") and isinstance(value := getattr(each, option, None), str)
+    ]
+    problems = [
+        document.problem(place, f"{path} is outside the project, which is not allowed where egress is `public`")
+        for place, path in named
+        if not secrets.is_inside(path, home)
     ]
     if problems:
         raise ConfigError(*problems)

@@ -49,7 +49,11 @@ class Unset(Exception):
 class Secrets:
     """The values that must never be shown, in every encoding in which they may be sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None, *, confined: bool = False) -> None:
+        #: The variables that ``${env:NAME}`` may name; None: those of the process.
+        self.env = env
+        #: Whether ``${file:PATH}`` stays in the project.
+        self.confined = confined
         self._names: dict[str, str] = {}
         self._cut_off: set[str] = set()
         self._redactor: Redactor | None = None
@@ -148,6 +152,14 @@ def is_credential(header: str) -> bool:
     return bool(_CREDENTIAL.search(header))
 
 
+def is_inside(path: Path, home: Path) -> bool:
+    """Whether a path is in the project, wherever its links lead."""
+    try:
+        return path.resolve().is_relative_to(home.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
+        return False
+
+
 class UnsetReferences:
     """The references of a file to what does not exist, and the values that are unknown because of them."""
 
@@ -201,10 +213,10 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
         provider, name, default = match["from"] or "env", match["name"], match["default"]
         if name is None:
             raise Unset(f"{match[0]} is not a reference; use ${{env:NAME}}, ${{file:PATH}} or $$ for a plain $")
-        found = _lookup(provider, name, home)
+        found = _lookup(provider, name, home, secrets)
         if found is None:
             if default is None:
-                raise Unset(_missing(provider, name))
+                raise Unset(_missing(provider, name, secrets))
             return default
         from_outside = True
         secrets.add_reference(found, match[0], name)
@@ -217,12 +229,14 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
     return SecretStr(replaced, text)
 
 
-def _lookup(provider: str, name: str, home: Path) -> str | None:
+def _lookup(provider: str, name: str, home: Path, secrets: Secrets) -> str | None:
     if provider == "env":
         if not _NAME.fullmatch(name):
             raise Unset(f"{name!r} is not the name of an environment variable")
-        return os.environ.get(name) or None
+        return (os.environ if secrets.env is None else secrets.env).get(name) or None
     if provider == "file":
+        if secrets.confined and not is_inside(home / name, home):
+            raise Unset(f"the file {name} is outside the project, which is not allowed where egress is `public`")
         try:
             return (home / name).read_text("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError, ValueError):
@@ -230,7 +244,9 @@ def _lookup(provider: str, name: str, home: Path) -> str | None:
     raise Unset(f"{provider!r} is not a valid source of values; use ${{env:NAME}} or ${{file:PATH}}")
 
 
-def _missing(provider: str, name: str) -> str:
+def _missing(provider: str, name: str, secrets: Secrets) -> str:
     if provider == "file":
         return f"the file {name} cannot be read"
+    if secrets.env is not None:
+        return f"the environment variable {name} is none that connectors may use; add it to Runner(env=…)"
     return f"the environment variable {name} is not set; set it, or use ${{{name}:-default}}"

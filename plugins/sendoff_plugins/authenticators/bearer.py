@@ -15,7 +15,11 @@ class Bearer(Authenticator):
     name = "bearer"
     options = {
         "token": {"type": "string", "required": False, "excludes": "file", "meta": {"help": "The token.", "secret": True}},
-        "file": {"type": "string", "required": False, "meta": {"help": "A file with the token in it, and nothing else."}},
+        "file": {
+            "type": "string",
+            "required": False,
+            "meta": {"help": "A file with the token in it, and nothing else.", "path": True},
+        },
     }
 
     token: str | None = None

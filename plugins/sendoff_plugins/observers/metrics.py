@@ -14,7 +14,7 @@ class Metrics(Observer):
 
     name = "metrics"
     options = {
-        "file": {"type": "string", "empty": False, "meta": {"help": "The file; it is replaced in one step."}},
+        "file": {"type": "string", "empty": False, "meta": {"help": "The file; it is replaced in one step.", "path": True}},
     }
 
     file: str

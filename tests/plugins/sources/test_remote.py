@@ -16,6 +16,7 @@ from sendoff.http import client
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.sources import google_sheets
+from sendoff_plugins.sources._files.locations import open_location
 from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
 from sendoff_plugins.sources.command import Command
 from sendoff_plugins.sources.google_sheets import GoogleSheets
@@ -152,6 +153,9 @@ def test_a_token_that_is_no_longer_good_is_renewed_once(google: Sandbox, spreads
 def test_the_machines_own_account_will_do(google: Sandbox, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key.json").write_text(key.replace("TOKEN_URI", f"{google.url}/token"))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(SourceError, match=r"is for Google alone.* may allow it by SENDOFF_AMBIENT_ORIGINS=http://127"):
+        rows(GoogleSheets(spreadsheet=SHEET, credentials="ambient", api_root=google.url))
+    monkeypatch.setenv("SENDOFF_AMBIENT_ORIGINS", f"https://else.example.com, {google.url}/")
     assert rows(GoogleSheets(spreadsheet=SHEET, credentials="ambient", api_root=google.url)) == ALL
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     with pytest.raises(SourceError, match="no credentials that can be used"):
@@ -437,3 +441,27 @@ def test_credentials_that_stand_in_a_source_are_secrets_all_the_same(project: Pr
         for number in secrets:
             said = f"told {'https://chat.example.com/' if number == '2' else ''}hush-hush-{number} to"
             assert "hush" not in kept.redact(said), (name, number)
+
+
+@pytest.mark.parametrize(
+    ("api_root", "taken"),
+    [
+        ("https://sheets.googleapis.com", True),
+        ("https://sheets.mtls.googleapis.com", True),
+        ("http://sheets.googleapis.com", False),
+        ("https://sheets.googleapis.com:8443", False),
+        ("https://sheets.googleapis.com.example.com", False),
+        ("https://evilgoogleapis.com", False),
+        ("https://sheets.googleapis.com@example.com", False),
+        ("https://example.com/sheets.googleapis.com", False),
+        ("", False),
+    ],
+)
+def test_the_machine_s_account_is_for_google_s_own_hosts(api_root: str, taken: bool) -> None:
+    assert google_sheets._may_have_ambient_token(api_root) is taken
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/a.csv", "az://bucket/a.csv"])
+def test_the_machine_s_account_of_a_cloud_is_not_for_an_endpoint_that_a_connector_names(path: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is for the cloud alone, and not for https://thief.example.com; name credentials"):
+        open_location(path, tmp_path, {"endpoint": "https://thief.example.com"}, "configured")

@@ -70,8 +70,9 @@ class Disk(Location):
 
     local = True
 
-    def __init__(self, path: str, home: Path) -> None:
+    def __init__(self, path: str, home: Path, *, confined: bool = False) -> None:
         super().__init__(path)
+        self._confined = confined
         # In the bytes of the file system, whichever encoding Python assumes.
         self._home, self._path = home, os.fsdecode(path.encode())
         self._directory = (home / self._path).is_dir()
@@ -106,6 +107,8 @@ class Disk(Location):
             raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
         if not stat.S_ISREG(state.st_mode):
             raise SourceError(f"{name}: not a regular file")
+        if self._confined and not path.resolve().is_relative_to(self._home.resolve()):
+            raise SourceError(f"{name}: is outside the project, which is not allowed where egress is `public`")
         if self.many and not path.resolve().is_relative_to(self._folder()):
             raise SourceError(
                 f"{name}: leads out of the folder, and others may have put it there; name it in `path` to read it"
@@ -122,6 +125,12 @@ class Bucket(Location):
         parts = urlsplit(path)
         self._bucket, self._key = f"{parts.scheme}://{parts.netloc}", unquote(parts.path.lstrip("/"))
         known = {key: str(value) if not isinstance(value, bool) else value for key, value in storage.items()}
+        own = any(re.search("key|token|secret|credential|password|account|sas|skip_signature", name) for name in known)
+        if parts.scheme != "s3" and not own and (where := next((v for v in map(str, known.values()) if "://" in v), "")):
+            # Of S3 only signatures travel; these send a token, which whoever gets it can use.
+            raise SourceError(
+                f"{self.shown}: the account of the machine is for the cloud alone, and not for {where}; name credentials"
+            )
         plain = str(known.get("endpoint", "")).startswith("http://")
         made = getattr(obstore.store, _STORES[parts.scheme])
         try:
@@ -239,7 +248,7 @@ def open_location(
     """The location of a path, by its scheme. `redact` takes secrets out of what a web server says."""
     scheme, mark, _ = path.partition("://")
     if not mark:
-        return Disk(path, home)
+        return Disk(path, home, confined=mode == "public")
     if scheme in ("http", "https"):
         return Site(path, mode, storage, redact)
     if mode == "public":
