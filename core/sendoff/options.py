@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def option(text: str, **rules: object) -> dict[str, Any]:
@@ -13,3 +15,19 @@ def option(text: str, **rules: object) -> dict[str, Any]:
 def optional(text: str, **rules: object) -> dict[str, Any]:
     """Declare an option that may be left out, and has no default."""
     return option(text, required=False, **rules)
+
+
+def find_timezone(name: str) -> ZoneInfo:
+    """The time zone of a name; raises ValueError with a sentence."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a valid time zone; use one like Europe/Berlin, or UTC") from None
+
+
+def check_timezone(field: str, value: object, error: Callable[[str, str], None]) -> None:
+    """Cerberus's `check_with` for an option that is a time zone."""
+    try:
+        find_timezone(str(value))
+    except ValueError as problem:
+        error(field, str(problem))

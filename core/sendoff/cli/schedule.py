@@ -16,6 +16,7 @@ from sendoff.components import ScheduledJob, Scheduler
 from sendoff.config import cron
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError
+from sendoff.options import find_timezone
 
 
 @click.group("schedule", invoke_without_command=True)
@@ -31,7 +32,7 @@ def command(ctx: click.Context, to_json: bool) -> None:
     for chosen in _scheduled(project, ()):
         assert chosen.schedule is not None
         at = cron.next_due(chosen.schedule.cron, chosen.schedule.timezone, now)
-        local = datetime.fromtimestamp(at, cron.zone(chosen.schedule.timezone))
+        local = datetime.fromtimestamp(at, find_timezone(chosen.schedule.timezone))
         last = history.runs(chosen.name)[:1] if history.exists() else []
         found.append(
             {

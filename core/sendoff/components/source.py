@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from sendoff.bounds import MAX_COLUMNS
 from sendoff.components.component import Component
-from sendoff.options import option
+from sendoff.options import check_timezone, option, optional
 from sendoff.transport.egress import Mode
 
 #: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
@@ -27,8 +27,13 @@ class Source(Component, ABC):
             "Maximum columns, or names of fields, of a file, a table or a post. With more, its keys are most likely data.",
             type="integer", min=1, default=MAX_COLUMNS,
         ),
+        "timezone": optional(
+            "The zone of its datetimes that name none, like `Europe/Berlin`; a field's own `timezone` comes first.",
+            type="string", check_with=check_timezone,
+        ),
     }  # fmt: skip
     max_columns: int = MAX_COLUMNS
+    timezone: str | None = None
     #: The options that point it at its stand-in's URL; none if it has no stand-in.
     stand_in_options: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.

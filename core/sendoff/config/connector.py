@@ -222,7 +222,7 @@ def _check(
     data = shared.with_shared_destination(data, document, home, registry, kept, unset)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
-    fields = _fields(spelled.get("schema"), document)
+    fields = _fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
         (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
@@ -232,14 +232,18 @@ def _check(
     return checked or {}, fields
 
 
-def _fields(schema: object, document: Document) -> list[Field]:
+def _fields(schema: object, document: Document, source: object) -> list[Field]:
     """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
     fields: list[Field] = []
+    zone = source.get("timezone") if isinstance(source, dict) else None
+    if any(p.path == "source.timezone" for p in document.problems):
+        zone = None
     for name, declared in schema.items() if isinstance(schema, dict) else ():
         if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
             continue  # its problem is already reported
+        local = {"timezone": zone} if zone is not None and declared.get("type") == "datetime" else {}
         try:
-            field = declare(name, declared)
+            field = declare(name, {**local, **declared})
             Schema([field], unknown="drop")
             fields.append(field)
         except InvalidRule as error:

@@ -8,9 +8,10 @@ rules of Debian's cron, which `cronsim` keeps.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
+
+from sendoff.options import find_timezone
 
 #: How far back a missed run is looked for.
 _BACK = timedelta(days=400)
@@ -29,23 +30,15 @@ def cron(text: str) -> str:
     return text
 
 
-def zone(text: str) -> ZoneInfo:
-    """The time zone of a name; raises ValueError with a sentence."""
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{text!r} is not a valid time zone; use one like Europe/Berlin, or UTC") from None
-
-
 def next_due(expression: str, timezone: str, after: float) -> float:
     """The next time a schedule is due after a moment, both in seconds since 1970."""
-    start = datetime.fromtimestamp(after, UTC).astimezone(zone(timezone))
+    start = datetime.fromtimestamp(after, UTC).astimezone(find_timezone(timezone))
     return next(CronSim(expression, start)).timestamp()
 
 
 def last_due(expression: str, timezone: str, after: float, until: float) -> float | None:
     """The last time a schedule was due, after one moment and up to another; None if it was not."""
-    start = datetime.fromtimestamp(until, UTC).astimezone(zone(timezone)) + timedelta(minutes=1)
+    start = datetime.fromtimestamp(until, UTC).astimezone(find_timezone(timezone)) + timedelta(minutes=1)
     for due in CronSim(expression, start, reverse=True):
         found = due.timestamp()
         if found <= after or found < until - _BACK.total_seconds():

@@ -16,6 +16,7 @@ from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
+from sendoff.options import find_timezone
 from sendoff.registry import Registry
 from sendoff.response import condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
@@ -75,7 +76,7 @@ class ConnectorValidator(explain.RecordValidator):
         self._try(field, _clock().cron, value)
 
     def _check_with_timezone(self, field: object, value: object) -> None:
-        self._try(field, _clock().zone, value)
+        self._try(field, find_timezone, value)
 
     def _check_with_proxy(self, field: object, value: object) -> None:
         self._report(field, proxy_problem(value) if isinstance(value, str) else None)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.schema.types import TYPES, DType, Type
+from sendoff.schema.types import TYPES, DType, Type, localize
 
 _DAY = "%Y-%m-%d"
 
@@ -219,8 +220,39 @@ def to_json(series: pl.Series) -> pl.Series:
     return pl.Series(series.name, [text(value) for value in series.to_list()], dtype=pl.String)
 
 
+#: The end of a datetime that names its zone.
+_ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})\z"
+
+
+def names_zone(v: pl.Expr) -> pl.Expr:
+    """Whether datetimes, as ISO 8601 text, name their zone."""
+    return v.str.contains(_ZONE)
+
+
+def localize_datetimes(v: pl.Expr, zone: ZoneInfo) -> pl.Expr:
+    """Datetimes as text, with the offset of a zone where they name none; null where there is no such time there."""
+
+    def localized(texts: pl.Series) -> pl.Series:
+        local = texts.unique().to_list()
+        return texts.replace_strict(local, [_localized(text, zone) for text in local], return_dtype=pl.String)
+
+    return pl.when(names_zone(v)).then(v).otherwise(v.map_batches(localized, return_dtype=pl.String))
+
+
+def _localized(text: str | None, zone: ZoneInfo) -> str | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        return text
+    try:
+        return text + localize(moment, zone).isoformat()[len(moment.isoformat()) :]
+    except ValueError:
+        return None
+
+
 def format_values(values: pl.Series, form: str | None) -> pl.Series:
-    """A typed column in the form that its field asks for; a datetime without an offset is in UTC."""
+    """A typed column in the form that its field asks for. A datetime names its zone where a moment is asked for."""
     match form:
         case None:
             return values
@@ -232,6 +264,7 @@ def format_values(values: pl.Series, form: str | None) -> pl.Series:
 
 
 def _to_epoch(value: date | str, scale: int) -> int:
+    """Seconds, or a part of them, since 1970; of a day, to its beginning in UTC."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else datetime.combine(value, time())
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since = aware - datetime(1970, 1, 1, tzinfo=UTC)

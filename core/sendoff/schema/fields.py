@@ -6,13 +6,15 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from sendoff import jsonlib
 from sendoff.options import optional
 from sendoff.schema import nested
 from sendoff.schema.nested import RuleDict, RuleSet
-from sendoff.schema.types import TYPES, Type, find_type
+from sendoff.schema.types import TYPES, Type, find_type, localize
 
 #: The rules that a field in `schema:` may have. The first part compiles to column expressions;
 #: the second is Cerberus's own and runs row by row.
@@ -33,6 +35,11 @@ RULES: RuleDict = {
     "empty": optional("Whether it may be of length zero. Default true.", type="boolean"),
     "rename": optional("The name the API knows it by.", type="string", empty=False),
     "format": optional("How a date, datetime or time is written, in strptime format codes.", type="string", empty=False),
+    "timezone": optional(
+        "The zone of datetimes that name none, like `Europe/Berlin`: they are sent with its offset. By default the source's.",
+        type="string",
+        check_with="timezone",
+    ),
     "as": optional(
         "How it is written in JSON: a number as `text`, a date or datetime as `epoch` (seconds since 1970) or `epoch_ms`.",
         type="string",
@@ -82,7 +89,9 @@ INSTEAD = {
 }
 
 #: Rules that sendoff applies itself, not Cerberus.
-_NOT_CERBERUS = frozenset({"rename", "as", "format", "default", "required", "meta", "value", "trim", "lower", "upper", "map"})
+_NOT_CERBERUS = frozenset(
+    {"rename", "as", "format", "default", "required", "meta", "value", "trim", "lower", "upper", "map", "timezone"}
+)
 
 #: Types whose `min`, `max`, `allowed` and `forbidden` are written as text in YAML.
 _TEXTUAL = frozenset({"date", "datetime", "time"})
@@ -121,6 +130,13 @@ class Field:
     #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.
     output_format: str | None = None
     derivation: Derivation | None = None
+    #: The zone of its datetimes that name none.
+    timezone: ZoneInfo | None = None
+
+    @property
+    def needs_zone(self) -> bool:
+        """Whether a datetime that names no zone is invalid: a moment is asked for, and nothing says which it is."""
+        return self.output_format in ("epoch", "epoch_ms") and self.timezone is None
 
     @property
     def columns(self) -> list[str]:
@@ -151,6 +167,10 @@ class Field:
     def read(self, cell: object, *, text: bool) -> object:
         """The Python value of a cell, with what is inside it; raises ValueError with a sentence for one that is invalid."""
         value = cell if self.type is None else self.type.read(cell, text=text, format=self.format)
+        if isinstance(value, datetime):
+            value = localize(value, self.timezone) if self.timezone is not None else value
+            if self.needs_zone and value.tzinfo is None:
+                raise ValueError(f"names no time zone, which `as: {self.output_format}` needs; give the field a `timezone`")
         return nested.read(value, self.rules) if self.has_nested_rules else value
 
 
@@ -161,11 +181,16 @@ def declare(name: str, rules: RuleSet) -> Field:
     if format_ is not None and (type_ is None or type_.name not in _TEXTUAL):
         raise InvalidRule("format", "is for fields of type date, datetime or time")
 
+    timezone = ZoneInfo(rules["timezone"]) if rules.get("timezone") else None
+    if timezone is not None and (type_ is None or type_.name != "datetime"):
+        raise InvalidRule("timezone", "is for fields of type datetime")
+
     def to_type(rule: str, value: object) -> object:
         if type_ is None:
             return value
         try:
-            return type_.read(value, text=type_.name in _TEXTUAL, format=None)
+            read = type_.read(value, text=type_.name in _TEXTUAL, format=None)
+            return localize(read, timezone) if timezone is not None and isinstance(read, datetime) else read
         except ValueError as error:
             raise InvalidRule(rule, f"{value!r} {error}".replace("must be", "is not")) from None
 
@@ -200,6 +225,7 @@ def declare(name: str, rules: RuleSet) -> Field:
         format=format_,
         output_format=_output_format(rules.get("as"), type_),
         derivation=_derivation(rules, to_type),
+        timezone=timezone,
     )
 
 

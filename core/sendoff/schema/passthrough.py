@@ -94,7 +94,13 @@ def compile_matcher(keys: Sequence[str], fields: Sequence[Field], *, unknown: st
 
 def _value_pattern(f: Field) -> tuple[str | None, bool]:
     """The pattern of a field's valid values, and whether they are checked as a column too."""
-    if f.output_name != f.name or f.output_format is not None or f.format is not None or f.type is None:
+    if (
+        f.output_name != f.name
+        or f.output_format is not None
+        or f.format is not None
+        or f.timezone is not None
+        or f.type is None
+    ):
         return None, False
     rules = {rule: limit for rule, limit in f.rules.items() if rule not in ("type", "nullable")}
     pattern, is_complex = _type_pattern(f.type.name, rules)

@@ -22,6 +22,8 @@ from sendoff.schema.columns import (
     convert_json_numbers,
     empty_to_null,
     format_values,
+    localize_datetimes,
+    names_zone,
     to_json,
 )
 from sendoff.schema.derive import derive
@@ -220,6 +222,10 @@ class Schema:
             assert f.type is not None
             values = convert_each_cell(cells, f.type, page.all_text, f.format)
             column = pl.lit(values)
+        if f.timezone is not None:
+            column = localize_datetimes(column, f.timezone)
+        elif f.needs_zone and f.type is not None and f.type.name == "datetime":
+            column = pl.when(names_zone(column)).then(column)
         if f.default is not None and (not is_present or not f.nullable):
             cell = jsonlib.dumps(f.default) if f.type is None else f.type.to_cell(f.default)
             default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()

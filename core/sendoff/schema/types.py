@@ -28,9 +28,10 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -136,6 +137,19 @@ def find_type(name: str | Sequence[str]) -> Type:
     python = tuple(kind for member in members for kind in member.python)
     is_from_text = any(member.from_text for member in members)
     return UnionType(" or ".join(name), pl.String, "", python, str, raw=True, from_text=is_from_text, members=members)
+
+
+def localize(moment: datetime, zone: ZoneInfo) -> datetime:
+    """A time with this zone if it names none; of a local time that comes twice, when clocks go back, the first.
+
+    Raises ValueError with a sentence for one that does not exist, as clocks went forward over it (PEP 495).
+    """
+    if moment.tzinfo is not None:
+        return moment
+    local = moment.replace(tzinfo=zone)
+    if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
+        raise ValueError(f"does not exist in {zone.key}, where clocks were put forward then")
+    return local
 
 
 def _parse_boolean(text: str) -> bool:

@@ -142,7 +142,7 @@ def test_fields_are_written_as_they_are_asked_to_be(project: Project, receiver: 
         "on": True,
         "day": "2024-02-29",
         "at": "2024-02-29T12:00:00.250+02:00",
-        "then": "1969-12-31 23:59:59",
+        "then": "1969-12-31 23:59:59Z",
         "none": None,
     }
     report = deliver(project, receiver, "batch", schema=schema, rows=[row])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sendoff.config import cron as cron_times
 from sendoff.config.schedule import ScheduleRule
+from sendoff.options import find_timezone
 from sendoff.serving.schedule import GRACE, QUIET, Debouncer, Due, Schedule, due
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -113,7 +114,7 @@ def test_what_is_no_schedule_is_told(text: str) -> None:
 @pytest.mark.parametrize("text", ["Berlin", "", "../etc/passwd", "Europe"])
 def test_what_is_no_time_zone_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is not a valid time zone"):
-        cron_times.zone(text)
+        find_timezone(text)
 
 
 def test_what_lands_is_taken_when_it_has_come_to_rest_and_only_once() -> None:
