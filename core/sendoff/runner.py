@@ -274,10 +274,10 @@ class Runner:
         self._report = None
         try:
             yield
-        except Exception as error:
+        except BaseException as error:
             known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
             sentence = known or SendoffError(f"a fault of sendoff itself: {type(error).__name__}: {error}")
-            self._warn(notifications.notify_after(ledger, chosen, sentence))
+            self._warn([] if isinstance(error, KeyboardInterrupt) else notifications.notify_after(ledger, chosen, sentence))
             raise
         if self._report is not None:
             self._warn(notifications.notify_after(ledger, chosen, self._report))

@@ -22,7 +22,7 @@ def show_tracebacks() -> None:
     _LOG.setLevel(logging.DEBUG)
 
 
-def fail(error: Exception, *, connector: str = "", redact: Callable[[str], str] = str) -> int:
+def fail(error: BaseException, *, connector: str = "", redact: Callable[[str], str] = str) -> int:
     """Print an error's sentences, each with the connector's name before it; returns the exit code."""
     known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
     name = connector or "sendoff"

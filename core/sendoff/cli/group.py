@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sendoff.cli.failures import fail, show_tracebacks
-from sendoff.errors import ConfigError
+from sendoff.errors import ConfigError, PluginCrash
 
 if TYPE_CHECKING:
     from sendoff.runner import Runner
@@ -167,7 +167,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader is gone
         _forget_stdout()
         sys.exit(141)
-    except Exception as error:
+    except BaseException as error:
+        own = isinstance(error, SystemExit) and PluginCrash.find(error) is None
+        if own or isinstance(error, KeyboardInterrupt):
+            raise
         code = fail(error)
         if isinstance(error, OSError):
             _forget_stdout()

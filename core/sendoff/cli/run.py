@@ -108,7 +108,9 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
         for connector in chosen:
             try:
                 report = deliver(connector)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 code = fail(error, connector=connector.name, redact=connector.secrets.redact)
                 codes.append(128 + caught[0] if isinstance(error, Interrupted) and caught else code)
             else:

@@ -32,7 +32,9 @@ class RecordValidator(Validator):
         for index, record in enumerate(frame.iter_rows(named=True)):
             try:
                 reason = self.check(record)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise PluginCrash.of(error, self, row=index) from error
             if reason is not None:
                 yield index, reason

@@ -196,9 +196,9 @@ def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> 
                 invalid[good[at]] = reason
         except PluginCrash as crash:
             raise crash.at(f" at {location(page.file, page.line(good[crash.row or 0]))}") from crash.__cause__
-        except SendoffError:
+        except (SendoffError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             place = f" at {location(page.file, page.line(good[0]))}" if good else ""
             place += f" to {page.line(good[-1])}" if len(good) > 1 else ""
             raise PluginCrash.of(error, validator).at(place) from error

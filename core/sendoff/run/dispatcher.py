@@ -79,7 +79,7 @@ class Dispatcher:
                 return found
             try:
                 finished = self._preparer(found)
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
                 return "done"
             if isinstance(finished, Request):
@@ -91,7 +91,7 @@ class Dispatcher:
             self._seen_version.version = self._version
             try:
                 found = self._engine.next_request(self._clock(), ahead)
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
                 return "done"
             if isinstance(found, Wait) and self._engine.has_urgent_changes():
@@ -109,13 +109,13 @@ class Dispatcher:
                 response = self._preparer.on_response(request, response)
             verdict = self._engine.classify(request, response)
             self._warn_of((response,))
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             return
         with self._can_send:
             try:
                 self._engine.complete(request, response, self._clock(), verdict)
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
             self._changed()
 
@@ -124,7 +124,7 @@ class Dispatcher:
         with self._can_send:
             try:
                 others = self._engine.complete_many(burst, completions, self._clock())
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
                 return
             self._changed()
@@ -138,7 +138,7 @@ class Dispatcher:
         with self._can_send:
             try:
                 self._engine.return_unsent(burst, unsent)
-            except Exception as error:
+            except BaseException as error:
                 self._fail(error)
             self._changed()
 

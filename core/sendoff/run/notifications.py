@@ -59,7 +59,9 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
             continue
         try:
             notifier.notify(notice)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             said = f"notify: {notifier.name}: {error}" if isinstance(error, SendoffError) else PluginCrash.of(error, notifier)
             troubles.append(chosen.secrets.redact(f"{chosen.name}: {said}"))
             _log.debug(chosen.secrets.redact("".join(traceback.format_exception(error)).rstrip()))

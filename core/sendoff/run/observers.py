@@ -35,7 +35,9 @@ class ObserverGroup:
         for observer in list(self._observers):
             try:
                 call(observer)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 sentence = self._redact(str(PluginCrash.of(error, observer)))
                 _log.warning("%s: %s; it is left out", self._connector, sentence)
                 _log.debug(self._redact("".join(traceback.format_exception(error)).rstrip()))

@@ -43,7 +43,9 @@ class RequestPreparer:
             return request
         try:
             headers = {**request.headers, **self._auth.sign(request)}
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return self._unsigned(error)
         finally:
             for secret in self._auth.secrets():
@@ -55,11 +57,13 @@ class RequestPreparer:
         if response.status == 401 and self._auth is not None and not request.is_reauth:
             try:
                 return replace(response, credentials_renewed=self._auth.renew(request))
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 return self._unsigned(error)
         return response
 
-    def _unsigned(self, error: Exception) -> Response:
+    def _unsigned(self, error: BaseException) -> Response:
         """Why there is no proof: in the authenticator's own words, or that it broke."""
         self.error = error if isinstance(error, SendoffError) else PluginCrash.of(error, self._auth)
         permanent = error.permanent if isinstance(error, AuthError) else True

@@ -110,7 +110,9 @@ class Server:
         """Do something for a connector; if it fails, say so, and do it again later."""
         try:
             step()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._say(f"{name}: {self._sentence(name, error)}")
             self._wait(again, name)
 
@@ -161,7 +163,7 @@ class Server:
             report = self._under_way[name].run(name)
             self._say(f"{name}: run {report.run}: {report.sentence()}")
             self._note(name, whole=report.pending == 0)
-        except Exception as error:  # whatever it is, what has landed is tried again
+        except BaseException as error:  # whatever it is, what has landed is tried again
             self._say(f"{name}: {self._sentence(name, error)}")
             self._note(name, whole=False)
             if before is not None and not began.yes:
@@ -172,7 +174,7 @@ class Server:
             with self._lock:
                 del self._under_way[name]
 
-    def _decide_again(self, name: str, began: _Began, error: Exception, before: float) -> None:
+    def _decide_again(self, name: str, began: _Began, error: BaseException, before: float) -> None:
         """A run that was due did not begin: it is tried again, unless it runs elsewhere, or its source must be fixed first."""
         if isinstance(error, Locked) or (isinstance(error, SourceError) and error.exit_code == 2):
             self._try(name, partial(began.started, name, 0, {}), self._later)
@@ -180,7 +182,7 @@ class Server:
             self._schedule.mark_obeyed(name, before)
             self._wait(self._later, name)
 
-    def _sentence(self, name: str, error: Exception) -> str:
+    def _sentence(self, name: str, error: BaseException) -> str:
         known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
         return self.connectors[name].secrets.redact(str(known or f"{type(error).__name__}: {error}"))
 
