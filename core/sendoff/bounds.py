@@ -9,12 +9,10 @@ from sendoff.errors import SourceError
 #: A file, a table, a post or an API has at most this many columns, or names of fields, unless `max_columns` allows more.
 MAX_COLUMNS = 10_000
 #: A page has at most this many cells, and one row whatever it has. A column whose name is long counts as several.
-PAGE_CELLS = 1_000_000
+PAGE_CELLS = 500_000
 _NAME_BYTES = 16
 #: A response that a source reads as a whole has at most this many bytes, after decompression.
 MAX_RESPONSE = 64 << 20
-#: The same of a response that nobody reads, such as a webhook's.
-MAX_IGNORED_RESPONSE = 64 << 10
 #: What comes out of compressed content beyond this many bytes must not be more than so many times what went in. No file of
 #: records is a thousand times as large as its gzip; a bomb is (deflate's limit is 1,032).
 DECOMPRESSED_FREE, DECOMPRESSED_RATIO = 256 << 20, 400

@@ -18,10 +18,11 @@ import urllib3
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 
+from sendoff.bounds import MAX_RESPONSE, is_bomb
 from sendoff.cleaning import excerpt
 from sendoff.errors import SendoffError, SourceError, SourceUnavailable
 from sendoff.http.connect import CONNECT_TIMEOUT, AddressRefused
-from sendoff.http.content import decoded
+from sendoff.http.content import decoded, read_bounded
 from sendoff.http.failures import response_from_error
 from sendoff.http.pool import make_pool
 from sendoff.http.watchdog import Watchdog
@@ -54,7 +55,8 @@ class ErrorResponse(SendoffError):
 class HttpClient:
     """Gets what a source reads. Close it, or use it in a `with`.
 
-    `seconds` is how long one response may take, to its last byte; `attempts`, how often one is asked for. `redact` takes
+    `seconds` is how long one response may take, to its last byte; `attempts`, how often one is asked for; `max_bytes`, how
+    large one may be that is read as a whole, decompressed, and `too_large` what to do where it is larger. `redact` takes
     secrets out of what a refusal quotes: a component's own `redact`.
     """
 
@@ -65,6 +67,8 @@ class HttpClient:
         *,
         seconds: float = 60.0,
         attempts: int = 6,
+        max_bytes: int = MAX_RESPONSE,
+        too_large: str = "ask for less of it at a time",
         longest: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         random: Random | None = None,
@@ -72,6 +76,7 @@ class HttpClient:
     ) -> None:
         self._seconds, self._attempts, self._longest, self._sleep = seconds, attempts, longest, sleep
         self._redact = redact
+        self._max_bytes, self._too_large = max_bytes, too_large
         self._random = random or Random()  # noqa: S311  # jitter needs no cryptography
         self._watchdog = Watchdog()
         self._pool = make_pool(
@@ -91,7 +96,11 @@ class HttpClient:
         """A whole response's body and headers. Raises `ErrorResponse` for one that is no success, `SourceError` for none."""
 
         def read(response: BaseHTTPResponse) -> tuple[bytes, HTTPHeaderDict]:
-            return b"".join(decoded(response)), response.headers
+            body, whole = read_bounded(response, self._max_bytes)
+            if not whole:
+                shown = f"{self._max_bytes >> 20} MiB" if self._max_bytes >> 20 else f"{self._max_bytes:,} bytes"
+                raise SourceError(f"{_shown(url)}: the response has more than {shown}; {self._too_large}")
+            return body, response.headers
 
         whole: tuple[bytes, HTTPHeaderDict] = self._with_retries(method, url, dict(headers or {}), body, read)
         return whole
@@ -100,13 +109,25 @@ class HttpClient:
         """The body and headers of what is at a URL."""
         return self.request("GET", url, headers=headers)
 
+    def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> None:
+        """Send a request of whose response only the status counts; its body is not read. Raises as `request` does."""
+        self._with_retries(method, url, dict(headers or {}), body, lambda _: None)
+
     def fetch(self, url: str, into: BinaryIO, *, headers: Mapping[str, str] | None = None) -> None:
-        """What is at a URL, into a file."""
+        """What is at a URL, into a file. Raises `SourceError` for what decompresses to more than records do."""
 
         def read(response: BaseHTTPResponse) -> None:
             into.seek(0)
             into.truncate()
-            into.writelines(decoded(response))
+            size = 0
+            for came, part in decoded(response):
+                size += len(part)
+                if is_bomb(came, size):
+                    raise SourceError(
+                        f"{_shown(url)}: {came:,} compressed bytes hold more than {size:,}; nothing of records is so "
+                        "repetitive, and no more of it is read"
+                    )
+                into.write(part)
 
         self._with_retries("GET", url, dict(headers or {}), None, read)
 
@@ -134,7 +155,7 @@ class HttpClient:
 
     def _refusal(self, url: str, response: BaseHTTPResponse) -> str:
         try:
-            said = response.read(_SAID_BYTES, decode_content=True).decode("utf-8", "replace")
+            said = read_bounded(response, _SAID_BYTES)[0].decode("utf-8", "replace")
         except (HTTPError, HTTPException, OSError):
             said = ""
         text = excerpt(said, redact=self._redact)

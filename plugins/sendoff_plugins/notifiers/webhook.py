@@ -32,7 +32,7 @@ class Webhook(Notifier):
         }
         headers = {"Content-Type": "application/json", **self.headers}
         with HttpClient(self.url, self.egress, seconds=30, attempts=4, redact=self.redact) as web:
-            web.request("POST", self.url, headers=headers, body=jsonlib.dumps(payload).encode())
+            web.send("POST", self.url, headers=headers, body=jsonlib.dumps(payload).encode())
 
 
 @hookimpl

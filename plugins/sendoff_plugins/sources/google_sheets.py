@@ -1,5 +1,8 @@
 # ruff: noqa: E501  # a row of the options reads best as a row
-"""Google Sheets: shared by link, or read with a service account."""
+"""Google Sheets: shared by link, or read with a service account.
+
+The file is long because the two ways share nothing but the header and the spreadsheet's address.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,8 @@ from sendoff_plugins.sources.csv import read_table
 _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
 _GID = re.compile(r"[?#&]gid=(\d+)")
 _SCOPES = ["https://www.googleapis.com/auth/spreadsheets.readonly"]
+
+_TOO_LARGE = "let `range` name fewer columns"
 
 #: Rows and cells requested at a time: a response of a few megabytes.
 ROWS, CELLS = 20_000, 400_000
@@ -124,7 +129,7 @@ class GoogleSheets(Source):
             yield from read_table(copy, "sheet", ",", max_columns=self.max_columns)
 
     def _by_account(self) -> Iterator[Page]:
-        with HttpClient(self.api_root, self.egress, redact=self.redact) as web:
+        with HttpClient(self.api_root, self.egress, redact=self.redact, too_large=_TOO_LARGE) as web:
             account = _Account(self.credentials or "", web, self.excerpt)
             range_ = self.range or self._sheet(web, account)
             sheet, _, cells = range_.rpartition("!") if "!" in range_ else (range_, "", "")

@@ -22,7 +22,9 @@ from sendoff.plugin import (
     pages_of_mappings,
 )
 
-_LINK = re.compile(r"<([^>]*)>\s*((?:;\s*[^;,]+)*)")
+_TOO_LARGE = "let `paging` ask for fewer records at a time, or read it as a file: `use: json` takes a URL as its `path`"
+#: A link and its parameters, in a Link header (RFC 8288). What is between two links, or was begun and has no end, is passed over.
+_LINK = re.compile(r"<([^<>]*)>\s*((?:;\s*[^;,]+)*)")
 
 
 def _check_path(field: str, value: Any, error: Any) -> None:
@@ -68,7 +70,7 @@ class Http(Source):
 
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
-        with HttpClient(self.url, self.egress, seconds=self.timeout, redact=self.redact) as web:
+        with HttpClient(self.url, self.egress, seconds=self.timeout, redact=self.redact, too_large=_TOO_LARGE) as web:
             for response, url in self._responses(web):
                 rows = jsonpath.parse(self.records).find(response)
                 if not isinstance(rows, list):

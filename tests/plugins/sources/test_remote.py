@@ -20,7 +20,7 @@ from sendoff_plugins.sources._files.locations import open_location
 from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
 from sendoff_plugins.sources.command import Command
 from sendoff_plugins.sources.google_sheets import GoogleSheets
-from sendoff_plugins.sources.http import Http
+from sendoff_plugins.sources.http import Http, _linked
 from sendoff_plugins.sources.python import Python
 from sendoff_plugins.sources.singer import Singer
 from tests.plugins.sources import samples
@@ -465,3 +465,9 @@ def test_the_machine_s_account_is_for_google_s_own_hosts(api_root: str, taken: b
 def test_the_machine_s_account_of_a_cloud_is_not_for_an_endpoint_that_a_connector_names(path: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is for the cloud alone, and not for https://thief.example.com; name credentials"):
         open_location(path, tmp_path, {"endpoint": "https://thief.example.com"}, "configured")
+
+
+def test_a_link_header_without_an_end_is_read_in_linear_time() -> None:
+    assert _linked("<a" * 100_000 + '>; rel="next"') == "a"
+    assert _linked("<" * 200_000) is None
+    assert _linked('<https://x/?a=1,2;b>; title="t"; rel="prev next", <b>; rel=last') == "https://x/?a=1,2;b"

@@ -32,7 +32,7 @@ _WIDER = {
 #: How often the expression is widened before a page is read line by line; after how many such pages in a row all are.
 _MAX_PATTERN_CHANGES, _MAX_FAILURES = 8, 3
 #: Lines with more keys are parsed: what an expression with a group for each takes of memory grows with their square.
-_MAX_KEYS = 200
+MAX_KEYS = 200
 #: Numbers of more digits than this are left to the parser.
 _LONG = 1_000
 _KEY = re.compile(r"[A-Za-z0-9_ .$@:/-]+")
@@ -115,7 +115,7 @@ class UniformLineReader:
     def _extend_pattern(self, row: Mapping[str, Any], line: str) -> bool:
         """Widen the expression to match a row; False if none can."""
         found = [_member(key, value, line) for key, value in row.items()]
-        if not all(found) or len(found) > _MAX_KEYS or (self._fields and [m.key for m in self._fields] != list(row)):
+        if not all(found) or len(found) > MAX_KEYS or (self._fields and [m.key for m in self._fields] != list(row)):
             return False
         members = [m for m in found if m is not None]
         wider = [old.widened(new) for old, new in zip(self._fields, members, strict=True)] if self._fields else [*members]
