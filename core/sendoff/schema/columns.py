@@ -166,6 +166,10 @@ def _datetime(v: pl.Expr, dtype: object) -> pl.Expr:
     return format_datetime(v, dtype) if isinstance(dtype, pl.Datetime) else _nulls(pl.String)
 
 
+def _duration(v: pl.Expr, dtype: object) -> pl.Expr:
+    return v.dt.to_string("iso") if isinstance(dtype, pl.Duration) else _nulls(pl.String)
+
+
 def _time(v: pl.Expr, dtype: object) -> pl.Expr:
     return v.dt.to_string("%H:%M:%S%.f") if dtype == pl.Time else _nulls(pl.String)
 
@@ -203,6 +207,7 @@ _FROM_TYPED: dict[str, _Conversion] = {
     "date": _date,
     "datetime": _datetime,
     "time": _time,
+    "duration": _duration,
     "dict": lambda v, _: _nulls(pl.String),
     "list": lambda v, _: _nulls(pl.String),
 }

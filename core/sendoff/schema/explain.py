@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ class RecordValidator(cerberus.Validator):  # type: ignore[misc]  # Cerberus is 
         "date": cerberus.TypeDefinition("date", (date,), (datetime,)),
         "datetime": cerberus.TypeDefinition("datetime", (datetime,), ()),
         "time": cerberus.TypeDefinition("time", (time,), ()),
+        "duration": cerberus.TypeDefinition("duration", (str, timedelta), ()),
     }
 
     def _BareValidator__normalize_sequence_per_schema(self, field: Any, mapping: Any, schema: Any) -> None:  # noqa: N802  # Cerberus calls it so

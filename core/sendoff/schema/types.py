@@ -15,10 +15,11 @@ boolean       true, false (also True, TRUE, False, FALSE)
 date          ``YYYY-MM-DD``, or as `format` says
 datetime      ``YYYY-MM-DD[T ]HH:MM[:SS[.ffffff]][Z|±HH:MM]``, or as `format` says
 time          ``HH:MM[:SS[.ffffff]]``, or as `format` says
+duration      ISO 8601: ``P1Y2M3DT4H5M6.5S``, or ``P2W``
 dict, list    a JSON object, a JSON array
 ============  ==========================================================
 
-Dates, datetimes, times and decimals are read from text wherever they come from, for JSON has no
+Dates, datetimes, times, durations and decimals are read from text wherever they come from, for JSON has no
 such types; the others only from sources that have nothing but text.
 """
 
@@ -28,7 +29,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -40,6 +41,10 @@ from sendoff import jsonlib
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+#: At least one number with its unit. The signs are those of ISO 8601-2: before all, or before a number, as PostgreSQL has them.
+_N = r"-?[0-9]+"
+_CLOCK = rf"T(?=[-0-9])(?:{_N}H)?(?:{_N}M)?(?:{_N}(?:\.[0-9]+)?S)?"
+_DURATION = rf"-?P(?:{_N}W|(?=[-0-9T])(?:{_N}Y)?(?:{_N}M)?(?:{_N}D)?(?:{_CLOCK})?)"
 _OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 
 INT64 = range(-(2**63), 2**63)
@@ -109,6 +114,8 @@ class Type:
 
     def to_cell(self, value: object) -> object:
         """A value as this type's column holds it."""
+        if isinstance(value, timedelta):
+            return format_duration(value)
         if self.raw:
             return jsonlib.dumps(value)
         return value.isoformat() if isinstance(value, datetime | time) and self.name in ("datetime", "time") else value
@@ -137,6 +144,18 @@ def find_type(name: str | Sequence[str]) -> Type:
     python = tuple(kind for member in members for kind in member.python)
     is_from_text = any(member.from_text for member in members)
     return UnionType(" or ".join(name), pl.String, "", python, str, raw=True, from_text=is_from_text, members=members)
+
+
+def format_duration(value: timedelta) -> str:
+    """A length of time in ISO 8601, as polars writes it: whole days, and hours, minutes and seconds."""
+    sign, value = ("-", -value) if value < timedelta() else ("", value)
+    minutes, seconds = divmod(value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{value.microseconds:06}".rstrip("0") if value.microseconds else ""
+    day = f"{value.days}D" if value.days else ""
+    clock = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
+    clock += f"{seconds}{fraction}S" if seconds or fraction else ""
+    return f"{sign}P{day}" + (f"T{clock}" if clock else "" if day else "T0S")
 
 
 def localize(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -182,6 +201,7 @@ TYPES: Mapping[str, Type] = {
         Type("date", pl.Date, _DATE, (date,), date.fromisoformat, from_text=True),
         Type("datetime", pl.String, rf"{_DATE}[T ]{_TIME}{_OFFSET}", (datetime,), datetime.fromisoformat, from_text=True),
         Type("time", pl.String, _TIME, (time,), time.fromisoformat, from_text=True),
+        Type("duration", pl.String, _DURATION, (timedelta,), str, from_text=True),
         Type("dict", pl.String, r"(?s:\s*\{.*)", (Mapping,), _parse_container(dict), raw=True),
         Type("list", pl.String, r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _parse_container(list), raw=True),
     )

@@ -116,7 +116,7 @@ class Sql(Source):
             with engine.connect() as connection:
                 if engine.driver == "psycopg":
                     keep_what_cannot_be_read(connection.connection.driver_connection)
-                for statement in _READ_ONLY.get(engine.dialect.name, ()):
+                for statement in _SESSION.get(engine.dialect.name, ()):
                     connection.exec_driver_sql(statement)
                 yield connection.execution_options(stream_results=True, max_row_buffer=PAGE_ROWS)
         except alchemy.exc.SQLAlchemyError as error:
@@ -218,9 +218,9 @@ class Sql(Source):
             self.next_cursor["recent"] = [[mark, _written(value)] for mark, value in recent.items() if value >= least]
 
 
-#: What makes a transaction read-only, and one state for all of it to see.
-_READ_ONLY = {
-    "postgresql": ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"],
+#: What makes a transaction read-only, one state for all of it to see, and values written as they are sent.
+_SESSION = {
+    "postgresql": ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET LOCAL intervalstyle = 'iso_8601'"],
     "mysql": ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"],
     "mariadb": ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"],
     "sqlite": ["PRAGMA query_only = ON", "BEGIN"],

@@ -366,3 +366,34 @@ def test_numbers_inside_json_keep_their_digits(project: Project, receiver: Recei
     assert project({"connectors.d/a.yaml": connector}).run("a").delivered == 1
     assert b'"j":{"a":1.10,"b":12345678901234567.89}' in bytes(receiver.requests[0].body)
     assert receiver.bodies[0][0]["k"] == '{"a":1,"a":2}'
+
+
+def test_values_of_postgresql_arrive_whole_or_are_their_rows_fault(project: Project, receiver: Receiver, postgres: str) -> None:
+    """Kind: a driver's conversion that loses a part of a value. Brothers: JSON's digits, and what Python's dates cannot hold."""
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(
+            "CREATE TABLE exact(id bigint, j jsonb, long interval, at timetz, net inet, span int4range, flags bit(4), ts timestamp)"
+        )
+        db.execute(
+            """INSERT INTO exact(id, j, long, at, net, span, flags, ts) VALUES
+            (1, '{"amount": 12345678901234567.89, "x": 1.10}', '1 year 2 mons 3 days 04:05:06.7', '08:30:00+02',
+             '10.0.0.1/8', '[1,5)', B'0101', '2026-01-31 08:00'),
+            (2, NULL, '-1 mon', '08:30:00-03:30', NULL, NULL, NULL, 'infinity')"""
+        )
+    nullable = ", nullable: true}"
+    project(
+        {
+            "connectors.d/c.yaml": f"source: {{use: sql, url: '{postgres}', query: SELECT * FROM exact ORDER BY id}}\n"
+            f"schema: {{id: integer, j: {{type: dict{nullable}, long: duration, at: string, net: {{type: string{nullable}, "
+            f"span: {{type: string{nullable}, flags: {{type: string{nullable}, ts: datetime}}\n"
+            f"destination: {{url: '{receiver.url}'}}\n"
+        }
+    )
+    report = project.run("c")
+    assert (report.delivered, report.invalid) == (1, 1)
+    sent = receiver.requests[0].body.decode()
+    assert '"j":{"x":1.10,"amount":12345678901234567.89}' in sent
+    assert '"long":"P1Y2M3DT4H5M6.7S","at":"08:30:00+02:00","net":"10.0.0.1/8","span":"[1,5)","flags":"0101"' in sent
+    assert [row["reason"] for row in open_history(project.home / ".sendoff").failures(1)] == [
+        "ts: must be of datetime type (got 'infinity')"
+    ]
