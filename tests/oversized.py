@@ -206,6 +206,8 @@ CASES: Mapping[str, Case] = {
     "parquet columns": Case("{use: parquet, path: in.parquet}", file("in.parquet", parquet)),
     "arrow columns": Case("{use: arrow, path: in.arrow}", file("in.arrow", arrow)),
     "excel columns": Case("{use: excel, path: in.xlsx}", file("in.xlsx", wide_sheet)),
+    "excel one text": Case("{use: excel, path: in.xlsx}", file("in.xlsx", one_text_in_many_cells)),
+    "excel far apart": Case("{use: excel, path: in.xlsx}", file("in.xlsx", cells_far_apart)),
     "sql columns": Case("{use: sql, url: 'sqlite:///in.db', table: t}", file("in.db", table)),
     "python keys": Case(
         "{use: python, call: 'rows.py:rows', arguments: {file: in.jsonl}}",

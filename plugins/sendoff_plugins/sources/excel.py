@@ -16,11 +16,15 @@ from sendoff.plugin import PAGE_ROWS, Page, Source, SourceError, column, hookimp
 from sendoff_plugins.sources._common.header import checked_header
 from sendoff_plugins.sources._files.files import FileSource
 from sendoff_plugins.sources._files.locations import import_extra
+from sendoff_plugins.sources._files.workbook_cells import check_cells
 
 #: Maximum bytes of a spreadsheet's parts, decompressed, and the maximum ratio to their compressed bytes.
 LARGEST = 4 << 30
 FREE, RATIO = 100 << 20, 250
 PARTS = 10_000
+
+#: A page has at most so many rows where the sheet has much text.
+_TEXT_ROWS, _MUCH_TEXT = 500, 32 << 20
 
 _RANGE = r"([A-Z]{1,3})([1-9][0-9]*)?(?::([A-Z]{1,3})([1-9][0-9]*)?)?"
 
@@ -53,11 +57,12 @@ class Excel(FileSource):
         self.begin(cursor)
         for name, path in self.local():
             check_size(path, name)
+            text = check_cells(path, name)
             try:
                 with calamine.load_workbook(str(path)) as book:
                     sheet = self._sheet(book, name)
                     rows = _cut(sheet, self.range)
-                    yield from self._pages(rows, f"{name}/{sheet.name}")
+                    yield from self._pages(rows, f"{name}/{sheet.name}", _TEXT_ROWS if text > _MUCH_TEXT else PAGE_ROWS)
             except SourceError:
                 raise
             except Exception as error:  # the library's errors have no common base class
@@ -71,14 +76,14 @@ class Excel(FileSource):
             return book.get_sheet_by_index(self.sheet - 1)
         raise SourceError(f"{name}: there is no sheet {self.sheet!r}; there are {', '.join(map(repr, names)) or 'none'}")
 
-    def _pages(self, rows: Iterator[tuple[int, list[Any]]], name: str) -> Iterator[Page]:
+    def _pages(self, rows: Iterator[tuple[int, list[Any]]], name: str, most: int) -> Iterator[Page]:
         first = next(rows, None)
         if first is None:
             raise SourceError(f"{name}: is empty; its first row names the columns")
         at, header = first
         width = max((number for number, cell in enumerate(header, 1) if cell != ""), default=0)
         columns = checked_header([_name(cell) for cell in header[:width]], f"{name}:{at}", self.max_columns)
-        padded, size = _padded(rows, width), min(PAGE_ROWS, rows_per_page(columns))
+        padded, size = _padded(rows, width), min(most, rows_per_page(columns))
         while some := list(islice(padded, size)):
             frame = pl.DataFrame([_column(each, [row[at] for _, row in some]) for at, each in enumerate(columns)])
             yield Page(frame, name, [line for line, _ in some], uniform=self.schema_drift == "fail")

@@ -18,12 +18,14 @@ from sendoff import Source, SourceChanged, SourceError, bounds
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources import excel
 from sendoff_plugins.sources._files import decompress, files
+from sendoff_plugins.sources._files.workbook_cells import check_cells
 from sendoff_plugins.sources.arrow import Arrow
 from sendoff_plugins.sources.csv import Csv
 from sendoff_plugins.sources.excel import Excel
 from sendoff_plugins.sources.json import Json
 from sendoff_plugins.sources.jsonl import JsonLines
 from sendoff_plugins.sources.parquet import Parquet
+from tests import oversized
 
 
 def rows(source: Source, cursor: Any = None) -> list[tuple[Any, ...]]:
@@ -505,3 +507,41 @@ def test_a_project_in_a_folder_with_signs_of_a_pattern_finds_its_files(tmp_path:
         }
     )
     assert made.run("c").delivered == 1
+
+
+REPEATED_ODS = (
+    '<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x"><office:body><office:spreadsheet><table:table>'
+    '<table:table-row><table:table-cell office:value-type="string"><text:p>h</text:p></table:table-cell></table:table-row>'
+    '<table:table-row table:number-rows-repeated="{rows}"><table:table-cell table:number-columns-repeated="{columns}" '
+    'office:value-type="string"><text:p>hello</text:p></table:table-cell></table:table-row>'
+    '<table:table-row table:number-rows-repeated="1048000"><table:table-cell table:number-columns-repeated="16384"/>'
+    "</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "sentence"), [(10**6, 16_000, "are spread over"), (10**6, 5, "bytes of text"), (5, 9, "")]
+)
+def test_cells_that_are_repeated_beyond_what_a_spreadsheet_holds_are_not_read(
+    tmp_path: Path, rows: int, columns: int, sentence: str
+) -> None:
+    zipped(tmp_path / "in.ods", content__xml=REPEATED_ODS.format(rows=rows, columns=columns).encode())
+    if sentence:
+        with pytest.raises(SourceError, match=sentence):
+            check_cells(tmp_path / "in.ods", "in.ods")
+    else:
+        check_cells(tmp_path / "in.ods", "in.ods")
+
+
+@pytest.mark.parametrize(("made", "sentence"), [
+    (oversized.one_text_in_many_cells, "bytes of text, in a file of"), (oversized.cells_far_apart, "2 cells are spread over")
+])  # fmt: skip
+def test_a_workbook_whose_cells_unfold_to_too_much_is_not_opened(tmp_path: Path, made: Any, sentence: str) -> None:
+    (tmp_path / "in.xlsx").write_bytes(made(100_000))
+    with pytest.raises(SourceError, match=sentence):
+        rows(Excel(home=tmp_path, path="in.xlsx"))
+
+
+def test_texts_that_cells_share_are_read_where_they_are_many(tmp_path: Path) -> None:
+    (tmp_path / "in.xlsx").write_bytes(oversized.one_text_in_many_cells(5_100))
+    assert len(rows(Excel(home=tmp_path, path="in.xlsx"))) == 1_018
