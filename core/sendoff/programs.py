@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 #: What a program needs to run at all, to find its files and certificates, and to write as its user reads. None of it is secret.
 _PASSED_ON = frozenset(
@@ -25,7 +24,7 @@ _PASSED_ON = frozenset(
 )
 
 #: An option of a component that runs a program.
-ENV: dict[str, Any] = {
+ENV: dict[str, object] = {
     "type": "dict", "keysrules": {"type": "string", "regex": r"[A-Za-z_][A-Za-z0-9_]*"}, "valuesrules": {"type": "string"},
     "default": {},
     "meta": {

@@ -1,4 +1,7 @@
-"""The runner: which connector, which source, which run; then the run."""
+"""The runner: which connector, which source, which run; then the run.
+
+The file is long because all that a project can be asked for is asked here.
+"""
 
 from __future__ import annotations
 

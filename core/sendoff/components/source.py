@@ -46,7 +46,7 @@ class Source(Component, ABC):
     connector: str = ""
     state: Path | None = None
 
-    def __init_subclass__(cls, **given: Any) -> None:
+    def __init_subclass__(cls, **given: object) -> None:
         super().__init_subclass__(**given)
         cls.options = {**cls.options, **Source.options}
 

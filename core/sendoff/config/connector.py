@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import cerberus
-
 from sendoff import jsonlib
 from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
 from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
+from sendoff.config.schema_fields import declare_fields
 from sendoff.config.variants import RowVariant
 from sendoff.encode import routing, templates
 from sendoff.encode.idempotency import IdempotencyPolicy
@@ -30,7 +28,7 @@ from sendoff.errors import ConfigError, Problem
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
 from sendoff.response import Policy
-from sendoff.schema import Field, InvalidRule, Schema, declare
+from sendoff.schema import Field, Schema
 from sendoff.transport import egress, rate_limit
 from sendoff.transport.protocol import TLS
 from sendoff.transport.rate_limit import RateLimits
@@ -198,7 +196,7 @@ def _check(
     data = shared.with_shared_destination(data, document, home, registry, kept, unset)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
-    fields = _fields(spelled.get("schema"), document, spelled.get("source"))
+    fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
         (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
@@ -206,35 +204,6 @@ def _check(
     if problems or (checked is None and not offline):
         raise ConfigError(*_redacted(problems, kept))
     return checked or {}, fields
-
-
-def _fields(schema: object, document: Document, source: object) -> list[Field]:
-    """The schema's fields; what Cerberus finds wrong only when a validator is built is reported too."""
-    fields: list[Field] = []
-    zone = source.get("timezone") if isinstance(source, dict) else None
-    if any(p.path == "source.timezone" for p in document.problems):
-        zone = None
-    for name, declared in schema.items() if isinstance(schema, dict) else ():
-        if not isinstance(declared, dict) or any(p.path.startswith(f"schema.{name}") for p in document.problems):
-            continue  # its problem is already reported
-        local = {"timezone": zone} if zone is not None and declared.get("type") == "datetime" else {}
-        try:
-            field = declare(name, {**local, **declared})
-            Schema([field], unknown="drop")
-            fields.append(field)
-        except InvalidRule as error:
-            document.problems.append(document.problem(("schema", name, error.rule), str(error)))
-        except cerberus.SchemaError as error:
-            document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}"))
-        except Exception as error:  # Cerberus may raise anything for a constraint of an unexpected type
-            document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
-    count = Counter(f.output_name for f in fields)
-    twice = [f for f in fields if count[f.output_name] > 1]
-    for field in twice[1:]:
-        document.problems.append(
-            document.problem(("schema", field.name), f"is sent as {field.output_name!r}, and so is {twice[0].name!r}")
-        )
-    return fields
 
 
 def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secrets.Secrets) -> Destination:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -90,7 +90,7 @@ def shown_value(value: object) -> str:
     return f" (got {shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + '…'})"
 
 
-def _listed(values: Any) -> str:
+def _listed(values: Collection[object]) -> str:
     shown = ", ".join(map(str, list(values)[:10]))
     return shown + (", …" if len(values) > 10 else "")
 
