@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
+from pathlib import Path
 
 import pytest
 
 from sendoff import Response
 from sendoff.response import VerdictKind, classify
 from sendoff.testing import Project, Receiver
+from tests.fuzz.targets import TARGETS
 from tests.stress import fuzz
 
 SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
@@ -19,10 +22,37 @@ SECONDS = int(os.environ.get("SENDOFF_FUZZ", fuzz.SECONDS))
 @pytest.mark.skipif(fuzz.able() is not None, reason=str(fuzz.able()))
 @pytest.mark.parametrize(
     "target",
-    ["k1-yaml", "r8-csv", "r13-jsonl", "h13-responses", "h14-retry_after", "h4-http1"],
+    [
+        "k1-yaml",
+        "r8-csv",
+        "r13-jsonl",
+        "h13-responses",
+        "h14-retry_after",
+        "h4-http1",
+        "r13-json",
+        "r13-singer",
+        "r13-posts",
+        "k1-words",
+        "h13-links",
+        "h16-tokens",
+        "h4-head",
+        "r13-corrections",
+    ],
 )
 def test_any_bytes_are_read_or_refused_with_a_sentence(target: str) -> None:
-    assert fuzz.fuzz(target.partition("-")[2], SECONDS) > 1_000
+    assert fuzz.fuzz(target.partition("-")[2], SECONDS) > 100
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_each_kept_input_is_read_or_refused_with_a_sentence(name: str) -> None:
+    target, seeds = TARGETS[name]
+    for data in [*seeds, *(base64.b64decode(line) for line in _kept(name))]:
+        target(data)
+
+
+def _kept(name: str) -> list[str]:
+    file = Path(__file__).parents[1] / "fuzz" / "corpus" / f"{name}.base64"
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def test_a_file_of_json_lines_without_one_good_line_is_counted(project: Project) -> None:

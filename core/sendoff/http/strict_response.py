@@ -27,9 +27,9 @@ _FIELD = re.compile(rb"([" + _TOKEN + rb"]+):(" + _TEXT + rb")")
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 #: A chunk's size, and extensions, which mean nothing here; as llhttp has them, so that both transports read the same.
 _CHUNK_SIZE = re.compile(
-    rb"0*([0-9A-Fa-f]{1,15})[\t ]*(?:\r\n|(?:;(?=[^\r\n;])["
+    rb"0*([0-9A-Fa-f]{1,15})[\t ]*(?:\r\n|(?:;(?![\r\n])["
     + _TOKEN
-    + rb";]*(?:=["
+    + rb"]*(?:=["
     + _TOKEN
     + rb"]*(?:"
     + _QUOTED
@@ -95,6 +95,9 @@ class StrictHTTPResponse(http.client.HTTPResponse):
                 raise BadResponse("the server wants to speak another protocol")
             if status >= 200:
                 break
+            connection = " ".join(value for name, value in fields if name.lower() == "connection").lower()
+            if "close" in connection or (version == "1.0" and "keep-alive" not in connection):
+                raise BadResponse(NO_HTTP)
         else:
             raise BadResponse(f"{MAX_INTERIM + 1} interim responses came")
         joined: dict[str, str] = {}
@@ -185,7 +188,7 @@ def _read_head(line: Any) -> tuple[str, int, str, list[tuple[str, str]]]:
     while not text:
         raw = _read_line(line, left)
         left -= len(raw)
-        text = _content(raw)
+        text = _content(raw).lstrip(b"\r")
     return *read_status_line(text), _read_fields(line, left)
 
 

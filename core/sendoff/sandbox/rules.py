@@ -58,13 +58,13 @@ def _test(condition: str) -> _Test:
     match words:
         case ["always"]:
             return lambda request, records, met: True
-        case ["first", number] if number.isdigit():
+        case ["first", number] if _is_number(number):
             return lambda request, records, met: met <= int(number)
-        case ["every", number] if number.isdigit() and int(number):
+        case ["every", number] if _is_number(number) and int(number):
             return lambda request, records, met: met % int(number) == 0
-        case ["records", ">", number] if number.isdigit():
+        case ["records", ">", number] if _is_number(number):
             return lambda request, records, met: len(records) > int(number)
-        case ["bytes", ">", number] if number.isdigit():
+        case ["bytes", ">", number] if _is_number(number):
             return lambda request, records, met: len(request.body) > int(number)
         case ["header", name, "!=", *value]:
             return lambda request, records, met: request.headers.get(name.lower(), "") != " ".join(value)
@@ -75,9 +75,16 @@ def _test(condition: str) -> _Test:
     return lambda request, records, met: any(isinstance(r, dict) and holds(r.get(field)) for r in records)
 
 
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
+
+
 def _comparison(sign: str, value: str) -> Callable[[Any], bool]:
     if sign == "~":
-        pattern = re.compile(value)
+        try:
+            pattern = re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
         return lambda found: found is not None and bool(pattern.search(str(found)))
     if sign == "=":
         return lambda found: str(found) == value

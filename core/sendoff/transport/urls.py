@@ -44,7 +44,11 @@ def proxy_problem(url: str) -> str | None:
     """What is wrong with a proxy's URL; it may hold a user name and password."""
     if url == "env":
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         return "a proxy is `env`, or a URL that starts with http:// or https://"
     return None
