@@ -104,6 +104,13 @@ def test_it_cuts_connections_after_or_before_taking(outcome: str, taken: int) ->
         assert len(api.records) == taken
 
 
+@pytest.mark.parametrize("text", ["400 if email ~ +@x", "400 if email ~ (", "400 if first ²"])
+def test_a_rule_that_cannot_be_read_is_a_value_error(text: str) -> None:
+    """Found by fuzzing. The kind: an error of the library that reads a part of a text."""
+    with pytest.raises(ValueError, match="not a"):
+        rules.parse(text)
+
+
 @pytest.mark.parametrize(
     "text", ["", "400", "if always", "400 if", "4000 if always", "400 if first x", "burn if always", "400 if every 0"]
 )

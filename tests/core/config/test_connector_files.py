@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sendoff import ConfigError
+from sendoff.errors import Problem
 from sendoff.testing import Project
 
 GOOD = """\
@@ -181,3 +182,15 @@ def test_bare_words_are_spelt_out(project: Project) -> None:
     assert connector.sender.name == "single"
     assert connector.schema.fields[0].type is not None
     assert connector.schema.fields[0].type.name == "integer"
+
+
+@pytest.mark.parametrize("url", ["http://[p:@:]:80", "http://[::1", "http://a:99999", "http://a:b", "http://a:0"])
+def test_a_proxy_that_is_no_url_is_a_mistake_with_its_place(project: Project, url: str) -> None:
+    """Found by fuzzing."""
+    text = f'source: stdin\ndestination: {{url: "https://example.com/x", proxy: "{url}"}}\n'
+    project({"connectors.d/c.yaml": text})
+    with pytest.raises(ConfigError) as raised:
+        project.runner().connector("c")
+    (problem,) = raised.value.problems
+    assert isinstance(problem, Problem)
+    assert problem.path == "destination.proxy"
