@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import floors, report, sources
+from tests.bench import floors, growth, report, sources
 from tests.bench import programs as p
 from tests.bench.cases import Measured, cases, measure
 from tests.bench.programs import Job, sendoff
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="only the cases whose title has these words, writes nothing; or `sources`, how fast they read",
+        help="only the cases whose title has these words, writes nothing; or `sources`, how fast they read, or `growth`, of hostile input",
     )
     chosen = parser.parse_args()
     if shutil.which("gcc") is None:
@@ -52,7 +52,9 @@ def main() -> None:
             report.write_read(read)
             print(report.table(read), flush=True)
         parts = [] if chosen.only else _floors(home, found, rounds, quick=chosen.quick)
-    if chosen.only == "sources":
+    if chosen.only == "growth":
+        print(report.table(growth.bars(Path(tempfile.mkdtemp()), rounds)))
+    if chosen.only in ("sources", "growth"):
         return
     made = report.bars(found, parts)
     print(report.text([], made, rounds))
@@ -69,6 +71,7 @@ def _floors(home: Path, found: list[Measured], rounds: int, *, quick: bool) -> l
     times, same = floors.schema(home, rounds)
     made.append(Bar(f"schema check / Cerberus alone ({'the same' if same else 'NOT THE SAME'} rows refused)", times, 300))
     if not quick:
+        made += growth.bars(home, rounds)
         records = 10_000_000
         peak, moves = floors.memory(home, records, lambda url: sendoff(Job(home, url, records, 10_000, 4)))
         made += [

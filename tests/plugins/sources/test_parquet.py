@@ -13,6 +13,7 @@ import pytest
 from sendoff import SourceError
 from sendoff.intake.reading import read_source
 from sendoff.testing import Project, Receiver
+from sendoff_plugins.sources._common.frames import MAX_PAGE_TEXT
 from sendoff_plugins.sources._files.parquet_footer import _Thrift, checked_rows
 from sendoff_plugins.sources.arrow import Arrow
 from sendoff_plugins.sources.parquet import Parquet
@@ -154,3 +155,12 @@ def test_bytes_are_text_where_the_connector_says_so(project: Project, receiver: 
     assert (report.state, report.stopped_because) == ("incomplete", None)
     assert receiver.bodies == [[{"id": 1, "name": "Ann"}, {"id": 3, "name": None}]]
     assert (report.delivered, report.invalid) == (2, 1)
+
+
+def test_a_text_that_is_stored_once_for_many_rows_makes_pages_of_bounded_size(tmp_path: Path) -> None:
+    file = tmp_path / "in.parquet"
+    pl.DataFrame({"a": ["S" * 30_000] * 3_000}).write_parquet(file)
+    assert file.stat().st_size < 5_000
+    pages = list(Parquet(home=tmp_path, path="in.parquet").read(None))
+    assert all(page.frame["a"].str.len_bytes().sum() <= MAX_PAGE_TEXT for page in pages)
+    assert [int(line) for page in pages for line in page.lines] == list(range(1, 3_001))

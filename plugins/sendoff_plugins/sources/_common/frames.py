@@ -8,6 +8,9 @@ import polars as pl
 
 from sendoff.plugin import PAGE_ROWS, Page, SourceError, rows_per_page, too_many_columns
 
+#: A page has at most so many bytes of text, if it has more than one row. A file may store a text once for many rows.
+MAX_PAGE_TEXT = 16 << 20
+
 
 def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> Iterator[Page]:
     """The pages of a file of `rows` rows. Raises `SourceError` for too many columns, and at the end if there were other rows.
@@ -19,10 +22,28 @@ def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> I
         raise SourceError(f"{name}: {problem}")
     read = 0
     for batch in frame.collect_batches(chunk_size=min(PAGE_ROWS, rows_per_page(columns)), maintain_order=True):
-        yield Page(batch, name, range(read + 1, read + 1 + batch.height))
-        read += batch.height
+        for part in _parts(batch):
+            yield Page(part, name, range(read + 1, read + 1 + part.height))
+            read += part.height
     if read != rows:
         raise SourceError(
             f"{name}: has {rows:,} rows, and {read:,} of them could be read; it is damaged, or has columns of a type that is "
             "not supported"
         )
+
+
+def _parts(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows in parts of at most `MAX_PAGE_TEXT`."""
+    if batch.height < 2 or _text_bytes(batch) <= MAX_PAGE_TEXT:
+        yield batch
+        return
+    half = batch.height // 2
+    yield from _parts(batch.slice(0, half))
+    yield from _parts(batch.slice(half))
+
+
+def _text_bytes(batch: pl.DataFrame) -> int:
+    found = batch.select(
+        pl.col(pl.String).str.len_bytes().cast(pl.Int64).sum(), pl.col(pl.Binary).bin.size().cast(pl.Int64).sum()
+    )
+    return sum(found.row(0)) if found.height else 0
