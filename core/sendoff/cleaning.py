@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ UNSAFE = (
     r"\U000e0001\U000e0020-\U000e007f"
 )
 _UNSAFE = re.compile(f"[{UNSAFE}]")
+_UNSAFE_IN_JSON = re.compile(f"(?!\n)[{UNSAFE}]")
 
 
 def clean(text: str) -> str:
@@ -26,3 +28,25 @@ def excerpt(text: str, limit: int = EXCERPT_LENGTH, *, redact: Callable[[str], s
     """The beginning of a text from outside, in one line. Secrets go before it is cut: half of one is no longer known."""
     line = " ".join(clean(redact(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def escape(text: str) -> str:
+    """JSON as it is, with what a terminal would obey written as escapes: it means the same."""
+    return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def defuse(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection), by an apostrophe in front; `restore` undoes it."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def restore(text: str) -> str:
+    """What `defuse` was given."""
+    return re.sub(DEFUSED, r"\1", text)
+
+
+#: Apostrophes count, as one that was there already must be told from one that was put there.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+#: A cell that was defused; its group is what it was.
+DEFUSED = r"\A'('*[=+\-@\t\r])"
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sendoff.cleaning import clean
+
 __all__ = [
     "AuthError",
     "ConfigError",
@@ -50,6 +52,10 @@ class SendoffError(Exception):
     #: What the command ends with.
     exit_code: int = 2
 
+    def __init__(self, *parts: object) -> None:
+        # Names of files, fields and streams stand in sentences, and come from outside.
+        super().__init__(*(clean(part) if isinstance(part, str) else part for part in parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -63,15 +69,15 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return place + (f"{self.path}: " if self.path else "") + self.sentence
+        return clean(place + (f"{self.path}: " if self.path else "") + self.sentence)
 
 
 class ConfigError(SendoffError):
     """What the user wrote is wrong. `problems` lists every mistake, each with its place."""
 
     def __init__(self, *problems: Problem | str) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems: Sequence[Problem | str] = problems
+        self.problems: Sequence[Problem | str] = [clean(each) if isinstance(each, str) else each for each in problems]
+        Exception.__init__(self, "\n".join(map(str, self.problems)))
 
 
 class PluginError(ConfigError):

@@ -22,6 +22,7 @@ import polars as pl
 
 from sendoff import jsonlib
 from sendoff.bounds import MAX_COLUMNS, PAGE_CELLS, rows_per_page, too_many_columns
+from sendoff.cleaning import clean
 from sendoff.errors import SourceError
 
 #: A page holds at most this many rows, about this many bytes, and `PAGE_CELLS`: small enough that the first
@@ -237,7 +238,7 @@ def count_repeats(ids: Sequence[pl.Series]) -> list[int] | None:
 
 def location(file: str, line: int) -> str:
     """Where a row is in its file, as a person would look it up."""
-    return f"{file}:{line}" if file else f"row {line}"
+    return f"{clean(file)}:{line}" if file else f"row {line}"
 
 
 def _writable(row: Mapping[str, object]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from sendoff.cleaning import clean
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector
@@ -287,7 +288,7 @@ class Runner:
 
     def _warn(self, troubles: Iterable[str]) -> None:
         for trouble in troubles:
-            _LOG.warning(trouble)
+            _LOG.warning("%s", clean(trouble))
 
     def _refuse_interrupted(self, ledger: Ledger, chosen: Connector) -> None:
         left = ledger.unfinished(chosen.name)

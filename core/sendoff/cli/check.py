@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option
+from sendoff.cli.output import as_json, json_option, say
 from sendoff.config.connector import Connector, warnings
 from sendoff.config.discovery import EMPTY, Found
 from sendoff.errors import ConfigError, PluginCrash, Problem, SourceError
@@ -65,7 +65,7 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, offline: boo
     else:
         lines = [*(notes if verbose else ()), *(f"warning: {warning}" for warning in warned), *problems]
         for line in lines if problems else [*lines, f"{len(files)} connector{'s' * (len(files) != 1)}: nothing wrong"]:
-            click.echo(line)
+            say(str(line))
     if problems:
         raise SystemExit(2)
 

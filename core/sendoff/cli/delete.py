@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("delete")
@@ -17,10 +18,10 @@ def command(project: Project, name: str, yes: bool) -> None:
     Where the file is gone already and a run of it is unfinished, the rest of that run is discarded.
     """
     if name not in project.runner.found().files and (run := project.runner.discard(name)) is not None:
-        click.echo(f"the rest of run {run} is discarded")
+        say(f"the rest of run {run} is discarded")
         return
     file = project.file(name)
     if not yes:
         click.confirm(f"Delete {file}? Its history stays in the ledger", abort=True)
     file.unlink()
-    click.echo(f"{file} deleted")
+    say(f"{file} deleted")

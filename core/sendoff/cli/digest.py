@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("digest")
@@ -13,6 +14,6 @@ def command(project: Project) -> None:
     """Send a digest (a summary of the runs since the last one) to the notifiers that want it."""
     sent = project.runner.digest()
     for name, count in sent.items():
-        click.echo(f"{name}: {count:,} runs reported")
+        say(f"{name}: {count:,} runs reported")
     if not sent:
-        click.echo("no digest sent: no connector has a notifier with `on: [digest]`")
+        say("no digest sent: no connector has a notifier with `on: [digest]`")

@@ -14,7 +14,7 @@ import click
 
 from sendoff import __version__
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option
+from sendoff.cli.output import as_json, json_option, say
 from sendoff.errors import SendoffError
 from sendoff.ledger import open_ledger, state_dir
 from sendoff.ledger.opening import library
@@ -30,7 +30,7 @@ def command(project: Project, to_json: bool) -> None:
         as_json([dict(zip(("what", "found", "trouble"), finding, strict=True)) for finding in findings])
     else:
         for what, found, trouble in findings:
-            click.echo(f"{'!!' if trouble else 'ok'}  {what:12} {found}{f': {trouble}' if trouble else ''}")
+            say(f"{'!!' if trouble else 'ok'}  {what:12} {found}{f': {trouble}' if trouble else ''}")
     if any(trouble for _, _, trouble in findings):
         raise SystemExit(2)
 

@@ -6,6 +6,7 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.cli.new import new_connector_path
+from sendoff.cli.output import say
 
 
 @click.command("duplicate")
@@ -18,4 +19,4 @@ def command(project: Project, name: str, copy: str | None) -> None:
     target = new_connector_path(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
     target = target.with_suffix(file.suffix)
     target.write_bytes(file.read_bytes())
-    click.echo(f"{target} written")
+    say(f"{target} written")

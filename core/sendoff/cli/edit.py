@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("edit")
@@ -15,4 +16,4 @@ def command(project: Project, name: str) -> None:
     file = project.file(name)
     click.edit(filename=str(file))
     project.runner.load(file)
-    click.echo(f"{file}: nothing wrong")
+    say(f"{file}: nothing wrong")

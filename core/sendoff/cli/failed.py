@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from sendoff import jsonlib
 from sendoff.cli.group import Project
-from sendoff.cli.output import escape_formula, table
+from sendoff.cli.output import as_csv, as_lines, say, table
 from sendoff.intake.corrections import added_columns, cell, fields
 from sendoff.ledger.history import FailureRow
 from sendoff.records import location
@@ -19,7 +16,13 @@ from sendoff.records import location
 
 @click.command("failed")
 @click.argument("run", type=int)
-@click.option("--csv", "form", flag_value="csv", help="As CSV: the original columns, and _record, _reason, _status, _row.")
+@click.option(
+    "--csv",
+    "form",
+    flag_value="csv",
+    help="As CSV: the original columns, and _record, _reason, _status, _row. An apostrophe stands before what would be a "
+    "formula; `retry --from` takes it away.",
+)
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same fields.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
 @click.option("--dismiss", is_flag=True, help="Dismiss them: incremental counts them as delivered and sends them no more.")
@@ -28,7 +31,7 @@ def command(project: Project, run: int, form: str | None, dismiss: bool) -> None
     """Show the records of a run that were not delivered (its dead-letter queue), as in the source, with the reason."""
     if dismiss:
         count = project.runner.dismiss(run)
-        click.echo(f"{count:,} records dismissed; they are not sent again")
+        say(f"{count:,} records dismissed; they are not sent again")
         return
     found = project.runner.history.failures(run)
     if form is None:
@@ -49,19 +52,12 @@ def _flat(row: FailureRow, added: Mapping[str, str]) -> dict[str, Any]:
 def _csv(rows: Iterable[Mapping[str, Any]], added: Mapping[str, str]) -> None:
     kept = list(rows)
     names = {name: None for row in kept for name in row if name not in added.values()}
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [*names, *added.values()], lineterminator="\n")
-    writer.writeheader()
-    for row in kept:
-        reason = escape_formula(row[added["reason"]])
-        writer.writerow({name: cell(value) for name, value in row.items()} | {added["reason"]: reason})
-    click.echo(out.getvalue(), nl=False)
+    as_csv([*names, *added.values()], ({name: cell(value) for name, value in row.items()} for row in kept))
 
 
 def _jsonl(rows: Iterable[Mapping[str, object]], added: Mapping[str, str]) -> None:
-    for row in rows:
-        click.echo(jsonlib.dumps(row))
+    as_lines(rows)
 
 
 def _json(rows: Iterable[Mapping[str, object]], added: Mapping[str, str]) -> None:
-    click.echo(jsonlib.dumps(list(rows)))
+    as_lines([list(rows)])

@@ -7,8 +7,8 @@ import logging
 import traceback
 from collections.abc import Callable
 
-import click
-
+from sendoff.cleaning import clean
+from sendoff.cli.output import say
 from sendoff.errors import ConfigError, PluginCrash, SendoffError
 
 _LOG = logging.getLogger("sendoff")
@@ -40,7 +40,7 @@ def fail(error: BaseException, *, connector: str = "", redact: Callable[[str], s
         sentences = [f"{name}: a fault of sendoff itself, at {place}: {type(error).__name__}: {error}"]
     for sentence in sentences:
         hint = "; `sendoff --debug ...` shows the traceback" if code == 70 and not _LOG.isEnabledFor(logging.DEBUG) else ""
-        click.echo(redact(sentence) + hint, err=True)
+        say(redact(sentence) + hint, err=True)
     log_traceback(error, redact)
     return code
 
@@ -48,4 +48,4 @@ def fail(error: BaseException, *, connector: str = "", redact: Callable[[str], s
 def log_traceback(error: BaseException, redact: Callable[[str], str] = str) -> None:
     """Show where an error was raised, if tracebacks are shown."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        _LOG.debug(redact("".join(traceback.format_exception(error)).rstrip()))
+        _LOG.debug("\n".join(map(clean, redact("".join(traceback.format_exception(error)).rstrip()).split("\n"))))

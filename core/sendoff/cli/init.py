@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("init")
@@ -20,4 +21,4 @@ def command(project: Project, directory: Path) -> None:
     lines = ignore.read_text().splitlines() if ignore.exists() else []
     if ".sendoff/" not in lines:
         ignore.write_text("\n".join([*lines, ".sendoff/"]) + "\n")
-    click.echo(f"{connectors} is ready; next: sendoff new NAME --from FILE")
+    say(f"{connectors} is ready; next: sendoff new NAME --from FILE")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 from sendoff.cli.retry import file_source
 from sendoff.cli.schema import as_yaml
 from sendoff.config.discovery import check_name
@@ -77,7 +78,7 @@ def command(project: Project, name: str, sample: Path | None, url: str) -> None:
         use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
         schema = as_yaml(infer(islice(pages(source.read(None)), 50)))
     file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url, **_choices(project.runner.registry)))
-    click.echo(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
+    say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
 
 
 def _choices(registry: Registry) -> dict[str, str]:

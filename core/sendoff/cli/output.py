@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
-_PLAIN = str.maketrans(dict.fromkeys(map(chr, (*range(32), 127))))
+from sendoff import jsonlib
+from sendoff.cleaning import clean, defuse, escape
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines for people. What is in them from outside moves no cursor, and hides and reverses nothing."""
+    click.echo("\n".join(map(clean, text.split("\n"))), err=err)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table: numbers to the right with thousands separated, everything else to the left."""
+    heads = [clean(head) for head in heads]
     cells = [[_cell(value) for value in row] for row in rows]
     right = [all(text.replace(",", "").isdigit() for text in column) for column in zip(*cells, strict=True)]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)] if cells else [len(head) for head in heads]
@@ -32,6 +41,27 @@ def as_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, default=str))
 
 
+def as_lines(rows: Iterable[object]) -> None:
+    """Print each row as a line of JSON, exactly."""
+    for row in rows:
+        click.echo(escape(jsonlib.dumps(row)))
+
+
+def exactly(text: str) -> None:
+    """Print what is to be used as it is; on a terminal, what that would obey is taken out."""
+    (say if sys.stdout.isatty() else click.echo)(text)
+
+
+def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Print rows as CSV, with no formula in any cell or name: `cleaning.restore` has them as they were."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(defuse, names))
+    writer.writerows([defuse(row.get(name, "")) for name in names] for row in rows)
+    text = out.getvalue()
+    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else text, nl=False)
+
+
 def colour() -> bool:
     """Whether standard output is a terminal that shows colour (https://no-color.org)."""
     return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -40,15 +70,10 @@ def colour() -> bool:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else str(value).translate(_PLAIN)
+    return f"{value:,}" if isinstance(value, int) else clean(str(value))
 
 
 #: The help of ``--no-early-stop``, which `run` and `retry` have.
 NO_EARLY_STOP = "Treat rejections as the records' own even while nothing has been delivered yet."
 
 json_option = click.option("--json", "to_json", is_flag=True, help="Print JSON.")
-
-
-def escape_formula(text: str) -> str:
-    """Escape an API's text, so that no spreadsheet reads it as a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

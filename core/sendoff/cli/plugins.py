@@ -7,7 +7,7 @@ import inspect
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.components import KINDS
 from sendoff.config.validator import options_of
 from sendoff.errors import ConfigError
@@ -27,7 +27,7 @@ def command(project: Project, name: str | None, to_json: bool) -> None:
     elif name is None:
         table(["kind", "name", "what it does", "from"], [[kind, o.component.name, o.summary, o.provider] for kind, o in offers])
         if skipped := project.runner.registry.skipped:
-            click.echo(f"\nnot loaded, as they are not allowed: {', '.join(skipped)}")
+            say(f"\nnot loaded, as they are not allowed: {', '.join(skipped)}")
     else:
         for kind, offer in offers:
             _explain(kind, offer, project.runner.registry)
@@ -42,7 +42,7 @@ def _offers(runner: Runner, name: str | None) -> list[tuple[str, Offer]]:
 
 
 def _explain(kind: str, offer: Offer, registry: Registry) -> None:
-    click.echo(f"{offer.component.name} ({kind}, from {offer.provider})\n\n{inspect.getdoc(offer.component)}\n")
+    say(f"{offer.component.name} ({kind}, from {offer.provider})\n\n{inspect.getdoc(offer.component)}\n")
     rows = list(options_of(offer.component.options, registry))
     if rows:
         table(["option", "type", "default", "what it is"], rows)

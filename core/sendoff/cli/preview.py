@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 import click
 
 from sendoff import jsonlib
+from sendoff.cleaning import clean
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json
+from sendoff.cli.output import as_json, exactly, say
 from sendoff.config.connector import Connector
 from sendoff.config.secrets import SecretStr, is_credential
 from sendoff.records import location
@@ -32,19 +33,19 @@ def command(project: Project, name: str, count: int, form: str) -> None:
     for request in requests:
         {"http": _http, "curl": _curl, "json": _json}[form](connector, request)
     for failure in invalid:
-        click.echo(f"skipped: {location(failure.file, failure.line)}: {failure.reason}", err=True)
+        say(f"skipped: {location(failure.file, failure.line)}: {clean(failure.reason)}", err=True)
     if not requests:
-        click.echo("no valid record to show", err=True)
+        say("no valid record to show", err=True)
         raise SystemExit(1)
 
 
 def _http(connector: Connector, request: Request) -> None:
     _scheme, _, rest = _shown_url(connector, request).partition("://")
     host, slash, path = rest.partition("/")
-    click.echo(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
+    exactly(f"{request.method} {slash + path or '/'} HTTP/1.1\nHost: {host}")
     for name, value in _shown_headers(connector, request).items():
-        click.echo(f"{name}: {value}")
-    click.echo(f"Content-Length: {request.body_length}\n\n{_body(connector, request)}\n")
+        exactly(f"{name}: {value}")
+    exactly(f"Content-Length: {request.body_length}\n\n{_body(connector, request)}\n")
 
 
 def _curl(connector: Connector, request: Request) -> None:
@@ -52,7 +53,7 @@ def _curl(connector: Connector, request: Request) -> None:
     words += [f"-H {_quoted(f'{name}: {value}')}" for name, value in _shown_headers(connector, request).items()]
     body = _body(connector, request)
     words += [f"--data-binary {shlex.quote(body) if body == _sent(request) else _quoted(body)}"]
-    click.echo(" \\\n  ".join(words) + "\n")
+    exactly(" \\\n  ".join(words) + "\n")
 
 
 def _json(connector: Connector, request: Request) -> None:

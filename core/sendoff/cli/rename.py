@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("rename")
@@ -18,4 +19,4 @@ def command(project: Project, old: str, new: str) -> None:
     those who post to its inbox, still use the old name.
     """
     runs = project.runner.rename(old, new)
-    click.echo(f"{old} is now {new}, with {runs:,} run{'s' * (runs != 1)}")
+    say(f"{old} is now {new}, with {runs:,} run{'s' * (runs != 1)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 
 
 @click.command("reset")
@@ -16,4 +17,4 @@ def command(project: Project, name: str) -> None:
     For `incremental`, for a cursor, and for files that are delivered once. Its history stays in the ledger.
     """
     count = project.runner.reset(name)
-    click.echo(f"{name}: {count:,} rows forgotten; its next run is like its first")
+    say(f"{name}: {count:,} rows forgotten; its next run is like its first")

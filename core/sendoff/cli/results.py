@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import click
 
 from sendoff import jsonlib
 from sendoff.cli.group import Project
-from sendoff.cli.output import escape_formula, table
+from sendoff.cli.output import as_csv, as_lines, table
 from sendoff.records import location
 
 
 @click.command("results")
 @click.argument("run", type=int)
-@click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.option("--csv", "form", flag_value="csv", help="As CSV; an apostrophe stands before what would be a formula.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None) -> None:
@@ -29,14 +26,9 @@ def command(project: Project, run: int, form: str | None) -> None:
     ]
     names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
     if form == "jsonl":
-        for row in rows:
-            click.echo(jsonlib.dumps(row))
+        as_lines(rows)
     elif form == "csv":
-        out = io.StringIO()
-        writer = csv.DictWriter(out, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: escape_formula(_cell(value)) for name, value in row.items()} for row in rows)
-        click.echo(out.getvalue(), nl=False)
+        as_csv(names, ({name: _cell(value) for name, value in row.items()} for row in rows))
     else:
         table([name.removeprefix("_") for name in names], [[_cell(row.get(name)) for name in names] for row in rows])
 

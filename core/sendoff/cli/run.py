@@ -17,7 +17,7 @@ import click
 
 from sendoff.cli.failures import fail, log_traceback
 from sendoff.cli.group import Project
-from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, table
+from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
@@ -69,7 +69,7 @@ def command(
 def warn_of_orphans(project: Project) -> None:
     """Warn of unfinished runs whose connector is gone."""
     for sentence in project.runner.orphans():
-        click.echo(f"warning: {sentence}", err=True)
+        say(f"warning: {sentence}", err=True)
 
 
 def load(project: Project, names: Sequence[str]) -> list[Connector]:
@@ -173,16 +173,16 @@ def show(project: Project, reports: Sequence[Report]) -> None:
                 if retry_of is None
                 else f"record{'s' * (report.unchanged != 1)} delivered already, not sent again"
             )
-            click.echo(f"\n{report.connector}: {report.unchanged:,} {why}")
+            say(f"\n{report.connector}: {report.unchanged:,} {why}")
         if report.stopped_because:
-            click.echo(f"\n{report.connector} {report.state}: {report.stopped_because}")
+            say(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid
         if not left:
             continue
-        click.echo(f"\n{report.connector}: {left:,} not delivered")
+        say(f"\n{report.connector}: {left:,} not delivered")
         for reason in history.reasons(report.run):
             first = location(reason["file"], reason["line"])
-            click.echo(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
+            say(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
     _next_steps(project, reports)
 
 
@@ -212,9 +212,9 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
         steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))
     if steps:
         width = max(len(step) for step, _ in steps)
-        click.echo("\nNext:")
+        say("\nNext:")
         for step, why in steps:
-            click.echo(f"  {step.ljust(width)}  # {why}")
+            say(f"  {step.ljust(width)}  # {why}")
 
 
 #: Signals within so many seconds count as one.

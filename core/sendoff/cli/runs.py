@@ -7,7 +7,7 @@ import time
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.cli.run import warn_of_orphans
 from sendoff.errors import ConfigError
 from sendoff.ledger import History
@@ -52,9 +52,9 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
         as_json([{name: row[name] for name in _SHOWN} for row in found])
     elif run is not None:
         for name in _SHOWN:
-            click.echo(f"{name:16} {_shown(found[0][name])}")
+            say(f"{name:16} {_shown(found[0][name])}")
         for reason in history.reasons(run):
-            click.echo(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}")
+            say(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}")
     else:
         heads = ["run", "connector", "started", *_COUNTS, "state"]
         table(
@@ -73,7 +73,7 @@ def _requests(history: History, run: int, to_json: bool) -> None:
     table(heads, [[row[head] for head in heads] for row in rows])
     total = history.run(run)["requests"]
     if total > len(found):
-        click.echo(f"{len(found):,} of {total:,} requests were logged: the first, and those that did not simply deliver")
+        say(f"{len(found):,} of {total:,} requests were logged: the first, and those that did not simply deliver")
 
 
 def _shown(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import cast
 import click
 
 from sendoff.cli.group import Project
+from sendoff.cli.output import say
 from sendoff.components import Source, StandIn
 from sendoff.errors import ConfigError, PluginError
 from sendoff.registry import Registry
@@ -43,16 +44,16 @@ def command(project: Project, then: Sequence[str], port: int, texts: Sequence[st
     except OSError as error:
         raise ConfigError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None
     with api:
-        click.echo(f"sandbox: {api.url} accepts records; GET /_counts and /_records/PATH show them", err=True)
+        say(f"sandbox: {api.url} accepts records; GET /_counts and /_records/PATH show them", err=True)
         for source, _ in made:
             options = " and ".join(source.stand_in_options)
-            click.echo(f"sandbox: it stands in for {source.name}; set {options} to {api.url}", err=True)
+            say(f"sandbox: it stands in for {source.name}; set {options} to {api.url}", err=True)
         if then:
             raise SystemExit(subprocess.run(then, check=False).returncode)  # noqa: S603  # the program is what the user wrote after `--`
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            click.echo(f"sandbox: {dict(api.counts)}", err=True)
+            say(f"sandbox: {dict(api.counts)}", err=True)
 
 
 def _stand_in(registry: Registry, text: str) -> tuple[type[Source], StandIn]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, table
+from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.cli.run import load, program_name
 from sendoff.components import ScheduledJob, Scheduler
 from sendoff.config import cron
@@ -71,11 +71,11 @@ def export(project: Project, scheduler: str, names: Sequence[str], directory: Pa
         job = ScheduledJob(chosen.name, rule.cron, rule.timezone, rule.missed, project.runner.home, program)
         for name, text in exporter.export(job).items():
             if directory is None:
-                click.echo(f"# {name}\n{text}")
+                say(f"# {name}\n{text}")
                 continue
             directory.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(text)
-            click.echo(f"{directory / name} written")
+            say(f"{directory / name} written")
 
 
 def _scheduled(project: Project, names: Sequence[str]) -> list[Connector]:

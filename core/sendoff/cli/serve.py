@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sendoff.cleaning import clean
+from sendoff.cli import output
 from sendoff.cli.group import Project
 from sendoff.errors import ConfigError
 from sendoff.serving import Server
@@ -31,7 +33,7 @@ def command(project: Project, host: str, port: int) -> None:
     """
 
     def say(line: str) -> None:
-        click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}", err=True)
+        output.say(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {clean(line)}", err=True)
 
     server = Server(project.new_runner, say)
     with ExitStack() as stack:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from sendoff.cleaning import clean
 from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, RequestRecord, RunState
 from sendoff.records import Spans
 
@@ -43,7 +44,7 @@ class PendingChanges:
 
     def rows_read(self, invalid: Sequence[Failure], rows: int) -> None:
         """So many source rows were read, some of them invalid."""
-        self._changes.failed += invalid
+        self._changes.failed += [replace(each, reason=clean(each.reason)) for each in invalid]
         self._changes.read = rows
         self.counts["invalid"] += len(invalid)
         self.counts["read"] = max(self.counts["read"], rows)
@@ -57,7 +58,7 @@ class PendingChanges:
         self._changes.captured += captured
 
     def failed(self, failures: Iterable[Failure]) -> None:
-        self._changes.failed += failures
+        self._changes.failed += [replace(each, reason=clean(each.reason)) for each in failures]
 
     def chunk_closed(self, lo: int) -> None:
         self._changes.closed.append(lo)
@@ -86,7 +87,7 @@ class PendingChanges:
     def stop(self, reason: str, *, interrupted: bool = False, transient: bool = False, instead: bool = False) -> None:
         """Send nothing more. The first reason is kept, unless `instead` replaces it."""
         if self.stopped is None or instead:
-            self.stopped = RunStop("interrupted" if interrupted else "stopped", self._redact(reason), transient)
+            self.stopped = RunStop("interrupted" if interrupted else "stopped", clean(self._redact(reason)), transient)
             self.event("stop", reason=self.stopped.reason)
 
     # What the ledger takes.

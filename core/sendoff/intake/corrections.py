@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sendoff import jsonlib
+from sendoff.cleaning import DEFUSED, restore
 from sendoff.errors import ConfigError
 from sendoff.ledger import Failure, Fate, History, RecordKey
 from sendoff.ledger.history import FailedRecord, Resolver, pages_of
@@ -140,7 +141,7 @@ def match(
     resolve = Resolver(history, run)
     seen: dict[str, int] = {}
     problems: list[str] = []
-    for page in map(Page.to_python, pages):
+    for page in (_restored(page.to_python(), added["record"]) for page in pages):
         problems += [f"{location(page.file, page.line(at))}: {reason}" for at, reason in page.row_errors.items()]
         if page.uniform:
             schema.check_columns(page.file, [name for name in page.frame.columns if name not in added.values()])
@@ -197,6 +198,15 @@ def cell(value: object) -> str:
         return value or ""
     text = jsonlib.dumps(value)
     return str(jsonlib.loads(text)) if text.startswith('"') else text
+
+
+def _restored(page: Page, record: str) -> Page:
+    """A page of a table that `sendoff failed` wrote, with its names and texts as they were before formulas were defused."""
+    if not page.uniform or record not in page.frame.columns:
+        return page
+    texts = [name for name, dtype in page.frame.schema.items() if dtype == pl.String]
+    frame = page.frame.with_columns(pl.col(name).str.replace(DEFUSED, "$1") for name in texts)
+    return replace(page, frame=frame.rename({name: restore(name) for name in frame.columns}))
 
 
 def _rows(page: Page) -> Iterator[dict[str, object]]:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from sendoff.cleaning import clean
 from sendoff.components import Notification
 from sendoff.config.connector import Connector
 from sendoff.errors import Interrupted, Locked, PluginCrash, SendoffError
@@ -51,7 +52,7 @@ def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mapping[str, object]]) -> list[str]:
     """Send a notification to every notifier that wants such an event. Returns what went wrong."""
-    redacted = chosen.secrets.redact(sentence)
+    redacted = clean(chosen.secrets.redact(sentence))
     notice = Notification(event, chosen.name, redacted, [_redacted(chosen, run) for run in runs])
     troubles = []
     for notifier in chosen.notifiers:
@@ -63,10 +64,10 @@ def notify(chosen: Connector, event: Event, sentence: str, runs: Sequence[Mappin
             raise
         except BaseException as error:
             said = f"notify: {notifier.name}: {error}" if isinstance(error, SendoffError) else PluginCrash.of(error, notifier)
-            troubles.append(chosen.secrets.redact(f"{chosen.name}: {said}"))
+            troubles.append(clean(chosen.secrets.redact(f"{chosen.name}: {said}")))
             _log.debug(chosen.secrets.redact("".join(traceback.format_exception(error)).rstrip()))
     return troubles
 
 
 def _redacted(chosen: Connector, run: Mapping[str, object]) -> dict[str, object]:
-    return {name: chosen.secrets.redact(value) if isinstance(value, str) else value for name, value in run.items()}
+    return {name: clean(chosen.secrets.redact(value)) if isinstance(value, str) else value for name, value in run.items()}

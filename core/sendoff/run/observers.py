@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 
+from sendoff.cleaning import clean
 from sendoff.components import Observer
 from sendoff.errors import PluginCrash
 
@@ -26,6 +27,7 @@ class ObserverGroup:
         self._notify(lambda observer: observer.progressed(self._connector, counts, seconds))
 
     def event(self, name: str, facts: Mapping[str, object]) -> None:
+        facts = {key: clean(self._redact(value)) if isinstance(value, str) else value for key, value in facts.items()}
         self._notify(lambda observer: observer.event(self._connector, name, facts))
 
     def ended(self, report: object) -> None:

@@ -24,7 +24,7 @@ class Webhook(Notifier):
 
     def notify(self, notification: Notification) -> None:
         payload: dict[str, Any] = {
-            "text": f"{notification.connector}: {notification.event}: {notification.sentence}",
+            "text": _plain(f"{notification.connector}: {notification.event}: {notification.sentence}"),
             "event": notification.event,
             "connector": notification.connector,
             "sentence": notification.sentence,
@@ -33,6 +33,11 @@ class Webhook(Notifier):
         headers = {"Content-Type": "application/json", **self.headers}
         with HttpClient(self.url, self.egress, seconds=30, attempts=4, redact=self.redact) as web:
             web.send("POST", self.url, headers=headers, body=jsonlib.dumps(payload).encode())
+
+
+def _plain(text: str) -> str:
+    """A text in which a chat finds no mention and no link, as the API's words are in it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @hookimpl
