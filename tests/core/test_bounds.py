@@ -145,7 +145,7 @@ def test_security_md_lists_each_bound_with_its_figure() -> None:
         if constant.startswith("sendoff"):
             module, _, name = constant.rpartition(".")
             value = getattr(importlib.import_module(module), name)
-            assert any(figure.startswith(written) for written in written_forms(value)), constant
+            assert any(re.match(rf"{re.escape(form)}(?![\d,])", figure) for form in written_forms(value)), constant
 
 
 def written_forms(value: float) -> set[str]:
