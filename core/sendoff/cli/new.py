@@ -10,7 +10,7 @@ import click
 from sendoff.cli.group import Project
 from sendoff.cli.output import say
 from sendoff.cli.retry import file_source
-from sendoff.cli.schema import as_yaml
+from sendoff.cli.schema import SAMPLE_PAGES, as_yaml
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
 from sendoff.config.validator import default_component
@@ -29,7 +29,7 @@ source: {{use: {use}, path: {path}}}
 # notify: [{{use: NAME}}]    # who is notified of how it went: {notifiers}
 
 # The fields, in the order they are sent. Types: string, integer, float, number, decimal, boolean,
-# date, datetime, time, dict, list. A field is not nullable unless it says so.
+# date, datetime, time, duration, dict, list. A field is not nullable unless it says so.
 {schema}unknown: drop                # columns not named above: drop, keep or forbid
 on_invalid: skip        # or stop: send nothing if any record is invalid
 
@@ -76,7 +76,7 @@ def command(project: Project, name: str, sample: Path | None, url: str) -> None:
         source = file_source(project, sample)
         inside = sample.absolute().is_relative_to(project.runner.home)
         use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
-        schema = as_yaml(infer(islice(pages(source.read(None)), 50)))
+        schema = as_yaml(infer(islice(pages(source.read(None)), SAMPLE_PAGES)))
     file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url, **_choices(project.runner.registry)))
     say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
 

@@ -11,7 +11,10 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option
 from sendoff.cli.retry import file_source
 from sendoff.records import pages
-from sendoff.schema.infer import infer
+from sendoff.schema.infer import Inferred, infer
+
+#: Pages of a file that are looked at.
+SAMPLE_PAGES = 50
 
 
 @click.group("schema")
@@ -25,21 +28,22 @@ def command() -> None:
 @click.pass_obj
 def infer_command(project: Project, file: Path, to_json: bool) -> None:
     """Print a schema for a file: types inferred from its header and rows, to paste into a connector."""
-    schema = infer(islice(pages(file_source(project, file).read(None)), 50))
+    found = infer(islice(pages(file_source(project, file).read(None)), SAMPLE_PAGES))
     if to_json:
-        as_json(schema)
+        as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:
-        click.echo(as_yaml(schema), nl=False)
+        click.echo(as_yaml(found), nl=False)
 
 
-def as_yaml(schema: dict[str, dict[str, object]]) -> str:
-    """The schema as a block of a connector file, one line per field."""
-    width = max(map(len, map(_key, schema)), default=0) + 1
-    lines = [
-        f"  {_key(name) + ':':{width}} {{{', '.join(f'{rule}: {_value(value)}' for rule, value in rules.items())}}}"
-        for name, rules in schema.items()
-    ]
-    return "\n".join(["schema:", *lines]) + "\n"
+def as_yaml(found: Inferred) -> str:
+    """The schema as a block of a connector file, one line per field, and what is to be said of it as comments."""
+    width = max(map(len, map(_key, found.fields)), default=0) + 1
+    lines = [f"schema:   # inferred from {found.rows:,} row{'' if found.rows == 1 else 's'}"]
+    for name, rules in found.fields.items():
+        shown = ", ".join(f"{rule}: {_value(value)}" for rule, value in rules.items())
+        note = f"   # {found.notes[name]}" if name in found.notes else ""
+        lines.append(f"  {_key(name) + ':':{width}} {{{shown}}}{note}")
+    return "\n".join(lines) + "\n"
 
 
 def _key(name: str) -> str:
