@@ -37,7 +37,7 @@ class _Column:
     has_long_integers: bool = False
     has_other_text: bool = False
 
-    def look(self, cells: pl.Series, *, text: bool) -> None:
+    def add(self, cells: pl.Series, *, text: bool) -> None:
         self.left = [name for name in self.left if _fits(cells, name, text)]
         self.is_nullable = self.is_nullable or cells.null_count() > 0
         self.is_empty = self.is_empty and cells.null_count() == len(cells)
@@ -75,7 +75,7 @@ def infer(pages: Iterable[Page]) -> Inferred:
         for cells in frame:
             if cells.name not in columns:
                 columns[cells.name] = _Column(_candidates(cells, page.all_text))
-            columns[cells.name].look(cells, text=page.all_text)
+            columns[cells.name].add(cells, text=page.all_text)
     notes = {name: note for name, column in columns.items() if (note := column.note())}
     return Inferred({name: column.rules() for name, column in columns.items()}, notes, rows)
 
