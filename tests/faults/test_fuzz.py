@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import io
 import socket
 import threading
 from collections import defaultdict
@@ -200,21 +198,3 @@ def told(raw: bytes, cuts: list[int]) -> Any:
 @given(answers(), st.lists(st.integers(0, 400), max_size=6))
 def test_what_an_answer_says_does_not_hang_on_how_it_is_cut_into_packets(raw: bytes, cuts: list[int]) -> None:
     assert told(raw, cuts) == told(raw, [])
-
-
-@given(answers())
-def test_what_is_read_of_an_answer_another_parser_reads_too(raw: bytes) -> None:
-    found = told(raw, [])
-    if found is BadResponse:
-        return
-    status, _, body = found
-    raw = raw.lstrip(b"\r\n")  # which llhttp lets pass before an answer
-    while (other := read(raw)).status == 103:  # which http.client takes for the real one
-        raw = raw[raw.index(b"HTTP/1.1 103") :].partition(b"\r\n\r\n")[2]
-    assert (other.status, other.read()) == (status, body)
-
-
-def read(raw: bytes) -> http.client.HTTPResponse:
-    other = http.client.HTTPResponse(type("Line", (), {"makefile": lambda self, *_: io.BytesIO(raw)})())
-    other.begin()
-    return other
