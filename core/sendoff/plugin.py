@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from sendoff.components import Stop as Stop
     from sendoff.components import Transport as Transport
     from sendoff.components import Validator as Validator
+    from sendoff.components.programs import ENV as ENV
+    from sendoff.components.programs import program_environment as program_environment
     from sendoff.encode.sender_options import MAX_BYTES as MAX_BYTES
     from sendoff.encode.sender_options import MAX_RECORDS as MAX_RECORDS
     from sendoff.encode.sender_options import OMIT_NULL as OMIT_NULL
@@ -115,8 +117,6 @@ if TYPE_CHECKING:
     from sendoff.ledger.opening import open_inboxes as open_inboxes
     from sendoff.options import option as option
     from sendoff.options import optional as optional
-    from sendoff.programs import ENV as ENV
-    from sendoff.programs import program_environment as program_environment
     from sendoff.records import PAGE_BYTES as PAGE_BYTES
     from sendoff.records import PAGE_ROWS as PAGE_ROWS
     from sendoff.records import LazyLines as LazyLines

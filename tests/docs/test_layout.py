@@ -37,9 +37,9 @@ LONG = [
 ]
 
 
-def test_the_top_of_the_core_has_at_most_thirteen_modules() -> None:
+def test_the_top_of_the_core_has_at_most_twelve_modules() -> None:
     modules = {path.stem for path in CORE.glob("*.py")} - {"__init__", "__main__"}
-    assert len(modules) <= 13, sorted(modules)
+    assert len(modules) <= 12, sorted(modules)
 
 
 def test_every_layer_of_the_contract_exists() -> None:
