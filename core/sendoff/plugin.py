@@ -7,7 +7,8 @@
   `Report`; `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
   `from_mappings` one, `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most, `PAGE_BYTES` about
-  how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet.
+  how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet;
+  `format_duration` writes a length of time in ISO 8601.
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
     from sendoff.records import pages_of_mappings as pages_of_mappings
     from sendoff.response.rate_headers import retry_after as retry_after
     from sendoff.run.report import Report as Report
+    from sendoff.schema.types import format_duration as format_duration
     from sendoff.transport import egress as egress
     from sendoff.transport.protocol import TLS as TLS
     from sendoff.transport.protocol import Completion as Completion

@@ -278,7 +278,7 @@ def _page(columns: Sequence[str], rows: Sequence[Sequence[Any]], name: str, firs
         return None
     width = len(columns)
     faults = {
-        at: f"{len(row)} cells where the first row names {width} columns"
+        at: f"ragged: {len(row)} cells where the header has {width}"
         for at, (_, row) in enumerate(kept)
         if any(cell != "" for cell in row[width:])
     }

@@ -196,7 +196,7 @@ def test_r9_columns_that_share_a_name_or_have_none_are_refused(google: Sandbox, 
 def test_r10_a_row_with_more_cells_than_names_is_set_aside(google: Sandbox, key: str, tmp_path: Path) -> None:
     (tmp_path / "sheet.csv").write_text("a,b\n1,2,3\n4,5\n")
     (page, *_) = account(google, key).read(None)
-    assert dict(page.row_errors) == {0: "3 cells where the first row names 2 columns"}
+    assert dict(page.row_errors) == {0: "ragged: 3 cells where the header has 2"}
 
 
 def test_a_sheet_that_is_not_shared_says_what_to_do() -> None:

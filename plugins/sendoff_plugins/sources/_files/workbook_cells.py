@@ -15,6 +15,7 @@ from typing import IO
 import polars as pl
 
 from sendoff.plugin import SourceError
+from sendoff_plugins.sources._files.workbook_marks import number_of
 
 #: Maximum cells from the first to the last one of a sheet, and how many for each that is there, if that is more.
 MAX_CELLS, CELLS_RATIO = 6_000_000, 20
@@ -103,7 +104,7 @@ def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int]:
         if len(found):
             bare = found.str.strip_chars("r= \t\r\n\"'")
             rows = bare.str.strip_chars_start(_LETTERS).cast(pl.Int64)
-            columns = [_number(letters) for letters in bare.str.strip_chars_end("0123456789").unique().to_list()]
+            columns = [number_of(letters) for letters in bare.str.strip_chars_end("0123456789").unique().to_list()]
             top, bottom = min(top, int(rows.min())), max(bottom, int(rows.max()))  # type: ignore[arg-type]  # integers
             left, right = min(left, *columns), max(right, *columns)
         if referring * longest + text > MAX_TEXT:
@@ -136,10 +137,3 @@ def _sheets_of_ods(stream: IO[bytes]) -> Iterator[tuple[int, int, int]]:
                     height, width = max(height, rows), max(width, column)
                     text += (end - found.end()) * times * repeated
     yield cells, height * width, text
-
-
-def _number(letters: str) -> int:
-    found = 0
-    for letter in letters.upper():
-        found = found * 26 + ord(letter) - 64
-    return found
