@@ -49,8 +49,8 @@ def _impossible(column: pl.Series) -> pl.Series:
         case pl.Datetime():  # a zone that is not UTC may add a day at either end
             day, margin = _PER_DAY[kind.time_unit], int(kind.time_zone not in (None, "UTC"))
             least, most = (_FIRST + margin) * day, (_LAST + 1 - margin) * day - 1
-        case pl.Duration():
-            least, most = -_LONGEST * _PER_DAY[kind.time_unit], _LONGEST * _PER_DAY[kind.time_unit]
+        case pl.Duration(time_unit="ms"):  # 64 bits of a finer unit hold none that is too long
+            least, most = -_LONGEST * _PER_DAY["ms"], _LONGEST * _PER_DAY["ms"]
         case pl.Struct():
             found = [_impossible(column.struct.field(field.name)) for field in kind.fields if _has_times(field.dtype)]
             return pl.concat([none, *found]).unique().sort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +22,9 @@ def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> I
     if problem := too_many_columns(len(columns), max_columns):
         raise SourceError(f"{name}: {problem}")
     read = 0
-    for batch in frame.collect_batches(chunk_size=min(PAGE_ROWS, rows_per_page(columns)), maintain_order=True):
+    for batch in _with_durations_as_text(frame).collect_batches(
+        chunk_size=min(PAGE_ROWS, rows_per_page(columns)), maintain_order=True
+    ):
         for part in _parts(batch):
             yield Page(part, name, range(read + 1, read + 1 + part.height))
             read += part.height
@@ -30,6 +33,36 @@ def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> I
             f"{name}: has {rows:,} rows, and {read:,} of them could be read; it is damaged, or has columns of a type that is "
             "not supported"
         )
+
+
+def _with_durations_as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The frame with ISO 8601 text, such as P1DT2H, for lengths of time at any depth: JSON has no form for them."""
+    return frame.with_columns(
+        _as_text(pl.col(name), kind).alias(name) for name, kind in frame.collect_schema().items() if _has_duration(kind)
+    )
+
+
+def _has_duration(kind: Any) -> bool:
+    match kind:
+        case pl.Struct():
+            return any(_has_duration(field.dtype) for field in kind.fields)
+        case pl.List() | pl.Array():
+            return _has_duration(kind.inner)
+    return isinstance(kind, pl.Duration)
+
+
+def _as_text(value: pl.Expr, kind: Any) -> pl.Expr:
+    match kind:
+        case pl.Duration():
+            return value.dt.to_string("iso")
+        case pl.Struct():
+            fields = [_as_text(value.struct.field(field.name), field.dtype).alias(field.name) for field in kind.fields]
+            return pl.when(value.is_null()).then(None).otherwise(pl.struct(fields))
+        case pl.List() if _has_duration(kind):
+            return value.list.eval(_as_text(pl.element(), kind.inner))
+        case pl.Array() if _has_duration(kind):
+            return _as_text(value.arr.to_list(), pl.List(kind.inner))
+    return value
 
 
 def _parts(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
