@@ -8,7 +8,7 @@
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
   `from_mappings` one, `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most, `PAGE_BYTES` about
   how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet;
-  `format_duration` writes a length of time in ISO 8601.
+  `format_duration` writes a length of time in ISO 8601. `Notation` is how text writes numbers and booleans.
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from sendoff.http.watchdog import Watchdog as Watchdog
     from sendoff.jsonlib import jsonpath as jsonpath
     from sendoff.jsonlib.jsonpath import MISSING as MISSING
+    from sendoff.jsonlib.notation import Notation as Notation
     from sendoff.ledger.inbox import Inboxes as Inboxes
     from sendoff.ledger.inbox import InboxFull as InboxFull
     from sendoff.ledger.inbox import Post as Post

@@ -17,6 +17,7 @@ from sendoff.bounds import DECOMPRESSED_RATIO, MAX_COLUMNS, PAGE_CELLS, ColumnLi
 from sendoff.components import Source
 from sendoff.intake.reading import read_source
 from sendoff.records import PAGE_ROWS, Page, pages, pages_of_mappings
+from sendoff_plugins.sources._files.dialect import Dialect
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
@@ -111,14 +112,14 @@ def test_an_object_with_too_many_keys_is_its_rows_fault_in_a_file_of_json(reader
 
 def test_a_header_with_too_many_names_is_the_files_fault() -> None:
     with pytest.raises(SourceError, match=r"^f:1: has 10,001 columns, more than 10,000; if that is right, let `max_columns`"):
-        list(read_table(io.BytesIO(",".join(map(str, range(10_001))).encode() + b"\n"), "f", ","))
+        list(read_table(io.BytesIO(",".join(map(str, range(10_001))).encode() + b"\n"), "f", Dialect()))
 
 
 def test_ragged_records_below_a_wide_header_are_not_filled_up() -> None:
     header = ",".join(f"c{at}" for at in range(5_000))
     full = ",".join(["1"] * 5_000)
     text = f"{header}\n" + "x\n" * 300 + f"{full}\n" + "y,z\n" * 300
-    found = list(read_table(io.BytesIO(text.encode()), "f", ","))
+    found = list(read_table(io.BytesIO(text.encode()), "f", Dialect()))
     assert sum(page.frame.height * page.frame.width for page in found) < 10_000
     faults = {int(page.lines[at]): page.as_json([at])[0] for page in found for at in page.row_errors}
     assert faults == {**dict.fromkeys(range(2, 302), '{"c0":"x"}'), **dict.fromkeys(range(303, 603), '{"c0":"y","c1":"z"}')}

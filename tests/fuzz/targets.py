@@ -36,6 +36,7 @@ from sendoff.transport.egress import address_problem
 from sendoff.transport.rate_limit import parse_rate
 from sendoff.transport.urls import proxy_problem, url_problem
 from sendoff_plugins.authenticators.oauth2 import OAuth2
+from sendoff_plugins.sources._files.dialect import Dialect
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.http import _linked
 from sendoff_plugins.sources.inbox import Inbox
@@ -73,7 +74,7 @@ def yaml(data: bytes) -> None:
 def csv(data: bytes) -> None:
     """A CSV file: its records, or an error that names it. What is read has the header's columns."""
     try:
-        for page in read_table(io.BytesIO(data), "f.csv", ","):
+        for page in read_table(io.BytesIO(data), "f.csv", Dialect()):
             _sound(page)
     except SourceError as error:
         assert "f.csv" in str(error)  # noqa: PT017  # most input raises nothing

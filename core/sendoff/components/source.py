@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from sendoff.bounds import MAX_COLUMNS
 from sendoff.components.component import Component
+from sendoff.jsonlib.notation import Notation
 from sendoff.options import check_timezone, option, optional
 from sendoff.transport.egress import Mode
 
@@ -34,6 +35,8 @@ class Source(Component, ABC):
     }  # fmt: skip
     max_columns: int = MAX_COLUMNS
     timezone: str | None = None
+    #: How its text writes numbers and booleans, where that is not as JSON does.
+    notation: Notation | None = None
     #: The options that point it at its stand-in's URL; none if it has no stand-in.
     stand_in_options: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
@@ -79,6 +82,11 @@ class Source(Component, ABC):
     def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
         """Each file (or table) and its columns, where they are known before reading."""
         return ()
+
+    @classmethod
+    def detect(cls, file: Path) -> dict[str, object]:
+        """The options, by name, that a file needs to be read and that differ from their defaults, as far as it shows them."""
+        return {}
 
     @classmethod
     def stand_in(cls, file: Path) -> StandIn | None:

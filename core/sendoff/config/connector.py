@@ -160,7 +160,7 @@ def build(
         name=name,
         file=document.file,
         source=source,
-        schema=Schema(fields, unknown=unknown),
+        schema=Schema([field.in_notation(source.notation) for field in fields], unknown=unknown),
         validators=tuple(make("validators", chosen) for chosen in checked["validators"]),
         on_invalid=checked["on_invalid"],
         destination=destination,

@@ -165,7 +165,7 @@ def match(
                 continue
             if fate.state == "open" and fate.key in failed:
                 found.names[fate.key] = name
-                found.corrected[fate.key] = _corrected(failed[fate.key], values, page)
+                found.corrected[fate.key] = _corrected(failed[fate.key], values, page, schema)
             else:
                 found.others[name] = fate
     if problems:
@@ -214,13 +214,15 @@ def _rows(page: Page) -> Iterator[dict[str, object]]:
         yield {name: value for name, value in row.items() if name not in page.missing_keys or not page.missing_keys[name][at]}
 
 
-def _corrected(failed: FailedRecord, values: Mapping[str, object], page: Page) -> FailedRecord:
+def _corrected(failed: FailedRecord, values: Mapping[str, object], page: Page, schema: Schema) -> FailedRecord:
     """The record with its corrections, where its source had it; the same one if there are none."""
     before = failed.record
     if not page.uniform:
         values = {**before, **values}
         if failed.text and not page.all_text:
-            values = {name: None if value is None else cell(value) for name, value in values.items()}
+            values = {
+                name: None if value is None else schema.to_cell(name, value, cell(value)) for name, value in values.items()
+            }
             return failed if values == before else replace(failed, record=values)
     elif page.all_text:
         if all(cell(before.get(name)) == cell(values.get(name)) for name in {*before, *values}):

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.schema.types import TYPES, DType, Type, localize
+from sendoff.schema.types import TYPES, DType, Format, Type, localize
 
 _DAY = "%Y-%m-%d"
 
 
-def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = None) -> pl.Series:
+def convert(series: pl.Series, type_: Type, *, text: bool, format: Format = None) -> pl.Series:
     """The column in its declared type; null where a cell was null or cannot be of that type."""
     expression = compile_conversion(pl.col("v"), series.dtype, type_, text=text, format=format)
     if expression is not None:
@@ -26,7 +26,7 @@ def convert(series: pl.Series, type_: Type, *, text: bool, format: str | None = 
     return convert_each_cell(series, type_, text, format)
 
 
-def compile_conversion(cells: pl.Expr, dtype: DType, type_: Type, *, text: bool, format: str | None = None) -> pl.Expr | None:
+def compile_conversion(cells: pl.Expr, dtype: DType, type_: Type, *, text: bool, format: Format = None) -> pl.Expr | None:
     """An expression that converts cells of this dtype as `convert` does; None where only `convert_each_cell` can.
 
     As expressions, all columns of a frame are converted at once.
@@ -37,6 +37,8 @@ def compile_conversion(cells: pl.Expr, dtype: DType, type_: Type, *, text: bool,
         return cells.cast(type_.dtype)
     if dtype == pl.String and (type_.name == "string" or text or type_.from_text):
         to_expression = None if format else _FROM_TEXT.get(type_.name)
+        if text and type_.notation is not None:
+            cells = type_.notation.compile(cells, type_.name)
     else:
         to_expression = _FROM_TYPED.get(type_.name)
         if to_expression is not None and not (dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean):
@@ -65,7 +67,7 @@ def empty_to_null(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(text.str.len_bytes() > 0).then(text))
 
 
-def convert_each_cell(series: pl.Series, type_: Type, text: bool, format: str | None) -> pl.Series:
+def convert_each_cell(series: pl.Series, type_: Type, text: bool, format: Format) -> pl.Series:
     """As `convert`, by `Type.read` for one cell after the other; equal texts are read once."""
     cache: dict[object, object] = {}
 
@@ -131,7 +133,8 @@ def _datetime_text(v: pl.Expr, _: object) -> pl.Expr:
     matching = _matching_text("datetime")(v)
     real = _parse_day(matching.str.slice(0, 10)).is_not_null()
     whole = matching.str.replace(" ", "T", literal=True).str.replace(r"\A(.{16})(Z|[+-].*)?\z", "${1}:00${2}")
-    return pl.when(real).then(whole)
+    hours = whole.str.replace(r"\A(.{16}.*[+-][0-9]{2})\z", "${1}:00")
+    return pl.when(real).then(hours.str.replace(r"\A(.{16}.*[+-][0-9]{2})([0-9]{2})\z", "${1}:${2}"))
 
 
 def _time_text(v: pl.Expr, _: object) -> pl.Expr:

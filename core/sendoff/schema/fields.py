@@ -1,20 +1,24 @@
-"""A field as declared: its type, its rules, and the Cerberus schema of those rules themselves."""
+"""A field as declared: its type, its rules, and the Cerberus schema of those rules themselves.
+
+The file is long because each rule has its help here.
+"""
 
 from __future__ import annotations
 
 import re
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sendoff import jsonlib
+from sendoff.jsonlib.notation import NUMERIC, Notation
 from sendoff.options import optional
 from sendoff.schema import nested
 from sendoff.schema.nested import RuleDict, RuleSet
-from sendoff.schema.types import TYPES, Type, find_type, localize
+from sendoff.schema.types import TYPES, Format, Type, find_type, in_notation, localize
 
 #: The rules that a field in `schema:` may have. The first part compiles to column expressions;
 #: the second is Cerberus's own and runs row by row.
@@ -34,7 +38,13 @@ RULES: RuleDict = {
     "regex": optional("What its text must match, from the start to the end.", type="string"),
     "empty": optional("Whether it may be of length zero. Default true.", type="boolean"),
     "rename": optional("The name the API knows it by.", type="string", empty=False),
-    "format": optional("How a date, datetime or time is written, in strptime format codes.", type="string", empty=False),
+    "format": optional(
+        "How a date, datetime or time is written, in strptime format codes; or a list of formats, of which the first that fits "
+        "is taken.",
+        type=["string", "list"],
+        empty=False,
+        schema={"type": "string", "empty": False},
+    ),
     "timezone": optional(
         "The zone of datetimes that name none, like `Europe/Berlin`: they are sent with its offset. By default the source's.",
         type="string",
@@ -126,7 +136,7 @@ class Field:
     required: bool = True
     default: object = None
     output_name: str = ""
-    format: str | None = None
+    format: Format = None
     #: ``text``, ``epoch`` or ``epoch_ms``, where its JSON is not its type's usual one.
     output_format: str | None = None
     derivation: Derivation | None = None
@@ -164,6 +174,12 @@ class Field:
         """Whether it has rules for what is inside its values."""
         return any(True for _ in nested.children(self.rules))
 
+    def in_notation(self, notation: Notation | None) -> Field:
+        """The field as a source writes it; what `map` makes is in no notation of the source."""
+        if notation is None or self.type is None or (self.derivation is not None and self.derivation.map is not None):
+            return self
+        return replace(self, type=in_notation(self.type, notation))
+
     def read(self, cell: object, *, text: bool) -> object:
         """The Python value of a cell, with what is inside it; raises ValueError with a sentence for one that is invalid."""
         value = cell if self.type is None else self.type.read(cell, text=text, format=self.format)
@@ -199,12 +215,12 @@ def declare(name: str, rules: RuleSet) -> Field:
         if rule in _NOT_CERBERUS:
             continue
         if rule in ("min", "max") and type_ is not None:
-            checks[rule] = constraint if type_.name in _NUMERIC else to_type(rule, constraint)
+            checks[rule] = constraint if type_.name in NUMERIC else to_type(rule, constraint)
         elif rule in ("allowed", "forbidden") and type_ is not None and type_.name not in ("dict", "list"):
             checks[rule] = [to_type(rule, value) for value in constraint]
         else:
             checks[rule] = constraint
-    if type_ is not None and type_.name in _NUMERIC:
+    if type_ is not None and type_.name in NUMERIC:
         for rule in ("min", "max"):
             if isinstance(checks.get(rule, 0), str | bool):
                 raise InvalidRule(rule, f"{checks[rule]!r} is not a number")
@@ -276,7 +292,7 @@ def _key(key: object) -> str:
 
 
 def _output_format(form: str | None, type_: Type | None) -> str | None:
-    kinds = {"text": {*_NUMERIC, "boolean"}, "epoch": {"date", "datetime"}, "epoch_ms": {"date", "datetime"}}
+    kinds = {"text": {*NUMERIC, "boolean"}, "epoch": {"date", "datetime"}, "epoch_ms": {"date", "datetime"}}
     if form is not None and (type_ is None or type_.name not in kinds[form]):
         raise InvalidRule("as", f"`{form}` is for fields of type {', '.join(sorted(kinds[form]))}")
     return form
@@ -287,9 +303,6 @@ def _check_regex(rules: RuleSet) -> None:
         re.compile(rules.get("regex", ""))
     except re.error as error:
         raise InvalidRule("regex", f"{rules['regex']!r} is not a regular expression: {error}") from None
-
-
-_NUMERIC = frozenset({"integer", "float", "number", "decimal"})
 
 
 class InvalidRule(Exception):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from sendoff.jsonlib.notation import Notation
 from sendoff.records import Page
 from sendoff.schema.columns import convert, empty_to_null
-from sendoff.schema.types import TYPES
+from sendoff.schema.types import TYPES, in_notation
 
 #: In order of preference: a text column has the first of these types that all its cells fit, and is a string if none does.
 _GUESSES = ("integer", "decimal", "boolean", "date", "datetime", "time", "duration")
@@ -31,6 +32,7 @@ class _Column:
     """What is known of a column so far."""
 
     left: list[str]
+    notation: Notation | None = None
     is_nullable: bool = False
     is_empty: bool = True
     has_leading_zeros: bool = False
@@ -38,7 +40,7 @@ class _Column:
     has_other_text: bool = False
 
     def add(self, cells: pl.Series, *, text: bool) -> None:
-        self.left = [name for name in self.left if _fits(cells, name, text)]
+        self.left = [name for name in self.left if _fits(cells, name, text, self.notation)]
         self.is_nullable = self.is_nullable or cells.null_count() > 0
         self.is_empty = self.is_empty and cells.null_count() == len(cells)
         if text and cells.dtype == pl.String:
@@ -65,8 +67,8 @@ class _Column:
         return ""
 
 
-def infer(pages: Iterable[Page]) -> Inferred:
-    """Field rules for the columns of some pages."""
+def infer(pages: Iterable[Page], notation: Notation | None = None) -> Inferred:
+    """Field rules for the columns of some pages, whose text may be in a notation."""
     columns: dict[str, _Column] = {}
     rows = 0
     for page in (page.to_python() for page in pages):
@@ -74,7 +76,7 @@ def infer(pages: Iterable[Page]) -> Inferred:
         rows += frame.height
         for cells in frame:
             if cells.name not in columns:
-                columns[cells.name] = _Column(_candidates(cells, page.all_text))
+                columns[cells.name] = _Column(_candidates(cells, page.all_text), notation)
             columns[cells.name].add(cells, text=page.all_text)
     notes = {name: note for name, column in columns.items() if (note := column.note())}
     return Inferred({name: column.rules() for name, column in columns.items()}, notes, rows)
@@ -88,5 +90,6 @@ def _candidates(cells: pl.Series, text: bool) -> list[str]:
     return ["date", "datetime", "time"]
 
 
-def _fits(cells: pl.Series, name: str, text: bool) -> bool:
-    return convert(cells, TYPES[name], text=text).null_count() == cells.null_count()
+def _fits(cells: pl.Series, name: str, text: bool, notation: Notation | None) -> bool:
+    type_ = TYPES[name] if notation is None else in_notation(TYPES[name], notation)
+    return convert(cells, type_, text=text).null_count() == cells.null_count()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import polars as pl
 
@@ -81,6 +82,12 @@ class Schema:
     def slow(self) -> dict[str, list[str]]:
         """The rules that run in Cerberus for every row, by field: `sendoff check -v` shows them."""
         return {f.name: self._checks[f.name][1] for f in self._slow}
+
+    def to_cell(self, name: str, value: object, text: str) -> str:
+        """A value, whose JSON is `text`, as the source would write it in a field's cell."""
+        notation = next((f.type.notation for f in self.fields if f.name == name and f.type is not None), None)
+        is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        return notation.write(text) if notation is not None and is_number else text
 
     def missing(self, columns: Iterable[str]) -> list[str]:
         """The fields that must be columns and are not."""

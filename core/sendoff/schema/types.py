@@ -13,7 +13,7 @@ number        a JSON number, sent with the digits it has
 decimal       a JSON number, sent with the digits it has
 boolean       true, false (also True, TRUE, False, FALSE)
 date          ``YYYY-MM-DD``, or as `format` says
-datetime      ``YYYY-MM-DD[T ]HH:MM[:SS[.ffffff]][Z|±HH:MM]``, or as `format` says
+datetime      ``YYYY-MM-DD[T ]HH:MM[:SS[.ffffff]][Z|±HH[[:]MM]]``, or as `format` says
 time          ``HH:MM[:SS[.ffffff]]``, or as `format` says
 duration      ISO 8601: ``P1Y2M3DT4H5M6.5S``, or ``P2W``
 dict, list    a JSON object, a JSON array
@@ -28,7 +28,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -37,6 +38,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from sendoff import jsonlib
+from sendoff.jsonlib.notation import NUMERIC, Notation
 
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -45,11 +47,13 @@ _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
 _N = r"-?[0-9]+"
 _CLOCK = rf"T(?=[-0-9])(?:{_N}H)?(?:{_N}M)?(?:{_N}(?:\.[0-9]+)?S)?"
 _DURATION = rf"-?P(?:{_N}W|(?=[-0-9T])(?:{_N}Y)?(?:{_N}M)?(?:{_N}D)?(?:{_CLOCK})?)"
-_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+_OFFSET = r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?"
 
 INT64 = range(-(2**63), 2**63)
 
 
+#: How text may be written, in strptime format codes: in one form, or in the first that fits of several.
+Format: TypeAlias = str | Sequence[str] | None
 #: A polars type: a class such as ``pl.Int64``, or an instance with its parameters.
 DType: TypeAlias = "pl.DataType | type[pl.DataType]"
 
@@ -66,24 +70,27 @@ class Type:
     raw: bool = False
     #: Whether text is read as this type even from sources that know types of their own.
     from_text: bool = False
+    #: How its source writes it, where that is not as JSON does.
+    notation: Notation | None = None
 
-    def read(self, value: object, *, text: bool, format: str | None = None) -> object:
+    def read(self, value: object, *, text: bool, format: Format = None) -> object:
         """Read the Python value of one cell; raises ValueError with a sentence for one that is invalid."""
         if isinstance(value, str) and self.name != "string" and (text or self.from_text):
-            return self._read_text(value, format)
+            return self._read_text(self.notation.read(value, self.name) if text and self.notation else value, format)
         if (isinstance(value, bool) and bool not in self.python) or not isinstance(value, self.python):
             raise ValueError(f"must be of {self.name} type")
         if type(value) is datetime and self.name == "date":
             raise ValueError("must be of date type")
         return self._check(value)
 
-    def _read_text(self, value: str, format: str | None) -> object:
+    def _read_text(self, value: str, format: Format) -> object:
         if format is not None:
-            try:
-                parsed = datetime.strptime(value, format)  # noqa: DTZ007  # the format may name a zone or not
-            except ValueError:
-                raise ValueError(f"must be a {self.name} like {format}") from None
-            return {"date": parsed.date, "time": parsed.timetz}.get(self.name, lambda: parsed)()
+            formats = [format] if isinstance(format, str) else format
+            for each in formats:
+                with suppress(ValueError):
+                    parsed = datetime.strptime(value, each)  # noqa: DTZ007  # the format may name a zone or not
+                    return {"date": parsed.date, "time": parsed.timetz}.get(self.name, lambda found=parsed: found)()
+            raise ValueError(f"must be a {self.name} like {' or '.join(formats)}")
         if not re.fullmatch(self.pattern, value):
             raise ValueError(f"must be of {self.name} type")
         try:
@@ -127,7 +134,7 @@ class UnionType(Type):
 
     members: tuple[Type, ...] = ()
 
-    def read(self, value: object, *, text: bool, format: str | None = None) -> object:
+    def read(self, value: object, *, text: bool, format: Format = None) -> object:
         for member in self.members:
             try:
                 return member.read(value, text=text, format=format)
@@ -144,6 +151,13 @@ def find_type(name: str | Sequence[str]) -> Type:
     python = tuple(kind for member in members for kind in member.python)
     is_from_text = any(member.from_text for member in members)
     return UnionType(" or ".join(name), pl.String, "", python, str, raw=True, from_text=is_from_text, members=members)
+
+
+def in_notation(type_: Type, notation: Notation) -> Type:
+    """The type as a source writes it in this notation."""
+    if isinstance(type_, UnionType):
+        return replace(type_, members=tuple(in_notation(member, notation) for member in type_.members))
+    return replace(type_, notation=notation) if type_.name in {*NUMERIC, "boolean"} else type_
 
 
 def format_duration(value: timedelta) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sendoff.plugin import ENV, Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
-from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
+from sendoff_plugins.sources._files.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._files.text import utf8
+from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
 
@@ -22,17 +24,21 @@ class Command(ProgramSource):
         "command": COMMAND,
         "env": ENV,
         "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What it writes."}},
-        "delimiter": DELIMITER_OPTION,
+        **DIALECT,
     }
     command: list[str]
     format: str
-    delimiter: str
+    encoding: str
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.notation = notation_of(self)
 
     def read(self, cursor: Any) -> Iterator[Page]:
         with self.output_of(self.command) as output:
             name = self.command[0]
             if self.format == "csv":
-                yield from read_table(output, name, self.delimiter, max_columns=self.max_columns)
+                yield from read_table(utf8(output, name, self.encoding), name, dialect_of(self), max_columns=self.max_columns)
             else:
                 yield from read_lines(output, name, self.max_columns)  # type: ignore[arg-type]  # a pipe reads like a binary file
 

@@ -30,6 +30,7 @@ from sendoff.plugin import (
     hookimpl,
 )
 from sendoff_plugins.sources._common.header import checked_header
+from sendoff_plugins.sources._files.dialect import Dialect
 from sendoff_plugins.sources._files.locations import import_extra
 from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
 from sendoff_plugins.sources.csv import read_table
@@ -126,7 +127,7 @@ class GoogleSheets(Source):
                     "google_sheets: a page came instead of the sheet; share it with everyone who has the link, or give credentials"
                 )
             copy.seek(0)
-            yield from read_table(copy, "sheet", ",", max_columns=self.max_columns)
+            yield from read_table(copy, "sheet", Dialect(), max_columns=self.max_columns)
 
     def _by_account(self) -> Iterator[Page]:
         with HttpClient(self.api_root, self.egress, redact=self.redact, too_large=_TOO_LARGE) as web:

@@ -22,6 +22,7 @@ from sendoff.plugin import (
     last_post_id,
     open_inboxes,
 )
+from sendoff_plugins.sources._files.dialect import Dialect
 from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
@@ -111,7 +112,7 @@ class Inbox(InboxSource):
 def _pages(kind: str, body: bytes, name: str, max_columns: int) -> Iterator[Page]:
     stream = io.BytesIO(body)
     if kind == "csv":
-        return read_table(stream, name, ",", max_columns=max_columns)
+        return read_table(stream, name, Dialect(), max_columns=max_columns)
     if kind == "jsonl":
         return read_lines(stream, name, max_columns)
     if body.lstrip()[:1] == b"{":

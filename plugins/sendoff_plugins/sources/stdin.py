@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff.plugin import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources.csv import DELIMITER_OPTION, read_table
+from sendoff_plugins.sources._files.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._files.text import utf8
+from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
 
@@ -15,17 +17,23 @@ class StandardInput(Source):
     name = "stdin"
     options = {
         "format": {"type": "string", "allowed": ["jsonl", "csv"], "default": "jsonl", "meta": {"help": "What comes in."}},
-        "delimiter": DELIMITER_OPTION,
+        **DIALECT,
     }
 
     format: str
-    delimiter: str
+    encoding: str
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.notation = notation_of(self)
 
     def read(self, cursor: Any) -> Iterator[Page]:
         if sys.stdin is None:
             raise SourceError("standard input is closed")
         if self.format == "csv":
-            return read_table(sys.stdin.buffer, "stdin", self.delimiter, max_columns=self.max_columns)
+            return read_table(
+                utf8(sys.stdin.buffer, "stdin", self.encoding), "stdin", dialect_of(self), max_columns=self.max_columns
+            )
         return read_lines(sys.stdin.buffer, "stdin", self.max_columns)
 
 

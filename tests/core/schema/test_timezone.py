@@ -88,3 +88,20 @@ def test_a_zone_that_is_none_is_refused(project: Project) -> None:
         project({"connectors.d/c.yaml": f"{place}\ndestination: {{url: 'http://localhost/x'}}\n"})
         with pytest.raises(ConfigError, match=r"timezone: no time zone .*Mars|timezone: .*Mars"):
             project.runner().connector("c")
+
+
+def test_offsets_may_be_of_hours_or_without_a_colon_as_databases_write_them() -> None:
+    cells = ["2026-01-31 08:00:00+01", "2026-01-31 08:00:00.5+05:30", "2026-01-31T08:00-05", "2026-01-31T08:00:00+0530"]
+    expected = [
+        "2026-01-31T08:00:00+01:00", "2026-01-31T08:00:00.5+05:30", "2026-01-31T08:00:00-05:00", "2026-01-31T08:00:00+05:30"
+    ]  # fmt: skip
+    for page in (text(*cells), from_mappings([{"t": cell} for cell in cells])):
+        assert read({"type": "datetime"}, page) == (expected, {})
+        assert read(BERLIN, page) == (expected, {})
+
+
+def test_of_several_formats_the_first_that_fits_is_taken() -> None:
+    rule = {"type": "date", "format": ["%d.%m.%Y", "%m/%d/%Y"]}
+    values, invalid = read(rule, text("01.02.2026", "01/02/2026", "2026-02-01"))
+    assert [str(value) for value in values] == ["2026-02-01", "2026-01-02", "None"]
+    assert invalid == {2: "t: must be a date like %d.%m.%Y or %m/%d/%Y (got '2026-02-01')"}

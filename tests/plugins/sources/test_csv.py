@@ -18,10 +18,11 @@ from sendoff import Page, SourceError
 from sendoff.schema.columns import empty_to_null
 from sendoff_plugins.sources import csv as source
 from sendoff_plugins.sources._files import files
+from sendoff_plugins.sources._files.dialect import Dialect
 
 
 def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:
-    return list(source.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", delimiter))
+    return list(source.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", Dialect(delimiter)))
 
 
 def rows(data: bytes | str) -> list[tuple[Any, ...]]:
@@ -67,9 +68,9 @@ def test_r8_a_quote_inside_a_bare_cell_is_told_with_its_line() -> None:
     ("header", "told"),
     [
         ("a,a", "two columns are named 'a'"),
-        ("a,", "column 2 has no name"),
-        ("a, b", "spaces around"),
-        ('a," "', "column 2 has no name"),
+        ("a,,b", "column 2 has no name"),
+        ("a, a", "two columns are named 'a'"),
+        (" ,,", "the row of names is empty"),
     ],
 )
 def test_r9_headers_are_plain_and_unique(header: str, told: str) -> None:
@@ -93,7 +94,7 @@ def test_r10_a_row_that_is_only_too_short_is_no_row_of_nulls() -> None:
 def test_r11_a_record_without_end_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_RECORD", 1 << 16)
     with pytest.raises(SourceError, match=r"in\.csv:2: a record of more than 0 MiB"):
-        list(source.read_table(_Endless(), "in.csv", ","))
+        list(source.read_table(_Endless(), "in.csv", Dialect()))
 
 
 class _Endless:
@@ -152,7 +153,7 @@ def test_what_pythons_csv_writes_is_read_back_whatever_the_chunks(
         def read(self, size: int | None = -1) -> bytes:
             return super().read(chunk)
 
-    got = [row for page in source.read_table(Small(out.getvalue().encode()), "f", ",") for row in page.frame.rows()]
+    got = [row for page in source.read_table(Small(out.getvalue().encode()), "f", Dialect()) for row in page.frame.rows()]
     assert [tuple(cell or "" for cell in row) for row in got] == table
 
 
@@ -195,7 +196,7 @@ def test_a_file_that_ends_in_tsv_has_tabs_between_its_cells(tmp_path: Path, name
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"id,name\r1,Ann\r2,Bob\r", "in.csv:1: a carriage return that no line feed follows"),
+        (b"id,name\r1,Ann\n2,Bob\n", "in.csv:1: a carriage return that no line feed follows"),
         (b'id,name\n1,"A"nn"\n', "in.csv:2: a quote is opened here and never closed"),
     ],
 )
@@ -209,7 +210,7 @@ def test_pythons_own_sentences_about_csv_are_shown_to_nobody(tmp_path: Path, con
 
 def test_lines_above_the_names_can_be_passed_over(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(b'Signups of "May\n\nid,name\n1,Ann\n2\n')
-    found = source.Csv(home=tmp_path, path="in.csv", skip_lines=2)
+    found = source.Csv(home=tmp_path, path="in.csv", skip_rows=2)
     (page,) = found.read(None)
     assert page.frame.to_dicts() == [{"id": "1", "name": "Ann"}, {"id": "2", "name": None}]
     assert ([page.line(0), page.line(1)], list(page.row_errors)) == ([4, 5], [1])
@@ -217,4 +218,4 @@ def test_lines_above_the_names_can_be_passed_over(tmp_path: Path) -> None:
     for lines, sentence in ((3, "in.csv:4"), (9, "in.csv: is empty")):
         (tmp_path / "in.csv").write_bytes(b"a\n\nid,name\nid,id\n")
         with pytest.raises(SourceError, match=sentence):
-            list(source.Csv(home=tmp_path, path="in.csv", skip_lines=lines).read(None))
+            list(source.Csv(home=tmp_path, path="in.csv", skip_rows=lines).read(None))

@@ -95,6 +95,8 @@ def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, Bina
     inside = [info for info in archive.infolist() if not info.is_dir() and fnmatch.fnmatch(info.filename, pattern)]
     if len(archive.infolist()) > MEMBERS:
         raise SourceError(f"{name}: holds {len(archive.infolist()):,} files, more than {MEMBERS:,}")
+    if pattern == "*" and "[Content_Types].xml" in archive.NameToInfo:
+        raise SourceError(f"{name}: is an Excel workbook (xlsx); use `use: excel`")
     if not inside:
         raise SourceError(f"{name}: no file in it is named {pattern}")
     for info in sorted(inside, key=lambda info: info.filename.encode()):

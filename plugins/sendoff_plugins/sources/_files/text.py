@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from sendoff.plugin import SourceError
 
@@ -21,7 +21,7 @@ def check_encoding(field: str, value: Any, error: Callable[[str, str], None]) ->
         error(field, f"{value!r} is not a valid encoding; use utf-8, utf-16, latin-1, cp1252 or another that Python knows")
 
 
-def utf8(stream: BinaryIO, name: str, encoding: str) -> Any:
+def utf8(stream: IO[bytes], name: str, encoding: str) -> Any:
     """The stream's text in UTF-8."""
     return Recoded(stream, name, encoding) if codecs.lookup(encoding).name != "utf-8" else _Unmarked(stream, name)
 
@@ -29,7 +29,7 @@ def utf8(stream: BinaryIO, name: str, encoding: str) -> Any:
 class _Unmarked:
     """A stream declared as UTF-8; raises `SourceError` if it begins like UTF-16."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name, self._first = stream, name, True
 
     def read(self, size: int) -> bytes:
@@ -43,7 +43,7 @@ class _Unmarked:
 class Recoded:
     """A stream in another encoding, as UTF-8. Bytes that cannot be decoded are an error, and are never replaced."""
 
-    def __init__(self, stream: BinaryIO, name: str, encoding: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str, encoding: str) -> None:
         self._stream, self._name, self._encoding = stream, name, encoding
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._before = 0
