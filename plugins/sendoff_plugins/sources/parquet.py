@@ -50,7 +50,8 @@ class Parquet(FileSource):
             frame = pl.scan_parquet(path, glob=False)
             frame.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise SourceError(f"{name}: not a Parquet file: {error}") from None
+            checked_rows(path, name)  # says more
+            raise SourceError(f"{name}: not a Parquet file that can be read: {error}") from None
         return frame
 
 

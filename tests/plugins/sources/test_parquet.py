@@ -33,6 +33,8 @@ WIDE_STREAM = (
     "AEbE0;yaduIOOj=E*a?JLvDJ#Vt3#n#eb+r>g`B<Wq#LhBlRHf0eAvh!yGs"
 )
 
+UNREADABLE = "it is damaged, or has columns of a type that is not supported"
+
 
 def unpacked(text: str) -> bytes:
     return zlib.decompress(base64.b85decode(text))
@@ -135,7 +137,7 @@ def test_no_cut_and_no_wrong_footer_is_anything_but_an_error_of_the_source(whole
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    (WIDE_FILE, "in.arrow: has 5 rows, and 0 of them could be read; it is damaged, or has columns of a type that is not supported"),
+    (WIDE_FILE, f"in.arrow: has 5 rows, and 0 of them could be read; {UNREADABLE} (it cannot read the column 'amount')"),
     (WIDE_STREAM, "arrow: in.arrow: a library failed on what it read; the data is damaged, or of a kind that it cannot read"),
 ], ids=["file", "stream"])  # fmt: skip
 def test_a_type_that_polars_does_not_know_is_no_end_of_the_file(tmp_path: Path, text: str, sentence: str) -> None:
@@ -145,6 +147,23 @@ def test_a_type_that_polars_does_not_know_is_no_end_of_the_file(tmp_path: Path, 
     with pytest.raises(SourceError) as raised:
         list(read_source(source))
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_decimal_of_more_digits_than_are_read_is_told_with_its_column(tmp_path: Path, nested: bool) -> None:
+    values = pl.Series("x", ["1.5"]).cast(pl.Decimal(38, 2))
+    frame = pl.DataFrame({"id": [1], "in": [0]}).with_columns((pl.struct(values) if nested else values).alias("x"))
+    frame.write_parquet(tmp_path / "in.parquet")
+    data = (tmp_path / "in.parquet").read_bytes()
+    assert b"\x15\x4c" in data  # a precision of 38, and no other number
+    (tmp_path / "in.parquet").write_bytes(data.replace(b"\x15\x4c", b"\x15\x78"))
+    source = Parquet(home=tmp_path, path="in.parquet")
+    sentence = (
+        f"in.parquet: column {'x.x' if nested else 'x'}: decimals of 60 digits, and at most 38 can be read; write it as text"
+    )
+    for ask in (lambda: list(source.columns()), lambda: list(source.read(None))):
+        with pytest.raises(SourceError, match=sentence):
+            ask()
 
 
 def test_bytes_are_text_where_the_connector_says_so(project: Project, receiver: Receiver) -> None:

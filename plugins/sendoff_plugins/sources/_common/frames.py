@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -29,10 +30,23 @@ def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> I
             yield Page(part, name, range(read + 1, read + 1 + part.height))
             read += part.height
     if read != rows:
+        unread = [*islice((column for column in columns if not _is_readable(frame, column)), 3)]
+        at_fault = (
+            f" (it cannot read the column {', '.join(map(repr, unread))})" if len(unread) < len(columns) and unread else ""
+        )
         raise SourceError(
             f"{name}: has {rows:,} rows, and {read:,} of them could be read; it is damaged, or has columns of a type that is "
-            "not supported"
+            f"not supported{at_fault}"
         )
+
+
+def _is_readable(frame: pl.LazyFrame, column: str) -> bool:
+    """Whether the first row of a column can be read by itself."""
+    try:
+        frame.select(column).head(1).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+        return False
+    return True
 
 
 def _with_durations_as_text(frame: pl.LazyFrame) -> pl.LazyFrame:

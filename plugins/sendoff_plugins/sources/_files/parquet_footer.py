@@ -22,10 +22,17 @@ _PATH, _VALUES, _DATA_AT, _DICTIONARY_AT = 3, 5, 9, 11
 _UNPACKED, _SIZE, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
 #: Parquet's metadata is never nested deeper than this.
 _MAX_DEPTH = 16
+#: Of the file's metadata, and of an element of its schema.
+_SCHEMA, _NAME, _CHILDREN, _PRECISION = 2, 4, 5, 8
+#: The most digits that polars has in a decimal.
+MAX_DIGITS = 38
 
 
 def checked_rows(path: Path, name: str) -> int:
-    """How many rows the file has. Raises `SourceError` where the headers of its pages do not agree with its footer."""
+    """How many rows the file has.
+
+    Raises `SourceError` where the headers of its pages do not agree with its footer, and for decimals that are too long.
+    """
     with path.open("rb") as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -38,12 +45,33 @@ def checked_rows(path: Path, name: str) -> int:
                 raise SourceError(f"{name}: not a Parquet file, or not all of one: it does not begin and end like one")
             try:
                 footer = _Thrift(data, size - length).struct()
+                for column, digits in _decimals(footer[_SCHEMA]):
+                    if digits > MAX_DIGITS:
+                        raise SourceError(
+                            f"{name}: column {column}: decimals of {digits} digits, and at most {MAX_DIGITS} can be read; "
+                            "write it as text"
+                        )
                 for number, group in enumerate(footer[_ROW_GROUPS], 1):
                     for column, trouble in _troubles(data, group):
                         raise SourceError(f"{name}: is damaged: row group {number}, column {column}: {trouble}")
                 return int(footer[_ROWS])
             except (IndexError, KeyError, TypeError, ValueError, AttributeError):
                 raise SourceError(f"{name}: is damaged: its footer cannot be read") from None
+
+
+def _decimals(schema: list[Mapping[int, Any]]) -> Iterator[tuple[str, int]]:
+    """The decimals of a schema, which lists each element before its children, with how many digits they have."""
+    left: list[tuple[str, int]] = []
+    for element in schema[1:]:
+        while left and left[-1][1] == 0:
+            left.pop()
+        if left:
+            left[-1] = (left[-1][0], left[-1][1] - 1)
+        path = (left[-1][0] + "." if left else "") + element[_NAME].decode("utf-8", "replace")
+        if children := element.get(_CHILDREN, 0):
+            left.append((path, children))
+        elif digits := element.get(_PRECISION, 0):
+            yield path, digits
 
 
 def _troubles(data: mmap.mmap, group: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
