@@ -73,12 +73,18 @@ class UnfitValue(ValueError):
 def scan(text: str, at: int) -> tuple[Any, int]:
     """Read the JSON value that begins at an offset; also return the offset at which it ends.
 
-    Raises `json.JSONDecodeError` where there is none, `UnfitValue` for one nested too deep or with half a surrogate pair.
+    Raises `json.JSONDecodeError` where there is none, `UnfitValue` for one nested too deep or with half a surrogate pair,
+    and for an array or object that has a key twice or a number that JSON or a decimal cannot hold.
     """
     try:
         value, end = _DECODER.raw_decode(text, at)
-    except InvalidOperation:
-        raise json.JSONDecodeError(_HUGE_EXPONENT, text, at) from None
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation) as error:
+        sentence = _HUGE_EXPONENT if isinstance(error, InvalidOperation) else str(error)
+        if text[at] not in "[{":
+            raise ValueError(sentence) from None
+        raise UnfitValue(sentence, _find_end(text, at)) from None
     except RecursionError:
         raise UnfitValue(TOO_DEEP, _find_end(text, at)) from None
     if problem := _find_problem(value, text, at, end, DEPTH):

@@ -247,10 +247,12 @@ def _plain(name: str, value: Any) -> Any:
     match value:
         case UUID():
             return str(value)
-        case timedelta():  # MySQL's TIME
-            whole, part = divmod(value.total_seconds(), 1)
-            clock = f"{int(whole // 3600):02}:{int(whole % 3600 // 60):02}:{int(whole % 60):02}"
-            return clock + (f"{part:.6f}"[1:].rstrip("0") if part else "")
+        case timedelta():  # MySQL's TIME, as MySQL writes it: it has a sign, and may have more than 24 hours
+            length = abs(value)
+            minutes, seconds = divmod(length.days * 86_400 + length.seconds, 60)
+            clock = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+            part = f".{length.microseconds:06}".rstrip("0") if length.microseconds else ""
+            return ("-" if value < timedelta() else "") + clock + part
         case bytes() | memoryview():
             raise SourceError(f"the column {name!r} holds bytes, which JSON cannot; leave it out, or make it text in the query")
     return value

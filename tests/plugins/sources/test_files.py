@@ -15,6 +15,7 @@ import xlsxwriter
 from backports import zstd
 
 from sendoff import Source, SourceChanged, SourceError, bounds
+from sendoff.intake.reading import read_source
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources import excel
 from sendoff_plugins.sources._files import decompress, files
@@ -240,6 +241,27 @@ def sheet(file: Path, cells: list[list[Any]], **more: Any) -> None:
         book.add_worksheet("Hidden").hide()
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' is duplicated"),
+        ('{"a": {"b": [1], "b": "]"}, "c": "}"}', "the key 'b' is duplicated"),
+        ('{"a": NaN}', "NaN is not a number JSON can hold"),
+        ('{"a": 1e9999999999999999999}', "a number whose exponent is out of range"),
+    ],
+)
+def test_a_record_of_json_that_cannot_be_kept_is_its_own_fault_as_in_json_lines(tmp_path: Path, bad: str, reason: str) -> None:
+    for name, text, source in (
+        ("in.json", f'[{{"a": 1}},\n{bad},\n{{"a": 3}}]', Json),
+        ("in.jsonl", f'{{"a": 1}}\n{bad}\n{{"a": 3}}\n', JsonLines),
+    ):
+        (tmp_path / name).write_text(text)
+        pages = [*read_source(source(home=tmp_path, path=name))]
+        (found,) = [each for page in pages for each in page.row_errors.values()]
+        assert found.startswith(reason)
+        assert sum(page.frame.height for page in pages) == 3
+
+
 def test_a_sheet_is_read_as_it_means_it(tmp_path: Path) -> None:
     sheet(tmp_path / "in.xlsx", [["id", "name", "price", 2026], [1, "a", 1.5, "x"], [], [2, "", 2, True]])
     (page,) = Excel(home=tmp_path, path="in.xlsx").read(None)
@@ -406,8 +428,7 @@ JSON: list[tuple[str, str, list[Any] | str]] = [
     ("$", '[{"a": 1},\n{"a": 2} {"a": 3}]', "in.json:2: a comma or ] is missing here"),
     ("$", '[{"a": 1}\n] x', "in.json:2: something follows the array"),
     ("$", '[{"a": 1},\n{"a": }]', "in.json:2: Expecting value"),
-    ("$", '[{"a": NaN}]', "in.json:1: "),
-    ("$", '[{"a": 1, "a": 2}]', "in.json:1: the key 'a' is duplicated"),
+    ("$", "[NaN]", "in.json:1: NaN is not a number JSON can hold"),
     ("$", '{"a": 1}', "in.json:1: $ is not an array"),
     ("$.x", '{"y": []}', "in.json:1: there is no $.x"),
     ("$.x", '{"x": 5}', "in.json:1: $.x is not an array"),

@@ -397,3 +397,10 @@ def test_values_of_postgresql_arrive_whole_or_are_their_rows_fault(project: Proj
     assert [row["reason"] for row in open_history(project.home / ".sendoff").failures(1)] == [
         "ts: must be of datetime type (got 'infinity')"
     ]
+
+
+def test_a_time_of_mariadb_keeps_its_sign_and_its_hours(project: Project, mariadb: str) -> None:
+    times = ["-01:30:00", "-00:00:01.500000", "838:59:59", "00:00:00", "26:05:00.25"]
+    query = "SELECT " + ", ".join(f"CAST('{each}' AS time(6)) AS t{at}" for at, each in enumerate(times))
+    (page,) = Sql(home=project.home, url=mariadb, query=query, booleans=[]).read(None)
+    assert page.frame.row(0) == ("-01:30:00", "-00:00:01.5", "838:59:59", "00:00:00", "26:05:00.25")
