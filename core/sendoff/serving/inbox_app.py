@@ -20,11 +20,12 @@ from sendoff.serving.web import HEAD_SECONDS, MAX_CONNECTIONS, Handler, Listener
 
 #: Characters of a key by which a sender knows its post.
 MAX_KEY = 255
-#: Bodies of the largest size that are held at once; one more gets a 503.
+#: Bodies of the largest size that one inbox holds at once; a post for which there is no room gets a 503.
 MAX_BODIES = 8
 
-#: Bytes of a body that is not kept, but read so that its sender sees why.
-MAX_DRAINED = 64 << 20
+#: Bytes of a body that is read and thrown away, so that its sender gets the response that says why.
+MAX_DISCARDED = 64 << 20
+_LENGTH = re.compile(r"[0-9]{1,15}")
 
 Response = tuple[int, dict[str, object], dict[str, str]]
 
@@ -41,7 +42,6 @@ def listen(
     """Serve inboxes at an address until closed. Raises `OSError` for an address that cannot be had."""
     return Listener(
         [(r".*", InboxHandler, {"inboxes": inboxes, "on_post": on_post})], host, port,
-        max_bytes=MAX_BODIES * max((inbox.max_body for inbox in inboxes.values()), default=0),
         max_connections=max_connections, head_seconds=head_seconds,
     )  # fmt: skip
 
@@ -63,34 +63,39 @@ class InboxHandler(Handler):
         inbox = self._inboxes.get(self._name) if path.startswith("/inbox/") else None
         # An inbox that is not there and a token that is wrong look alike from outside.
         if not _allowed(inbox.token if inbox else "", self.request.headers.get("Authorization", "")) or inbox is None:
-            return self.respond(401, {"error": "no such inbox, or not its token"}, {"WWW-Authenticate": "Bearer"})
+            return self._refuse((401, {"error": "no such inbox, or not its token"}, {"WWW-Authenticate": "Bearer"}))
         if method != "POST":
-            return self.respond(405, {"error": "records are posted here"}, {"Allow": "POST"})
+            return self._refuse((405, {"error": "records are posted here"}, {"Allow": "POST"}))
         text = self.request.headers.get("Content-Length", "")
-        if re.fullmatch("[0-9]{1,15}", text) is None:
-            return self.respond(411, {"error": "a Content-Length is needed"})
+        if _LENGTH.fullmatch(text) is None:
+            return self._refuse((411, {"error": "a Content-Length is needed"}, {}))
         self._inbox, self._key = inbox, self._find_key()
-        self._refusal = self._find_refusal(int(text))
-        if self._refusal and (int(text) > MAX_DRAINED or "Expect" in self.request.headers):
-            return self.respond(*self._refusal)
-        return None
+        self._refusal = self._admit_or_refuse(int(text))
+        return None if self._refusal is None else self._refuse(self._refusal)
+
+    def _refuse(self, refusal: Response) -> None:
+        """Respond to a request whose body is not kept: when it has come, if it is short, or its sender may not see why."""
+        text = self.request.headers.get("Content-Length", "")
+        length = int(text) if _LENGTH.fullmatch(text) else 0
+        self._refusal = refusal
+        if 0 < length <= MAX_DISCARDED and "Expect" not in self.request.headers:
+            self.discard(length, lambda: self.respond(*refusal))
+        else:
+            self.respond(*refusal)
 
     def _find_key(self) -> str | None:
         headers = self.request.headers
         return headers.get("Idempotency-Key") or headers.get("Webhook-Id") or None
 
-    def _find_refusal(self, length: int) -> Response | None:
-        """What a partner is told whose body is not kept, though it is read if it is short, or they might not see why."""
+    def _admit_or_refuse(self, length: int) -> Response | None:
+        """What a partner is told whose post is not taken; None if its body is read."""
         if length > self._inbox.max_body:
-            refusal: Response = 413, {"error": f"at most {self._inbox.max_body:,} bytes at once"}, {}
-        elif len(self._key or "") > MAX_KEY:
-            refusal = 400, {"error": f"a key has at most {MAX_KEY} characters"}, {}
-        elif self.admit(length):
-            return None
-        else:
-            refusal = 503, {"error": "too much is being posted at the moment"}, {"Retry-After": "5"}
-        self.admit(length, held=0)
-        return refusal
+            return 413, {"error": f"at most {self._inbox.max_body:,} bytes at once"}, {}
+        if len(self._key or "") > MAX_KEY:
+            return 400, {"error": f"a key has at most {MAX_KEY} characters"}, {}
+        if not self.admit(self._name, length, MAX_BODIES * self._inbox.max_body):
+            return 503, {"error": "too much is being posted here at the moment"}, {"Retry-After": "5"}
+        return None
 
     def data_received(self, chunk: bytes) -> None:
         if self._refusal is None:
@@ -98,6 +103,9 @@ class InboxHandler(Handler):
 
     async def post(self) -> None:
         self.respond(*(await self.run_in_thread(self._keep) if self._refusal is None else self._refusal))
+
+    # A request that is refused may be of any method; it is answered when its body has been thrown away.
+    get = head = put = patch = delete = options = post
 
     def _keep(self) -> Response:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,13 +19,14 @@ from sendoff.serving.web import Listener
 from sendoff_plugins.sources.inbox import Inbox
 
 TOKEN = "a-token-of-24-characters"
+OTHER = "another-token-of-characters"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def post(body: bytes, *lines: str, length: int | None = None) -> bytes:
-    head = (f"Authorization: Bearer {TOKEN}", "Content-Type: application/json", *lines)
+def post(body: bytes, *lines: str, length: int | None = None, to: str = "orders") -> bytes:
+    head = (f"Authorization: Bearer {TOKEN if to == 'orders' else OTHER}", "Content-Type: application/json", *lines)
     size = len(body) if length is None else length
-    return f"POST /inbox/orders HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n{chr(10).join(head)}\r\n\r\n".encode() + body
+    return f"POST /inbox/{to} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n{chr(10).join(head)}\r\n\r\n".encode() + body
 
 
 @pytest.fixture
@@ -113,22 +116,92 @@ def test_strangers_who_hold_every_connection_keep_nobody_out(inbox: Inbox) -> No
 def test_a_body_is_not_read_without_the_token(inbox: Inbox) -> None:
     with closing(listen({"orders": inbox}, "127.0.0.1", 0)) as listener, connect(listener) as connection:
         connection.sendall(post(b"", length=900_000).replace(TOKEN.encode(), b"wrong"))
-        found = read_to_end(connection)  # at once, and though nothing of the body has come
+        found = read_to_end(connection)  # though nothing of the body has come
         assert found.startswith(b"HTTP/1.1 401")
         assert json.loads(found.partition(b"\r\n\r\n")[2]) == {"error": "no such inbox, or not its token"}
 
 
-def test_more_bodies_than_may_be_held_at_once_are_put_off(inbox: Inbox) -> None:
-    with closing(listen({"orders": inbox}, "127.0.0.1", 0)) as listener, ExitStack() as stack:
-        held = [stack.enter_context(connect(listener)) for _ in range(MAX_BODIES)]
-        for each in held:
-            each.sendall(post(b"[", "Expect: 100-continue", length=900_000))
-            assert each.recv(100).startswith(b"HTTP/1.1 100")
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Inbox]:
+    made = Inbox(home=tmp_path, token=OTHER, max_body=1_000, max_waiting=10_000)
+    made.connector, made.state = "other", tmp_path
+    yield made
+    made.close()
+
+
+def fill(listener: Listener, stack: ExitStack, count: int, length: int) -> list[socket.socket]:
+    """Begin so many posts that go no further than their first byte."""
+    held = [stack.enter_context(connect(listener)) for _ in range(count)]
+    for each in held:
+        each.sendall(post(b"[", "Expect: 100-continue", length=length))
+        assert each.recv(100).startswith(b"HTTP/1.1 100")
+    return held
+
+
+def test_more_bodies_than_an_inbox_may_hold_are_put_off_and_other_inboxes_go_on(inbox: Inbox, other: Inbox) -> None:
+    with closing(listen({"orders": inbox, "other": other}, "127.0.0.1", 0)) as listener, ExitStack() as stack:
+        held = fill(listener, stack, MAX_BODIES, 900_000)
         assert exchange(listener, post(b"[" + b" " * 899_998 + b"]")) == 503
         assert exchange(listener, post(b"[" + b" " * 699_998 + b"]")) == 202
+        assert exchange(listener, post(b"[]", to="other")) == 202
         held[0].sendall(b" " * 899_998 + b"]")
         assert held[0].recv(100).startswith(b"HTTP/1.1 202")
         assert exchange(listener, post(b"[" + b" " * 899_998 + b"]")) == 202
+
+
+def test_no_more_connections_than_its_own_are_held_by_one_partner(inbox: Inbox, other: Inbox) -> None:
+    with (
+        closing(listen({"orders": inbox, "other": other}, "127.0.0.1", 0, max_connections=60)) as listener,
+        ExitStack() as stack,
+    ):
+        held = fill(listener, stack, web.MAX_ADMITTED, 10)
+        assert exchange(listener, post(b"[]")) == 503
+        for _ in range(30):  # announced, too large, and never sent: these wait, and are closed for others
+            stack.enter_context(connect(listener)).sendall(post(b"", length=60_000_000))
+        assert exchange(listener, post(b"[]", to="other")) == 202
+        assert exchange(listener, HEALTH) == 200
+        held[0].sendall(b" " * 8 + b"]")
+        assert held[0].recv(100).startswith(b"HTTP/1.1 202")
+
+
+def test_a_body_counts_until_it_is_kept_also_where_its_sender_has_gone(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_go_on = threading.Semaphore(0), threading.Event()
+
+    def accept(*given: object) -> bool:
+        begun.release()
+        assert may_go_on.wait(20)
+        return True
+
+    monkeypatch.setattr(inbox, "accept", accept)
+    body = b"[" + b" " * 899_998 + b"]"
+    with closing(listen({"orders": inbox}, "127.0.0.1", 0)) as listener:
+        for _ in range(MAX_BODIES):
+            with connect(listener) as connection:
+                connection.sendall(post(body))
+                connection.shutdown(socket.SHUT_WR)
+                if _ < web.THREADS:
+                    assert begun.acquire(timeout=20)
+                else:
+                    while listener._bytes["orders"] < (_ + 1) * 900_000:
+                        pass
+        assert exchange(listener, post(body)) == 503
+        may_go_on.set()
+        while listener._bytes["orders"]:
+            pass
+        assert exchange(listener, post(body)) == 202
+
+
+@pytest.mark.parametrize(("token", "size", "status"), [("wrong", 9_000_000, 401), (TOKEN, 20_000_000, 413)])
+def test_who_is_refused_sees_why_though_the_body_is_large(inbox: Inbox, token: str, size: int, status: int) -> None:
+    with closing(listen({"orders": inbox}, "127.0.0.1", 0)) as listener:
+        for method in ("POST", "PUT"):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            url = f"http://127.0.0.1:{listener.port}/inbox/orders"
+            request = urllib.request.Request(url, b" " * size, headers, method=method)
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=20)
+            assert refused.value.code == (405 if method == "PUT" and status == 413 else status)
+            refused.value.close()
 
 
 def test_a_stop_waits_for_the_posts_that_were_let_in(inbox: Inbox) -> None:
