@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sendoff import ConfigError, SendoffError
+from sendoff.plugin import Observer, hookimpl
 from sendoff.testing import Project
 
 TO = "destination: {url: 'https://api.example.com/v1'}\n"
@@ -78,3 +80,18 @@ def test_only_given_variables_are_known(
         project.runner(egress="public", env=env).connector("c")
     given = project.runner(egress="public", env={"KEY": "of-the-tenant"}).connector("c")
     assert given.destination.headers["X-Key"] == "of-the-tenant"
+
+
+class Caller(Observer):
+    """Tell another machine of each run."""
+
+    name = "caller"
+    privileged = "connects to anything"
+
+
+def test_no_part_goes_where_egress_cannot_see_not_even_an_observer(project: Project) -> None:
+    project({"in.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": IN + TO + "observers: [caller]\n"})
+    plugin = SimpleNamespace(sendoff_observers=hookimpl(lambda: [Caller]))
+    project.runner(plugins=[plugin]).connector("c")
+    with pytest.raises(ConfigError, match="caller connects to anything, which is not allowed where egress is `public`"):
+        project.runner(plugins=[plugin], egress="public").connector("c")

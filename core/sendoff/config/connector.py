@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from sendoff import jsonlib
-from sendoff.components import Authenticator, FailureStrategy, Notifier, Observer, Sender, Source, Transport, Validator
+from sendoff.components import (
+    Authenticator,
+    Component,
+    FailureStrategy,
+    Notifier,
+    Observer,
+    Sender,
+    Source,
+    Transport,
+    Validator,
+)
 from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.redaction import MIN_LENGTH
@@ -107,10 +117,14 @@ def load(
         for each in connector.notifiers:
             each.egress = "public"
     if connector.destination.egress == "public":
-        cross_checks.refuse_privileged(document, {
+        parts: dict[str, Sequence[Component | None]] = {
             "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
             "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
-        })  # fmt: skip
+            "observers": connector.observers,
+        }  # fmt: skip
+        cross_checks.refuse_privileged(document, parts)
+        tls = connector.destination.tls
+        cross_checks.refuse_outside(document, parts, {"ca": tls.ca, "cert": tls.cert, "key": tls.key}, home)
     return connector
 
 
