@@ -31,6 +31,7 @@ from .wire import OK, Wire, saying, trickling
 H = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = H + b"Transfer-Encoding: chunked\r\n\r\n"
 PACKED = gzip.compress(b"{}")
+RAW = zlib.compress(b"{}", wbits=-15)
 GZIP = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
 
 #: Responses that are read, all with the body `{}`.
@@ -57,7 +58,15 @@ TAKEN = {
     "interim responses": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + H + b"Content-Length: 2\r\n\r\n{}",
     "gzip": H + GZIP % len(PACKED) + PACKED,
     "gzip in two members": H + GZIP % (2 * len(gzip.compress(b"{"))) + gzip.compress(b"{") + gzip.compress(b"}"),
+    "gzip and two zeros": H + GZIP % (len(PACKED) + 2) + PACKED + b"\0\0",
+    "gzip and a line end": H + GZIP % (len(PACKED) + 1) + PACKED + b"\n",
+    "gzip and half of a member's mark": H + GZIP % (len(PACKED) + 1) + PACKED + b"\x1f",
+    "gzip and more, in chunks": H + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(PACKED) + PACKED + b"\r\n1\r\n\x1f\r\n2\r\n\x1f\x8b\r\n0\r\n\r\n",
+    "gzip in two members, cut in the second's mark": H + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(PACKED) + 1) + PACKED + b"\x1f\r\n%x\r\n" % (len(gzip.compress(b"")) - 1) + gzip.compress(b"")[1:] + b"\r\n0\r\n\r\n",
     "deflate": H + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"{}"),
+    "deflate and more": H + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"{}") + b"\r\n",
+    "deflate without its header": H + b"Content-Encoding: deflate\r\n\r\n" + RAW,
+    "deflate without its header, stored": H + b"Content-Encoding: deflate\r\n\r\n" + b"\1\2\0\xfd\xff{}",
     "many fields": H + b"X-A: b\r\n" * (MAX_FIELDS - 1) + b"Content-Length: 2\r\n\r\n{}",
 }  # fmt: skip
 
@@ -132,8 +141,10 @@ REFUSED = {
     "gzip of nothing at all": H + GZIP % 0,
     "gzip with another sum": H + GZIP % len(PACKED) + PACKED[:-8] + b"\0" * 8,
     "gzip that is none": H + GZIP % 2 + b"{}",
-    "gzip and more": H + GZIP % (len(PACKED) + 2) + PACKED + b"{}",
+    "gzip and a member that is broken": H + GZIP % (len(PACKED) + 4) + PACKED + b"\x1f\x8b{}",
     "deflate cut off": H + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"{}")[:-1],
+    "deflate without its header, cut off": H + b"Content-Encoding: deflate\r\n\r\n" + RAW[:-1],
+    "deflate that is none": H + b"Content-Encoding: deflate\r\n\r\n{}",
     "another protocol wanted": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     "too many fields": H + b"X-A: b\r\n" * MAX_FIELDS + b"Content-Length: 2\r\n\r\n{}",
     "too long a head": H + b"X-A: " + b"b" * 2 * MAX_HEAD + b"\r\nContent-Length: 2\r\n\r\n{}",
