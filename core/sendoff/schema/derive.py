@@ -23,7 +23,7 @@ def derive(page: Page, fields: Sequence[Field]) -> tuple[Page, dict[tuple[str, i
     columns, reasons = dict[str, pl.Series](), dict[tuple[str, int], str]()
     for f in fields:
         assert f.derivation is not None
-        cells = _find_cells(page, f.name, f.derivation)
+        cells = _first_values(page, f.name, f.derivation)
         if cells is None:
             continue  # the source does not have it: `required` and `default` say what that means
         cells = _change_text(cells, f.derivation)
@@ -39,9 +39,9 @@ def derive(page: Page, fields: Sequence[Field]) -> tuple[Page, dict[tuple[str, i
     return replace(page, frame=frame, numbers=page.numbers - set(columns), missing_keys=missing), reasons
 
 
-def _find_cells(page: Page, name: str, derivation: Derivation) -> pl.Series | None:
+def _first_values(page: Page, name: str, derivation: Derivation) -> pl.Series | None:
     """The values that the steps begin with; None if the source does not have them."""
-    if not derivation.has_value:
+    if not derivation.is_made:
         return page.frame[name] if name in page.frame.columns else None
     if not derivation.fields:
         return column(name, [derivation.constant] * page.frame.height)

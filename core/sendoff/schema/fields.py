@@ -111,7 +111,8 @@ _TEXTUAL = frozenset({"date", "datetime", "time"})
 class Derivation:
     """How a field's value is made before its type and rules apply; `sendoff.schema.derive` takes the steps."""
 
-    has_value: bool = False
+    #: Whether it is made by `value`, and not of the column of its name.
+    is_made: bool = False
     constant: object = None
     #: The pieces of a text with columns in it: text, or the name of a column.
     parts: tuple[tuple[str, str | None], ...] = ()
@@ -151,7 +152,7 @@ class Field:
     @property
     def columns(self) -> list[str]:
         """The source's columns that it is made of."""
-        return self.derivation.fields if self.derivation and self.derivation.has_value else [self.name]
+        return self.derivation.fields if self.derivation and self.derivation.is_made else [self.name]
 
     @property
     def raw(self) -> bool:
@@ -226,7 +227,7 @@ def declare(name: str, rules: RuleSet) -> Field:
                 raise InvalidRule(rule, f"{checks[rule]!r} is not a number")
     _check_regex(rules)
     try:
-        checks = nested.prepare(checks)
+        checks = nested.for_cerberus(checks)
     except nested.NestedRule as error:
         raise InvalidRule(next(rule for rule in nested.RULES if rule in rules), str(error)) from None
     default = rules.get("default")
@@ -260,7 +261,7 @@ def _derivation(rules: RuleSet, to_type: Callable[[str, object], object]) -> Der
     if "value" in rules and not has_columns and value is not None and "map" not in rules:
         constant = to_type("value", constant)
     return Derivation(
-        has_value="value" in rules,
+        is_made="value" in rules,
         constant=constant,
         parts=parts if has_columns else (),
         trim=bool(rules.get("trim")),

@@ -1,4 +1,4 @@
-"""RuleSet inside a value: the fields of an object, the items of a list, at any depth.
+"""Rules inside a value: the fields of an object, the items of a list, at any depth.
 
 Cerberus validates them. What it does to a document besides (`default`, `rename`, unknown fields taken away) is done here when
 the record is written, and text is read as the date, time or decimal that a rule names, as at the top.
@@ -14,13 +14,13 @@ from typing import Any
 
 from sendoff.schema.types import TYPES
 
-#: RuleSet whose alternatives are only tried: nothing in them changes a value.
+#: Rules whose alternatives are only tried: nothing in them changes a value.
 ALTERNATIVES = ("allof", "anyof", "noneof", "oneof")
 #: All rules that have rules in them.
 RULES = ("schema", "items", "valuesrules", "keysrules", *ALTERNATIVES)
 #: Types that JSON has no values of.
 FROM_TEXT = frozenset(name for name, type_ in TYPES.items() if type_.from_text)
-#: RuleSet that a field of the record has, and nothing inside it.
+#: Rules that only a field of the record has.
 _TOP_ONLY = {"format", "as", "value", "trim", "lower", "upper", "map"}
 
 RuleSet = Mapping[str, Any]
@@ -31,7 +31,7 @@ class NestedRule(Exception):
     """A rule inside a value that cannot be kept; its text is the sentence, which begins with the path inside the field."""
 
 
-def prepare(rules: RuleSet, path: str = "", *, alternative: bool = False) -> RuleDict:
+def for_cerberus(rules: RuleSet, path: str = "", *, alternative: bool = False) -> RuleDict:
     """The rules as Cerberus takes them: constraints in their field's type, and nothing unknown inside an alternative.
 
     Raises `NestedRule` for a rule that would do nothing, and for a constraint that is not of its type.
@@ -41,7 +41,7 @@ def prepare(rules: RuleSet, path: str = "", *, alternative: bool = False) -> Rul
         where = f"{path}.{name[-1]}" if path else str(name[-1])
         inside = alternative or name[0] in ALTERNATIVES
         _check(inner, where, alternative=inside, is_field=name[0] == "schema" and len(name) == 2)
-        _put(found, name, _with_typed_constraints(prepare(inner, where, alternative=inside), where))
+        _set_inner(found, name, _with_typed_constraints(for_cerberus(inner, where, alternative=inside), where))
     if alternative and "schema" in found:
         found.setdefault("allow_unknown", False)  # what Cerberus does where nothing else is said
     return found
@@ -80,13 +80,13 @@ def read(value: object, rules: RuleSet) -> object:
             return _read_text(value, rules)
         case Mapping():
             members = ((name, each, _of_member(rules, name)) for name, each in value.items())
-            return {name: read(each, inner) for name, each, inner in members if not _is_replaced(each, inner)}
+            return {name: read(each, inner) for name, each, inner in members if not _default_applies(each, inner)}
         case list() | tuple():
             return [read(each, _of_item(rules, at)) for at, each in enumerate(value)]
     return value
 
 
-def _is_replaced(value: object, rules: RuleSet) -> bool:
+def _default_applies(value: object, rules: RuleSet) -> bool:
     """Whether a default stands in for this null."""
     return value is None and "default" in rules and not rules.get("nullable")
 
@@ -136,7 +136,7 @@ def _write_fields(value: Mapping[str, object], rules: RuleSet, *, drop: bool) ->
     for name, each in value.items():
         inner = schema.get(name)
         if inner is not None:
-            sent = inner["default"] if _is_replaced(each, inner) else write(each, inner, drop=drop)
+            sent = inner["default"] if _default_applies(each, inner) else write(each, inner, drop=drop)
             found[inner.get("rename", name)] = sent
         elif not drop:
             found[name] = each
@@ -184,7 +184,7 @@ def _spelled_out(rules: object) -> RuleSet:
     return rules
 
 
-def _put(found: RuleDict, name: tuple[str | int, ...], made: RuleDict) -> None:
+def _set_inner(found: RuleDict, name: tuple[str | int, ...], made: RuleDict) -> None:
     if len(name) == 1:
         found[str(name[0])] = made
         return

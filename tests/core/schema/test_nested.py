@@ -93,8 +93,8 @@ def test_dates_times_and_decimals_are_read_from_text_at_any_depth() -> None:
 @pytest.mark.parametrize(
     ("rules", "sentence"),
     [
-        ({"type": "dict", "schema": {"a": {"type": "date", "format": "%d"}}}, "a: `format` is for the fields of the record"),
-        ({"type": "dict", "schema": {"a": {"value": 1}}}, "a: `value` is for the fields of the record"),
+        ({"type": "dict", "schema": {"a": {"type": "date", "format": "%d"}}}, "a: `format` works on the fields of the record"),
+        ({"type": "dict", "schema": {"a": {"value": 1}}}, "a: `value` works on the fields of the record"),
         ({"type": "dict", "anyof": [{"schema": {"a": {"type": "date"}}}]}, "0.a: JSON has no date; in an alternative use"),
         ({"type": "dict", "anyof": [{"schema": {"a": {"default": 1}}}]}, "0.a: `default` does nothing in an alternative"),
         ({"type": "dict", "oneof": [{"schema": {"a": {"rename": "b"}}}]}, "0.a: `rename` does nothing in an alternative"),

@@ -30,9 +30,9 @@ def read_whole(frame: pl.LazyFrame, name: str, rows: int, max_columns: int) -> I
             yield Page(part, name, range(read + 1, read + 1 + part.height))
             read += part.height
     if read != rows:
-        unread = [*islice((column for column in columns if not _is_readable(frame, column)), 3)]
+        broken = [*islice((column for column in columns if not _is_readable(frame, column)), 3)]
         at_fault = (
-            f" (it cannot read the column {', '.join(map(repr, unread))})" if len(unread) < len(columns) and unread else ""
+            f" (it cannot read the column {', '.join(map(repr, broken))})" if len(broken) < len(columns) and broken else ""
         )
         raise SourceError(
             f"{name}: has {rows:,} rows, and {read:,} of them could be read; it is damaged, or has columns of a type that is "
