@@ -196,7 +196,7 @@ def _set_inner(found: RuleDict, name: tuple[str | int, ...], made: RuleDict) -> 
 def _check(rules: RuleSet, where: str, *, alternative: bool, is_field: bool) -> None:
     here = next((rule for rule in rules if rule in _TOP_ONLY), None)
     if here is not None:
-        raise NestedRule(f"{where}: `{here}` is for the fields of the record; or for where the records come from")
+        raise NestedRule(f"{where}: `{here}` works on the fields of the record, not inside a value")
     idle = next((rule for rule in ("default", "rename") if rule in rules), None)
     if idle is not None and not is_field:
         raise NestedRule(f"{where}: `{idle}` is for a field, which has a name; here it would do nothing")
