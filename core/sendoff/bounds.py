@@ -15,7 +15,7 @@ _NAME_BYTES = 16
 MAX_RESPONSE = 64 << 20
 #: What comes out of compressed content beyond this many bytes must not be more than so many times what went in. No file of
 #: records is a thousand times as large as its gzip; a bomb is (deflate's limit is 1,032).
-DECOMPRESSED_FREE, DECOMPRESSED_RATIO = 256 << 20, 400
+DECOMPRESSED_UNCHECKED, DECOMPRESSED_RATIO = 256 << 20, 400
 #: A sentence lists at most this many names.
 MAX_LISTED = 20
 
@@ -27,17 +27,17 @@ def rows_per_page(names: Sequence[str]) -> int:
 
 def is_bomb(compressed: int, decompressed: int) -> bool:
     """Whether so many bytes decompress to more than records do."""
-    return decompressed > DECOMPRESSED_FREE and decompressed > DECOMPRESSED_RATIO * max(1, compressed)
+    return decompressed > DECOMPRESSED_UNCHECKED and decompressed > DECOMPRESSED_RATIO * max(1, compressed)
 
 
-def listed(names: Sequence[str], shown: Callable[[str], str] = repr) -> str:
+def listed(names: Sequence[str], show: Callable[[str], str] = repr) -> str:
     """Names for a sentence: all of them if they are few."""
     rest = len(names) - MAX_LISTED
-    return ", ".join(map(shown, names[:MAX_LISTED])) + (f" and {rest:,} more" if rest > 0 else "")
+    return ", ".join(map(show, names[:MAX_LISTED])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 class ColumnLimit:
-    """Counts the columns of a file after the other; raises `SourceError` for one that has more than `most`."""
+    """Counts the columns of one file after another; raises `SourceError` for one that has more than `most`."""
 
     def __init__(self, most: int = MAX_COLUMNS) -> None:
         self._most, self._file, self._names = most, "", set[str]()

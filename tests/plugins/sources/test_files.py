@@ -206,7 +206,7 @@ def test_members_of_an_archive_are_read_in_order_and_named(tmp_path: Path) -> No
 
 
 def test_r17_x8_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "DECOMPRESSED_FREE", 1 << 20)
+    monkeypatch.setattr(bounds, "DECOMPRESSED_UNCHECKED", 1 << 20)
     lines = b"a\n" + b"0\n" * 4_000_000
     zipped(tmp_path / "in.zip", a__csv=lines)
     (tmp_path / "in.gz").write_bytes(gzip.compress(lines))
@@ -495,7 +495,7 @@ def test_where_only_the_open_internet_is_reached_files_from_elsewhere_are_not(tm
 
 
 def test_the_limits_are_what_they_are_said_to_be() -> None:
-    assert (files.MAX_RECORD, bounds.DECOMPRESSED_RATIO, bounds.DECOMPRESSED_FREE) == (8 << 20, 400, 256 << 20)
+    assert (files.MAX_RECORD, bounds.DECOMPRESSED_RATIO, bounds.DECOMPRESSED_UNCHECKED) == (8 << 20, 400, 256 << 20)
 
 
 @pytest.mark.parametrize("path", ["uploads/", "uploads", "uploads/*.jsonl", "up*/*.jsonl", "**/b.jsonl"])
@@ -566,3 +566,37 @@ def test_a_workbook_whose_cells_unfold_to_too_much_is_not_opened(tmp_path: Path,
 def test_texts_that_cells_share_are_read_where_they_are_many(tmp_path: Path) -> None:
     (tmp_path / "in.xlsx").write_bytes(oversized.one_text_in_many_cells(5_100))
     assert len(rows(Excel(home=tmp_path, path="in.xlsx"))) == 1_018
+
+
+#: What lies in the last row of a sheet of a few records, at the other end of it, and how many rows a reader then gets.
+FAR_AWAY = {
+    "a blank cell": (b'<c r="XFD1048576" s="1"/>', 1),
+    "a blank cell with an end": (b'<c r="XFD1048576" s="1"></c>', 1),
+    "a value": (b'<c r="XFD1048576"><v>1</v></c>', None),
+    "a text": (b'<c r="XFD1048576" t="inlineStr"><is><t>a</t></is></c>', None),
+    "a formula": (b'<c r="XFD1048576"><f>A1</f></c>', None),
+    "a value after a slash": (b'<c r="XFD1048576">/><v>1</v></c>', None),
+    "a value after an end of something else": (b'<c r="XFD1048576"></x><v>1</v></c>', None),
+    "cells that do not say where they are": (b"<c><v>1</v></c>" * 9, None),
+    "blank cells that do not say where they are": (b"<c/>" * 9, 1),
+}
+
+
+@pytest.mark.parametrize(("cells", "count"), FAR_AWAY.values(), ids=FAR_AWAY)
+def test_a_cell_far_away_counts_if_it_has_a_content(tmp_path: Path, cells: bytes, count: int | None) -> None:
+    sheet = b'<row r="1"><c r="A1" t="s"><v>0</v></c></row><row r="2"><c r="A2"><v>1</v></c></row>'
+    (tmp_path / "in.xlsx").write_bytes(oversized.workbook(sheet + b'<row r="1048576">%s</row>' % cells, b"<si><t>h</t></si>"))
+    if count is None:
+        with pytest.raises(SourceError, match="cells are spread over"):
+            rows(Excel(home=tmp_path, path="in.xlsx"))
+    else:
+        assert len(rows(Excel(home=tmp_path, path="in.xlsx"))) == count
+
+
+def test_a_table_with_a_format_in_the_last_row_of_its_sheet_is_read(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "in.xlsx")) as book:
+        sheet = book.add_worksheet()
+        for row in range(101):
+            sheet.write_row(row, 0, [f"c{at}" for at in range(10)] if row == 0 else range(10))
+        sheet.write_blank(1_048_575, 9, None, book.add_format({"bold": True}))
+    assert len(rows(Excel(home=tmp_path, path="in.xlsx"))) == 100

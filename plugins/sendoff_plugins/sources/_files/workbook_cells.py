@@ -1,7 +1,7 @@
 """Bound what the cells of a workbook unfold to: a text that many cells refer to, cells that are far apart or repeated.
 
-The reader holds every cell between the first and the last one, each with a text of its own. So what it will hold is found
-before it reads: a file of a few kilobytes can ask for more than there is.
+The reader holds every cell between the first and the last one that has a content, each with a text of its own. So what it
+will hold is found before it reads: a file of a few kilobytes can ask for more than there is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _REFERENCE = r"""\sr\s*=\s*["'][A-Za-z]{1,3}[0-9]{1,7}["']"""
 _OF_TEXT = r"""\st\s*=\s*["']s["']"""
 _TEXT = rf"""{_OF_TEXT}[^<>]*>\s*<(?:\w+:)?v>\s*([0-9]{{1,9}})\s*<"""
+_CELL = r"<(?:\w+:)?c[\s/>]"
+#: A row or a cell, up to the next tag, and whether that ends the cell. A cell that is blank has a format alone.
+_PLACE = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])([^<]*)(?=(</(?:\w+:)?c\s*>)?)")
+_NAMED = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
+_BLANK = re.compile(rb"[^>]*/>\s*")
 _ODS = re.compile(rb"<table:(table-row|table-cell|covered-table-cell|table)(?=[\s/>])([^<>]*)>")
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']\s*(\d{1,18})""")
 
@@ -47,11 +52,15 @@ def check_cells(path: Path, name: str) -> int:
                     sheets = [*_sheets_of_ods(stream)]
             elif "/" in part and not _SHARED.search(part):
                 with archive.open(part) as stream:
-                    sheets = [_sheet(stream, lengths)]
+                    there, between, text, unnamed = _sheet(stream, lengths)
+                if unnamed or _too_sparse(there, between):
+                    with archive.open(part) as stream:
+                        there, between = _filled(stream)
+                sheets = [(there, between, text)]
             else:
                 continue
             for there, between, text in sheets:
-                if between > max(MAX_CELLS, CELLS_RATIO * there):
+                if _too_sparse(there, between):
                     raise SourceError(
                         f"{name}: {there:,} cells are spread over {between:,} places, or repeated over them, which is more "
                         "than is read; clear what stands far away from the table"
@@ -63,6 +72,10 @@ def check_cells(path: Path, name: str) -> int:
                     )
                 most = max(most, text)
     return most
+
+
+def _too_sparse(there: int, between: int) -> bool:
+    return between > max(MAX_CELLS, CELLS_RATIO * there)
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -91,16 +104,20 @@ def _text_lengths(archive: zipfile.ZipFile, part: str | None) -> pl.Series:
     return pl.Series(lengths, dtype=pl.Int64)
 
 
-def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int]:
-    """A sheet's cells, the places from its first to its last cell, and the bytes of the shared texts they refer to."""
+def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int, bool]:
+    """A sheet's cells, blank ones too, the places from its first to its last cell, and the bytes of shared texts they refer to.
+
+    Also whether a cell does not say where it is.
+    """
     longest = int(lengths.max() or 0)  # type: ignore[arg-type]  # a length is an integer
-    cells = text = 0
+    cells = text = unnamed = 0
     top, bottom, left, right = 1 << 30, 0, 1 << 30, 0
     for chunk in _chunks(stream):
         whole = pl.Series([chunk.decode("utf-8", "replace")])
         found = whole.str.extract_all(_REFERENCE).explode().drop_nulls()
         referring = int(whole.str.count_matches(_OF_TEXT).item())
         cells += max(len(found), referring)
+        unnamed += max(0, int(whole.str.count_matches(_CELL).item()) - len(found))
         if len(found):
             bare = found.str.strip_chars("r= \t\r\n\"'")
             rows = bare.str.strip_chars_start(_LETTERS).cast(pl.Int64)
@@ -113,7 +130,25 @@ def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int]:
             text += int(lengths.gather(known).sum()) + (referring - len(known)) * longest
         else:
             text += referring * longest
-    return cells, max(0, bottom - top + 1) * max(0, right - left + 1), text
+    return cells, max(0, bottom - top + 1) * max(0, right - left + 1), text, unnamed > 0
+
+
+def _filled(stream: IO[bytes]) -> tuple[int, int]:
+    """A sheet's cells that have a content, and the places from the first to the last of them."""
+    cells = row = column = 0
+    top, bottom, left, right = 1 << 30, 0, 1 << 30, 0
+    for chunk in _chunks(stream):
+        for kind, rest, ended in _PLACE.findall(chunk):
+            named = _NAMED.search(rest)
+            if kind == b"row":
+                row, column = int(named[2]) if named else row + 1, 0
+                continue
+            row, column = (int(named[2]), number_of(named[1].decode())) if named else (row, column + 1)
+            if not (_BLANK.fullmatch(rest) or (ended and rest.count(b">") == 1 and rest.rstrip().endswith(b">"))):
+                cells += 1
+                top, bottom = min(top, row), max(bottom, row)
+                left, right = min(left, column), max(right, column)
+    return cells, max(0, bottom - top + 1) * max(0, right - left + 1)
 
 
 def _sheets_of_ods(stream: IO[bytes]) -> Iterator[tuple[int, int, int]]:
