@@ -430,6 +430,31 @@ def test_a_connector_is_made_from_a_sample_checked_and_run(project: Project, ter
     assert ".sendoff/" in (project.home / ".gitignore").read_text()
 
 
+def test_a_spreadsheets_export_is_read_as_it_shows_itself_and_its_corrections_too(
+    project: Project, terminal: Terminal, receiver: Receiver
+) -> None:
+    terminal("init")
+    rows = "1;M\u00fcller;8.101,11;\n2;Ann;9,20;\n3;Bob;1,00;\n"
+    project({"export.csv": f"Clients of May;;;\n\nid;name;balance;\n{rows}".encode("cp1252")})
+    terminal("new", "clients", "--from", "export.csv", "--url", f"{receiver.url}/c")
+    written = (project.home / "connectors.d/clients.yaml").read_text()
+    assert 'path: export.csv, delimiter: ";", encoding: "cp1252", skip_rows: 2, decimal: ",", thousands: "."}' in written
+    assert terminal("schema", "infer", "export.csv").splitlines()[-1] == "  balance: {type: decimal}"
+    (project.home / "connectors.d/clients.yaml").write_text(
+        written.replace("id:      {type: integer}", "id: {type: integer, min: 2}")
+    )
+    terminal("run", code=1)
+    assert receiver.bodies[0] == [{"id": 2, "name": "Ann", "balance": 9.2}, {"id": 3, "name": "Bob", "balance": 1}]
+    project({"fixed.csv": "_record;id;name;balance\n1-invalid-0;4;M\u00fcller;8.101,11\n".encode("cp1252")})
+    terminal("retry", "1", "--from", "fixed.csv", "--sheet", "x", code=2)
+    assert "is read by the csv source, which has no option `sheet`" in terminal.err
+    terminal("retry", "1", "--encoding", "cp1252", code=2)
+    assert "--encoding is for --from FILE" in terminal.err
+    terminal("retry", "1", "--from", "fixed.csv", "--encoding", "utf-8", code=2)
+    terminal("retry", "1", "--from", "fixed.csv", "--encoding", "latin-1")
+    assert receiver.bodies[1] == [{"id": 4, "name": "M\u00fcller", "balance": 8101.11}]
+
+
 def test_new_without_a_sample_is_a_file_that_checks_but_for_its_source(project: Project, terminal: Terminal) -> None:
     terminal("new", "things")
     assert "inbox/*.csv: no such file" in terminal("check", code=2)

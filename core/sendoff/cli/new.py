@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from sendoff import jsonlib
+from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import say
-from sendoff.cli.retry import file_source
 from sendoff.cli.schema import SAMPLE_PAGES, as_yaml
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
@@ -23,7 +24,7 @@ TEMPLATE = """\
 # {name}: describe here what it delivers, to which API, and who maintains it.
 # `sendoff plugins` lists what there is to `use`, and `sendoff plugins NAME` explains the options of one.
 
-source: {{use: {use}, path: {path}}}
+source: {{use: {use}, path: {path}{options}}}
 # incremental: {{key: [id], initial_load: skip}}          # deliver only rows that were not delivered before
 # schedule: {{cron: "0 7 * * *", timezone: Europe/Berlin}}   # see `sendoff schedule`, `sendoff serve`
 # notify: [{{use: NAME}}]    # who is notified of how it went: {notifiers}
@@ -65,19 +66,23 @@ schema:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file to read from and to infer the schema from.",
 )
+@reading_options
 @click.option("--url", default="https://api.example.com/v1/records", help="Where records go.")
 @click.pass_obj
-def command(project: Project, name: str, sample: Path | None, url: str) -> None:
+def command(project: Project, /, name: str, sample: Path | None, url: str, **given: str | None) -> None:
     """Write a connector file with every default in it and a comment on each."""
     file = new_connector_path(project, name)
     path = f"inbox/*{ENDING}"
-    schema, use = SCHEMA, file_source(project, Path(path)).name
+    source, options = file_source(project, Path(path), given)
+    schema, use = SCHEMA, source.name
     if sample is not None:
-        source = file_source(project, sample)
+        source, options = file_source(project, sample, given)
         inside = sample.absolute().is_relative_to(project.runner.home)
         use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
-        schema = as_yaml(infer(islice(pages(source.read(None)), SAMPLE_PAGES)))
-    file.write_text(TEMPLATE.format(name=name, use=use, path=path, schema=schema, url=url, **_choices(project.runner.registry)))
+        schema = as_yaml(infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation))
+    shown = "".join(f", {option}: {jsonlib.dumps(value)}" for option, value in options.items())
+    choices = _choices(project.runner.registry)
+    file.write_text(TEMPLATE.format(name=name, use=use, path=path, options=shown, schema=schema, url=url, **choices))
     say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option
-from sendoff.cli.retry import file_source
 from sendoff.records import pages
 from sendoff.schema.infer import Inferred, infer
 
@@ -24,11 +24,13 @@ def command() -> None:
 
 @command.command("infer")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@reading_options
 @json_option
 @click.pass_obj
-def infer_command(project: Project, file: Path, to_json: bool) -> None:
+def infer_command(project: Project, /, file: Path, to_json: bool, **given: str | None) -> None:
     """Print a schema for a file: types inferred from its header and rows, to paste into a connector."""
-    found = infer(islice(pages(file_source(project, file).read(None)), SAMPLE_PAGES))
+    source, _ = file_source(project, file, given)
+    found = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
     if to_json:
         as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:

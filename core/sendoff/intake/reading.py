@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -75,16 +75,27 @@ def _guarded(source: Source, page: Page, limit: ColumnLimit) -> Page:
     return replace(page, lazy=LazyLines(keys, parse))
 
 
-def file_source(registry: Registry, file: Path, *, max_columns: int = MAX_COLUMNS) -> Source:
-    """A source for a file, by its extension."""
+def file_source(
+    registry: Registry, file: Path, *, max_columns: int = MAX_COLUMNS, given: Mapping[str, object] | None = None
+) -> tuple[Source, dict[str, object]]:
+    """A source for a file, by its extension, and its options: those that are given, and those that the file shows to need."""
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
     found = registry.default("sources", ending)
     if found is None:
         known = sorted({each for offer in registry.offers("sources").values() for each in offer.component.default_for})
         raise ConfigError(f"{file}: unknown file type; the extension must be one of {', '.join(known)}")
-    return cast("type[Source]", found)(home=Path.cwd(), path=str(file), max_columns=max_columns)
+    source = cast("type[Source]", found)
+    for name in given or ():
+        if name not in source.options:
+            raise ConfigError(f"{file}: is read by the {source.name} source, which has no option `{name}`")
+    detected = source.detect(file) if file.is_file() else {}
+    options = {**detected, **(given or {})}
+    return source(home=Path.cwd(), path=str(file), max_columns=max_columns, **options), options
 
 
 def read_rows(registry: Registry, given: object, max_columns: int = MAX_COLUMNS) -> object:
     """Rows, from a file if it is one."""
-    return read_source(file_source(registry, Path(given), max_columns=max_columns)) if isinstance(given, str | Path) else given
+    if not isinstance(given, str | Path):
+        return given
+    source, _ = file_source(registry, Path(given), max_columns=max_columns)
+    return read_source(source)
