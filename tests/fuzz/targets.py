@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -20,6 +21,7 @@ from sendoff import AuthError, ConfigError, Request, Response, Runner, SourceErr
 from sendoff.config import connector
 from sendoff.config.cron import cron, last_due, next_due
 from sendoff.errors import Problem
+from sendoff.intake.reading import read_source
 from sendoff.jsonlib import jsonpath
 from sendoff.ledger.claims import parse_name
 from sendoff.options import find_timezone
@@ -38,13 +40,16 @@ from sendoff.transport.urls import proxy_problem, url_problem
 from sendoff_plugins.authenticators.oauth2 import OAuth2
 from sendoff_plugins.sources._files.dialect import Dialect
 from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources.excel import Excel
 from sendoff_plugins.sources.http import _linked
 from sendoff_plugins.sources.inbox import Inbox
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
+from sendoff_plugins.sources.parquet import Parquet
 from sendoff_plugins.sources.singer import Singer
 from sendoff_plugins.transports._http1.response_parser import ResponseParser
 from tests.faults.test_raw_responses import compare
+from tests.oversized import workbook
 
 Target = Callable[[bytes], None]
 
@@ -260,6 +265,41 @@ def corrections(data: bytes) -> None:
 
 
 #: Name to target, and what a corpus begins with.
+def sheet(data: bytes) -> None:
+    """The sheet of an xlsx file: its rows, or an error that names the file."""
+    _read_file(Excel, "f.xlsx", workbook(data, b"<si><t>a</t></si><si><t>b</t></si>"))
+
+
+def ods(data: bytes) -> None:
+    """The content of an OpenDocument file: its rows, or an error that names the file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<m:manifest xmlns:m='urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'/>")
+        archive.writestr("content.xml", data)
+    _read_file(Excel, "f.ods", out.getvalue())
+
+
+def parquet(data: bytes) -> None:
+    """A Parquet file: its rows, or an error that names the file."""
+    _read_file(Parquet, "f.parquet", data)
+
+
+def _read_file(source: Any, name: str, data: bytes) -> None:
+    (_home() / name).write_bytes(data)
+    try:
+        for page in read_source(source(home=_home(), path=name)):
+            _sound(page)
+    except SourceError as error:
+        assert name in str(error)  # noqa: PT017  # most input raises nothing
+
+
+def _a_parquet_file() -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame({"id": [1, 2], "t": ["x", None], "d": [[1.5], []]}).write_parquet(out, compression="uncompressed")
+    return out.getvalue()
+
+
 TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "yaml": (
         yaml,
@@ -290,6 +330,25 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
             b"HTTP/1.0 500 Oops\r\n\r\nbody",
         ],
     ),
+    "sheet": (
+        sheet,
+        [
+            b'<row r="1"><c r="A1" t="s"><v>0</v></c></row><row r="2"><c r="A2"><f>1+1</f><v/></c><c r="B2" t="e"><v>#N/A</v></c></row>',
+            b'<row r="3"><c r="B3" t="inlineStr"><is><t>n</t></is></c></row><row><c s="1"><v>45000.5</v></c><c t="b"><v>1</v></c></row>',
+        ],
+    ),
+    "ods": (
+        ods,
+        [(
+            b'<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+            b'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
+            b'<office:body><office:spreadsheet><table:table table:name="One"><table:table-row><table:table-cell '
+            b'office:value-type="string"><text:p>id</text:p></table:table-cell></table:table-row><table:table-row '
+            b'table:number-rows-repeated="2"><table:table-cell table:formula="of:=1"/></table:table-row></table:table>'
+            b"</office:spreadsheet></office:body></office:document-content>"
+        )],
+    ),
+    "parquet": (parquet, [_a_parquet_file()]),
     "json": (json, [b'[{"a":1},{"b":[{"c":null}]}]', b' {"x":0,"a":[{"a":1e5}]}', b"[1]"]),
     "singer": (
         singer,

@@ -196,3 +196,11 @@ def test_a_workbook_that_has_no_styles_is_read(tmp_path: Path) -> None:
                 new.writestr(name, old.read(name))
     (tmp_path / "in.xlsx").write_bytes(kept.getvalue())
     assert read(tmp_path).frame.rows() == [(1,)]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("broken", ["<text:p>x</text:q>", "<text:p>x"])
+def test_an_open_document_whose_tags_do_not_match_is_told_and_hangs_nothing(tmp_path: Path, broken: str) -> None:
+    ods(tmp_path, [f'office:value-type="string">{broken}'])
+    with pytest.raises(SourceError, match="in.ods: not a spreadsheet that can be read: content.xml: mismatched tag"):
+        read(tmp_path, "in.ods")
