@@ -11,6 +11,7 @@
   `format_duration` writes a length of time in ISO 8601. `Notation` is how text writes numbers and booleans.
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
+- **Files**: `FileAccess` says which files a source may read (`Source.file_access`); `is_inside`, whether one is in a folder.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
 - **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names.
 - **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
@@ -132,6 +133,8 @@ if TYPE_CHECKING:
     from sendoff.run.report import Report as Report
     from sendoff.schema.types import format_duration as format_duration
     from sendoff.transport import egress as egress
+    from sendoff.transport.file_access import FileAccess as FileAccess
+    from sendoff.transport.file_access import is_inside as is_inside
     from sendoff.transport.protocol import TLS as TLS
     from sendoff.transport.protocol import Completion as Completion
     from sendoff.transport.protocol import ConnectionSettings as ConnectionSettings

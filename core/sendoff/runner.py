@@ -33,6 +33,7 @@ from sendoff.run.preview import find_invalid
 from sendoff.run.preview import preview as previewed
 from sendoff.run.report import Report
 from sendoff.run.run import Run
+from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import Request
 
 _LOG = logging.getLogger("sendoff")
@@ -71,7 +72,7 @@ class Runner:
         self.registry = Registry(files=sorted((self.home / "plugins.d").glob("*.py")), plugins=plugins, allow=allow)
         #: Observers of every run, besides the connector's own.
         self.observers: tuple[Observer, ...] = tuple(observers)
-        self._egress = egress
+        self._access = FileAccess(self.home, self.state, self.directory, confined=egress == "public")
         self._env = {} if env is None and egress == "public" else env
         self._clock = clock
         self._random = random
@@ -94,9 +95,7 @@ class Runner:
 
     def load(self, file: Path) -> Connector:
         """A connector file, checked. Raises `ConfigError` with all its mistakes."""
-        loaded = connectors.load(
-            file, self.registry, home=self.home, shown=_shown(file), min_egress=self._egress, env=self._env
-        )
+        loaded = connectors.load(file, self.registry, home=self.home, shown=_shown(file), access=self._access, env=self._env)
         loaded.source.state = self.state
         return loaded
 

@@ -14,6 +14,7 @@ from sendoff.errors import SourceError
 from sendoff.hookspecs import hookimpl
 from sendoff.run.report import Report
 from sendoff.runner import Runner
+from sendoff.transport.file_access import FileAccess
 
 
 def send(
@@ -40,7 +41,7 @@ def send(
         sender = runner.registry.default("senders", "many" if batch else "one")
         how = {"send": {"use": sender.name, **({"max_records": batch} if batch else {})}} if sender else {}
         document = Document("send()", {"source": "rows", **how, **settings, "destination": destination})
-        return runner.run(connectors.build(document, name, runner.registry, home=runner.home), records=rows)
+        return runner.run(connectors.build(document, name, runner.registry, access=FileAccess(runner.home)), records=rows)
 
 
 class _Rows(Source):

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 
-from sendoff import ConfigError, SendoffError
+from sendoff import ConfigError, SendoffError, Source
 from sendoff.plugin import Observer, hookimpl
 from sendoff.testing import Project
+from sendoff_plugins.sources.jsonl import JsonLines
 
 TO = "destination: {url: 'https://api.example.com/v1'}\n"
 IN = "source: {use: jsonl, path: in.jsonl}\n"
+
+
+def rows(source: Source) -> list[tuple[Any, ...]]:
+    return [row for page in source.read(None) for read in page.materialize() for row in read.frame.rows()]
 
 
 @pytest.fixture
@@ -28,17 +34,87 @@ def outside(tmp_path: Path, project: Project) -> Path:
     return other
 
 
-@pytest.mark.parametrize(
-    "path", ["OUT/x.jsonl", "../NAME/x.jsonl", "link.jsonl", "folder/x.jsonl", "folder/", "*.jsonl", "../*/x.jsonl"]
-)
-@pytest.mark.parametrize("of_connector", [False, True])
-def test_a_source_reads_no_file_outside(project: Project, outside: Path, path: str, of_connector: bool) -> None:
+OUTSIDE = ["OUT/x.jsonl", "../NAME/x.jsonl", "link.jsonl", "folder/x.jsonl", "folder/", "../*/x.jsonl"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_source_reads_no_file_outside(project: Project, outside: Path, path: str) -> None:
     path = path.replace("OUT", str(outside)).replace("NAME", outside.name)
-    to = TO.replace("v1'", "v1', egress: public") if of_connector else TO
+    project({"connectors.d/c.yaml": f"source: {{use: jsonl, path: '{path}'}}\n{TO}"})
+    with pytest.raises(SendoffError, match="outside the project"):
+        project.runner(egress="public").run("c")
+
+
+@pytest.mark.parametrize("path", [path for path in OUTSIDE if path != "../*/x.jsonl"])
+def test_a_connector_that_dials_only_public_addresses_reads_what_files_it_names(
+    project: Project, outside: Path, path: str
+) -> None:
+    path = path.replace("OUT", str(outside)).replace("NAME", outside.name)
+    to = TO.replace("v1'", "v1', egress: public")
     project({"connectors.d/c.yaml": f"source: {{use: jsonl, path: '{path}'}}\n{to}"})
-    runner = project.runner(egress="configured" if of_connector else "public")
-    with pytest.raises(SendoffError, match="outside the project|leads out of the folder"):
-        runner.run("c")
+    assert rows(project.runner().connector("c").source) == [(1,)]
+
+
+def test_a_pattern_passes_over_links_that_lead_outside_and_says_so_once(
+    project: Project, outside: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    project({"connectors.d/c.yaml": f"source: {{use: jsonl, path: '*.jsonl'}}\n{TO}"})
+    source = project.runner(egress="public").connector("c").source
+    assert [rows(source), rows(source)] == [[(1,)], [(1,)]]
+    assert [record.getMessage() for record in caplog.records] == [
+        "c: skipped: link.jsonl: is outside the project, which is not allowed where egress is `public`"
+    ]
+
+
+@pytest.mark.parametrize("path", [".sendoff/x.jsonl", ".sendoff/", "ledger.jsonl"])
+def test_a_source_reads_nothing_of_the_state_directory(project: Project, path: str) -> None:
+    project({".sendoff/x.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": f"source: {{use: jsonl, path: {path}}}\n{TO}"})
+    (project.home / "ledger.jsonl").symlink_to(".sendoff/x.jsonl")
+    with pytest.raises(SendoffError, match="is in the state directory, which is not allowed where egress is `public`"):
+        project.runner(egress="public").run("c")
+
+
+@pytest.mark.parametrize("egress", ["configured", "public"])
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        (".sendoff/ledger.db", ".sendoff"),
+        ("link/ledger.db", ".sendoff"),
+        ("connectors.d/c.yaml", "connectors.d"),
+        ("out/../destinations.d/d.yaml", "destinations.d"),
+        ("plugins.d/x.py", "plugins.d"),
+    ],
+)
+def test_no_observer_overwrites_what_sendoff_goes_by(
+    project: Project, file: str, folder: str, egress: Literal["configured", "public"]
+) -> None:
+    project({"in.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": f"{IN}{TO}observers: [{{use: metrics, file: {file}}}]\n"})
+    (project.home / "link").symlink_to(".sendoff")
+    with pytest.raises(ConfigError, match=rf"is in {folder}, whose files sendoff goes by; choose another folder"):
+        project.runner(egress=egress).connector("c")
+
+
+@pytest.mark.parametrize("path", ["in/*.jsonl", "in/a.jsonl"])
+def test_a_link_that_is_put_in_a_files_place_after_it_was_found_is_not_read(project: Project, outside: Path, path: str) -> None:
+    project({"in/a.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": f"source: {{use: jsonl, path: '{path}'}}\n{TO}"})
+    source = project.runner(egress="public").connector("c").source
+    assert isinstance(source, JsonLines)
+    [file] = source.files()
+    (project.home / "in/a.jsonl").unlink()
+    (project.home / "in/a.jsonl").symlink_to(outside / "x.jsonl")
+    with pytest.raises(SendoffError, match=r"in/a\.jsonl: is outside the project"), file.fetched():
+        pass
+
+
+def test_what_was_opened_is_read_whatever_is_put_in_its_place(project: Project, outside: Path) -> None:
+    project({"in/a.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": f"source: {{use: jsonl, path: in/}}\n{TO}"})
+    source = project.runner(egress="public").connector("c").source
+    assert isinstance(source, JsonLines)
+    [file] = source.files()
+    with file.fetched() as path:
+        (project.home / "in/a.jsonl").unlink()
+        (project.home / "in/a.jsonl").symlink_to(outside / "x.jsonl")
+        assert path.read_text() == '{"a": 1}\n'
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sendoff.components.component import Component
 from sendoff.jsonlib.notation import Notation
 from sendoff.options import check_timezone, option, optional
 from sendoff.transport.egress import Mode
+from sendoff.transport.file_access import FileAccess
 
 #: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
 #: is not for the stand-in. The names of headers are in lower case.
@@ -43,6 +44,8 @@ class Source(Component, ABC):
     next_cursor: Any = None
     #: Which addresses it may connect to, if any: see `sendoff.transport.egress` for the rules.
     egress: Mode = "configured"
+    #: Which files it may read; None: any.
+    file_access: FileAccess | None = None
     #: The file that is read now, where it reads files: for messages.
     current_file: str = ""
     #: The name of its connector, and the state directory, where it may keep files of its own.

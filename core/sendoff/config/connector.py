@@ -39,7 +39,8 @@ from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
 from sendoff.response import Policy
 from sendoff.schema import Field, Schema
-from sendoff.transport import egress, rate_limit
+from sendoff.transport import rate_limit
+from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import TLS
 from sendoff.transport.rate_limit import RateLimits
 
@@ -102,29 +103,30 @@ def warnings(chosen: Connector) -> list[str]:
 
 
 def load(
-    file: Path, registry: Registry, *, home: Path, shown: str | None = None, min_egress: egress.Mode = "configured",
+    file: Path, registry: Registry, *, home: Path, shown: str | None = None, access: FileAccess | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Connector:  # fmt: skip
-    """Load a connector file; with `min_egress` ``public`` it cannot choose otherwise. `env` are the variables it may name.
+    """Load a connector file. `env` are the variables it may name, `access` the files; one that is confined has public egress.
 
     Raises `ConfigError` with every mistake in it, each with file, line and column.
     """
     document = documents.read(file, shown)
-    connector = build(document, file.stem, registry, home=home, env=env, confined=min_egress == "public")
-    if min_egress == "public":
+    access = access or FileAccess(home)
+    connector = build(document, file.stem, registry, access=access, env=env)
+    if access.confined:
         connector = replace(connector, destination=replace(connector.destination, egress="public"))
         connector.source.egress = "public"
         for each in connector.notifiers:
             each.egress = "public"
+    parts: dict[str, Sequence[Component | None]] = {
+        "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
+        "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
+        "observers": connector.observers,
+    }  # fmt: skip
     if connector.destination.egress == "public":
-        parts: dict[str, Sequence[Component | None]] = {
-            "source": [connector.source], "destination": [connector.auth, connector.transport], "send": [connector.sender],
-            "on_failure": [connector.strategy], "notify": connector.notifiers, "validate": connector.validators,
-            "observers": connector.observers,
-        }  # fmt: skip
         cross_checks.refuse_privileged(document, parts)
-        tls = connector.destination.tls
-        cross_checks.refuse_outside(document, parts, {"ca": tls.ca, "cert": tls.cert, "key": tls.key}, home)
+    tls = connector.destination.tls
+    cross_checks.check_named_files(document, parts, {"ca": tls.ca, "cert": tls.cert, "key": tls.key}, access)
     return connector
 
 
@@ -134,11 +136,10 @@ def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | No
 
 
 def build(
-    document: Document, name: str, registry: Registry, *, home: Path, env: Mapping[str, str] | None = None,
-    confined: bool = False,
-) -> Connector:  # fmt: skip
+    document: Document, name: str, registry: Registry, *, access: FileAccess, env: Mapping[str, str] | None = None
+) -> Connector:
     """A connector from a document; raises `ConfigError` as `load` does."""
-    kept = secrets.Secrets(env, confined=confined)
+    home, kept = access.home, secrets.Secrets(env, access)
     checked, fields = _check(document, registry, home, kept)
 
     def make(kind: str, chosen: Mapping[str, Any]) -> Any:
@@ -157,7 +158,7 @@ def build(
     source: Source = make("sources", checked["source"])
     kept.add_options(source.options, checked["source"])
     kept.add_nested(checked["source"])
-    source.egress, source.connector = to["egress"], name
+    source.egress, source.connector, source.file_access = to["egress"], name, access
     notifiers: tuple[Notifier, ...] = tuple(make("notifiers", chosen) for chosen in checked["notify"])
     for each, chosen in zip(notifiers, checked["notify"], strict=True):
         kept.add_options(each.options, chosen)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sendoff.components import Component
-from sendoff.config import secrets, variants
+from sendoff.config import variants
 from sendoff.config.documents import Document
 from sendoff.encode import routing, templates
 from sendoff.errors import ConfigError
@@ -16,6 +16,7 @@ from sendoff.http.connect import find_unusable
 from sendoff.registry import Registry
 from sendoff.schema import Field
 from sendoff.transport import compression, rate_limit
+from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import TLS
 
 Complain = Callable[[Sequence[str | int], str], None]
@@ -189,15 +190,21 @@ def refuse_privileged(document: Document, parts: Mapping[str, Sequence[Component
         raise ConfigError(*problems)
 
 
-def refuse_outside(
-    document: Document, parts: Mapping[str, Sequence[Component | None]], tls: Mapping[str, Path | None], home: Path
+def check_named_files(
+    document: Document,
+    parts: Mapping[str, Sequence[Component | None]],
+    tls: Mapping[str, Path | None],
+    access: FileAccess,
 ) -> None:
-    """Raise `ConfigError` for files outside the project: those of TLS, and what components' options name that are paths."""
-    named: list[tuple[Sequence[str | int], Path]] = [
-        (("destination", "tls", name), path) for name, path in tls.items() if path is not None
+    """Raise `ConfigError` for files that are not allowed: those of TLS, and those that components' options name.
+
+    Observers write theirs; all others are read.
+    """
+    named: list[tuple[Sequence[str | int], Path, bool]] = [
+        (("destination", "tls", name), path, False) for name, path in tls.items() if path is not None
     ]
     named += [
-        ((key, option), home / value)
+        ((key, option), access.home / value, each.kind == "observers")
         for key, components in parts.items()
         for each in components
         if each is not None
@@ -205,9 +212,9 @@ def refuse_outside(
         if rules.get("meta", {}).get("path") and isinstance(value := getattr(each, option, None), str)
     ]
     problems = [
-        document.problem(place, f"{path} is outside the project, which is not allowed where egress is `public`")
-        for place, path in named
-        if not secrets.is_inside(path, home)
+        document.problem(place, f"{path} {problem}")
+        for place, path, is_written in named
+        if (problem := access.write_problem(path) if is_written else access.read_problem(path))
     ]
     if problems:
         raise ConfigError(*problems)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from sendoff.config.redaction import MIN_LENGTH, Redactor
 from sendoff.errors import Problem
+from sendoff.transport.file_access import FileAccess
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,11 +50,11 @@ class Unset(Exception):
 class Secrets:
     """The values that must never be shown, in every encoding in which they may be sent."""
 
-    def __init__(self, env: Mapping[str, str] | None = None, *, confined: bool = False) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None, access: FileAccess | None = None) -> None:
         #: The variables that ``${env:NAME}`` may name; None: those of the process.
         self.env = env
-        #: Whether ``${file:PATH}`` stays in the project.
-        self.confined = confined
+        #: The files that ``${file:PATH}`` may name; None: any.
+        self.access = access
         self._names: dict[str, str] = {}
         self._cut_off: set[str] = set()
         self._redactor: Redactor | None = None
@@ -152,14 +153,6 @@ def is_credential(header: str) -> bool:
     return bool(_CREDENTIAL.search(header))
 
 
-def is_inside(path: Path, home: Path) -> bool:
-    """Whether a path is in the project, wherever its links lead."""
-    try:
-        return path.resolve().is_relative_to(home.resolve())
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
-        return False
-
-
 class UnsetReferences:
     """The references of a file to what does not exist, and the values that are unknown because of them."""
 
@@ -235,8 +228,8 @@ def _lookup(provider: str, name: str, home: Path, secrets: Secrets) -> str | Non
             raise Unset(f"{name!r} is not the name of an environment variable")
         return (os.environ if secrets.env is None else secrets.env).get(name) or None
     if provider == "file":
-        if secrets.confined and not is_inside(home / name, home):
-            raise Unset(f"the file {name} is outside the project, which is not allowed where egress is `public`")
+        if secrets.access and (problem := secrets.access.read_problem(home / name)):
+            raise Unset(f"the file {name} {problem}")
         try:
             return (home / name).read_text("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError, ValueError):

@@ -23,7 +23,7 @@ from sendoff import Source, SourceError, SourceUnavailable
 from sendoff.http import client
 from sendoff.intake.reading import read_source
 from sendoff.testing import Receiver, Reply
-from sendoff_plugins.sources._files.locations import File
+from sendoff_plugins.sources._files.location import File
 from sendoff_plugins.sources.arrow import Arrow
 from sendoff_plugins.sources.command import Command
 from sendoff_plugins.sources.csv import Csv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import struct
 import zipfile
@@ -499,7 +500,9 @@ def test_the_limits_are_what_they_are_said_to_be() -> None:
 
 
 @pytest.mark.parametrize("path", ["uploads/", "uploads", "uploads/*.jsonl", "up*/*.jsonl", "**/b.jsonl"])
-def test_a_link_that_leads_out_of_a_folder_of_uploads_is_not_read(project: Project, receiver: Receiver, path: str) -> None:
+def test_a_link_that_leads_out_of_a_folder_of_uploads_is_passed_over(
+    project: Project, receiver: Receiver, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
     """The kind: a link followed for somebody else. Brothers: a link to a folder, a link inside the folder, one that is named."""
     outside = project.home.parent / f"{project.home.name}-payroll"
     outside.mkdir()
@@ -508,15 +511,30 @@ def test_a_link_that_leads_out_of_a_folder_of_uploads_is_not_read(project: Proje
     text = "source: {{use: jsonl, path: '{path}'}}\ndestination: {{url: {url}}}\n"
     project({"uploads/a.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": text.format(path=path, url=receiver.url)})
     (project.home / "uploads/b.jsonl").symlink_to(outside / "b.jsonl")
-    with pytest.raises(SourceError, match=r"uploads/b\.jsonl: leads out of the folder"):
-        project.run("c")
-    assert not receiver.requests
+    if path.endswith("b.jsonl"):
+        with pytest.raises(SourceError, match="no such files"):
+            project.run("c")
+    else:
+        assert project.run("c").delivered == 1
+        assert [json.loads(request.body) for request in receiver.requests] == [[{"a": 1}]]
+    assert "c: skipped: uploads/b.jsonl: leads out of the folder and the project" in caplog.text
+    assert "name it in `path` to read it" in caplog.text
     project({"connectors.d/c.yaml": text.format(path="uploads/b.jsonl", url=receiver.url)})
     assert project.run("c").delivered == 1
     (project.home / "uploads/b.jsonl").unlink()
     (project.home / "uploads/b.jsonl").symlink_to("a.jsonl")
     project({"connectors.d/c.yaml": text.format(path=path, url=receiver.url)})
     assert project.run("c").state == "complete"
+
+
+@pytest.mark.parametrize("path", ["data/*/a.jsonl", "data/v1/*.jsonl", "data/current/"])
+def test_a_link_into_the_project_is_read(tmp_path: Path, path: str) -> None:
+    for folder in ("store/v1", "data/v1"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "store/v1/a.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "data/current").symlink_to("../store/v1")
+    (tmp_path / "data/v1/a.jsonl").symlink_to("../../store/v1/a.jsonl")
+    assert set(rows(JsonLines(home=tmp_path, path=path))) == {(1,)}
 
 
 def test_a_project_in_a_folder_with_signs_of_a_pattern_finds_its_files(tmp_path: Path, receiver: Receiver) -> None:

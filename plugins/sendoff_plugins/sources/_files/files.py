@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ from typing import Any, BinaryIO
 
 from sendoff.plugin import Source, SourceChanged, SourceError
 from sendoff_plugins.sources._files.decompress import decompress
-from sendoff_plugins.sources._files.locations import File, Location, open_location
+from sendoff_plugins.sources._files.location import File, Location
+from sendoff_plugins.sources._files.locations import open_location
+
+_LOG = logging.getLogger("sendoff")
 
 #: A record larger than this is a mistake in the file, most often a quote that is never closed.
 MAX_RECORD = 8 << 20
@@ -77,12 +81,15 @@ class FileSource(Source):
         self._named: dict[str, str] = options.pop("name", None) or {}
         super().__init__(**options)
         self._given: set[str] = set()
+        self._left_out: set[str] = set()
 
     @property
     def places(self) -> list[Location]:
         """The locations that `path` names."""
         paths = [self.path] if isinstance(self.path, str) else self.path
-        return [open_location(path, self.home, self.storage or {}, self.egress, self.redact) for path in paths]
+        return [
+            open_location(path, self.home, self.storage or {}, self.egress, self.redact, self.file_access) for path in paths
+        ]
 
     def files(self) -> list[File]:
         """The files there are; raises `SourceError` if a path leads to none, or to no regular file."""
@@ -90,6 +97,10 @@ class FileSource(Source):
         places = self.places
         for where in places:
             there = [file for file in where.files() if self._meant(file.name.rpartition("/")[2])]
+            for sentence in where.left_out:
+                if sentence not in self._left_out:  # `watch` looks every second
+                    self._left_out.add(sentence)
+                    _LOG.warning("%s: skipped: %s", self.connector, sentence)
             if not there and not where.may_be_empty:
                 raise SourceError(f"{where.shown}: no such file" + ("s" if where.many else ""))
             found.update((file.name, file) for file in there)
@@ -134,7 +145,7 @@ class FileSource(Source):
                 if known in self._given:
                     continue
                 self.current_file = file.name
-                with unchanged(path, file.name):
+                with unchanged(file.path or path, file.name):
                     yield file.name, path
                 if self.once:
                     self._given.add(known)

@@ -5,115 +5,20 @@ from __future__ import annotations
 import fnmatch
 import glob
 import importlib
-import os
 import re
 import stat
-import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import ErrorResponse, HttpClient, SourceError, SourceUnavailable, egress
+from sendoff.plugin import ErrorResponse, FileAccess, HttpClient, SourceError, SourceUnavailable, egress
+from sendoff_plugins.sources._files.disk import Disk
+from sendoff_plugins.sources._files.location import File, Location
 
 _CLIENT_ERROR = re.compile(r"status:? 4(?!08|29)\d\d")
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file: its name as a person would write it, and how it is downloaded if it is remote."""
-
-    name: str
-    size: int
-    #: When it was last written, in nanoseconds since 1970.
-    written: int
-    path: Path | None = None
-    fetch: Callable[[BinaryIO], None] | None = None
-
-    @contextmanager
-    def fetched(self) -> Iterator[Path]:
-        """The path of the file on this machine; a downloaded copy is deleted afterwards."""
-        if self.path is not None:
-            yield self.path
-            return
-        assert self.fetch is not None
-        with tempfile.NamedTemporaryFile(prefix="sendoff-") as copy:
-            self.fetch(copy)  # type: ignore[arg-type]  # a temporary file is a binary file
-            copy.flush()
-            if (come := copy.tell()) < self.size:
-                raise SourceUnavailable(f"{self.name}: only {come:,} of its {self.size:,} bytes came")
-            yield Path(copy.name)
-
-
-class Location(ABC):
-    """The location that one `path` names."""
-
-    local = False
-    #: A directory may have nothing in it, and a pattern find nothing, where files are still to come.
-    may_be_empty = False
-
-    def __init__(self, path: str) -> None:
-        self.shown = path.partition("?")[0]
-        self.many = glob.has_magic(path) or path.endswith("/")
-
-    @abstractmethod
-    def files(self) -> list[File]:
-        """The files there are, by name in byte order."""
-
-
-class Disk(Location):
-    """Files on this machine."""
-
-    local = True
-
-    def __init__(self, path: str, home: Path, *, confined: bool = False) -> None:
-        super().__init__(path)
-        self._confined = confined
-        # In the bytes of the file system, whichever encoding Python assumes.
-        self._home, self._path = home, os.fsdecode(path.encode())
-        self._directory = (home / self._path).is_dir()
-        self.many = self.many or self._directory
-        self.may_be_empty = self._directory
-
-    def files(self) -> list[File]:
-        if self._path.endswith("/") and not self._directory:
-            return []
-        pattern = str(Path(glob.escape(str(self._home))) / self._path)
-        if self._directory:
-            pattern = glob.escape(str(self._home / self._path)) + "/*"
-        found = [Path(path) for path in sorted(glob.glob(pattern, recursive=True), key=os.fsencode)]  # noqa: PTH207  # a pattern may begin at the root, which `Path.glob` refuses
-        # A directory and `**` also match directories, which are left out.
-        return [self._file(path) for path in found if not (self.many and path.is_dir())]
-
-    def _folder(self) -> Path:
-        """The folder that all files of a directory or pattern are in: the path before the first part that is a pattern."""
-        whole = self._home / self._path
-        if self._directory:
-            return whole.resolve()
-        parts = Path(self._path).parts
-        magic = next(at for at, part in enumerate(parts) if glob.has_magic(part))
-        return self._home.joinpath(*parts[:magic]).resolve()
-
-    def _file(self, path: Path) -> File:
-        there = path.relative_to(self._home) if path.is_relative_to(self._home) else path
-        name = os.fsencode(there).decode("utf-8", "backslashreplace")  # a name need not be text
-        try:
-            state = path.stat()
-        except OSError as error:
-            raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
-        if not stat.S_ISREG(state.st_mode):
-            raise SourceError(f"{name}: not a regular file")
-        if self._confined and not path.resolve().is_relative_to(self._home.resolve()):
-            raise SourceError(f"{name}: is outside the project, which is not allowed where egress is `public`")
-        if self.many and not path.resolve().is_relative_to(self._folder()):
-            raise SourceError(
-                f"{name}: leads out of the folder, and others may have put it there; name it in `path` to read it"
-            )
-        return File(name, state.st_size, state.st_mtime_ns, path=path)
 
 
 class Bucket(Location):
@@ -243,12 +148,13 @@ class Sftp(Location):
 
 
 def open_location(
-    path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode, redact: Callable[[str], str] = str
-) -> Location:
+    path: str, home: Path, storage: Mapping[str, Any], mode: egress.Mode, redact: Callable[[str], str] = str,
+    access: FileAccess | None = None,
+) -> Location:  # fmt: skip
     """The location of a path, by its scheme. `redact` takes secrets out of what a web server says."""
     scheme, mark, _ = path.partition("://")
     if not mark:
-        return Disk(path, home, confined=mode == "public")
+        return Disk(path, home, access or FileAccess(home))
     if scheme in ("http", "https"):
         return Site(path, mode, storage, redact)
     if mode == "public":
