@@ -55,7 +55,7 @@ def check_cells(path: Path, name: str) -> int:
                     there, between, text, unnamed = _sheet(stream, lengths)
                 if unnamed or _too_sparse(there, between):
                     with archive.open(part) as stream:
-                        there, between = _filled(stream)
+                        there, between = _count_cells(stream)
                 sheets = [(there, between, text)]
             else:
                 continue
@@ -133,7 +133,7 @@ def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int, bool]:
     return cells, max(0, bottom - top + 1) * max(0, right - left + 1), text, unnamed > 0
 
 
-def _filled(stream: IO[bytes]) -> tuple[int, int]:
+def _count_cells(stream: IO[bytes]) -> tuple[int, int]:
     """A sheet's cells that have a content, and the places from the first to the last of them."""
     cells = row = column = 0
     top, bottom, left, right = 1 << 30, 0, 1 << 30, 0
