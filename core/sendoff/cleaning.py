@@ -30,18 +30,18 @@ def excerpt(text: str, limit: int = EXCERPT_LENGTH, *, redact: Callable[[str], s
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def escape(text: str) -> str:
+def escape_in_json(text: str) -> str:
     """JSON as it is, with what a terminal would obey written as escapes: it means the same."""
     return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
-def defuse(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection), by an apostrophe in front; `restore` undoes it."""
+def defuse_formula(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection), by an apostrophe in front."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def restore(text: str) -> str:
-    """What `defuse` was given."""
+def restore_formula(text: str) -> str:
+    """What `defuse_formula` was given."""
     return re.sub(DEFUSED, r"\1", text)
 
 

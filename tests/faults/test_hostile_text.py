@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sendoff.cleaning import clean, defuse, escape, restore
+from sendoff.cleaning import clean, defuse_formula, escape_in_json, restore_formula
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.notifiers.webhook import Webhook
 
@@ -141,15 +141,15 @@ def test_a_captured_value_s_name_and_text_are_clean_in_a_table_and_exact_in_json
 
 @given(st.text(max_size=30))
 def test_escaped_json_means_the_same_and_holds_nothing_unsafe(text: str) -> None:
-    written = escape(json.dumps(text, ensure_ascii=False))
+    written = escape_in_json(json.dumps(text, ensure_ascii=False))
     assert json.loads(written) == text
     assert clean(written) == written
 
 
 @given(st.text(alphabet="'=+-@\t\r1a.e5 ", max_size=8))
 def test_a_cell_that_is_defused_is_no_formula_and_is_restored_exactly(text: str) -> None:
-    cell = defuse(text)
-    assert restore(cell) == text
+    cell = defuse_formula(text)
+    assert restore_formula(cell) == text
     assert not re.match(r"[=+\-@\t\r]", cell) or re.fullmatch(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", cell)
 
 

@@ -11,7 +11,7 @@ from sendoff import jsonlib
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import say
-from sendoff.cli.schema import SAMPLE_PAGES, as_yaml
+from sendoff.cli.schema import SAMPLE_PAGES, as_scalar, as_yaml
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
 from sendoff.config.validator import default_component
@@ -81,8 +81,8 @@ def command(project: Project, /, name: str, sample: Path | None, url: str, **giv
         use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
         schema = as_yaml(infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation))
     shown = "".join(f", {option}: {jsonlib.dumps(value)}" for option, value in options.items())
-    choices = _choices(project.runner.registry)
-    file.write_text(TEMPLATE.format(name=name, use=use, path=path, options=shown, schema=schema, url=url, **choices))
+    texts = {"path": as_scalar(path), "url": as_scalar(url), **_choices(project.runner.registry)}
+    file.write_text(TEMPLATE.format(name=name, use=use, options=shown, schema=schema, **texts), encoding="utf-8")
     say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
 
 

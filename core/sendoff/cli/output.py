@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import click
 
 from sendoff import jsonlib
-from sendoff.cleaning import clean, defuse, escape
+from sendoff.cleaning import clean, defuse_formula, escape_in_json
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -44,7 +44,7 @@ def as_json(data: object) -> None:
 def as_lines(rows: Iterable[object]) -> None:
     """Print each row as a line of JSON, exactly."""
     for row in rows:
-        click.echo(escape(jsonlib.dumps(row)))
+        click.echo(escape_in_json(jsonlib.dumps(row)))
 
 
 def exactly(text: str) -> None:
@@ -53,11 +53,11 @@ def exactly(text: str) -> None:
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Print rows as CSV, with no formula in any cell or name: `cleaning.restore` has them as they were."""
+    """Print rows as CSV, with no formula in any cell or name: `cleaning.restore_formula` has them as they were."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(defuse, names))
-    writer.writerows([defuse(row.get(name, "")) for name in names] for row in rows)
+    writer.writerow(map(defuse_formula, names))
+    writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
     click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else text, nl=False)
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import islice
 from pathlib import Path
 
 import click
 
+from sendoff.cleaning import UNSAFE
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option
+from sendoff.cli.output import as_json, json_option, say
 from sendoff.records import pages
 from sendoff.schema.infer import Inferred, infer
 
 #: Pages of a file that are looked at.
 SAMPLE_PAGES = 50
+#: So long a key may be that stands before its colon (YAML 1.2.2, 7.4.2: 1,024 characters); longer ones are marked.
+_MAX_KEY = 1000
+_PLAIN = re.compile(r"[A-Za-z_/]([\w./*?&=%~+:-]*[\w/])?", re.ASCII)
+_CONSTANTS = ("true", "false", "null")
+_UNPRINTABLE = re.compile(f"[{UNSAFE}\ufffe\uffff]")
 
 
 @click.group("schema")
@@ -34,27 +42,32 @@ def infer_command(project: Project, /, file: Path, to_json: bool, **given: str |
     if to_json:
         as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:
-        click.echo(as_yaml(found), nl=False)
+        say(as_yaml(found).removesuffix("\n"))
 
 
 def as_yaml(found: Inferred) -> str:
     """The schema as a block of a connector file, one line per field, and what is to be said of it as comments."""
-    width = max(map(len, map(_key, found.fields)), default=0) + 1
+    keys = {name: as_scalar(name) for name in found.fields}
+    width = max((len(key) for key in keys.values() if len(key) <= _MAX_KEY), default=0) + 1
     lines = [f"schema:   # inferred from {found.rows:,} row{'' if found.rows == 1 else 's'}"]
     for name, rules in found.fields.items():
         shown = ", ".join(f"{rule}: {_value(value)}" for rule, value in rules.items())
         note = f"   # {found.notes[name]}" if name in found.notes else ""
-        lines.append(f"  {_key(name) + ':':{width}} {{{shown}}}{note}")
+        key = f"{keys[name] + ':':{width}}" if len(keys[name]) <= _MAX_KEY else f"? {keys[name]}\n  :"
+        lines.append(f"  {key} {{{shown}}}{note}")
     return "\n".join(lines) + "\n"
 
 
-def _key(name: str) -> str:
-    plain = name.replace("_", "a").replace("-", "a").isalnum() and name.isascii() and not name[0].isdigit()
-    return (
-        name
-        if plain and name.lower() not in ("true", "false", "null")
-        else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    )
+def as_scalar(text: str) -> str:
+    """A text in YAML: as it is if that means the same, or else in quotes, with nothing in it that a terminal would obey."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _CONSTANTS:
+        return text
+    return _UNPRINTABLE.sub(_escape, json.dumps(text, ensure_ascii=False))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # YAML has no pairs of surrogates
 
 
 def _value(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.cleaning import DEFUSED, restore
+from sendoff.cleaning import DEFUSED, restore_formula
 from sendoff.errors import ConfigError
 from sendoff.ledger import Failure, Fate, History, RecordKey
 from sendoff.ledger.history import FailedRecord, Resolver, pages_of
@@ -206,7 +206,7 @@ def _restored(page: Page, record: str) -> Page:
         return page
     texts = [name for name, dtype in page.frame.schema.items() if dtype == pl.String]
     frame = page.frame.with_columns(pl.col(name).str.replace(DEFUSED, "$1") for name in texts)
-    return replace(page, frame=frame.rename({name: restore(name) for name in frame.columns}))
+    return replace(page, frame=frame.rename({name: restore_formula(name) for name in frame.columns}))
 
 
 def _rows(page: Page) -> Iterator[dict[str, object]]:

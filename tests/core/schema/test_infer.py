@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from sendoff.cleaning import clean
 from sendoff.cli.schema import as_yaml
+from sendoff.config.documents import Document, parse
 from sendoff.records import Page, from_mappings
-from sendoff.schema.infer import infer
+from sendoff.schema.infer import Inferred, infer
 
 
 def test_it_says_what_it_saw() -> None:
@@ -41,3 +45,14 @@ def test_a_column_that_is_empty_on_the_first_page_is_judged_by_the_others() -> N
     assert infer(pages).fields == {"a": {"type": "integer", "nullable": True}}
     texts = [Page(pl.DataFrame({"a": [cell]}), all_text=True) for cell in ("", "5")]
     assert infer(texts).fields == {"a": {"type": "integer", "nullable": True}}
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=5, unique=True))
+@example(["a: b", '"', "\\", "\x1b[2J", "\u202e", "\U000e0041", "\ufffe", "true", "Null", "", "1", "-", "-1", "~", "=", "a\nb"])
+@example(["n" * 2000, "#", "a #b", "{}", "é", "'", "<<", "yes", "?", "a:"])
+def test_any_name_of_a_column_is_read_back_from_the_schema_that_is_written(names: list[str]) -> None:
+    written = as_yaml(Inferred({name: {"type": "string"} for name in names}))
+    assert "\n".join(map(clean, written.split("\n"))) == written
+    document = parse(written.encode(), Document("c.yaml"))
+    assert not document.problems
+    assert document.data == {"schema": {name: {"type": "string"} for name in names}}
