@@ -26,7 +26,7 @@ def create(directory: Path) -> Path:
     except OSError as error:
         raise LedgerError(f"the state directory {directory} cannot be created: {error.strerror}") from None
     for path in (directory, directory / "locks", directory / "spool"):
-        _check_owner(path, may_be_link=path is directory)
+        _check_owner(path, is_whole=path is directory)
     if not os.access(directory, os.W_OK):
         raise LedgerError(f"the state directory {directory} cannot be written to")
     filesystem = filesystem_type(directory)
@@ -38,15 +38,20 @@ def create(directory: Path) -> Path:
     return directory
 
 
-def _check_owner(path: Path, *, may_be_link: bool) -> None:
-    """Raise `LedgerError` for a directory in which others decide what is there: records would be written where they say."""
-    if not may_be_link and path.is_symlink():
+def _check_owner(path: Path, *, is_whole: bool) -> None:
+    """Raise `LedgerError` for a directory in which others decide what is there: records would be written where they say.
+
+    `is_whole` is the state directory itself, which may be a link. Root may use another user's, as with a volume that a
+    container has from outside.
+    """
+    if not is_whole and path.is_symlink():
         raise LedgerError(f"{path} is a link, and records would be written to where it leads; remove it")
     state = path.stat()
-    if state.st_uid not in (0, os.geteuid()):
+    if os.geteuid() != 0 and state.st_uid not in (0, os.geteuid()):
         raise LedgerError(f"{path} belongs to another user (uid {state.st_uid}); chown it, or choose another by --state")
     if state.st_mode & stat.S_IWOTH:
-        raise LedgerError(f"others can write in {path}; chmod 700 {path}")
+        beside = f", or use a folder in it: --state {path / 'sendoff'}" if is_whole else ""
+        raise LedgerError(f"others can write in {path}; chmod 700 {path}{beside}")
 
 
 def sync_directory(path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,12 +57,46 @@ def test_the_state_directory_itself_may_be_a_link_of_its_owner(tmp_path: Path) -
     assert (tmp_path / "disk/spool").is_dir()
 
 
+@contextmanager
+def as_user(uid: int) -> Iterator[None]:
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def volume() -> Iterator[Path]:
+    """A directory that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="sendoff-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_one_of_another_user_is_refused(tmp_path: Path) -> None:
-    made = state_dir.create(tmp_path / ".sendoff")
-    os.chown(made, 65534, -1)
-    with pytest.raises(LedgerError, match=r"belongs to another user \(uid 65534\); chown it"):
+def test_one_of_another_user_is_refused(volume: Path) -> None:
+    made = state_dir.create(volume / ".sendoff")
+    for path in (made, made / "locks", made / "spool"):
+        os.chown(path, 1001, -1)
+        path.chmod(0o775)
+    with as_user(1000), pytest.raises(LedgerError, match=r"belongs to another user \(uid 1001\); chown it"):
         state_dir.create(made)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_takes_one_of_another_user_as_in_a_container_over_a_mount(volume: Path) -> None:
+    os.chown(volume, 1000, -1)
+    assert state_dir.create(volume) == volume
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_volume_in_which_all_can_write_is_used_by_a_folder_in_it(volume: Path) -> None:
+    volume.chmod(0o777)
+    with as_user(1000):
+        with pytest.raises(LedgerError, match=f"chmod 700 {volume}, or use a folder in it: --state {volume}/sendoff$"):
+            state_dir.create(volume)
+        state_dir.create(volume / "sendoff")
 
 
 def test_a_spool_is_written_to_a_file_of_its_own_and_not_through_a_link(tmp_path: Path) -> None:
