@@ -171,3 +171,21 @@ def test_no_part_goes_where_egress_cannot_see_not_even_an_observer(project: Proj
     project.runner(plugins=[plugin]).connector("c")
     with pytest.raises(ConfigError, match="caller connects to anything, which is not allowed where egress is `public`"):
         project.runner(plugins=[plugin], egress="public").connector("c")
+
+
+@pytest.mark.parametrize(
+    ("env", "proxy"),
+    [
+        (None, "http://of-the-operator:1"),
+        ({}, None),
+        ({"HTTPS_PROXY": "http://given:1"}, "http://given:1"),
+        ({"https_proxy": "http://lower:1", "HTTPS_PROXY": "http://given:1"}, "http://lower:1"),
+        ({"https_proxy": "http://given:1", "NO_PROXY": "example.com"}, None),
+    ],
+)
+def test_a_proxy_of_the_environment_is_one_of_the_given_variables(
+    project: Project, monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str] | None, proxy: str | None
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://of-the-operator:1")
+    project({"connectors.d/c.yaml": IN + TO.replace("v1'", "v1', proxy: env")})
+    assert project.runner(env=env).connector("c").destination.proxy == proxy
