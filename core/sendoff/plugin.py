@@ -41,6 +41,7 @@ from sendoff.lazy import offer_lazily
 if TYPE_CHECKING:
     from sendoff import jsonlib as jsonlib
     from sendoff.bounds import MAX_COLUMNS as MAX_COLUMNS
+    from sendoff.bounds import MAX_RESPONSE as MAX_RESPONSE
     from sendoff.bounds import PAGE_CELLS as PAGE_CELLS
     from sendoff.bounds import ColumnLimit as ColumnLimit
     from sendoff.bounds import is_bomb as is_bomb

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from sendoff.plugin import (
+    MAX_RESPONSE,
     MISSING,
     ErrorResponse,
     HttpClient,
@@ -22,7 +23,10 @@ from sendoff.plugin import (
     pages_of_mappings,
 )
 
-_TOO_LARGE = "let `paging` ask for fewer records at a time, or read it as a file: `use: json` takes a URL as its `path`"
+_TOO_LARGE = (
+    "let `paging` ask for fewer records at a time, let `max_bytes` of the source allow it, or read it as a file: `use: json` "
+    "takes a URL as its `path`"
+)
 #: A link and its parameters, in a Link header (RFC 8288). What is between two links, or was begun and has no end, is passed over.
 _LINK = re.compile(r"<([^<>]*)>\s*((?:;\s*[^;,]+)*)")
 
@@ -59,6 +63,7 @@ class Http(Source):
         "records": {"type": "string", "check_with": _check_path, "default": "$", "meta": {"help": "Where in a response the list of records is, like `$.data`."}},
         "paging": {"type": "dict", "schema": PAGING, "required": False, "meta": {"help": "How there is more: `by` page, offset, cursor or link. Default: one response is all."}},
         "timeout": {"type": "number", "min": 1, "default": 60, "meta": {"help": "Seconds one response may take."}},
+        "max_bytes": {"type": "integer", "min": 1, "default": MAX_RESPONSE, "meta": {"help": "Maximum bytes of one response, decompressed; it is held in memory, several times over."}},
         "most_pages": {"type": "integer", "min": 1, "default": 100_000, "meta": {"help": "Maximum pages; with more, something is wrong and nothing is sent."}},
     }  # fmt: skip
     url: str
@@ -66,11 +71,14 @@ class Http(Source):
     records: str
     paging: dict[str, Any] | None = None
     timeout: float
+    max_bytes: int
     most_pages: int
 
     def read(self, cursor: Any) -> Iterator[Page]:
         before = 0
-        with HttpClient(self.url, self.egress, seconds=self.timeout, redact=self.redact, too_large=_TOO_LARGE) as web:
+        with HttpClient(
+            self.url, self.egress, seconds=self.timeout, max_bytes=self.max_bytes, redact=self.redact, too_large=_TOO_LARGE
+        ) as web:
             for response, url in self._responses(web):
                 rows = jsonpath.parse(self.records).find(response)
                 if not isinstance(rows, list):

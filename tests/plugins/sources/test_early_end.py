@@ -186,6 +186,13 @@ def test_how_the_pages_end_can_be_said(receiver: Receiver, last: Callable[[int],
         list(read_source(Http(url=receiver.url, paging={"by": "page", "end": end})))
 
 
+def test_how_large_a_response_may_be_is_said_by_the_source_and_in_the_sentence(receiver: Receiver) -> None:
+    receiver.script = lambda _: Reply(200, b'[{"id": 1}]')
+    assert sum(page.frame.height for page in read_source(Http(url=receiver.url, max_bytes=11))) == 1
+    with pytest.raises(SourceError, match=r"more than 10 bytes; .*`max_bytes`"):
+        list(read_source(Http(url=receiver.url, max_bytes=10)))
+
+
 def test_a_file_of_which_less_comes_than_there_is_is_an_outage() -> None:
     """Brothers: every store that says how large a file is (S3, SFTP)."""
 
