@@ -13,7 +13,8 @@
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **Files**: `FileAccess` says which files a source may read (`Source.file_access`); `is_inside`, whether one is in a folder.
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
-- **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names.
+- **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names;
+  `ENV_HINT` is what an error adds.
 - **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
   `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common; `split_envelope` cuts an
   envelope where its `RECORDS` stand.
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from sendoff.components import Transport as Transport
     from sendoff.components import Validator as Validator
     from sendoff.components.programs import ENV as ENV
+    from sendoff.components.programs import ENV_HINT as ENV_HINT
     from sendoff.components.programs import program_environment as program_environment
     from sendoff.encode.sender_options import MAX_BYTES as MAX_BYTES
     from sendoff.encode.sender_options import MAX_RECORDS as MAX_RECORDS

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from sendoff import SourceError
 from sendoff.testing import Project, Receiver, Reply
 
+PASSED_ON = {
+    "LC_TIME": "C", "NO_PROXY": "a.example", "no_proxy": "b.example", "XDG_CONFIG_HOME": "/x", "REQUESTS_CA_BUNDLE": "/y",
+    "LD_LIBRARY_PATH": "/z", "TERM": "dumb",
+}  # fmt: skip
 SHOW = "python3 -c 'import os, json; print(json.dumps(dict(os.environ)))'"
 
 
@@ -16,14 +22,15 @@ SHOW = "python3 -c 'import os, json; print(json.dumps(dict(os.environ)))'"
 def _others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTHER_TOKEN", "of-another-connector")
     monkeypatch.setenv("OWN_TOKEN", "of-this-one")
-    monkeypatch.setenv("LC_TIME", "C")
+    for name, value in PASSED_ON.items():
+        monkeypatch.setenv(name, value)
 
 
 def check(seen: dict[str, str]) -> None:
     assert "OTHER_TOKEN" not in seen
     assert "OWN_TOKEN" not in seen
     assert seen["TOKEN"] == "of-this-one"
-    assert seen["LC_TIME"] == "C"
+    assert PASSED_ON.items() <= seen.items()
     assert {"PATH", "HOME"} <= seen.keys()
 
 
@@ -49,3 +56,18 @@ def test_a_notifier_s_program_does_not_see_what_it_was_not_given(project: Projec
     project({"show.sh": f"{SHOW} > seen.json", "in.jsonl": '{"a": 1}\n', "connectors.d/c.yaml": text})
     project.run("c")
     check(json.loads(Path(project.home / "seen.json").read_text()))
+
+
+def test_a_program_that_fails_is_said_to_have_had_a_minimal_environment(
+    project: Project, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    hint = "oh dear (it got a minimal environment; name more variables in `env`)"
+    fail = "{use: command, command: [sh, -c, 'echo oh dear >&2; exit 3']}"
+    to = f"destination: {{url: {receiver.url}}}\n"
+    project({"in.jsonl": '{"a": 1}\n', "connectors.d/source.yaml": f"source: {fail}\n{to}"})
+    with pytest.raises(SourceError, match=re.escape(f"sh: ended with 3: {hint}")):
+        project.run("source")
+    receiver.script = [Reply(401)]
+    project({"connectors.d/notify.yaml": f"source: {{use: jsonl, path: in.jsonl}}\nnotify: [{fail}]\n{to}"})
+    project.run("notify")
+    assert f"sh ended with 3: {hint}" in caplog.text

@@ -20,8 +20,17 @@ _PASSED_ON = frozenset(
         "VIRTUAL_ENV",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "LD_LIBRARY_PATH",
+        "TERM",
+        "NO_PROXY",
+        "no_proxy",
     }
 )
+_PASSED_ON_PREFIXES = ("LC_", "XDG_")
+
+#: What the sentence of a program that ended with an error adds.
+ENV_HINT = "it got a minimal environment; name more variables in `env`"
 
 #: An option of a component that runs a program.
 ENV: dict[str, object] = {
@@ -35,5 +44,5 @@ ENV: dict[str, object] = {
 
 def program_environment(named: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program: what every program needs, and what the connector names."""
-    own = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
+    own = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)}
     return {**own, **named}

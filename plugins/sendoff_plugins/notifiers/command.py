@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from sendoff.plugin import ENV, Notification, Notifier, SendoffError, hookimpl, jsonlib, program_environment
+from sendoff.plugin import ENV, ENV_HINT, Notification, Notifier, SendoffError, hookimpl, jsonlib, program_environment
 
 
 class Command(Notifier):
@@ -40,7 +40,9 @@ class Command(Notifier):
         )
         if done.returncode:
             last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise SendoffError(f"{self.command[0]} ended with {done.returncode}" + (f": {self.excerpt(last)}" if last else ""))
+            said = f": {self.excerpt(last)}" if last else ""
+            hint = f" ({ENV_HINT})" if done.returncode > 0 else ""
+            raise SendoffError(f"{self.command[0]} ended with {done.returncode}{said}{hint}")
 
 
 @hookimpl

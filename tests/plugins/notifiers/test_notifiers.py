@@ -126,7 +126,7 @@ def test_what_goes_wrong_in_telling_is_a_warning_and_no_more(project: Project, r
     assert report.rejected == 1
     assert [record.message for record in caplog.records] == [
         "c: notify: webhook: ***: responded 403: go away",
-        "c: notify: command: sh ended with 3: oh dear",
+        "c: notify: command: sh ended with 3: oh dear (it got a minimal environment; name more variables in `env`)",
     ]
 
 

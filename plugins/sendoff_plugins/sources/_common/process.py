@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from sendoff.plugin import Source, SourceError, SourceUnavailable, program_environment
+from sendoff.plugin import ENV_HINT, Source, SourceError, SourceUnavailable, program_environment
 
 #: What a program ends with when it may succeed later (sysexits.h).
 _TEMPFAIL = 75
@@ -91,7 +91,8 @@ def run_program(
         if process.returncode:
             last = quote(_last_line(errors))
             kind = SourceUnavailable if process.returncode < 0 or process.returncode == _TEMPFAIL else SourceError
-            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last}" if last else ""))
+            hint = f" ({ENV_HINT})" if process.returncode > 0 else ""
+            raise kind(f"{command[0]}: {_how_ended(process.returncode)}" + (f": {last}" if last else "") + hint)
 
 
 def _last_line(written: IO[bytes]) -> str:
