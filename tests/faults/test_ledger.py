@@ -188,7 +188,7 @@ def test_d1_a_full_disk_stops_the_run_resumably_and_nothing_is_sent_unrecorded(p
         "resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000)); from sendoff.cli import main; main()"
     )
     with Receiver() as receiver:
-        connector = f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}"}}\nsend: {{use: batch, max_records: 5}}\n'
+        connector = f'source: {{use: csv, path: in.csv}}\ndestination: {{url: "{receiver.url}", concurrency: 4}}\nsend: {{use: batch, max_records: 5}}\n'
         project({"in.csv": "a\n" + "".join(f"{at}\n" for at in range(20_000)), "connectors.d/c.yaml": connector})
         done = subprocess.run([sys.executable, "-c", code, "run"], cwd=project.home, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2, done.stderr

@@ -210,7 +210,7 @@ def read_strictly(raw: bytes) -> Any:
     try:
         answer = StrictHTTPResponse(Line(raw))
         answer.begin()
-        body = answer.read()
+        body = b"".join(iter(lambda: answer.read(65536), b""))  # a length may be larger than any memory
         length = answer.headers.get("Content-Length")
         if length is not None and answer.status not in (204, 304) and len(body) < int(length):
             return BadResponse  # which urllib3 looks after

@@ -224,3 +224,13 @@ def test_a_database_that_is_lost_in_the_middle_is_an_outage() -> None:
         )
         with pytest.raises(SourceUnavailable):
             list(pages)
+
+
+@pytest.mark.parametrize("kind", ["command", "singer"])
+def test_a_program_whose_run_is_cancelled_while_it_starts_is_ended(kind: str) -> None:
+    """Kind: an interruption between a start and the note that there is something to end."""
+    command = ["/bin/sh", "-c", "sleep 60"]
+    source = Command(command=command, format="jsonl") if kind == "command" else Singer(command=command, config={})
+    source.cancel()
+    with pytest.raises(SourceUnavailable, match="was ended by SIGKILL"):
+        list(read_source(source))

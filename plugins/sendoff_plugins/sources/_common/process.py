@@ -29,13 +29,17 @@ class ProgramSource(Source):
     privileged = "runs programs"
     env: dict[str, str]
     _process: subprocess.Popen[bytes] | None = None
+    _is_cancelled = False
 
     @contextmanager
     def output_of(self, command: Sequence[str]) -> Iterator[IO[bytes]]:
         """The program's output, as `run_program` returns it."""
 
         def note(process: subprocess.Popen[bytes]) -> None:
+            # In this order, as `cancel` has the other: one of the two sees both, also when it comes while the program starts.
             self._process = process
+            if self._is_cancelled:
+                _end(process)
 
         try:
             with run_program(command, self.home, self.env, on_start=note, quote=self.excerpt) as output:
@@ -44,8 +48,10 @@ class ProgramSource(Source):
             self._process = None
 
     def cancel(self) -> None:
-        if self._process is not None:
-            _end(self._process)
+        self._is_cancelled = True
+        process = self._process
+        if process is not None:
+            _end(process)
 
 
 @contextmanager
