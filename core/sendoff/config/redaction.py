@@ -32,12 +32,16 @@ _ESCAPED = re.compile(
 )
 #: What stands behind a text that was cut off, and the beginning of an escape.
 _AFTER = "….\"' \t\r\n"
+_CUT = re.compile(r"…|\.\.\.")
 _BEGUN = re.compile(r"(?:%[0-9A-Fa-f]?|\\(?:[ux][0-9A-Fa-f]{0,3})?|&[#0-9A-Za-z]{0,8})\Z")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Redactor:
-    """Secrets, and the names that stand for them. Of those in `cut_off`, also a beginning is known, at the end of a text."""
+    """Secrets, and the names that stand for them.
+
+    Of those in `cut_off`, also a beginning is known: at the end of a text, or before dots.
+    """
 
     def __init__(self, names: Mapping[str, str], cut_off: Collection[str]) -> None:
         self._names: dict[str, str] = {}
@@ -73,7 +77,11 @@ class Redactor:
     def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         for match in self._pattern.finditer(text):
             yield match.start(), match.end(), self._names[match[0]]
-        end = len(text.rstrip(_AFTER))
+        for end in (*(match.start() for match in _CUT.finditer(text)), len(text.rstrip(_AFTER))):
+            yield from self._begun(text, end)
+
+    def _begun(self, text: str, end: int) -> Iterator[tuple[int, int, str]]:
+        """Where the beginning of a secret is that ends here, perhaps within an escape."""
         for _ in range(_STEPS):  # an escape that was itself escaped
             if (begun := _BEGUN.search(text, max(0, end - 10), end)) is not None:
                 end = begun.start()

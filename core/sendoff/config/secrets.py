@@ -21,6 +21,7 @@ from sendoff.errors import Problem
 from sendoff.transport.file_access import FileAccess
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
+_LOGIN = re.compile(r"://(?:\$\{[^}]*\}|[^\s@/?#])*@")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|passphrase|api[-_]?key|access[-_]?key", re.IGNORECASE)
 
@@ -59,19 +60,20 @@ class Secrets:
         self._cut_off: set[str] = set()
         self._redactor: Redactor | None = None
         self._short: set[str] = set()
+        self._referred: dict[str, str] = {}
         #: References in the place or with the name of a credential whose values are too short to be taken out of texts.
         self.too_short: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def add(self, value: str, shown: str, *, whole: bool = True) -> None:
-        """Never show this value, but `shown`. It is `whole` if it is a secret from its first character on."""
+        """Never show this value, but `shown`. If it is `whole`, a secret from its first character on, no beginning either."""
         if len(value) < MIN_LENGTH:
             self._short.add(shown)
             return
-        if value in self._names:
+        if value in self._names and (not whole or value in self._cut_off):
             return
         with self._lock:  # a token may be renewed while requests are signed in other threads
-            self._names = {**self._names, value: shown}
+            self._names = {**self._names, value: self._names.get(value, shown)}
             if whole:
                 self._cut_off.add(value)
             self._redactor = None
@@ -100,7 +102,7 @@ class Secrets:
             if not is_credential(name):
                 continue
             if isinstance(value, SecretStr):
-                self._note_short(value)
+                self._note_credential(value)
                 continue
             words = value.split()[1:]
             self.add(value, "***", whole=not words)
@@ -113,7 +115,7 @@ class Secrets:
             if not rules.get(name, {}).get("meta", {}).get("secret"):
                 continue
             if isinstance(value, SecretStr):
-                self._note_short(value)
+                self._note_credential(value)
             elif isinstance(value, str):
                 self.add(value, "***", whole="://" not in value)
 
@@ -137,14 +139,18 @@ class Secrets:
         if colon and password:
             self.add(login, "***", whole=False)
 
-    def add_reference(self, value: str, reference: str, name: str) -> None:
-        """What a reference leads to."""
-        self.add(value, reference)
+    def add_reference(self, value: str, reference: str, name: str, *, credential: bool = False) -> None:
+        """What a reference leads to. Beginnings are looked for only of credentials: other values begin with ordinary words."""
+        self._referred[reference] = value
+        self.add(value, reference, whole=credential or is_credential(name))
         if len(value) < MIN_LENGTH and is_credential(name):
             self.too_short[reference] = None
 
-    def _note_short(self, value: SecretStr) -> None:
+    def _note_credential(self, value: SecretStr) -> None:
         """A credential is made of references: those among them that are too short are to be told."""
+        for match in _REFERENCE.finditer(value.template):
+            if match[0] in self._referred:
+                self.add(self._referred[match[0]], match[0])
         self.too_short |= {match[0]: None for match in _REFERENCE.finditer(value.template) if match[0] in self._short}
 
 
@@ -190,14 +196,15 @@ def resolve(
         return [resolve(value, home, secrets, complain, (*path, index)) for index, value in enumerate(data)]
     if isinstance(data, str) and "$" in data:
         try:
-            return _replaced(data, home, secrets)
+            return _replaced(data, home, secrets, credential=any(part == "auth" or is_credential(str(part)) for part in path))
         except Unset as unset:
             complain(path, str(unset))
     return data
 
 
-def _replaced(text: str, home: Path, secrets: Secrets) -> str:
+def _replaced(text: str, home: Path, secrets: Secrets, *, credential: bool) -> str:
     from_outside = False
+    login = _LOGIN.search(text)
 
     def value(match: re.Match[str]) -> str:
         nonlocal from_outside
@@ -212,7 +219,8 @@ def _replaced(text: str, home: Path, secrets: Secrets) -> str:
                 raise Unset(_missing(provider, name, secrets))
             return default
         from_outside = True
-        secrets.add_reference(found, match[0], name)
+        in_login = login is not None and login.start() < match.start() < login.end()
+        secrets.add_reference(found, match[0], name, credential=credential or in_login)
         return found
 
     replaced = _REFERENCE.sub(value, text)

@@ -8,6 +8,7 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -228,6 +229,12 @@ def test_of_a_secret_that_somebody_cut_off_no_more_than_its_first_letters_is_lef
         assert left == (f"no: S{after}" if length >= 8 else f"no: {cut}{after}")
 
 
+@pytest.mark.parametrize("dots", ["…", "..."])
+def test_of_a_secret_that_was_cut_off_with_dots_nothing_is_left_amid_a_text(dots: str) -> None:
+    said = f"wait{dots} key sk_live_9f8e{dots} is not known{dots} here"
+    assert redacted(said, ("sk_live_9f8e7d6c5b4a39281706", "S")) == f"wait{dots} key S{dots} is not known{dots} here"
+
+
 def test_the_beginning_of_what_holds_a_secret_is_none() -> None:
     """Kind: an address or a scheme that stands before a secret was taken for one."""
     kept = Secrets()
@@ -248,3 +255,27 @@ def test_a_value_of_json_is_redacted_at_any_depth_names_included() -> None:
 def test_of_a_secret_that_was_cut_off_amid_an_escape_nothing_is_left(end: int) -> None:
     whole = "".join(f"\\u{ord(char):04x}" for char in "sk_live_9f8e7d6c5b4a39281706")
     assert redacted(f"no: {whole[:end]}", ("sk_live_9f8e7d6c5b4a39281706", "S")).startswith("no: S")
+
+
+@pytest.mark.parametrize(("data", "beginnings"), [
+    ({"tenant": "${env:TENANT}"}, False), ({"url": "https://api.example.com/${env:TENANT}?to=a@b"}, False),
+    ({"headers": {"Authorization": "Bearer ${env:TENANT}"}}, True), ({"auth": {"key": "${env:TENANT}"}}, True),
+    ({"url": "postgresql://me:${env:TENANT}@db.example.com/x"}, True), ({"a": "${env:A_TOKEN}"}, True),
+    ({"a": "${env:TENANT}", "password": "${env:TENANT}"}, True),
+])  # fmt: skip
+def test_a_beginning_is_looked_for_only_of_what_is_a_credential_by_its_place_or_name(
+    data: dict[str, Any], beginnings: bool, tmp_path: Path
+) -> None:
+    value = "production-eu-1"
+    kept = Secrets({"TENANT": value, "A_TOKEN": value})
+    resolve(data, tmp_path, kept, lambda path, sentence: pytest.fail(sentence))
+    assert value not in kept.redact(f"not in {value}")
+    assert (kept.redact("not in production") == "not in production") is not beginnings
+
+
+def test_of_an_option_that_is_declared_secret_a_beginning_goes_too(tmp_path: Path) -> None:
+    kept = Secrets({"X": "production-eu-1"})
+    chosen = resolve({"pin": "${env:X}"}, tmp_path, kept, lambda path, sentence: pytest.fail(sentence))
+    assert kept.redact("no production") == "no production"
+    kept.add_options({"pin": {"meta": {"secret": True}}}, chosen)
+    assert kept.redact("no production") == "no ${env:X}"
