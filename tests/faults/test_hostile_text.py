@@ -186,6 +186,45 @@ def test_an_export_has_no_formula_in_any_cell_or_name_and_a_retry_reads_back_wha
         assert [record for body in api.bodies[before:] for record in body] == records
 
 
+def test_an_apostrophe_in_a_table_of_corrections_made_by_hand_is_kept_and_one_of_the_export_is_not(project: Project) -> None:
+    sent: list[Any] = []
+    with Receiver(lambda request: Reply(200 if sent else 400)) as api:
+        project(
+            {
+                "in.jsonl": '{"=a":"@x","b":"=y"}\n{"=a":"@x","b":"=y"}\n',
+                "connectors.d/c.yaml": f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: '{api.url}'}}\n",
+            }
+        )
+        runner = project.runner()
+        runner.run("c", early_stop=False)
+        one, two = (row["name"] for row in runner.history.failures(1))
+        (project.home / "fix.csv").write_text(f"'=a,b,_record\n'@home,'=y,{one}\n@home,'b,{two}\n")
+        sent.append(True)
+        before = len(api.requests)
+        retry = [sys.executable, "-m", "sendoff", "retry", "1", "--from", "fix.csv"]
+        done = subprocess.run(retry, cwd=project.home, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = [record for body in api.bodies[before:] for record in body]
+    assert found == [{"=a": "'@home", "b": "=y"}, {"=a": "@home", "b": "'b"}]
+
+
+def test_in_a_whole_export_a_cell_that_was_corrected_loses_only_the_apostrophe_of_the_export(project: Project) -> None:
+    sent: list[Any] = []
+    with Receiver(lambda request: Reply(200 if sent else 400)) as api:
+        source = f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: '{api.url}'}}\n"
+        project({"in.jsonl": '{"a":"=x"}\n', "connectors.d/c.yaml": source})
+        project.runner().run("c", early_stop=False)
+        text = subprocess.run(
+            [sys.executable, "-m", "sendoff", "failed", "1", "--csv"], cwd=project.home, capture_output=True, check=True
+        ).stdout.decode()
+        assert "'=x" in text
+        (project.home / "fix.csv").write_text(text.replace("'=x", "''=x"))
+        sent.append(True)
+        before = len(api.requests)
+        subprocess.run([sys.executable, "-m", "sendoff", "retry", "1", "--from", "fix.csv"], cwd=project.home, check=True)
+        assert [record for body in api.bodies[before:] for record in body] == [{"a": "'=x"}]
+
+
 def test_a_chat_finds_no_mention_and_no_link_in_a_notice(receiver: Receiver) -> None:
     from sendoff import Notification
 

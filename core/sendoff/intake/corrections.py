@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.cleaning import DEFUSED, restore_formula
+from sendoff.cleaning import DEFUSED, defuse_formula, restore_formula
 from sendoff.errors import ConfigError
 from sendoff.ledger import Failure, Fate, History, RecordKey
 from sendoff.ledger.history import FailedRecord, Resolver, pages_of
@@ -137,14 +137,16 @@ def match(
     """
     failed = {found.key: found for found in history.failed_records(run)}
     found = Corrections(run, failed)
-    added = added_columns(fields(history, run))
+    known = fields(history, run)
+    added = added_columns(known)
     resolve = Resolver(history, run)
     seen: dict[str, int] = {}
     problems: list[str] = []
-    for page in (_restored(page.to_python(), added["record"]) for page in pages):
+    for page in (_restored(page.to_python(), added, known) for page in pages):
         problems += [f"{location(page.file, page.line(at))}: {reason}" for at, reason in page.row_errors.items()]
         if page.uniform:
             schema.check_columns(page.file, [name for name in page.frame.columns if name not in added.values()])
+        by_hand = page.uniform and page.all_text and not set(added.values()).issubset(page.frame.columns)
         for at, values in enumerate(_rows(page)):
             if at in page.row_errors:
                 continue
@@ -165,7 +167,9 @@ def match(
                 continue
             if fate.state == "open" and fate.key in failed:
                 found.names[fate.key] = name
-                found.corrected[fate.key] = _corrected(failed[fate.key], values, page, schema)
+                before = failed[fate.key]
+                given = _as_exported(values, before.record) if by_hand else values
+                found.corrected[fate.key] = _corrected(before, given, page, schema)
             else:
                 found.others[name] = fate
     if problems:
@@ -200,13 +204,31 @@ def cell(value: object) -> str:
     return str(jsonlib.loads(text)) if text.startswith('"') else text
 
 
-def _restored(page: Page, record: str) -> Page:
-    """A page of a table that `sendoff failed` wrote, with its names and texts as they were before formulas were defused."""
-    if not page.uniform or record not in page.frame.columns:
+def _restored(page: Page, added: Mapping[str, str], known: Collection[str]) -> Page:
+    """A page of a table, with the names and texts of `failed --csv` as they were before formulas were defused.
+
+    Where not all of its columns are there, somebody has made the table: an apostrophe in it may be meant.
+    """
+    columns = page.frame.columns
+    if not page.uniform or added["record"] not in columns:
         return page
+    names = {name: restore_formula(name) for name in columns}
+    if not set(columns).issuperset(added.values()):
+        renamed = {name: was for name, was in names.items() if name not in known and was in known and was not in columns}
+        return replace(page, frame=page.frame.rename(renamed))
     texts = [name for name, dtype in page.frame.schema.items() if dtype == pl.String]
     frame = page.frame.with_columns(pl.col(name).str.replace(DEFUSED, "$1") for name in texts)
-    return replace(page, frame=frame.rename({name: restore_formula(name) for name in frame.columns}))
+    return replace(page, frame=frame.rename(names))
+
+
+def _as_exported(values: Mapping[str, object], before: Mapping[str, object]) -> dict[str, object]:
+    """The values, with those as they were that are as `failed --csv` wrote them."""
+    return {
+        name: restore_formula(value)
+        if isinstance(value, str) and name in before and value == defuse_formula(cell(before[name]))
+        else value
+        for name, value in values.items()
+    }
 
 
 def _rows(page: Page) -> Iterator[dict[str, object]]:
