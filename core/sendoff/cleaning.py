@@ -9,7 +9,8 @@ from collections.abc import Callable
 #: How much of a text from outside stands in a sentence.
 EXCERPT_LENGTH = 300
 #: Control and format characters, line separators and lone surrogates (Unicode Cc, Cf, Zl, Zp, Cs): they move the cursor,
-#: reverse or hide what stands beside them, or begin a line of their own.
+#: reverse or hide what stands beside them, or begin a line of their own. U+200C and U+200D count, though Persian, Indic scripts
+#: and emoji need them: with them two names that differ look the same. Only what is shown loses them, not what is sent.
 UNSAFE = (
     r"\0-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
