@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -235,12 +236,15 @@ def interruptible(
 ) -> Iterator[list[int]]:
     """The first signal ends the run after the requests in flight; a second one exits at once, which is safe.
 
-    Two within a second are one: `timeout` signals the program, and then its group.
+    Two within a second are one: `timeout` signals the program, and then its group. A signal that comes just before the main
+    thread begins to wait in a system call interrupts nothing, and its handler would run only after the wait: a thread ends it.
     """
     caught: list[int] = []
     times: list[float] = []
+    handled = threading.Event()
 
     def handle(number: int, frame: object) -> None:
+        handled.set()
         times.append(clock())
         if caught and times[-1] - times[0] < TOGETHER:
             return
@@ -256,9 +260,24 @@ def interruptible(
         runner.interrupt(f"by {signal.Signals(number).name}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+
+    def end_wait() -> None:
+        while number := os.read(wake, 1):
+            if not handled.wait(TOGETHER):
+                runner.interrupt(f"by {signal.Signals(number[0]).name}")
+
+    watcher = threading.Thread(target=end_wait, name="sendoff-signals", daemon=True)
+    watcher.start()
+    woken_before = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(woken_before)
+        os.close(woken)
+        watcher.join()
+        os.close(wake)
