@@ -251,10 +251,11 @@ def _quote(text: str, delimiter: str) -> str:
 
 
 def _above_header(read: Sequence[tuple[int, list[str]]]) -> int:
-    """How many lines stand above the names: those before the first record that has one for every column."""
+    """How many lines stand above the names: those before the first record that is as wide as most, and has no gap."""
     used = [max((at for at, cell in enumerate(record, 1) if cell.strip()), default=0) for _, record in read]
-    for at, (above, record) in enumerate(read):
-        if used[at] > 1 and used[at] == max(used[at:]) and all(cell.strip() for cell in record[: used[at]]):
+    usual = Counter(used).most_common(1)[0][0] if used else 0
+    for width, (above, record) in zip(used, read, strict=True):
+        if width > 1 and width >= usual and all(cell.strip() for cell in record[:width]):
             return above
     return 0
 
