@@ -37,8 +37,6 @@ class Case(NamedTuple):
     reply: Callable[[int], Reply] | None = None
     #: What else stands in the connector file.
     rest: str = ""
-    #: What a run of it says.
-    says: str = ""
 
 
 class Spent(NamedTuple):

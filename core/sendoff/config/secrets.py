@@ -22,6 +22,8 @@ from sendoff.transport.file_access import FileAccess
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
 _LOGIN = re.compile(r"://(?:\$\{[^}]*\}|[^\s@/?#])*@")
+#: The end of a URL in which a query's parameter begins: an API takes most keys there, under many names.
+_PARAMETER = re.compile(r"[?&][^?&=#]*=[^?&#]*\Z")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|passphrase|api[-_]?key|access[-_]?key", re.IGNORECASE)
 
@@ -220,7 +222,8 @@ def _replaced(text: str, home: Path, secrets: Secrets, *, credential: bool) -> s
             return default
         from_outside = True
         in_login = login is not None and login.start() < match.start() < login.end()
-        secrets.add_reference(found, match[0], name, credential=credential or in_login)
+        in_query = _PARAMETER.search(text, 0, match.start()) is not None
+        secrets.add_reference(found, match[0], name, credential=credential or in_login or in_query)
         return found
 
     replaced = _REFERENCE.sub(value, text)

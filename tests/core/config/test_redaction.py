@@ -279,3 +279,14 @@ def test_of_an_option_that_is_declared_secret_a_beginning_goes_too(tmp_path: Pat
     assert kept.redact("no production") == "no production"
     kept.add_options({"pin": {"meta": {"secret": True}}}, chosen)
     assert kept.redact("no production") == "no ${env:X}"
+
+
+def test_a_reference_in_a_query_is_known_by_its_beginning_whatever_its_parameter_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kind: a secret that the API itself cuts off."""
+    monkeypatch.setenv("WHO", "lantern-harbour-42")
+    for url, shown in (("https://h.example/x?a=1&k=${WHO}", "no: ${WHO}"), ("https://h.example/${WHO}/x", "no: lantern-ha")):
+        kept = Secrets()
+        resolve({"url": url}, tmp_path, kept, lambda path, sentence: pytest.fail(sentence))
+        assert kept.redact("no: lantern-ha") == shown

@@ -150,6 +150,8 @@ def seemingly(text: str, default: str, quote: str, comment: bytes | None) -> str
     mine = widths[default]
     for other in DELIMITERS:
         theirs = widths[other]
+        if not theirs:  # a cell longer than `csv` takes
+            continue
         share = theirs.count(theirs[0]) / len(theirs)
         if other != default and theirs[0] > 1 and share >= 0.9 and (mine[0] == 1 or (share == 1 and len({*mine}) > 1)):
             return other
