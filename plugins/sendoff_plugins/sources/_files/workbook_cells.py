@@ -117,15 +117,18 @@ def _sheet(stream: IO[bytes], lengths: pl.Series) -> tuple[int, int, int, bool]:
         found = whole.str.extract_all(_REFERENCE).explode().drop_nulls()
         referring = int(whole.str.count_matches(_OF_TEXT).item())
         cells += max(len(found), referring)
-        unnamed += max(0, int(whole.str.count_matches(_CELL).item()) - len(found))
-        if len(found):
-            bare = found.str.strip_chars("r= \t\r\n\"'")
+        bare = found.str.strip_chars("r= \t\r\n\"'")
+        bare = bare.filter(bare.str.contains(r"\A[A-Za-z]{1,3}[0-9]{1,9}\z"))
+        unnamed += max(0, int(whole.str.count_matches(_CELL).item()) - len(bare))
+        if len(bare):
             rows = bare.str.strip_chars_start(_LETTERS).cast(pl.Int64)
             columns = [number_of(letters) for letters in bare.str.strip_chars_end("0123456789").unique().to_list()]
             top, bottom = min(top, int(rows.min())), max(bottom, int(rows.max()))  # type: ignore[arg-type]  # integers
             left, right = min(left, *columns), max(right, *columns)
         if referring * longest + text > MAX_TEXT:
-            known = whole.str.extract_all(_TEXT).explode().drop_nulls().str.extract(_TEXT).cast(pl.Int64)
+            known = (
+                whole.str.extract_all(_TEXT).explode().drop_nulls().str.extract(_TEXT).cast(pl.Int64, strict=False).drop_nulls()
+            )
             known = known.filter(known < len(lengths))
             text += int(lengths.gather(known).sum()) + (referring - len(known)) * longest
         else:
