@@ -9,8 +9,10 @@ import io
 import logging
 import re
 import stat
+import sys
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint
@@ -26,6 +28,7 @@ from sendoff.components import KINDS, Component
 from sendoff.errors import PluginError
 
 _LOG = logging.getLogger("sendoff")
+_ONE_IMPORT = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Registry:
     def _load(self, kind: str, entry: EntryPoint) -> Offer:
         provider = _provider(entry)
         try:
-            with _silent(provider):
+            with nullcontext() if entry.module in sys.modules else _silent(provider):
                 plugin = entry.load()
         except (Exception, SystemExit) as error:
             raise PluginError(f"plugin {entry.name} of {provider} cannot be loaded: {error}") from error
@@ -241,10 +244,13 @@ def _normal(name: str) -> str:
 
 @contextmanager
 def _silent(provider: str) -> Iterator[None]:
-    """Import a plugin: what it prints meanwhile is logged with its name, as standard output is for results."""
+    """Import a plugin: what it prints meanwhile is logged with its name, as standard output is for results.
+
+    One at a time in a process: two threads that redirect at once would leave standard output redirected for ever.
+    """
     printed = io.StringIO()
     try:
-        with redirect_stdout(printed):
+        with _ONE_IMPORT, redirect_stdout(printed):
             yield
     finally:
         if text := excerpt(printed.getvalue()):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,12 @@ def test_a_file_that_does_not_load_is_told_with_its_error(tmp_path: Path) -> Non
     file.write_text("import nothing_of_this_name")
     with pytest.raises(PluginError, match=r"broken\.py: ModuleNotFoundError"):
         Registry(files=[file])
+
+
+def test_standard_output_is_as_it_was_after_many_threads_have_loaded_plugins(tmp_path: Path) -> None:
+    """Kind: a redirection of something that all threads share."""
+    (tmp_path / "x.py").write_text("import time\ntime.sleep(0.01)\nprint('here')\n")
+    before = sys.stdout
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: Registry(files=[tmp_path / "x.py"]), range(24)))
+    assert sys.stdout is before
