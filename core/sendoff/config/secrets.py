@@ -149,7 +149,7 @@ class Secrets:
             self.too_short[reference] = None
 
     def _note_credential(self, value: SecretStr) -> None:
-        """A credential is made of references: those among them that are too short are to be told."""
+        """A credential is made of references: those among them that are too short are reported."""
         for match in _REFERENCE.finditer(value.template):
             if match[0] in self._referred:
                 self.add(self._referred[match[0]], match[0])

@@ -53,7 +53,7 @@ class InboxHandler(Handler):
     def initialize(self, inboxes: Mapping[str, InboxSource], on_post: Callable[[str], None]) -> None:
         self._inboxes, self._on_post = inboxes, on_post
         self._body = bytearray()
-        self._refusal: Response | None = None
+        self._rejection: Response | None = None
 
     def prepare(self) -> None:
         method, path = self.request.method, self.request.path
@@ -70,25 +70,25 @@ class InboxHandler(Handler):
         if _LENGTH.fullmatch(text) is None:
             return self._refuse((411, {"error": "a Content-Length is needed"}, {}))
         self._inbox, self._key = inbox, self._find_key()
-        self._refusal = self._admit_or_refuse(int(text))
-        return None if self._refusal is None else self._refuse(self._refusal)
+        self._rejection = self._admit_or_refuse(int(text))
+        return None if self._rejection is None else self._refuse(self._rejection)
 
-    def _refuse(self, refusal: Response) -> None:
+    def _refuse(self, rejection: Response) -> None:
         """Respond to a request whose body is not kept: when it has come, if it is short, or its sender may not see why."""
         text = self.request.headers.get("Content-Length", "")
         length = int(text) if _LENGTH.fullmatch(text) else 0
-        self._refusal = refusal
+        self._rejection = rejection
         if 0 < length <= MAX_DISCARDED and "Expect" not in self.request.headers:
-            self.discard(length, lambda: self.respond(*refusal))
+            self.discard(length, lambda: self.respond(*rejection))
         else:
-            self.respond(*refusal)
+            self.respond(*rejection)
 
     def _find_key(self) -> str | None:
         headers = self.request.headers
         return headers.get("Idempotency-Key") or headers.get("Webhook-Id") or None
 
     def _admit_or_refuse(self, length: int) -> Response | None:
-        """What a partner is told whose post is not taken; None if its body is read."""
+        """The response to a post that is not taken; None if its body is read."""
         if length > self._inbox.max_body:
             return 413, {"error": f"at most {self._inbox.max_body:,} bytes at once"}, {}
         if len(self._key or "") > MAX_KEY:
@@ -98,11 +98,11 @@ class InboxHandler(Handler):
         return None
 
     def data_received(self, chunk: bytes) -> None:
-        if self._refusal is None:
+        if self._rejection is None:
             self._body += chunk
 
     async def post(self) -> None:
-        self.respond(*(await self.run_in_thread(self._keep) if self._refusal is None else self._refusal))
+        self.respond(*(await self.run_in_thread(self._keep) if self._rejection is None else self._rejection))
 
     # A request that is refused may be of any method; it is answered when its body has been thrown away.
     get = head = put = patch = delete = options = post

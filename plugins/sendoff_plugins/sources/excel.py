@@ -141,7 +141,7 @@ def check_size(path: Path, name: str) -> None:
                     parser.Parse(b"", True)
     except ExpatError as error:
         raise SourceError(f"{name}: not a spreadsheet that can be read: content.xml: {error}") from None
-    except (
+    except (  # what zipfile raises for broken, encrypted and unknown members; see `decompress`
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
         OSError,

@@ -22,6 +22,8 @@ MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip",
 #: Maximum members of an archive.
 MEMBERS = 10_000
 
+#: What zlib, isal and zipfile raise for broken files: besides their own errors, `NotImplementedError` for a method that
+#: zipfile does not know, `RuntimeError` for a member that is encrypted, `ValueError` for sizes and dates that cannot be.
 _BROKEN: tuple[type[Exception], ...] = (
     EOFError, OSError, zlib.error, IsalError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError,
 )  # type: ignore[assignment]  # fmt: skip  # isal's error has a hint that says instance
