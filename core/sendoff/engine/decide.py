@@ -139,7 +139,7 @@ def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strate
     out_of_time = task.failing_for(situation.now) >= retry.max_elapsed
     down = situation.circuit is CircuitState.OPEN and situation.outage
     at_fault = task.isolated_failures >= retry.max_attempts or (task.isolated_failures and out_of_time)
-    if at_fault and not is_limit(verdict) and not down:
+    if at_fault and may_have_been_received(verdict) and not is_limit(verdict) and not down:
         return give_up(task, verdict, situation, strategy)
     accepted = accepts_as_final(verdict, early_stop=situation.early_stop)
     if situation.succeeded and situation.failing_for >= retry.max_elapsed and (situation.outage or not accepted):
@@ -168,15 +168,15 @@ def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strate
         if task.failing_for(situation.now) < retry.max_elapsed:
             return RetryLater(verdict)
         return StopRun(f"{reason}; it has asked so for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
-    failed_again = task.holds > 0 and task.isolated_failures > 0  # after another had succeeded
+    # After another had succeeded.
+    failed_again = task.holds > 0 and task.isolated_failures > 0 and may_have_been_received(verdict)
     if accepted or failed_again or (not situation.more_to_try and fails_by_itself(task, verdict, situation)):
         return give_up(task, verdict, situation, strategy)
     if not situation.more_to_try and task.others_succeeded:
         return RetryLater(verdict)  # an overload passes within that time
     if situation.another_held and not situation.succeeded:
         return StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True)
-    if not situation.succeeded and not (verdict.maybe_applied or verdict.status):
-        # What was never sent is not its fault.
+    if not situation.succeeded and not may_have_been_received(verdict):
         return StopRun(f"{reason}; given up after {task.attempts} attempts", transient=True)
     if situation.succeeded and task.counted_attempts < retry.max_attempts:
         return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
@@ -191,12 +191,17 @@ def fails_by_itself(task: Task, verdict: Verdict, situation: Situation) -> bool:
     retry = situation.retry
     most = min(retry.max_backoff, retry.initial_backoff * 2.0 ** min(retry.max_attempts + 1, 60))
     passes = verdict.status in OVERLOAD and situation.failing_for < most
-    return (task.isolated_failures > 0 or task.others_succeeded) and not passes
+    return (task.isolated_failures > 0 or task.others_succeeded) and may_have_been_received(verdict) and not passes
+
+
+def may_have_been_received(verdict: Verdict) -> bool:
+    """Whether a failure may be due to the records: what was never sent cannot be."""
+    return verdict.maybe_applied or verdict.status is not None
 
 
 def accepts_as_final(verdict: Verdict, *, early_stop: bool) -> bool:
     """Whether the owner takes the failure for the records' own (`--no-early-stop`); never of what cannot have been sent."""
-    return not early_stop and (verdict.maybe_applied or verdict.status is not None)
+    return not early_stop and may_have_been_received(verdict)
 
 
 def _is_exhausted(task: Task, retry: RetryPolicy, now: float) -> bool:

@@ -26,6 +26,7 @@ from sendoff.engine.decide import (
     give_up,
     is_conflict,
     is_limit,
+    may_have_been_received,
 )
 from sendoff.engine.in_flight import InFlight
 from sendoff.engine.ordering import KeyOrdering
@@ -200,7 +201,8 @@ class OutcomeHandler:
                 task.uncounted_attempts = task.attempts
             elif not task.others_succeeded:  # it has not failed yet while others succeed
                 task.uncounted_attempts += 1
-            if task.counted_attempts < self._builder.destination.retry.max_attempts:
+            exhausted = task.counted_attempts >= self._builder.destination.retry.max_attempts
+            if not exhausted or not may_have_been_received(verdict):
                 self._reschedule(task, now)
             else:
                 self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
@@ -230,7 +232,7 @@ class OutcomeHandler:
             return
         breaker = self._breaker
         others_fail = breaker.load_signs > task.load_signs_seen
-        breaker.on_failure(task, now, may_have_been_sent=verdict.maybe_applied or verdict.status is not None)
+        breaker.on_failure(task, now, may_have_been_sent=may_have_been_received(verdict))
         if is_limit(verdict):
             task.uncounted_attempts += 1  # the API said that it is about the number of requests
         elif breaker.successes > task.successes_seen and others_fail:

@@ -295,6 +295,31 @@ def test_what_was_never_sent_is_rejected_by_nothing() -> None:
     assert not run.memory.failed
 
 
+@pytest.mark.parametrize("max_elapsed", [3.0, 900.0])
+@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_request_that_cannot_be_sent_is_never_given_up_whatever_it_was_answered_before(
+    concurrency: int, batch: int, max_elapsed: float
+) -> None:
+    """Kind: a failure of the destination counted as a record's own.
+
+    Brothers: the end of a run, a request that was held, `--no-early-stop` (which never believed it).
+    """
+    answers = iter([Response(500)])
+
+    def api(records: Sequence[int]) -> Response:
+        if run.memory.delivered.total < 40 - batch:
+            return OK if 5 not in records else Response(503)
+        return next(answers, Response(error="connection refused", may_have_been_sent=False))
+
+    retry = {"max_attempts": 6, "initial_backoff": 2.0, "max_elapsed": max_elapsed}
+    run = Simulation(40, api, batch=batch, concurrency=concurrency, retry=retry)
+    run.memory.check = lambda: None  # type: ignore[method-assign]
+    run.run()
+    assert run.engine.stopped
+    assert not run.memory.failed
+
+
 @pytest.mark.parametrize("most", [1, 2, 3])
 @pytest.mark.parametrize("overload", [Response(503), Response(429), Response(error="reset by peer")])
 @pytest.mark.parametrize("batch", [1, 10])
