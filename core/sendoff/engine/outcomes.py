@@ -201,8 +201,8 @@ class OutcomeHandler:
                 task.uncounted_attempts = task.attempts
             elif not task.others_succeeded:  # it has not failed yet while others succeed
                 task.uncounted_attempts += 1
-            exhausted = task.counted_attempts >= self._builder.destination.retry.max_attempts
-            if not exhausted or not may_have_been_received(verdict):
+            used_up = task.counted_attempts >= self._builder.destination.retry.max_attempts
+            if not used_up or not may_have_been_received(verdict):
                 self._reschedule(task, now)
             else:
                 self._carry_out(task, give_up(task, verdict, self._situation(now), self._strategy), response, now)
