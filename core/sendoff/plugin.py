@@ -16,8 +16,8 @@
 - **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names;
   `ENV_HINT` is what an error adds.
 - **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
-  `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common; `split_envelope` cuts an
-  envelope where its `RECORDS` stand.
+  `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `MAX_RECORD_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common;
+  `split_envelope` cuts an envelope where its `RECORDS` stand.
 - **Requests**: `Request`, `Response` and `RequestBurst`; the `RequestQueue` that a transport pulls from, with `Wait` and
   `Completion`; `ConnectionSettings` and `TLS`; `SendOne` and `SingleRequest` for a request of an authenticator's own.
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from sendoff.components.programs import ENV_HINT as ENV_HINT
     from sendoff.components.programs import program_environment as program_environment
     from sendoff.encode.sender_options import MAX_BYTES as MAX_BYTES
+    from sendoff.encode.sender_options import MAX_RECORD_BYTES as MAX_RECORD_BYTES
     from sendoff.encode.sender_options import MAX_RECORDS as MAX_RECORDS
     from sendoff.encode.sender_options import OMIT_NULL as OMIT_NULL
     from sendoff.encode.sender_options import RECORD as RECORD

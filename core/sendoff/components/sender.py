@@ -21,9 +21,10 @@ class Sender(Component, ABC):
     separator: bytes = b","
     suffix: bytes = b""
     content_type: str = "application/json"
-    #: The maximum records of one request, and the maximum bytes of its body (None: unlimited).
+    #: The maximum records of one request, and the maximum bytes of its body and of one record in it (None: unlimited).
     max_records: int = 1
     max_bytes: int | None = None
+    max_record_bytes: int | None = None
     #: How a record is written: ``json``, or ``form`` (``application/x-www-form-urlencoded``).
     encoding: ClassVar[str] = "json"
     #: The template of a record (see `sendoff.encode.templates`), and of a line before each; None: the record itself, no line.

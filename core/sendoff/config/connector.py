@@ -8,12 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the last
-    getproxies,
-    proxy_bypass,
-    proxy_bypass_environment,
-)
 
 from sendoff import jsonlib
 from sendoff.components import (
@@ -231,7 +225,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
 
     proxy = to.get("proxy")
     if proxy == "env":
-        proxy = _find_proxy(to["url"], kept.env)
+        proxy = transports.find_proxy(to["url"], kept.env)
     if proxy is not None:
         kept.add_url(proxy)
     key = dict(to["idempotency"])
@@ -256,16 +250,6 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
     )
 
 
-def _find_proxy(url: str, env: Mapping[str, str] | None) -> str | None:
-    """The proxy that the variables name for a URL; None for no variables: those of the process, or the system's settings."""
-    parts = urlsplit(url)
-    if env is None:
-        return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    named = sorted(env, key=str.islower)  # those in lower case hold, as elsewhere
-    proxies = {name.lower().removesuffix("_proxy"): env[name] for name in named if name.lower().endswith("_proxy")}
-    return None if proxy_bypass_environment(parts.hostname or "", proxies) else proxies.get(parts.scheme) or None
-
-
 def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
     decisive = [
         {name: value for name, value in checked["source"].items() if name != "max_columns"},  # how much may be read, not what
@@ -280,6 +264,8 @@ def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> 
     ]
     if "incremental" in checked:
         decisive.append(checked["incremental"])
+    if sender.max_record_bytes is not None:
+        decisive.append({"max_record_bytes": sender.max_record_bytes})
     return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 

@@ -1,8 +1,14 @@
-"""Choose the transport of a connector whose file names none, with the reason."""
+"""Choose the transport of a connector whose file names none, with the reason; and find the proxy that variables name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the last
+    getproxies,
+    proxy_bypass,
+    proxy_bypass_environment,
+)
 
 from sendoff.components import Sender
 from sendoff.errors import PluginError
@@ -33,3 +39,13 @@ def default_transport(
     if chosen is None:
         raise PluginError(f"no transport is the default for {purpose!r}; name one in destination.transport")
     return {"use": chosen.name}, _REASONS[purpose]
+
+
+def find_proxy(url: str, env: Mapping[str, str] | None) -> str | None:
+    """The proxy that the variables name for a URL; None for no variables: those of the process, or the system's settings."""
+    parts = urlsplit(url)
+    if env is None:
+        return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    named = sorted(env, key=str.islower)  # those in lower case hold, as elsewhere
+    proxies = {name.lower().removesuffix("_proxy"): env[name] for name in named if name.lower().endswith("_proxy")}
+    return None if proxy_bypass_environment(parts.hostname or "", proxies) else proxies.get(parts.scheme) or None

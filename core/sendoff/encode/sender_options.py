@@ -8,6 +8,10 @@ MAX_BYTES = option(
     "Maximum bytes in one request's body, exactly. A record that alone is larger is skipped.",
     type="integer", min=3, nullable=True, default=None,
 )  # fmt: skip
+MAX_RECORD_BYTES = option(
+    "Maximum bytes of one record as it is sent, exactly; one that is larger is skipped. For APIs that limit both.",
+    type="integer", min=2, nullable=True, default=None,
+)  # fmt: skip
 RECORD = option(
     "The template of a record: `{id: $email, properties: $record}`; `$name` is a field.",
     nullable=True, default=None, check_with=check_record,

@@ -137,16 +137,24 @@ class Pipeline:
         return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed), self._ids(typed, data)), invalid
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
-        """The records that alone are larger than a request may be."""
-        if self._sender.max_bytes is None:
+        """The records that are larger than a record may be, or that alone are larger than a request may be."""
+        most, most_of_one = self._sender.max_bytes, self._sender.max_record_bytes
+        if most is None and most_of_one is None:
             return {}
         overhead = len(self._sender.prefix) + len(self._sender.suffix)
-        sizes = (offsets[at + 1] - offsets[at] - 1 + overhead for at in range(len(offsets) - 1))
-        return {
-            at: f"a request of {size:,} bytes with this record alone, more than max_bytes allows"
-            for at, size in enumerate(sizes)
-            if size > self._sender.max_bytes
-        }
+        sizes = pl.Series(offsets, dtype=pl.Int64).diff().slice(1) - 1
+        found = {}
+        if most is not None:
+            found = {
+                at: f"a request of {sizes[at] + overhead:,} bytes with this record alone; max_bytes is {most:,}"
+                for at in (sizes > most - overhead).arg_true()
+            }
+        if most_of_one is not None:
+            found |= {
+                at: f"a record of {sizes[at]:,} bytes; max_record_bytes is {most_of_one:,}"
+                for at in (sizes > most_of_one).arg_true()
+            }
+        return found
 
     def _with_keys(self, ordinal: int, data: bytes, offsets: array[int]) -> bytes:
         """The records with a key of its own in each, made of its place and its bytes."""

@@ -3,7 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD, RECORDS, Sender, check_envelope, hookimpl, split_envelope
+from sendoff.plugin import (
+    MAX_BYTES,
+    MAX_RECORD_BYTES,
+    MAX_RECORDS,
+    OMIT_NULL,
+    RECORD,
+    RECORDS,
+    Sender,
+    check_envelope,
+    hookimpl,
+    split_envelope,
+)
 
 
 class Batch(Sender):
@@ -14,6 +25,7 @@ class Batch(Sender):
     options = {
         "max_records": MAX_RECORDS,
         "max_bytes": MAX_BYTES,
+        "max_record_bytes": MAX_RECORD_BYTES,
         "envelope": {
             "nullable": True, "default": None, "check_with": check_envelope,
             "meta": {"help": "The body template; the array goes where `$records` appears: `{rows: $records, source: crm}`."},

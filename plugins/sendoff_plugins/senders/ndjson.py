@@ -1,6 +1,6 @@
 """Many records a request, one a line."""
 
-from sendoff.plugin import MAX_BYTES, MAX_RECORDS, OMIT_NULL, RECORD, Sender, check_record, hookimpl
+from sendoff.plugin import MAX_BYTES, MAX_RECORD_BYTES, MAX_RECORDS, OMIT_NULL, RECORD, Sender, check_record, hookimpl
 
 
 class Ndjson(Sender):
@@ -12,6 +12,7 @@ class Ndjson(Sender):
     options = {
         "max_records": MAX_RECORDS,
         "max_bytes": MAX_BYTES,
+        "max_record_bytes": MAX_RECORD_BYTES,
         "record": RECORD,
         "before": {
             "nullable": True, "default": None, "check_with": check_record,

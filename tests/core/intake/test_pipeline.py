@@ -15,6 +15,7 @@ from sendoff.records import Page
 from sendoff.response import DEFAULT
 from sendoff.schema import Schema, declare
 from sendoff_plugins.senders.batch import Batch
+from sendoff_plugins.senders.ndjson import Ndjson
 from sendoff_plugins.senders.single import Single
 
 
@@ -56,4 +57,28 @@ def test_a_record_that_alone_is_a_byte_too_large_is_set_aside_and_one_that_just_
     (found,) = read([page], SCHEMA, [], sender)
     assert found.block.data == b'{"n":123}'
     assert [failure.position for failure in found.invalid] == [1, 2]
-    assert found.invalid[0].reason.startswith(f"a request of {10 + around} bytes with this record alone")
+    limit = 9 + around
+    assert found.invalid[0].reason == f"a request of {10 + around} bytes with this record alone; max_bytes is {limit}"
+
+
+@pytest.mark.parametrize(
+    "sender", [Batch(max_records=9, max_record_bytes=9), Ndjson(max_records=9, max_record_bytes=9, max_bytes=1_000)]
+)
+def test_a_record_a_byte_larger_than_a_record_may_be_is_set_aside_and_one_that_just_fits_is_not(sender: Sender) -> None:
+    page = Page(pl.DataFrame({"n": ["123", "1234", "456", "12345"]}), "f", all_text=True)
+    (found,) = read([page], SCHEMA, [], sender)
+    assert found.block.data == sender.separator.join([b'{"n":123}', b'{"n":456}'])
+    assert [(failure.position, failure.reason) for failure in found.invalid] == [
+        (1, "a record of 10 bytes; max_record_bytes is 9"),
+        (3, "a record of 11 bytes; max_record_bytes is 9"),
+    ]
+
+
+def test_a_record_s_size_is_that_of_its_template_and_of_the_line_before_it() -> None:
+    page = Page(pl.DataFrame({"n": ["1", "12"]}), "f", all_text=True)
+    sender = Ndjson(
+        max_records=9, record={"event": "$n"}, before={"index": {}}, max_record_bytes=len('{"index":{}}\n{"event":1}')
+    )
+    (found,) = read([page], SCHEMA, [], sender)
+    assert found.block.data == b'{"index":{}}\n{"event":1}'
+    assert [failure.position for failure in found.invalid] == [1]

@@ -70,10 +70,14 @@ def jobs(draw: Any) -> tuple[dict[str, Any], str, list[str]]:
     return fields, draw(st.sampled_from(["keep", "drop", "refuse"])), lines
 
 
-def outcome(fields: dict[str, Any], unknown: str, lines: list[str], *, unread: bool, most: int | None = None) -> Any:
+def outcome(
+    fields: dict[str, Any], unknown: str, lines: list[str], *, unread: bool, most: int | None = None,
+    most_of_one: int | None = None,
+) -> Any:  # fmt: skip
     schema = Schema([declare(name, rules) for name, rules in fields.items()], unknown=unknown)
     connector: Any = SimpleNamespace(
-        schema=schema, validators=(), sender=Batch(max_records=5, max_bytes=most), router=None, variants={}, order_by=None,
+        schema=schema, validators=(), router=None, variants={}, order_by=None,
+        sender=Batch(max_records=5, max_bytes=most, max_record_bytes=most_of_one),
         destination=SimpleNamespace(idempotency=IdempotencyPolicy(), response=DEFAULT),
     )  # fmt: skip
     stream = io.BytesIO(("\n".join(lines) + "\n").encode())
@@ -119,10 +123,13 @@ def test_plain_values_are_known_without_being_read(kind: str) -> None:
     assert found.to_list() == [True]
 
 
-def test_a_record_too_large_for_a_request_is_set_aside_unread_as_well() -> None:
+@pytest.mark.parametrize("limits", [{"most": 100}, {"most_of_one": 100}])
+def test_a_record_too_large_for_a_request_or_for_a_record_is_set_aside_unread_as_well(limits: dict[str, Any]) -> None:
     lines = [json.dumps({"a": "x" * size}) for size in (5, 500, 5)]
-    fields = {"a": {"type": "string"}}
-    assert outcome(fields, "keep", lines, unread=True, most=100) == outcome(fields, "keep", lines, unread=False, most=100)
+    job: Any = ({"a": {"type": "string"}}, "keep", lines)
+    unread = outcome(*job, unread=True, **limits)
+    assert unread == outcome(*job, unread=False, **limits)
+    assert [position for position, *_ in unread[2]] == [1]
 
 
 def test_hundreds_of_fields_are_read_all_the_same() -> None:
