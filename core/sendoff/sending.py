@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sendoff import jsonlib
 from sendoff.components import Source
 from sendoff.config import connector as connectors
 from sendoff.config.documents import Document
@@ -41,7 +42,23 @@ def send(
         sender = runner.registry.default("senders", "many" if batch else "one")
         how = {"send": {"use": sender.name, **({"max_records": batch} if batch else {})}} if sender else {}
         document = Document("send()", {"source": "rows", **how, **settings, "destination": destination})
+        document.problems += [document.problem(path, sentence) for path, sentence in _unwritable(document.data)]
         return runner.run(connectors.build(document, name, runner.registry, access=FileAccess(runner.home)), records=rows)
+
+
+def _unwritable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The places of values that no connector file could have, each with a sentence."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _unwritable(inner, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            yield from _unwritable(inner, (*path, at))
+    else:
+        try:
+            jsonlib.dumps(value)
+        except ValueError as error:
+            yield path, f"{error}; settings hold what a connector file can"
 
 
 class _Rows(Source):

@@ -50,6 +50,8 @@ def test_send_says_what_is_wrong_with_its_settings(receiver: Receiver) -> None:
         sendoff.send([], url=receiver.url, method="FETCH")
     with pytest.raises(ConfigError, match="unknown key; did you mean 'schema'"):
         sendoff.send([], url=receiver.url, shema={})
+    with pytest.raises(ConfigError, match=r"schema.f.schema.x.min: a object cannot be written as JSON; settings hold what"):
+        sendoff.send([], url=receiver.url, schema={"f": {"type": "dict", "schema": {"x": {"min": object()}}}})
     with pytest.raises(SourceError, match="a record is a mapping"):
         sendoff.send([["a", 1]], url=receiver.url)
 

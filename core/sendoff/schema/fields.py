@@ -10,6 +10,7 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -227,6 +228,7 @@ def declare(name: str, rules: RuleSet) -> Field:
                 raise InvalidRule(rule, f"{checks[rule]!r} is not a number")
     _check_regex(rules)
     try:
+        _check_nested_names(rules)
         checks = nested.for_cerberus(checks)
     except nested.NestedRule as error:
         raise InvalidRule(next(rule for rule in nested.RULES if rule in rules), str(error)) from None
@@ -244,6 +246,18 @@ def declare(name: str, rules: RuleSet) -> Field:
         derivation=_derivation(rules, to_type),
         timezone=timezone,
     )
+
+
+def _check_nested_names(rules: RuleSet, path: str = "") -> None:
+    """Raise `NestedRule` for a rule inside a value that is not a rule at the top either."""
+    for name, inner in nested.children(rules):
+        where = f"{path}.{name[-1]}" if path else str(name[-1])
+        unknown = next((rule for rule in inner if rule not in RULES), None)
+        if unknown is not None:
+            close = get_close_matches(str(unknown), RULES, 1)
+            hint = f"; use {INSTEAD[unknown]}" if unknown in INSTEAD else f"; did you mean {close[0]!r}?" if close else ""
+            raise nested.NestedRule(f"{where}: unknown rule {unknown!r}{hint}")
+        _check_nested_names(inner, where)
 
 
 def _derivation(rules: RuleSet, to_type: Callable[[str, object], object]) -> Derivation | None:

@@ -101,6 +101,11 @@ def test_dates_times_and_decimals_are_read_from_text_at_any_depth() -> None:
         ({"type": "list", "schema": {"type": "date", "max": "soon"}}, "`max`: 'soon' is not of date type"),
         ({"type": "list", "schema": {"rename": "b"}}, "schema: `rename` is for a field, which has a name"),
         ({"type": "dict", "schema": {"a": 5}}, "rules are a mapping"),
+        ({"type": "dict", "schema": {"a": {"coerce": int}}}, "a: unknown rule 'coerce'; use `type`, which reads text, or `trim`"),
+        ({"type": "list", "schema": {"purge_unknown": True}}, "schema: unknown rule 'purge_unknown'; use `unknown: drop`"),
+        ({"type": "list", "items": [{"type": "list", "schema": {"readonly": True}}]}, "0.schema: unknown rule 'readonly'; use `forb"),
+        ({"anyof": [{"maxlenght": 5}]}, "0: unknown rule 'maxlenght'; did you mean 'maxlength'?"),
+        ({"type": "dict", "valuesrules": {"anyof_type": ["string"]}}, "valuesrules: unknown rule 'anyof_type'; did you mean 'anyof'?"),
     ],
 )
 def test_a_rule_that_would_do_nothing_is_refused(rules: Any, sentence: str) -> None:
