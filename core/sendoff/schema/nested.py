@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from sendoff.schema.types import TYPES
 
 #: Rules whose alternatives are only tried: nothing in them changes a value.
 ALTERNATIVES = ("allof", "anyof", "noneof", "oneof")
+#: Rules by which a value is only validated. `allow_unknown` may have those of the fields that are not named.
+ONLY_CHECKED = (*ALTERNATIVES, "allow_unknown")
 #: All rules that have rules in them.
-RULES = ("schema", "items", "valuesrules", "keysrules", *ALTERNATIVES)
+RULES = ("schema", "items", "valuesrules", "keysrules", *ONLY_CHECKED)
 #: Types that JSON has no values of.
 FROM_TEXT = frozenset(name for name, type_ in TYPES.items() if type_.from_text)
 #: Rules that only a field of the record has.
@@ -39,7 +42,7 @@ def for_cerberus(rules: RuleSet, path: str = "", *, alternative: bool = False) -
     found = {**rules}
     for name, inner in children(rules):
         where = f"{path}.{name[-1]}" if path else str(name[-1])
-        inside = alternative or name[0] in ALTERNATIVES
+        inside = alternative or name[0] in ONLY_CHECKED
         _check(inner, where, alternative=inside, is_field=name[0] == "schema" and len(name) == 2)
         _set_inner(found, name, _with_typed_constraints(for_cerberus(inner, where, alternative=inside), where))
     if alternative and "schema" in found:
@@ -56,7 +59,7 @@ def children(rules: RuleSet) -> Iterator[tuple[tuple[str | int, ...], RuleSet]]:
                 yield ("schema", name), _spelled_out(inner)
         else:
             yield ("schema",), _spelled_out(schema)
-    for rule in ("valuesrules", "keysrules"):
+    for rule in ("valuesrules", "keysrules", "allow_unknown"):
         if isinstance(rules.get(rule), Mapping):
             yield (rule,), rules[rule]
     for rule in ("items", *ALTERNATIVES):
@@ -112,7 +115,7 @@ def changes(rules: RuleSet, *, drop: bool) -> bool:
     """Whether `write` may change a value under these rules."""
     if drop and "schema" in rules and is_of_fields(rules) and not rules.get("allow_unknown"):
         return True
-    inner = [each for name, each in children(rules) if name[0] not in ALTERNATIVES]
+    inner = [each for name, each in children(rules) if name[0] not in ONLY_CHECKED]
     return any(
         "rename" in each or "default" in each or set(_names(each)) & FROM_TEXT or changes(each, drop=drop) for each in inner
     )
@@ -211,15 +214,20 @@ def _check(rules: RuleSet, where: str, *, alternative: bool, is_field: bool) -> 
 
 def _with_typed_constraints(rules: RuleDict, where: str) -> RuleDict:
     """The rules with bounds and lists of values in the type of their field, where JSON has no values of that type."""
-    name = rules.get("type")
-    if name not in FROM_TEXT or name == "decimal":
+    names = _names(rules)
+    dated = [name for name in takewhile("string".__ne__, names) if name in FROM_TEXT and name != "decimal"]
+    if not dated:
         return rules
 
     def typed(rule: str, value: object) -> object:
-        try:
-            return TYPES[str(name)].read(value, text=True)
-        except ValueError:
-            raise NestedRule(f"{where}: `{rule}`: {value!r} is not of {name} type") from None
+        for name in dated:
+            try:
+                return TYPES[name].read(value, text=True)
+            except ValueError:
+                continue
+        if len(names) > len(dated):
+            return value
+        raise NestedRule(f"{where}: `{rule}`: {value!r} is not of {' or '.join(names)} type")
 
     for rule in ("min", "max"):
         if rule in rules:

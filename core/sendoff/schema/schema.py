@@ -68,7 +68,11 @@ class Schema:
         keeps = unknown != "forbid"
         self._explainers = {f.name: explain.make_validator({f.name: _alone(f.rules)}, allow_unknown=keeps) for f in fields}
         self._slow = [f for f in fields if self._checks[f.name][1]]
-        self._slow_validator = explain.make_validator({f.name: f.rules for f in self._slow}, allow_unknown=keeps)
+        slow = {f.name for f in self._slow}
+        # It is given whole records, so it has to know the other fields too.
+        self._slow_validator = explain.make_validator(
+            {f.name: f.rules if f.name in slow else {} for f in fields}, allow_unknown=keeps
+        )
         drops = unknown == "drop"
         self._rewritten = {f.name: f.rules for f in fields if f.raw and nested.changes(f.rules, drop=drops)}
         self._reasons: dict[tuple[str, bool, str], str | None] = {}

@@ -101,16 +101,70 @@ def test_dates_times_and_decimals_are_read_from_text_at_any_depth() -> None:
         ({"type": "list", "schema": {"type": "date", "max": "soon"}}, "`max`: 'soon' is not of date type"),
         ({"type": "list", "schema": {"rename": "b"}}, "schema: `rename` is for a field, which has a name"),
         ({"type": "dict", "schema": {"a": 5}}, "rules are a mapping"),
-        ({"type": "dict", "schema": {"a": {"coerce": int}}}, "a: unknown rule 'coerce'; use `type`, which reads text, or `trim`"),
+        (
+            {"type": "dict", "schema": {"a": {"coerce": int}}},
+            "a: unknown rule 'coerce'; use `type`, which reads text, or `trim`",
+        ),
         ({"type": "list", "schema": {"purge_unknown": True}}, "schema: unknown rule 'purge_unknown'; use `unknown: drop`"),
-        ({"type": "list", "items": [{"type": "list", "schema": {"readonly": True}}]}, "0.schema: unknown rule 'readonly'; use `forb"),
+        (
+            {"type": "list", "items": [{"type": "list", "schema": {"readonly": True}}]},
+            "0.schema: unknown rule 'readonly'; use `forb",
+        ),
         ({"anyof": [{"maxlenght": 5}]}, "0: unknown rule 'maxlenght'; did you mean 'maxlength'?"),
-        ({"type": "dict", "valuesrules": {"anyof_type": ["string"]}}, "valuesrules: unknown rule 'anyof_type'; did you mean 'anyof'?"),
+        ({"type": "dict", "schema": {}, "allow_unknown": {"coerce": "x"}}, "allow_unknown: unknown rule 'coerce'; use `type`"),
+        (
+            {"type": "dict", "schema": {}, "allow_unknown": {"type": "date"}},
+            "allow_unknown: JSON has no date; in an alternative",
+        ),
+        ({"type": "list", "schema": {"type": ["date", "time"], "min": 3}}, "schema: `min`: 3 is not of date or time type"),
+        (
+            {"type": "dict", "valuesrules": {"anyof_type": ["string"]}},
+            "valuesrules: unknown rule 'anyof_type'; did you mean 'anyof'?",
+        ),
     ],
 )
 def test_a_rule_that_would_do_nothing_is_refused(rules: Any, sentence: str) -> None:
     with pytest.raises(InvalidRule, match=re.escape(sentence)):
         declare("f", rules)
+
+
+def test_a_value_inside_may_be_of_several_types_with_bounds_in_that_of_each() -> None:
+    days: dict[str, Any] = {"type": "list", "schema": {"type": ["date", "integer"], "min": "2026-01-01"}}
+    assert set(apply({"f": days}, {"f": ["2026-01-01", 5]}, {"f": ["2025-12-31"]}, {"f": ["x"]})[1]) == {1, 2}
+    words: dict[str, Any] = {"type": "list", "schema": {"type": ["date", "string"], "allowed": ["2026-01-01", "never"]}}
+    assert set(apply({"f": words}, {"f": ["2026-01-01", "never"]}, {"f": ["2026-01-02"]}, {"f": ["soon"]})[1]) == {1, 2}
+    parts: dict[str, Any] = {
+        "type": "list",
+        "schema": {
+            "type": ["dict", "string"],
+            "anyof": [{"type": "dict", "schema": {"a": {}}}, {"type": "string", "maxlength": 2}],
+        },
+    }
+    assert set(apply({"f": parts}, {"f": ["ab", {"a": 1}]}, {"f": ["abc"]})[1]) == {1}
+
+
+def test_unknown_fields_inside_may_have_rules_of_their_own() -> None:
+    rules: dict[str, Any] = {
+        "type": "dict",
+        "schema": {"a": {"type": "integer"}},
+        "allow_unknown": {"type": "string", "maxlength": 2},
+    }
+    assert apply({"f": rules}, {"f": {"a": 1, "b": "yy"}}, {"f": {"b": "yyy"}}) == (
+        [{"f": {"a": 1, "b": "yy"}}, {}], {1: "f.b: max length is 2 (got 'yyy')"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("unknown", ["forbid", "drop", "keep"])
+def test_a_rule_that_runs_in_cerberus_takes_no_other_declared_field_for_unknown(unknown: str) -> None:
+    """Kind: a validator that is given a whole record and knows some of its fields."""
+    rules: dict[str, Any] = {
+        "kind": {"type": "string", "anyof": [{"allowed": ["a"]}, {"maxlength": 2}]},
+        "name": {"type": "string"},
+        "card": {"type": "dict", "schema": {"a": {"type": "integer"}}, "dependencies": "name"},
+    }
+    good: dict[str, Any] = {"kind": "a", "name": "Ann", "card": {"a": 1}}
+    assert apply(rules, good, unknown=unknown) == ([good], {})
+    assert apply(rules, {**good, "kind": "abc", "name": 5}, unknown=unknown)[1].keys() == {0}
 
 
 def test_to_other_fields_a_null_is_a_field_that_is_not_there() -> None:
