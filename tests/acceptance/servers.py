@@ -1,12 +1,15 @@
-"""Where the acceptance servers are, and how they are spoken to."""
+"""Where the acceptance servers and suites are, and how they are spoken to."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 _SERVERS = Path(__file__).parent / ".servers"
 JSON_SERVER = _SERVERS / "node_modules/.bin/json-server"
@@ -30,3 +33,12 @@ def connector(name: str, here: str, **changes: str) -> dict[str, str]:
         assert old in text
         text = text.replace(old, new)
     return {f"connectors.d/{name}.yaml": text}
+
+
+def suite(name: str) -> Path:
+    """Where a test suite that we did not write was unpacked; without it the test is skipped, but never in CI."""
+    found = _SERVERS / "suites" / name
+    if not found.is_dir():
+        assert not os.environ.get("CI"), f"{name} is missing; run `make servers`"
+        pytest.skip(f"{name} is not there; `make servers` fetches it")
+    return found

@@ -152,7 +152,7 @@ def _write_fields(value: Mapping[str, object], rules: RuleSet, *, drop: bool) ->
 def _names(rules: RuleSet) -> list[str]:
     """The types that a value may have."""
     found = rules.get("type") or []
-    return found if isinstance(found, list) else [found]
+    return [found] if isinstance(found, str) else list(found)
 
 
 def _read_text(value: str, rules: RuleSet) -> object:
