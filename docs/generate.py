@@ -165,7 +165,7 @@ def _nested(name: str, rules: Mapping[str, Any], heading: str) -> Iterator[str]:
     yield from _options(rules)
     shared: dict[int, list[str]] = {}
     for inner, rule in rules.items():
-        if "schema" in rule:
+        if all(isinstance(option, Mapping) for option in rule.get("schema", {"": ""}).values()):  # those of no list
             shared.setdefault(id(rule["schema"]), []).append(inner)
     for names in shared.values():
         title = f"{name}.{names[0]}" if len(names) == 1 else f"{name}: {', '.join(names)}"

@@ -24,7 +24,7 @@ from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, Ranges, RunS
 from sendoff.records import Block, Page, Route, Span
 from sendoff.response import Policy
 from sendoff.transport.protocol import RequestBurst
-from sendoff.transport.rate_limit import RateLimiter, RateLimits
+from sendoff.transport.rate_limit import Rate, RateLimiter, RateLimits
 from sendoff_plugins.failure_strategies.fail import FailAll
 from sendoff_plugins.failure_strategies.split import SplitUp
 from sendoff_plugins.senders.batch import Batch
@@ -100,14 +100,17 @@ class Simulation:
         self, n: int, api: Api, *, batch: int = 250_000, concurrency: Any = 1, split: bool = False, ways: int = 2,
         max_bytes: int | None = None, seed: int = 0, width: Callable[[int], int] = lambda at: 6, retry: dict[str, Any] | None = None,
         early_stop: bool = True, response: dict[str, Any] | None = None, idempotent: bool = False,
-        lanes: Callable[[int], Any] | None = None, routes: Callable[[int], Route] | None = None, pace: dict[str, float] | None = None,
+        lanes: Callable[[int], Any] | None = None, routes: Callable[[int], Route] | None = None, pace: dict[str, Any] | None = None,
         seconds: Callable[[int], float] = lambda busy: 0.01, deadline: float = float("inf"), strategy: Any = None, memory: Any = None,
     ) -> None:  # fmt: skip
         self.n, self.api, self.random, self.width = n, api, Random(seed), width
         self.sender = Single(max_bytes=None) if batch == 1 else Batch(max_records=batch, max_bytes=max_bytes)
         self.strategy = strategy or (SplitUp(ways=ways) if split else FailAll())
         self.response, self.idempotent, self.lanes, self.routes = Policy.of(response or {}), idempotent, lanes, routes
-        self.pace, self.deadline = RateLimits(**(pace or {})), deadline
+        self.pace, self.deadline = (
+            RateLimits(**{name: (Rate(rate, 1),) if isinstance(rate, float) else rate for name, rate in (pace or {}).items()}),
+            deadline,
+        )
         self.retry = RetryPolicy(**{name: rule["default"] for name, rule in RETRY.items()} | (retry or {}))
         self.concurrency = concurrency
         self.early_stop = early_stop

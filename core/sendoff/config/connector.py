@@ -37,7 +37,6 @@ from sendoff.incremental.rule import IncrementalRule
 from sendoff.registry import Registry
 from sendoff.response import Policy
 from sendoff.schema import Field, Schema
-from sendoff.transport import rate_limit
 from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import TLS
 from sendoff.transport.rate_limit import RateLimits
@@ -239,7 +238,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         idempotency=IdempotencyPolicy(location=key.pop("in"), **key),
         response=Policy.of(to["response"]),
         min_upload_rate=float(to["min_upload_rate"]),
-        rate_limit=RateLimits(**{name: rate_limit.parse_rate(text) for name, text in to["rate_limit"].items()}),
+        rate_limit=RateLimits.parse(to["rate_limit"]),
         atomic=bool(to.get("atomic")),
         idempotent=bool(to.get("idempotent")),
         compress=to["compress"],

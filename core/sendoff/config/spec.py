@@ -31,10 +31,15 @@ IDEMPOTENCY = {
     "quoted": option("Whether a header's value is in double quotes, per the IETF draft.", type="boolean", default=False),
 }  # fmt: skip
 
+_RATES: dict[str, object] = {
+    "type": ["string", "list"], "check_with": "rate", "schema": {"type": "string", "check_with": "rate"}, "minlength": 1,
+    "required": False,
+}  # fmt: skip
+
 RATE_LIMIT = {
-    "requests": option("Maximum requests, like `10/s` or `600/minute`.", type="string", check_with="rate", required=False),
-    "records": option("Maximum records, like `5000/s`.", type="string", check_with="rate", required=False),
-    "bytes": option("Maximum bytes of bodies, like `2MB/s`.", type="string", check_with="rate", required=False),
+    "requests": option("Maximum requests, like `10/s`, or `[100/10s, 250000/day]`: then both hold.", **_RATES),
+    "records": option("Maximum records, like `5000/s`; or several rates.", **_RATES),
+    "bytes": option("Maximum bytes of bodies, like `2MB/s`; or several rates.", **_RATES),
 }
 
 TLS = {
@@ -71,7 +76,7 @@ DESTINATION = {
         "Seconds a whole attempt may take, to the last byte of the response; a large body gets more.", type="number", min=0.001, max=86400, default=60
     ),
     "min_upload_rate": option("Minimum upload rate, in bytes a second: a body of that many gets one second more.", type="number", min=1, default=100_000),
-    "rate_limit": option("Maximum rates. A bare rate is of requests.", type="dict", schema=RATE_LIMIT, default={}),
+    "rate_limit": option("Maximum rates: so much in any such period. A bare rate, or a list of them, is of requests.", type="dict", schema=RATE_LIMIT, default={}),
     "response": option("How responses are read.", type="dict", schema=RESPONSE_RULES, default={}),
     "atomic": option("Whether a rejected request leaves nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": option("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),

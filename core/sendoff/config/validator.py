@@ -224,7 +224,7 @@ def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, A
                 destination[key] = component(destination[key], DESTINATION[key])
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
-        if isinstance(destination.get("rate_limit"), str):
+        if isinstance(destination.get("rate_limit"), str | list):
             destination["rate_limit"] = {"requests": destination["rate_limit"]}
     if isinstance(spelled.get("schema"), dict):
         spelled["schema"] = {

@@ -188,7 +188,7 @@ class Engine:
             return "done"
         rest = self._builder.rate_limiter.pause_left(now)
         if rest > 0:
-            return self._wait(now, min(rest, self._deadline - now), self._builder.rate_limiter.pause_reason)
+            return self._wait(now, rest, self._builder.rate_limiter.pause_reason)
         in_flight = self.in_flight.requests
         if in_flight and (not self.breaker.is_closed or in_flight >= self._limit.limit):
             return Wait(MAX_WAIT)
@@ -313,7 +313,9 @@ class Engine:
             self.in_flight.set_concurrency(self._limit.limit, affordable=self.planner.affordable)
 
     def _wait(self, now: float, seconds: float, reason: str) -> Wait:
-        """A wait; a long one is reported once, with its reason."""
+        """A wait, until the deadline at most; a long one is reported once, with its reason."""
+        if self._deadline is not None:
+            seconds = min(seconds, self._deadline - now)
         if seconds >= REPORTED_WAIT and abs(now + seconds - self._waits_until) > 1:
             self._waits_until = now + seconds
             self._changes.event("waiting", reason=reason, seconds=round(seconds, 3))
@@ -337,7 +339,7 @@ class Engine:
 
     def _send(self, task: Task, now: float) -> Request | Wait:
         parts = self.planner.buffer.slices(task.spans)
-        wait = self._builder.rate_limiter.acquire(now, records=task.size, size=sum(map(len, parts)))
+        wait = self._builder.rate_limiter.acquire(now, records=task.size, size=self.planner.body_length(task.spans))
         if wait > 0:
             if task.first_tried is None:
                 self._queue.push_front(task)

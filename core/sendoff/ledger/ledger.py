@@ -11,6 +11,7 @@ from sendoff.ledger.claims import Claim
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.state import RunState
+from sendoff.transport.rate_limit import Usage
 
 
 class DeliveredRows(ABC):
@@ -182,6 +183,14 @@ class Ledger(ABC):
     @abstractmethod
     def forget_outage(self, origin: str) -> None:
         """Forget that a destination was down; a pause it asked for is kept."""
+
+    @abstractmethod
+    def rate_usage(self, origin: str) -> Usage:
+        """What was sent to a destination in each window of its rates, as it was last stored; nothing if it never was."""
+
+    @abstractmethod
+    def save_rate_usage(self, origin: str, usage: Usage) -> None:
+        """Store what was sent to a destination in each window of its rates."""
 
     # Schedules and notifications.
 

@@ -23,6 +23,9 @@ from sendoff.run.report import Report
 from sendoff.run.request_template import build_request_builder
 from sendoff.transport import rate_limit
 
+#: Seconds: how often it is stored what counts against long rates. A process that is killed loses that much of it at most.
+SAVE_USAGE_EVERY = 1.0
+
 
 class Run:
     """A run ready to start or resume: the ledger knows it, and its lock is held."""
@@ -47,9 +50,11 @@ class Run:
         self._origin = rate_limit.origin(to.url)
         self._recorded_down, self._pause_left = ledger.destination_health(self._origin)
         state.was_down = self._recorded_down and early_stop
-        builder = build_request_builder(
-            connector, key, rate_limiter=rate_limit.for_origin(to.url, to.rate_limit), early_stop=early_stop
-        )
+        self._rate_limiter = rate_limit.for_origin(to.url, to.rate_limit)
+        if self._rate_limiter.is_lasting:
+            self._rate_limiter.restore(time.monotonic(), ledger.rate_usage(self._origin))
+        self._usage_saved_at = time.monotonic()
+        builder = build_request_builder(connector, key, rate_limiter=self._rate_limiter, early_stop=early_stop)
         self._engine = Engine(builder, connector.sender, connector.strategy, state, random=random)
         self._connection = connection_settings(connector)
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
@@ -138,6 +143,14 @@ class Run:
         if down != self._recorded_down:
             self._recorded_down = down
             self._ledger.save_destination_health(self._origin, down=down, rest=None)
+        if time.monotonic() - self._usage_saved_at >= SAVE_USAGE_EVERY:
+            self._save_usage()
+
+    def _save_usage(self) -> None:
+        """Store what counts against rates of a minute or longer, for the processes after this one."""
+        now = self._usage_saved_at = time.monotonic()
+        if self._rate_limiter.is_lasting:
+            self._ledger.save_rate_usage(self._origin, self._rate_limiter.usage(now))
 
     def _close(self) -> Report:
         """Store the run's end in the ledger, and make its report."""
@@ -160,5 +173,6 @@ class Run:
         down = health.was_down or (health.is_outage and (health.is_open or not health.has_succeeded))
         if down != self._recorded_down or rest is not None or (self._pause_left > 0 and health.has_succeeded):
             self._ledger.save_destination_health(self._origin, down=down, rest=rest)
+        self._save_usage()
         self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
         return report

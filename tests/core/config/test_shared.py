@@ -6,7 +6,7 @@ import pytest
 
 from sendoff import ConfigError
 from sendoff.testing import Project, Receiver
-from sendoff.transport.rate_limit import RateLimits
+from sendoff.transport.rate_limit import Rate, RateLimits
 
 CRM = """
 url: {url}/v2
@@ -40,14 +40,18 @@ def test_connectors_take_up_what_they_share_and_say_what_is_their_own(crm: Proje
     assert people.headers["authorization"] == "Bearer s3cret-token"
     assert firms.headers["authorization"].startswith("Basic ")
     loaded = crm.runner().connector("firms").destination
-    assert (loaded.retry.max_attempts, loaded.retry.initial_backoff, loaded.rate_limit) == (2, 0, RateLimits(requests=1000.0))
+    assert (loaded.retry.max_attempts, loaded.retry.initial_backoff, loaded.rate_limit) == (
+        2,
+        0,
+        RateLimits(requests=(Rate(1000, 1),)),
+    )
 
 
 def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
     from sendoff.transport import rate_limit
 
-    first = rate_limit.for_origin("https://api.example.com/a", RateLimits(requests=10.0))
-    second = rate_limit.for_origin("https://API.example.com:443/b", RateLimits(requests=5.0))
+    first = rate_limit.for_origin("https://api.example.com/a", RateLimits(requests=(Rate(10, 1),)))
+    second = rate_limit.for_origin("https://API.example.com:443/b", RateLimits(requests=(Rate(5, 1),)))
     assert first is second
     assert first.acquire(0.0, records=1, size=1) == 0
     assert second.acquire(0.0, records=1, size=1) == pytest.approx(0.2)
@@ -57,7 +61,7 @@ def test_connectors_to_one_origin_share_one_pace(crm: Project) -> None:
 def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
     from sendoff.transport import rate_limit
 
-    rate_limit.for_origin("https://rest.example.com/a", RateLimits(requests=1.0)).pause_until(100.0)
+    rate_limit.for_origin("https://rest.example.com/a", RateLimits(requests=(Rate(1, 1),))).pause_until(100.0)
     after = rate_limit.for_origin("https://rest.example.com/b", RateLimits())
     assert after.pause_left(40.0) == 60.0
     # The rate was that run's own, and went with it.

@@ -207,6 +207,17 @@ def test_a_destination_is_remembered_as_down_and_forgotten_when_well(ledger: Led
     assert ledger.destination_health("http://x") == (False, 0.0)
 
 
+def test_what_was_sent_to_a_destination_is_kept_with_its_age(ledger: Ledger, clock: Clock) -> None:
+    assert ledger.rate_usage("http://x") == {}
+    usage = {"requests/86400s": [(50.0, 3.0), (-2.5, 1.0)], "bytes/60s": []}
+    ledger.save_rate_usage("http://x", usage)
+    clock.now += 10
+    assert ledger.rate_usage("http://x") == {"requests/86400s": [(60.0, 3.0), (7.5, 1.0)], "bytes/60s": []}
+    assert ledger.rate_usage("http://y") == {}
+    ledger.save_rate_usage("http://x", {"bytes/60s": [(0.0, 9.0)]})
+    assert ledger.rate_usage("http://x") == {"bytes/60s": [(0.0, 9.0)]}
+
+
 def test_schedules_and_notifications_are_kept_and_move_with_the_name(ledger: Ledger) -> None:
     assert (ledger.last_fired("c"), ledger.is_failing("c"), ledger.last_digest("c")) == (None, False, 0.0)
     ledger.mark_fired("c", 5.0)

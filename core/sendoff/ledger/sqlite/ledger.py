@@ -18,6 +18,7 @@ from sendoff.ledger.delivered_rows import FilterSummary
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.sqlite import claims
 from sendoff.ledger.sqlite.delivered_rows import SqliteDeliveredRows
+from sendoff.ledger.sqlite.destination_state import DestinationState
 from sendoff.ledger.sqlite.inbox import rename_inbox
 from sendoff.ledger.sqlite.locks import RunLock, open_write_lock, writing
 from sendoff.ledger.sqlite.opening import open_database
@@ -27,7 +28,7 @@ from sendoff.ledger.state import RunState
 from sendoff.records import Span
 
 
-class SqliteLedger(ScheduleState):
+class SqliteLedger(DestinationState, ScheduleState):
     """The ledger in ``ledger.db`` of a state directory.
 
     Raises `LedgerError` for a ledger that cannot be opened, is of a newer version, or is not the one
@@ -196,28 +197,6 @@ class SqliteLedger(ScheduleState):
                 " planned = coalesce(?, planned), read = max(read, coalesce(?, read)) WHERE id = ?",
                 (changes.requests, changes.retries, changes.bytes, changes.planned, changes.read, run),
             )
-
-    def save_destination_health(self, origin: str, *, down: bool, rest: float | None) -> None:
-        now = self._clock()
-        with self._transaction() as db:
-            if not down and rest is None:
-                db.execute("DELETE FROM destination WHERE origin = ?", (origin,))
-            else:
-                db.execute(
-                    "INSERT INTO destination VALUES (?, ?, ?) ON CONFLICT(origin) DO UPDATE SET"
-                    " down_since = CASE WHEN excluded.down_since IS NULL THEN NULL"
-                    " ELSE coalesce(down_since, excluded.down_since) END,"
-                    " rest_until = excluded.rest_until",
-                    (origin, now if down else None, None if rest is None else now + rest),
-                )
-
-    def forget_outage(self, origin: str) -> None:
-        with self._transaction() as db:
-            db.execute("UPDATE destination SET down_since = NULL WHERE origin = ?", (origin,))
-
-    def destination_health(self, origin: str) -> tuple[bool, float]:
-        row = self._db.execute("SELECT down_since, rest_until FROM destination WHERE origin = ?", (origin,)).fetchone()
-        return (row[0] is not None, max(0.0, (row[1] or 0.0) - self._clock())) if row else (False, 0.0)
 
     def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
         with self._transaction() as db:

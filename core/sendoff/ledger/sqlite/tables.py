@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 6
+VERSION = 7
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -88,7 +88,13 @@ CREATE TABLE told(
 # Whether the API may have applied a request, though its response does not say so.
 _MAYBE_APPLIED = "ALTER TABLE request ADD COLUMN maybe_applied INTEGER NOT NULL DEFAULT 0;\n"
 
-TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED
+# What was sent to a destination in the windows of its rates, as JSON: by the window, when and how much.
+_SENT = """
+CREATE TABLE rate_usage(
+  origin TEXT PRIMARY KEY, sent TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -111,4 +117,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
   WHERE (failed.run, failed.kind, failed.position) = (numbered.run, numbered.kind, numbered.position);
 """,
     6: _MAYBE_APPLIED,
+    7: _SENT,
 }
