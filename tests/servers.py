@@ -18,8 +18,9 @@ import pytest
 
 
 def wanted(program: str | Path, places: Sequence[str] = ("/usr/sbin",)) -> str:
-    """The program's path; without it the test is skipped, but never where CI says it runs."""
-    found = shutil.which(str(program), path=os.pathsep.join([*places, os.environ.get("PATH", "")]))
+    """The path of a program, or of a file by its path; without it the test is skipped, but never where CI says it runs."""
+    mode = os.F_OK if isinstance(program, Path) else os.F_OK | os.X_OK
+    found = shutil.which(str(program), mode, os.pathsep.join([*places, os.environ.get("PATH", "")]))
     if found is None:
         assert not os.environ.get("CI"), f"{program} is missing; run `make servers`"
         pytest.skip(f"{program} is not installed; `make servers` installs it")

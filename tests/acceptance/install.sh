@@ -4,23 +4,48 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin
 wanted=""
-command -v prometheus-alertmanager >/dev/null || wanted="$wanted prometheus-alertmanager"
+# A program, and the packages that it comes in.
+while read -r program packages; do
+  command -v "$program" >/dev/null || wanted="$wanted $packages"
+done <<'LIST'
+prometheus-alertmanager prometheus-alertmanager
+mariadbd mariadb-server
+sshd openssh-server openssh-client
+strace strace
+ip iproute2
+nft nftables
+curl curl
+nginx nginx-light
+haproxy haproxy
+squid squid
+rabbitmq-server rabbitmq-server
+clickhouse-server clickhouse-server
+pdns_server pdns-server pdns-backend-sqlite3
+kea-dhcp4 kea-dhcp4-server
+kea-ctrl-agent kea-ctrl-agent
+influxd influxdb
+victoria-metrics victoria-metrics
+etcd etcd-server
+aria2c aria2
+webhook webhook
+java default-jre-headless
+LIST
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
-command -v mariadbd >/dev/null || wanted="$wanted mariadb-server"
-command -v sshd >/dev/null || wanted="$wanted openssh-server openssh-client"
-command -v strace >/dev/null || wanted="$wanted strace"
-command -v ip >/dev/null || wanted="$wanted iproute2"
-command -v nft >/dev/null || wanted="$wanted nftables"
-command -v curl >/dev/null || wanted="$wanted curl"
-command -v nginx >/dev/null || wanted="$wanted nginx-light"
-command -v haproxy >/dev/null || wanted="$wanted haproxy"
 if [ -n "$wanted" ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
   $sudo apt-get update -qq
   # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $wanted
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $wanted
+  # Erlang's port mapper, which its package starts; one that is in use stays.
+  epmd -kill >/dev/null 2>&1 || true
 fi
-[ -x .servers/node_modules/.bin/json-server ] || npm install --silent --no-audit --no-fund --prefix .servers json-server@0.17.4
+# Those of node, once more when this list changes. What they would compile is not needed: it is for keeping data.
+node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1"
+if [ "$(cat .servers/node.txt 2>/dev/null)" != "$node" ]; then
+  # shellcheck disable=SC2086
+  npm install --silent --no-audit --no-fund --ignore-scripts --save-exact --prefix .servers $node
+  echo "$node" > .servers/node.txt
+fi
 for server in datasette==1.0a41 kinto==26.5.0; do
   name=${server%%=*}
   [ -x ".servers/$name/bin/$name" ] && continue
