@@ -7,19 +7,26 @@ import importlib
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 import sendoff
 import sendoff.plugin
 from sendoff.cli.group import COMMANDS
+from sendoff.cli.group import sendoff as sendoff_command
+from sendoff.errors import ConfigError
 from sendoff.sandbox import Sandbox, rules
 from sendoff.testing import Project, Received, Receiver, Reply
 
@@ -539,10 +546,98 @@ def test_on_invalid_stop_sends_nothing_if_any_record_is_invalid(people: Sandbox,
     assert json.loads(terminal("run", "--json", code=1))["runs"][0]["delivered"] == 3
 
 
-def test_help_tells_of_each_command_what_the_command_tells_of_itself() -> None:
-    for name, told in COMMANDS.items():
-        command = importlib.import_module(f"sendoff.cli.{name}").command
-        assert (command.help or "").partition("\n")[0] == told
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_of_each_command_what_the_command_says_of_itself_on_one_line(name: str) -> None:
+    command = importlib.import_module(f"sendoff.cli.{name}").command
+    assert (command.help or "").partition("\n")[0] == COMMANDS[name]
+    lines = CliRunner().invoke(sendoff_command, ["--help"], terminal_width=80).output.splitlines()
+    assert [line for line in lines if line.split()[:1] == [name] and line.endswith(COMMANDS[name])]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_an_example_that_it_understands(name: str) -> None:
+    command = importlib.import_module(f"sendoff.cli.{name}").command
+    for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+        example = re.search(r"Example: `sendoff ([^`>]+?)( > .*)?`", one.help or "")
+        assert example, one.name
+        parent = click.Context(sendoff_command, info_name="sendoff", obj=None)
+        parent.params = {"directory": Path("connectors.d"), "state": None, "allow": None}
+        words = shlex.split(example[1])[1 + isinstance(command, click.Group) :]
+        with parent, suppress(ConfigError):
+            one.make_context(name, [word for word in words if word != "people.csv"], parent=parent, resilient_parsing=True)
+
+
+def test_a_run_is_given_by_number_by_latest_or_by_its_connector(people: Sandbox, terminal: Terminal) -> None:
+    assert "there is no run; a run is given by" in (terminal("failed", code=2) or terminal.err)
+    terminal("run", "people", code=1)
+    shown = terminal("failed", "1")
+    assert "people.csv:3" in shown
+    for words in (("failed",), ("failed", "latest"), ("failed", "people")):
+        assert terminal(*words) == shown
+    assert terminal("runs", "people") == terminal("runs", "1")
+    terminal("failed", "peeple", code=2)
+    assert "there is no run of a connector 'peeple'; a run is given by its number" in terminal.err
+    terminal("failed", "--dismiss", code=2)
+    assert "--dismiss needs the RUN" in terminal.err
+
+
+def test_a_connector_is_given_by_its_name_or_its_file_to_every_command(people: Sandbox, terminal: Terminal) -> None:
+    file = "connectors.d/people.yaml"
+    assert terminal("check", "people") == terminal("check", file)
+    assert terminal("preview", file) == terminal("preview", "people")
+    terminal("run", file, code=1)
+    terminal("rename", file, "persons")
+    assert "persons" in terminal("status")
+    terminal("check", "people", code=2)
+    assert "no connector is named 'people'" in terminal.err
+    terminal("delete", "connectors.d/persons.yaml", "--yes")
+
+
+def test_directory_may_be_the_project(people: Sandbox, terminal: Terminal, tmp_path: Path) -> None:
+    home, terminal.home = terminal.home, tmp_path
+    assert "1 connector: nothing wrong" in terminal("-d", str(home), "check")
+    terminal("-d", str(home), "run", code=1)
+    assert (home / ".sendoff/ledger.db").exists()
+    assert terminal("-d", str(home), "runs") == terminal("-d", str(home / "connectors.d"), "runs")
+
+
+def test_status_shows_what_is_open_and_the_commands_that_go_on(people: Sandbox, terminal: Terminal, project: Project) -> None:
+    def row(name: str) -> dict[str, object]:
+        return next(one for one in json.loads(terminal("status", "--json"))["connectors"] if one["connector"] == name)
+
+    project({"connectors.d/gone.yaml": CONNECTOR.format(url="http://127.0.0.1:1", more="")})
+    assert row("people") == {
+        "connector": "people", "run": None, "state": None, "started": None, "pending": 0, "unfinished": None, "failed": {}
+    }  # fmt: skip
+    terminal("run", "people", code=1)
+    terminal("run", "gone", code=3)
+    assert (row("people")["state"], row("people")["failed"]) == ("incomplete", {"1": 1})
+    assert (row("gone")["unfinished"], row("gone")["pending"]) == (2, 4)
+    shown = terminal("status")
+    for words in ("run gone ", "resume run 2", "failed 1 ", "retry 1 ", "http://127.0.0.1:1: down since "):
+        assert words in shown
+    project({"fix.csv": terminal("failed", "1", "--csv").replace("bad@", "good@")})
+    terminal("retry", "people", "--from", "fix.csv")
+    assert row("people")["failed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("sendoff ", {"run", "status", "sandbox"}),
+        ("sendoff run ", {"people"}),
+        ("sendoff preview pe", {"people"}),
+        ("sendoff failed ", {"latest", "people", "1"}),
+        ("sendoff retry l", {"latest"}),
+    ],
+)
+def test_a_shell_completes_commands_connectors_and_runs(
+    people: Sandbox, terminal: Terminal, words: str, found: set[str]
+) -> None:
+    terminal("run", "people", code=1)
+    parts = words.split(" ")
+    shown = terminal(_SENDOFF_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(parts) - 1))
+    assert {line.partition(",")[2] for line in shown.splitlines()} >= found
 
 
 def test_help_loads_no_data_frames() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say
 from sendoff.config.connector import Connector, warnings
@@ -16,7 +17,7 @@ from sendoff.intake.reading import source_errors
 
 
 @click.command("check")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1, type=CONNECTOR)
 @click.option(
     "-v",
     "--verbose",
@@ -28,20 +29,24 @@ from sendoff.intake.reading import source_errors
 )
 @json_option
 @click.pass_obj
-def command(project: Project, paths: Sequence[Path], verbose: bool, offline: bool, to_json: bool) -> None:
-    """Check connector files (all of them, or the given ones) and report every mistake with its place.
+def command(project: Project, names: Sequence[str], verbose: bool, offline: bool, to_json: bool) -> None:
+    """Check connector files; report every mistake with its place.
+
+    All connectors, or those that are given by name or file.
 
     Ends with 2 if there is a mistake, or no connector at all.
+
+    Example: `sendoff check --offline`
     """
-    found = Found() if paths else project.runner.found()
-    files = list(paths or found.files.values())
+    found = Found() if names else project.runner.found()
+    files = [_file(project, name) for name in names] or list(found.files.values())
     if not files:
         raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` creates one")
     problems: list[Problem | str] = []
     warned = [f"{path}: {reason}" for path, reason in found.skipped if reason == EMPTY]
     notes = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
     warned += project.runner.registry.warnings
-    warned += [] if paths or offline else project.runner.orphans()
+    warned += [] if names or offline else project.runner.orphans()
     for file in files:
         try:
             if offline:
@@ -68,6 +73,11 @@ def command(project: Project, paths: Sequence[Path], verbose: bool, offline: boo
             say(str(line))
     if problems:
         raise SystemExit(2)
+
+
+def _file(project: Project, name: str) -> Path:
+    """A connector's file, by the connector's name or any path."""
+    return Path(name) if Path(name).is_file() else project.file(name)
 
 
 def _notes(connector: Connector) -> Iterator[str]:

@@ -11,7 +11,12 @@ from sendoff.cli.output import say
 @click.command("digest")
 @click.pass_obj
 def command(project: Project) -> None:
-    """Send a digest (a summary of the runs since the last one) to the notifiers that want it."""
+    """Send notifiers a summary of the runs since the last one.
+
+    Those get it that have `digest` among what they are `on`.
+
+    Example: `sendoff digest`
+    """
     sent = project.runner.digest()
     for name, count in sent.items():
         say(f"{name}: {count:,} runs reported")

@@ -24,7 +24,12 @@ from sendoff.ledger.opening import library
 @json_option
 @click.pass_obj
 def command(project: Project, to_json: bool) -> None:
-    """Check versions, the ledger, the clock and the environment; ends with 2 if something is wrong."""
+    """Check versions, the ledger, the clock and the environment.
+
+    Ends with 2 if something is wrong.
+
+    Example: `sendoff doctor`
+    """
     findings = list(_findings(project))
     if to_json:
         as_json([dict(zip(("what", "found", "trouble"), finding, strict=True)) for finding in findings])

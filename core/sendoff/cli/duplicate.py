@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import click
 
+from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
 from sendoff.cli.new import new_connector_path
 from sendoff.cli.output import say
 
 
 @click.command("duplicate")
-@click.argument("name")
+@click.argument("name", type=CONNECTOR)
 @click.argument("copy", required=False)
 @click.pass_obj
 def command(project: Project, name: str, copy: str | None) -> None:
-    """Copy a connector's file under a new name; asks for the name if it is not given."""
+    """Copy a connector's file under a new name.
+
+    Asks for the name if it is not given.
+
+    Example: `sendoff duplicate people people-test`
+    """
     file = project.file(name)
     target = new_connector_path(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
     target = target.with_suffix(file.suffix)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_csv, as_lines, say, table
 from sendoff.intake.corrections import added_columns, cell, fields
@@ -15,7 +17,7 @@ from sendoff.records import location
 
 
 @click.command("failed")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN, default="latest")
 @click.option(
     "--csv",
     "form",
@@ -27,9 +29,18 @@ from sendoff.records import location
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
 @click.option("--dismiss", is_flag=True, help="Dismiss them: incremental counts them as delivered and sends them no more.")
 @click.pass_obj
-def command(project: Project, run: int, form: str | None, dismiss: bool) -> None:
-    """Show the records of a run that were not delivered (its dead-letter queue), as in the source, with the reason."""
+@click.pass_context
+def command(ctx: click.Context, project: Project, run: int, form: str | None, dismiss: bool) -> None:
+    """Show the records that a run did not deliver, and why.
+
+    This is the run's dead-letter queue: the records as they are in the source, each with its reason. RUN is a number,
+    `latest` (the default), or a connector's name for its newest run.
+
+    Example: `sendoff failed people --csv > fix.csv`
+    """
     if dismiss:
+        if ctx.get_parameter_source("run") is ParameterSource.DEFAULT:
+            raise click.UsageError("--dismiss needs the RUN whose records are dismissed")
         count = project.runner.dismiss(run)
         say(f"{count:,} records dismissed; they are not sent again")
         return

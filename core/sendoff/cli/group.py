@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,30 +20,40 @@ from sendoff.errors import ConfigError, PluginCrash
 if TYPE_CHECKING:
     from sendoff.runner import Runner
 
-#: The commands and what each does, so that help does not load them.
-COMMANDS = {
-    "init": "Make a project here, or in DIRECTORY: connectors.d, and a .gitignore for the ledger.",
-    "new": "Write a connector file with every default in it and a comment on each.",
-    "check": "Check connector files (all of them, or the given ones) and report every mistake with its place.",
-    "preview": "Show the first request of a connector, exactly, and send nothing. Secrets are shown by their names.",
-    "run": "Deliver the records of some connectors, or of all.",
-    "runs": "List the runs in the ledger, or show one.",
-    "failed": "Show the records of a run that were not delivered (its dead-letter queue), as in the source, with the reason.",
-    "results": "Show what `destination.response.capture` kept of a run's responses, with the rows they belong to.",
-    "retry": "Deliver failed records of a run again, as a new run: all that are open, or those that a file corrects.",
-    "reset": "Forget what a connector has delivered and how far its source was read: its next run is like its first.",
-    "schedule": "Show when connectors run next, and how they went last.",
-    "serve": "Run connectors when they are due, when files arrive and when partners post, until stopped.",
-    "digest": "Send a digest (a summary of the runs since the last one) to the notifiers that want it.",
-    "plugins": "List the components that connectors may use, or explain one.",
-    "schema": "Infer schemas.",
-    "duplicate": "Copy a connector's file under a new name; asks for the name if it is not given.",
-    "edit": "Open a connector's file in $EDITOR, and check it when the editor closes.",
-    "rename": "Give a connector another name: its file and its history, or the history alone if the file was renamed already.",
-    "delete": "Delete a connector's file. Its history stays in the ledger.",
-    "sandbox": "Serve a local API that accepts any records and shows what it received.",
-    "doctor": "Check versions, the ledger, the clock and the environment; ends with 2 if something is wrong.",
+#: The commands in groups, and what each does, so that help does not load them.
+GROUPS = {
+    "Author": {
+        "init": "Make a project here, or in DIRECTORY.",
+        "new": "Write a connector file with all defaults, each with a comment.",
+        "schema": "Infer a schema from a file.",
+        "check": "Check connector files; report every mistake with its place.",
+        "preview": "Show the first request of a connector exactly; send nothing.",
+        "edit": "Open a connector's file in $EDITOR, and check it afterwards.",
+        "duplicate": "Copy a connector's file under a new name.",
+        "rename": "Give a connector another name, with its history.",
+        "delete": "Delete a connector's file; its history stays in the ledger.",
+    },
+    "Run": {
+        "run": "Deliver the records of some connectors, or of all.",
+        "retry": "Deliver failed records of a run again, as a new run.",
+        "serve": "Run connectors by schedule, for new files and for posts.",
+        "schedule": "Show when connectors run next, and how they went last.",
+        "reset": "Forget what was delivered; the next run is like the first.",
+    },
+    "Inspect": {
+        "status": "Show what is open: pending, failed, interrupted, down.",
+        "runs": "List the runs in the ledger, or show one.",
+        "failed": "Show the records that a run did not deliver, and why.",
+        "results": "Show what was captured of a run's responses.",
+        "digest": "Send notifiers a summary of the runs since the last one.",
+    },
+    "Operate": {
+        "doctor": "Check versions, the ledger, the clock and the environment.",
+        "plugins": "List the components that connectors may use, or explain one.",
+        "sandbox": "Serve a local API that takes any records, or misbehaves.",
+    },
 }
+COMMANDS = {name: summary for commands in GROUPS.values() for name, summary in commands.items()}
 
 
 @dataclass
@@ -54,6 +63,15 @@ class Project:
     directory: Path
     state: Path | None
     allow: tuple[str, ...] | None = None
+
+    @classmethod
+    def chosen(cls, directory: Path, state: Path | None, allow: str | None) -> Project:
+        """The project that the options of the command line choose."""
+        if allow is None and "SENDOFF_PLUGINS" in os.environ:
+            allow = ""  # click takes a variable that is empty for one that is not there
+        named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
+        inner = directory / "connectors.d"
+        return cls(inner if inner.is_dir() else directory, state, named)
 
     @cached_property
     def runner(self) -> Runner:
@@ -84,9 +102,10 @@ class Commands(click.Group):
         return [*COMMANDS]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        room = formatter.width - 6 - max(map(len, COMMANDS))
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, shorten(summary, room, placeholder="...")) for name, summary in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -118,7 +137,7 @@ class Commands(click.Group):
     "--directory",
     type=click.Path(path_type=Path),
     default="connectors.d",
-    help="Where the connector files are.",
+    help="Where the connector files are, or the project that has them in connectors.d.",
     show_default=True,
 )
 @click.option(
@@ -139,10 +158,7 @@ def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str 
     """Deliver records to a third-party HTTP API, and account for every one of them."""
     if debug:
         show_tracebacks()
-    if allow is None and "SENDOFF_PLUGINS" in os.environ:
-        allow = ""  # click takes a variable that is empty for one that is not there
-    named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
-    ctx.obj = Project(directory, state, named)
+    ctx.obj = Project.chosen(directory, state, allow)
 
 
 def main() -> None:
@@ -152,7 +168,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         try:
-            sendoff(standalone_mode=False)
+            sendoff(prog_name="sendoff", standalone_mode=False)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()

@@ -14,7 +14,12 @@ from sendoff.cli.output import say
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.pass_obj
 def command(project: Project, directory: Path) -> None:
-    """Make a project here, or in DIRECTORY: connectors.d, and a .gitignore for the ledger."""
+    """Make a project here, or in DIRECTORY.
+
+    It has a folder connectors.d, and a .gitignore for the ledger.
+
+    Example: `sendoff init crm-sync`
+    """
     connectors = directory / project.directory
     connectors.mkdir(parents=True, exist_ok=True)
     ignore = directory / ".gitignore"

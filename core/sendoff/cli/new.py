@@ -70,7 +70,10 @@ schema:
 @click.option("--url", default="https://api.example.com/v1/records", help="Where records go.")
 @click.pass_obj
 def command(project: Project, /, name: str, sample: Path | None, url: str, **given: str | None) -> None:
-    """Write a connector file with every default in it and a comment on each."""
+    """Write a connector file with all defaults, each with a comment.
+
+    Example: `sendoff new people --from people.csv --url https://api.example.com/people`
+    """
     file = new_connector_path(project, name)
     path = f"inbox/*{ENDING}"
     source, options = file_source(project, Path(path), given)

@@ -20,7 +20,10 @@ from sendoff.runner import Runner
 @json_option
 @click.pass_obj
 def command(project: Project, name: str | None, to_json: bool) -> None:
-    """List the components that connectors may use, or explain one."""
+    """List the components that connectors may use, or explain one.
+
+    Example: `sendoff plugins csv`
+    """
     offers = _offers(project.runner, name)
     if to_json:
         as_json([_as_dict(kind, offer, project.runner.registry) for kind, offer in offers])

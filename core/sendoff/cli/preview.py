@@ -10,6 +10,7 @@ import click
 
 from sendoff import jsonlib
 from sendoff.cleaning import clean
+from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, exactly, say
 from sendoff.config.connector import Connector
@@ -20,14 +21,19 @@ from sendoff.transport.protocol import Request
 
 
 @click.command("preview")
-@click.argument("name")
+@click.argument("name", type=CONNECTOR)
 @click.option("-n", "count", type=click.IntRange(1), default=2, show_default=True, help="How many records.")
 @click.option(
     "--as", "form", type=click.Choice(["http", "curl", "json"]), default="http", show_default=True, help="The output format."
 )
 @click.pass_obj
 def command(project: Project, name: str, count: int, form: str) -> None:
-    """Show the first request of a connector, exactly, and send nothing. Secrets are shown by their names."""
+    """Show the first request of a connector exactly; send nothing.
+
+    Secrets are shown by their names.
+
+    Example: `sendoff preview people --as curl`
+    """
     connector = project.runner.load(project.file(name))
     requests, invalid = project.runner.preview(connector, count)
     for request in requests:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import click
 
 from sendoff import jsonlib
+from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_csv, as_lines, table
 from sendoff.records import location
 
 
 @click.command("results")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN, default="latest")
 @click.option("--csv", "form", flag_value="csv", help="As CSV; an apostrophe stands before what would be a formula.")
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines.")
 @click.pass_obj
 def command(project: Project, run: int, form: str | None) -> None:
-    """Show what `destination.response.capture` kept of a run's responses, with the rows they belong to.
+    """Show what was captured of a run's responses.
+
+    It is what `destination.response.capture` names, with the rows it belongs to.
 
     Where a response is for several records, the row is that of the first.
+
+    Example: `sendoff results latest --jsonl`
     """
     rows = [
         {"_row": location(row["file"], row["line"]), "_records": row["records"], **row["captured"]}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sendoff.cli.arguments import RUN
 from sendoff.cli.files import chosen as chosen_options
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
@@ -17,7 +18,7 @@ from sendoff.run.report import Report
 
 
 @click.command("retry")
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @click.option(
     "--from",
     "fixed",
@@ -34,10 +35,14 @@ def command(
     project: Project, /, run: int, fixed: Path | None, add_new: bool, early_stop: bool, quiet: bool, to_json: bool,
     **given: str | None,
 ) -> None:  # fmt: skip
-    """Deliver failed records of a run again, as a new run: all that are open, or those that a file corrects.
+    """Deliver failed records of a run again, as a new run.
+
+    All that are open, or those that a file corrects. RUN is a number, `latest`, or a connector's name.
 
     The file names each record in a column `_record`. Those it does not name stay open, and those that a retry has
     delivered are not sent again.
+
+    Example: `sendoff retry 12 --from fix.csv`
     """
     if add_new and fixed is None:
         raise click.UsageError("--all is for --from FILE")

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import click
 
+from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.failures import fail, log_traceback
 from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say, table
@@ -30,7 +31,7 @@ from sendoff.runner import Runner
 
 
 @click.command("run")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, type=CONNECTOR)
 @click.option("--restart", is_flag=True, help="Discard the rest of an interrupted run, and start over.")
 @click.option(
     "--maybe-applied",
@@ -51,6 +52,8 @@ def command(
     An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
     2 if something must be fixed first, 3 if the next run goes on without that, 70 if sendoff or a plugin failed,
     75 if it is running already, 130 or 143 if it was interrupted; with several connectors, with the highest of these.
+
+    Example: `sendoff run people`
     """
     if maybe_applied is not None and (len(names) != 1 or restart):
         raise ConfigError("--maybe-applied needs the name of one connector, and no --restart; nothing was sent")
@@ -211,6 +214,11 @@ def _next_steps(project: Project, reports: Sequence[Report]) -> None:
     crashed = next((report for report in reports if report.exit_code == 70), None)
     if crashed is not None:
         steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))
+    show_steps(steps)
+
+
+def show_steps(steps: Sequence[tuple[str, str]]) -> None:
+    """Print the commands to try next, each with what it is for; nothing if there are none."""
     if steps:
         width = max(len(step) for step, _ in steps)
         say("\nNext:")

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.cli.run import warn_of_orphans
@@ -29,7 +30,7 @@ _SHOWN = (
 
 
 @click.command("runs")
-@click.argument("run", type=int, required=False)
+@click.argument("run", type=RUN, required=False)
 @click.option("--requests", "requests", is_flag=True, help="The requests of a run: status, size, time, key.")
 @json_option
 @click.pass_obj
@@ -37,6 +38,8 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
     """List the runs in the ledger, or show one.
 
     The first 10,000 requests of a run are logged, and after that those that did not simply deliver.
+
+    Example: `sendoff runs 12 --requests`
     """
     history = project.runner.history
     if requests:

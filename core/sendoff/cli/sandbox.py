@@ -32,9 +32,13 @@ from sendoff.sandbox import Sandbox, rules
 )
 @click.pass_obj
 def command(project: Project, then: Sequence[str], port: int, texts: Sequence[str], stand_ins: Sequence[str]) -> None:
-    """Serve a local API that accepts any records and shows what it received.
+    """Serve a local API that takes any records, or misbehaves.
+
+    It shows what it received.
 
     With a command after ``--``, it serves while that command runs, and ends with its exit code.
+
+    Example: `sendoff sandbox --fail "400 if email ~ @nowhere"`
     """
     try:
         made = [_stand_in(project.runner.registry, text) for text in stand_ins]

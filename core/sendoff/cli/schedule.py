@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.cli.run import load, program_name
@@ -53,11 +54,14 @@ def command(ctx: click.Context, to_json: bool) -> None:
 
 @command.command("export")
 @click.argument("scheduler")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, type=CONNECTOR)
 @click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), help="Write the files there.")
 @click.pass_obj
 def export(project: Project, scheduler: str, names: Sequence[str], directory: Path | None) -> None:
-    """Write the files that make another scheduler run the connectors; `sendoff plugins` lists the schedulers there are."""
+    """Write the files that make another scheduler run the connectors; `sendoff plugins` lists the schedulers there are.
+
+    Example: `sendoff schedule export systemd`
+    """
     registry = project.runner.registry
     component = registry.find("schedulers", scheduler)
     if component is None:

@@ -27,7 +27,7 @@ _UNPRINTABLE = re.compile(f"[{UNSAFE}\ufffe\uffff]")
 
 @click.group("schema")
 def command() -> None:
-    """Infer schemas."""
+    """Infer a schema from a file."""
 
 
 @command.command("infer")
@@ -36,7 +36,10 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def infer_command(project: Project, /, file: Path, to_json: bool, **given: str | None) -> None:
-    """Print a schema for a file: types inferred from its header and rows, to paste into a connector."""
+    """Print a schema for a file: types inferred from its header and rows, to paste into a connector.
+
+    Example: `sendoff schema infer people.csv`
+    """
     source, _ = file_source(project, file, given)
     found = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
     if to_json:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="The port that inboxes listen on.")
 @click.pass_obj
 def command(project: Project, host: str, port: int) -> None:
-    """Run connectors when they are due, when files arrive and when partners post, until stopped.
+    """Run connectors by schedule, for new files and for posts.
 
     It runs connectors with a `schedule`, `watch: true` or an `inbox`. Runs missed while it was down are handled as
     `missed` says. SIGTERM ends it after the requests in flight.
+
+    Example: `sendoff serve`
     """
 
     def say(line: str) -> None:

@@ -77,6 +77,14 @@ class ReasonRow(TypedDict):
     line: int
 
 
+class DestinationRow(TypedDict):
+    """An API that is down or asked for a pause, as the ledger remembers it: Unix times."""
+
+    origin: str
+    down_since: float | None
+    rest_until: float | None
+
+
 class RequestRow(TypedDict):
     """A logged request and its outcome; see `RequestRecord`."""
 
@@ -175,8 +183,15 @@ class History(ABC):
         """What has become of each failed record of a run, through all its retries."""
 
     @abstractmethod
-    def open_failures(self, number: int) -> dict[int, int]:
-        """How many failed records are open, by run: in the run that this one goes back to, and in all retries of that."""
+    def open_failures(self, number: int | None = None) -> dict[int, int]:
+        """How many failed records are open, by run, of all runs that have any.
+
+        With a number, only in the run that this one goes back to, and in all retries of that.
+        """
+
+    @abstractmethod
+    def destinations(self) -> list[DestinationRow]:
+        """The APIs that are down, or that asked for a pause which is not over; by origin."""
 
     @abstractmethod
     def reasons(self, number: int, most: int = 5) -> list[ReasonRow]:

@@ -85,6 +85,15 @@ def count_open(db: sqlite3.Connection, run: int) -> dict[int, int]:
     return dict(db.execute(query, (first, first)).fetchall())
 
 
+def count_all_open(db: sqlite3.Connection) -> dict[int, int]:
+    """How many failed records are open, by run."""
+    query = f"""
+    SELECT run, count(*) FROM failed JOIN run ON run.id = failed.run
+    WHERE {OPEN} AND (retry_of IS NULL OR run IN {_HOLDING}) GROUP BY run ORDER BY run
+    """  # noqa: S608  # constants
+    return dict(db.execute(query).fetchall())
+
+
 class _Rows:
     """The rows of a run, and what became of each. Ordinals count the rows that are valid."""
 

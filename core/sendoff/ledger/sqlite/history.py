@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import cast
 from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError
 from sendoff.ledger.claims import UNFINISHED, Fate, RecordKey
-from sendoff.ledger.history import FailedRecord, FailureRow, History, ReasonRow, RequestRow, ResultRow, RunRow
+from sendoff.ledger.history import DestinationRow, FailedRecord, FailureRow, History, ReasonRow, RequestRow, ResultRow, RunRow
 from sendoff.ledger.sqlite import claims
 from sendoff.ledger.sqlite.locks import is_locked
 from sendoff.ledger.sqlite.opening import connect
@@ -102,9 +103,14 @@ class SqliteHistory(History):
         with closing(self._open()) as db:
             return claims.fates(db, number)
 
-    def open_failures(self, number: int) -> dict[int, int]:
+    def open_failures(self, number: int | None = None) -> dict[int, int]:
         with closing(self._open()) as db:
-            return claims.count_open(db, number)
+            return claims.count_all_open(db) if number is None else claims.count_open(db, number)
+
+    def destinations(self) -> list[DestinationRow]:
+        query = "SELECT * FROM destination WHERE down_since IS NOT NULL OR rest_until > ? ORDER BY origin"
+        with closing(self._open()) as db:
+            return [cast("DestinationRow", dict(row)) for row in db.execute(query, (time.time(),))]
 
     def reasons(self, number: int, most: int = 5) -> list[ReasonRow]:
         query = (
