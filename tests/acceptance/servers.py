@@ -27,6 +27,7 @@ DATASETTE = _SERVERS / "datasette/bin/datasette"
 KINTO = _SERVERS / "kinto/bin/kinto"
 POUCHDB = _SERVERS / "node_modules/.bin/pouchdb-server"
 GRAPHQL = _SERVERS / "node_modules/graphql-yoga"
+WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.jar"
 
 
 def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> Any:
