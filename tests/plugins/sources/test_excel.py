@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,11 +159,12 @@ def test_the_same_holds_for_an_open_document(tmp_path: Path) -> None:
         ['office:value-type="float" office:value="2">', 'table:formula="of:=1&gt;2">', _text("b")],
         ['office:value-type="float" office:value="9007199254740993">', _text("c"), _text("c")],
         ['office:value-type="time" office:time-value="PT26H05M00S">', _text("d"), _text("d"), _text("e")],
+        [_text("5"), 'office:value-type="unknown"><text:p>abc</text:p>', _text("c")],
     )
     page = read(tmp_path, "in.ods")
     assert page.row_errors == {
         0: "x: B2 has the error #DIV/0!", 1: f"x: B3 {_NOT_COMPUTED}", 2: f"id: A4 {_TOO_LARGE}",
-        3: "ragged: 4 cells where the header has 3",
+        3: "ragged: 4 cells where the header has 3", 4: "x: B6 has a value of the type 'unknown', which is none of OpenDocument",
     }  # fmt: skip
     assert values(page, "id")[3] == "PT26H05M00S"
 
@@ -187,15 +189,34 @@ def test_a_range_that_says_its_first_row_has_the_names_there(tmp_path: Path) -> 
         read(tmp_path, range="A1")
 
 
+def rewrite(file: Path, change: Callable[[str, bytes], bytes | None]) -> None:
+    """Change the parts of a workbook; None takes one away."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(kept, "w") as new:
+        for name in old.namelist():
+            if (part := change(name, old.read(name))) is not None:
+                new.writestr(name, part)
+    file.write_bytes(kept.getvalue())
+
+
 def test_a_workbook_that_has_no_styles_is_read(tmp_path: Path) -> None:
     sheet(tmp_path, [["id"], [1]])
-    kept = io.BytesIO()
-    with zipfile.ZipFile(tmp_path / "in.xlsx") as old, zipfile.ZipFile(kept, "w") as new:
-        for name in old.namelist():
-            if not name.endswith("styles.xml"):
-                new.writestr(name, old.read(name))
-    (tmp_path / "in.xlsx").write_bytes(kept.getvalue())
+    rewrite(tmp_path / "in.xlsx", lambda name, part: None if name.endswith("styles.xml") else part)
     assert read(tmp_path).frame.rows() == [(1,)]
+
+
+def test_what_is_wrong_with_a_workbook_is_said_and_not_that_it_is_none(tmp_path: Path) -> None:
+    """Kind: a file is opened by a path without its ending, and the reader, which goes by that, has no better reason."""
+    sheet(tmp_path, [["id"], [1]])
+    rewrite(tmp_path / "in.xlsx", lambda name, part: part.replace(b"<sheet name=", b'<sheet state="show" name='))
+    with pytest.raises(SourceError, match="in.xlsx: not a spreadsheet that can be read: Unrecognized sheet:state: show"):
+        read(tmp_path)
+
+
+def test_a_workbook_is_read_whatever_its_ending_says(tmp_path: Path) -> None:
+    sheet(tmp_path, [["id"], [1]])
+    (tmp_path / "in.xlsx").rename(tmp_path / "in.xls")
+    assert read(tmp_path, "in.xls").frame.rows() == [(1,)]
 
 
 @pytest.mark.timeout(20)

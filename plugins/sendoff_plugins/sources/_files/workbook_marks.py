@@ -59,6 +59,8 @@ _ODS = re.compile(rb"<table:(table-row|table-cell|covered-table-cell|table)(?=[\
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']\s*(\d{1,7})""")
 _ODS_NAME = re.compile(rb"""\stable:name\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _ODS_ERROR = re.compile(rb"""calcext:value-type\s*=\s*["']error["']""")
+_ODS_TYPE = re.compile(rb"""office:value-type\s*=\s*["']([^"'<]*)["']""")
+_ODS_TYPES = {b"boolean", b"currency", b"date", b"float", b"percentage", b"string", b"time", b"void"}
 _ODS_TEXT = re.compile(rb"<text:p[^<>]*>([^<]*)")
 
 
@@ -234,6 +236,9 @@ def _ods_fault(attributes: bytes, inside: bytes) -> str:
     if _ODS_ERROR.search(attributes):
         text = _ODS_TEXT.search(inside)
         return f"has the error {_shown(text[1])}" if text and text[1].strip() else "has an error"
-    if b"table:formula" in attributes and b"office:value-type" not in attributes:
+    found = _ODS_TYPE.search(attributes)
+    if found and found[1] not in _ODS_TYPES:
+        return f"has a value of the type {_shown(found[1])!r}, which is none of OpenDocument"
+    if b"table:formula" in attributes and not found:
         return _NOT_COMPUTED
     return ""
