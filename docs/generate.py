@@ -19,7 +19,7 @@ from sendoff import errors, hookspecs
 from sendoff.cli.group import COMMANDS, Commands
 from sendoff.components import KINDS
 from sendoff.config.spec import CONNECTOR
-from sendoff.config.validator import options_of
+from sendoff.config.validator import inner_rules, options_of
 from sendoff.engine.states import (
     DESTINATION_MOVES,
     MEANINGS,
@@ -164,12 +164,13 @@ def _nested(name: str, rules: Mapping[str, Any], heading: str) -> Iterator[str]:
     yield f"\n{heading} {name}\n"
     yield from _options(rules)
     shared: dict[int, list[str]] = {}
-    for inner, rule in rules.items():
-        if all(isinstance(option, Mapping) for option in rule.get("schema", {"": ""}).values()):  # those of no list
-            shared.setdefault(id(rule["schema"]), []).append(inner)
+    for option, rule in rules.items():
+        inner = inner_rules(rule)
+        if inner and all(isinstance(each, Mapping) for each in inner.values()):  # those of a list are of its items
+            shared.setdefault(id(inner), []).append(option)
     for names in shared.values():
         title = f"{name}.{names[0]}" if len(names) == 1 else f"{name}: {', '.join(names)}"
-        yield from _nested(title, rules[names[0]]["schema"], heading + "#")
+        yield from _nested(title, inner_rules(rules[names[0]]), heading + "#")
 
 
 def _signature(name: str, thing: Any) -> str:

@@ -52,6 +52,19 @@ class ConnectorValidator(explain.RecordValidator):
             value.clear()
             value.update(child.document)
 
+    def _validate_by_type(self, alternatives: Mapping[str, Mapping[str, object]], field: object, value: object) -> None:
+        """{'type': 'dict'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
+        for kind, rules in alternatives.items():
+            chosen = self.types_mapping[kind]
+            if isinstance(value, chosen.included_types) and not isinstance(value, chosen.excluded_types):
+                child = self._get_child_validator(schema={field: {"type": kind, **rules}})
+                if not child({field: value}):
+                    self._error(child._errors)
+                elif isinstance(value, dict):  # what was coerced belongs to the document
+                    value.update(child.document[field])
+                elif isinstance(value, list):
+                    value[:] = child.document[field]
+
     def _validate_default_for(self, purpose: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # `expand_shorthand` has filled in what declares itself the default for it
 
@@ -88,7 +101,7 @@ class ConnectorValidator(explain.RecordValidator):
         if value != "key":
             self._try(field, jsonpath.parse, value)
 
-    def _check_with_when(self, field: object, value: object) -> None:
+    def _check_with_condition(self, field: object, value: object) -> None:
         self._report(field, condition_problem(value) if isinstance(value, dict) else None)
 
     def _check_with_statuses(self, field: object, value: object) -> None:
@@ -142,6 +155,10 @@ class ConnectorValidator(explain.RecordValidator):
                 read(value)
             except ValueError as error:
                 self._error(field, str(error))
+
+    def _check_with_response_header(self, field: object, value: object) -> None:
+        if isinstance(value, str) and not _TOKEN.fullmatch(value):
+            self._error(field, f"{value!r} cannot be a header's name")
 
     def _check_with_header_name(self, field: str, value: Any) -> None:
         if not _TOKEN.fullmatch(value):
@@ -258,19 +275,24 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
 def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:
     """The keys that are allowed at a path."""
     for step in path:
-        if isinstance(step, int):
-            at: Mapping[str, Any] = {"component": rules.get("component")}
-        else:
-            at = rules.get(step) or {}
+        at: Mapping[str, Any] = rules if isinstance(step, int) else rules.get(step) or {}
         data = data[step] if isinstance(data, list | dict) else None
+        if isinstance(step, int) and "component" not in rules:
+            continue  # one of several conditions
         if "component" in at:
             chosen = registry.find(at["component"], data["use"]) if isinstance(data, dict) and "use" in data else None
             rules = {"use": {}, **(chosen.options if chosen else {})}
         elif "valuesrules" in at:
             rules = dict.fromkeys(data or (), at["valuesrules"])
         else:
-            rules = at.get("schema", {})
+            rules = inner_rules(at)
     return list(rules)
+
+
+def inner_rules(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rules of what is inside an option: of a mapping's keys, or of a list's items; none for any other."""
+    inside: Mapping[str, Any] = rule.get("by_type", {}).get("dict", rule).get("schema", {})
+    return inside
 
 
 def _singular(kind: str) -> str:

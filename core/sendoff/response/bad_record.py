@@ -15,7 +15,7 @@ from sendoff.transport.protocol import Response
 
 #: The options of `bad_record`.
 BAD_RECORD = {
-    "header": optional("The header that names the bad record: its value is the number, unless `text` says how it stands there.", type="string"),
+    "header": optional("The header that names the bad record: its value is the number, unless `text` says how it stands there.", type="string", check_with="response_header"),
     "path": optional("The place in the body that names it, or lists several; `[*]` goes through all members.", type="string", check_with="path"),
     "text": optional("The words around its number: `Row {row} has`. Looked for in the header, at the path, or in the body.", type="string", check_with="row_text"),
     "pointers": optional(

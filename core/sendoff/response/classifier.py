@@ -10,18 +10,25 @@ held. The statuses follow RFC 9110 §15 and, for 425 and 429, RFC 8470 and RFC 6
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sendoff import jsonlib
 from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.response.messages import decode_body, describe, failure_member, looks_like_html, status_phrase
+from sendoff.response.messages import (
+    decode_body,
+    describe,
+    failure_member,
+    looks_like_html,
+    read_message,
+    status_phrase,
+)
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
-from sendoff.response.rate_headers import quota_reset_delay, retry_after
+from sendoff.response.rate_headers import quota_reset_delay, read_delay, retry_after
 from sendoff.transport.protocol import Response
 
 _REJECTED = frozenset({400, 409, 422})
@@ -72,13 +79,15 @@ def classify(
         return Verdict(kind, excerpt(response.error, redact=redact), maybe_applied=response.may_have_been_sent)
     if is_plain_success(response, policy):
         return Verdict(VerdictKind.DELIVERED, status=response.status)
-    declared = _Body(response, redact)
-    verdict = _by_policy(declared, policy, count, ids) or by_status(response, policy, repeated=repeated, redact=redact)
+    declared = _Body(response, redact, count)
+    verdict = _by_policy(declared, policy, ids) or by_status(
+        response, policy, repeated=repeated, redact=redact, delay=declared.delay(policy)
+    )
     if verdict.kind is VerdictKind.DELIVERED:
         verdict = _verify_success(declared, policy, verdict)
     if verdict.kind is VerdictKind.REJECTED:
-        return _with_reason(declared, policy, verdict, count)
-    return verdict
+        return _with_reason(declared, policy, verdict)
+    return _with_captured(declared, policy, verdict)
 
 
 def is_plain_success(response: Response, policy: Policy) -> bool:
@@ -105,14 +114,18 @@ def unread_failure(response: Response, policy: Policy) -> str | None:
 
 
 class _Body:
-    """A response's body, parsed at most once."""
+    """A response, whose body is parsed at most once."""
 
-    def __init__(self, response: Response, redact: Callable[[str], str] = str) -> None:
-        self.response, self.redact = response, redact
+    def __init__(self, response: Response, redact: Callable[[str], str] = str, count: int = 1) -> None:
+        self.response, self.redact, self.count = response, redact, count
         self.status = response.status or 0
-        self.raw = decode_body(response)
+        self.headers: Mapping[str, str] = response.headers or {}
+        self._raw = decode_body(response)
         self._parsed: object = None
         self._problem: str | None = None
+
+    def text(self) -> str:
+        return self._raw
 
     def quote(self, text: str) -> str:
         """A text of the response, to be shown."""
@@ -124,13 +137,15 @@ class _Body:
 
     @property
     def content_type(self) -> str:
-        return (self.response.headers or {}).get("content-type", "").partition(";")[0].strip().lower()
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def body(self) -> Any:
-        """The body as JSON, or `MISSING` where it is not JSON."""
+        """The body as JSON, or `MISSING` where it is not JSON, or not whole."""
+        if self.response.truncated:
+            return MISSING
         if self._parsed is None and self._problem is None:
             try:
-                self._parsed = jsonlib.loads(jsonlib.replace_lone_surrogates(self.raw))
+                self._parsed = jsonlib.loads(jsonlib.replace_lone_surrogates(self._raw))
             except ValueError as error:
                 self._parsed, self._problem = MISSING, str(error)
         return self._parsed
@@ -144,25 +159,30 @@ class _Body:
         self.body()
         return f"its body is {self._problem}" if self._problem else None
 
+    def delay(self, policy: Policy) -> float | None:
+        """The seconds after which the API wants to be asked again: where the owner says that it says so, or Retry-After."""
+        found = policy.retry_after.find(self) if policy.retry_after is not None else MISSING
+        delay = read_delay(found, self.headers)
+        return retry_after(self.headers) if delay is None else delay
 
-def _by_policy(parsed: _Body, policy: Policy, count: int, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
+
+def _by_policy(parsed: _Body, policy: Policy, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
     """The verdict by what the owner declared; None where nothing declared applies to this response."""
     status = parsed.status
     for kind, when in policy.conditions:
-        if when.path is not None and parsed.body() is MISSING:
-            continue
-        if when.holds(status, parsed.body() if when.path else None, parsed.raw):
-            delay = retry_after(parsed.response.headers or {}) if kind is VerdictKind.RETRY else None
+        if when.holds(parsed):
+            delay = parsed.delay(policy) if kind is VerdictKind.RETRY else None
             return Verdict(kind, parsed.describe(), status, delay)
     if policy.reads_results(status):
         problem = parsed.problem(policy)
         if problem is None:
             try:
-                verdict = parse_results(
-                    parsed.body(), status, policy, count, ids, lambda code: by_result_status(code, policy), parsed.quote
-                )
-                later = any(own.kind is VerdictKind.RETRY for own in verdict.per_record.values())
-                return replace(verdict, retry_after=retry_after(parsed.response.headers or {})) if later else verdict
+                verdict = parse_results(parsed, policy, ids, lambda code: by_result_status(code, policy), parsed.quote)
+                later = [own for own in verdict.per_record.values() if own.kind is VerdictKind.RETRY]
+                delays = [own.retry_after for own in later if own.retry_after is not None]
+                if later and (whole := parsed.delay(policy)) is not None:
+                    delays.append(whole)
+                return replace(verdict, retry_after=max(delays)) if delays else verdict
             except UnreadableResults as unreadable:
                 problem = str(unreadable)
         return _stop_unreadable(f"the response does not say what happened to each record: {problem}", status)
@@ -186,33 +206,38 @@ def _verify_success(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
         )
     when = policy.delivered_when
     if when is not None:
-        if when.path is not None and (problem := parsed.problem(policy)) is not None:
+        if when.reads_body and (problem := parsed.problem(policy)) is not None:
             return _stop_unreadable(f"the response cannot be read as response.delivered_when declares: {problem}", status)
-        holds = when.holds(status, parsed.body() if when.path else None, parsed.raw)
+        holds = when.holds(parsed)
         if holds is None:
-            assert when.path is not None
-            return _stop_unreadable(
-                f"the response has nothing at {when.path.text}, where response.delivered_when looks", status
-            )
+            places = " or ".join(dict.fromkeys(map(str, when.places())))
+            return _stop_unreadable(f"the response has nothing at {places}, where response.delivered_when looks", status)
         if not holds:
             return Verdict(VerdictKind.REJECTED, parsed.describe(), status)
-    if policy.capture and not parsed.response.truncated and parsed.body() is not MISSING:
-        kept = policy.captured(parsed.body())
-        return replace(verdict, captured={-1: kept} if kept else {})
     return verdict
 
 
-def _with_reason(parsed: _Body, policy: Policy, verdict: Verdict, count: int) -> Verdict:
+def _with_captured(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
+    """Add to a success what is kept of the response, and how many of its records are accepted only."""
+    if verdict.kind not in (VerdictKind.DELIVERED, VerdictKind.PARTIAL):
+        return verdict
+    if policy.capture and not verdict.captured:
+        kept = policy.captured(parsed)
+        verdict = replace(verdict, captured={-1: kept} if kept else {})
+    if policy.accepted_when is not None and policy.accepted_when.holds(parsed):
+        failed = len(verdict.per_record)
+        return replace(verdict, accepted=parsed.count - failed)
+    return verdict
+
+
+def _with_reason(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
     """Add to a rejection its declared reason, and the bad records that it names."""
-    if policy.reason is not None and parsed.body() is not MISSING:
-        found = policy.reason.find(parsed.body())
-        if found is not MISSING:
-            text = found if isinstance(found, str) else jsonlib.dumps(found)
-            verdict = replace(verdict, reason=parsed.quote(f"{parsed.status}: {text}"))
-    if policy.bad_record is not None and count > 1:
+    if policy.reason is not None and (text := read_message(policy.reason.find(parsed))):
+        verdict = replace(verdict, reason=parsed.quote(f"{parsed.status}: {text}"))
+    if policy.bad_record is not None and parsed.count > 1:
         body = parsed.body() if policy.bad_record.path is not None or policy.bad_record.pointers else MISSING
-        places = list(policy.bad_record.places(parsed.response, body, parsed.raw))
-        if places and all(0 <= place < count for place in places):
+        places = list(policy.bad_record.places(parsed.response, body, parsed.text()))
+        if places and all(0 <= place < parsed.count for place in places):
             return replace(verdict, per_record=dict.fromkeys(places, replace(verdict, per_record={})))
     return verdict
 
@@ -226,19 +251,23 @@ def _stop_unreadable(reason: str, status: int) -> Verdict:
 def by_result_status(status: int, policy: Policy) -> Verdict | None:
     """The verdict by the status of one record's result; None for a status that cannot be one record's, such as 302.
 
-    What would stop the run as a response to a whole request (401, 404, 501) is this record's rejection here, unless the
-    owner's table says `stop`.
+    What the owner's table for results says comes first. What would stop the run as a response to a whole request (401, 404,
+    501) is this record's rejection here, unless a table says `stop`.
     """
-    verdict = by_status(Response(status), policy, repeated=False)
+    own = policy.of_result_status(status)
+    if own is VerdictKind.STOP:
+        return Verdict(own, status=status)
+    verdict = by_status(Response(status), policy, repeated=False) if own is None else Verdict(own, maybe_applied=status >= 500)
     if verdict.kind is not VerdictKind.STOP:
         return verdict
-    return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 and policy.of_status(status) is None else None
+    return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 else None
 
 
-def by_status(response: Response, policy: Policy, *, repeated: bool, redact: Callable[[str], str] = str) -> Verdict:
-    """The verdict by the table of statuses: the owner's, then the usual one."""
+def by_status(
+    response: Response, policy: Policy, *, repeated: bool, redact: Callable[[str], str] = str, delay: float | None = None
+) -> Verdict:
+    """The verdict by the table of statuses: the owner's, then the usual one. `delay` is what the API asked for."""
     status = response.status or 0
-    delay = retry_after(response.headers or {})
     own = policy.of_status(status)
     if own is not None:
         pause = delay if delay is not None else quota_reset_delay(response.headers or {})

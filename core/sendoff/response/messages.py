@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from sendoff import jsonlib
 from sendoff.cleaning import excerpt
+from sendoff.jsonlib.jsonpath import MISSING
 from sendoff.transport.protocol import Response
 
 _MAX_READ = 65536
@@ -71,6 +72,11 @@ def extract_message(found: object) -> str:
     return ": ".join([*codes][:2]) + (
         _describe_pointers(found.get("errors")) if codes and "errors" not in codes.values() else ""
     )
+
+
+def read_message(found: object) -> str:
+    """The error message in a value that is one as its owner says: in words if it has some, else the value itself."""
+    return extract_message(found) or ("" if found in (MISSING, None, "", [], {}) else jsonlib.dumps(found))
 
 
 def failure_member(body: object) -> str | None:

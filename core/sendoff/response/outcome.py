@@ -38,3 +38,5 @@ class Verdict:
     captured: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     #: Not attempted, because another record of the request failed.
     collateral: bool = False
+    #: How many of the records that it says are delivered the API has only accepted, and works on still.
+    accepted: int = 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from sendoff import jsonlib
 from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING, Path
-from sendoff.response.messages import extract_message, failure_member
+from sendoff.response.messages import extract_message, failure_member, read_message, status_phrase
 from sendoff.response.outcome import Verdict, VerdictKind
+from sendoff.response.place import Quote, Readable, Result
 from sendoff.response.policy import PerRecordResults, Policy
+from sendoff.response.rate_headers import read_delay
 
 Ids = Callable[[str], Sequence[object]]
 """A field's values in the records of the request, in order."""
@@ -24,43 +25,44 @@ class UnreadableResults(Exception):
 
 
 def parse_results(
-    body: object,
-    status: int,
+    response: Readable,
     policy: Policy,
-    count: int,
     ids: Ids,
     table: Callable[[int], Verdict | None],
-    quote: Callable[[str], str] = excerpt,
+    quote: Quote = excerpt,
 ) -> Verdict:
-    """Read a partial verdict on `count` records; raises `UnreadableResults` if the results are not as declared.
+    """Read a partial verdict on the records of a request; raises `UnreadableResults` if the results are not as declared.
 
-    `table` has the verdict for a result's status; None for a status that cannot be one record's. `quote` makes a text of the
-    response fit to be shown.
+    `table` has the verdict for a result's status; None for a status that cannot be one record's.
     """
-    results = policy.records
+    results, status, count = policy.records, response.status, response.count
     assert results is not None
     verdicts: dict[int, Verdict] = {}
     captured: dict[int, dict[str, object]] = {}
-    for places, item in _match_results(results, body, count, ids, quote):
-        verdict = _classify_result(results, item, status, table, quote)
+    for places, item in _match_results(results, response.body(), count, ids, quote):
+        result = Result(item, _status_of(results, item, status), count, response.headers)
+        verdict = _classify_result(results, result, table, quote)
+        if verdict.kind is VerdictKind.STOP:
+            return Verdict(verdict.kind, f"one record's result stops the run: {verdict.reason}", status, maybe_applied=True)
         for place in places:
             if not 0 <= place < count:
                 raise UnreadableResults(f"it speaks of record {place + results.first}, and {count:,} were sent")
             verdicts[place] = _combine(verdicts[place], verdict, quote) if place in verdicts else verdict
             if policy.capture:
-                captured[place] = policy.captured(item)
+                captured[place] = policy.captured(result)
     if len(verdicts) < count and results.unlisted != "delivered":
         if results.unlisted == "stop":
             raise UnreadableResults(f"it says nothing of {count - len(verdicts):,} of {count:,} records")
         silent = Verdict(VerdictKind(results.unlisted), "the response says nothing of this record", status)
         verdicts.update({place: silent for place in range(count) if place not in verdicts})
     failed = {place: verdict for place, verdict in verdicts.items() if verdict.kind is not VerdictKind.DELIVERED}
-    kept = {place: values for place, values in captured.items() if place not in failed}
-    return Verdict(VerdictKind.PARTIAL, status=status, per_record=failed, captured=kept)
+    kept = {place: values for place, values in captured.items() if values and place not in failed}
+    accepted = sum(verdict.accepted for verdict in verdicts.values())
+    return Verdict(VerdictKind.PARTIAL, status=status, per_record=failed, captured=kept, accepted=accepted)
 
 
 def _match_results(
-    results: PerRecordResults, body: object, count: int, ids: Ids, quote: Callable[[str], str]
+    results: PerRecordResults, body: object, count: int, ids: Ids, quote: Quote
 ) -> Iterator[tuple[Sequence[int], object]]:
     """Each result with its records' places in the request."""
     if results.named_by == "order":
@@ -125,7 +127,7 @@ def _find_names(results: PerRecordResults, key: str, item: object) -> list[objec
     return found
 
 
-def _parse_number(results: PerRecordResults, value: object, quote: Callable[[str], str]) -> int:
+def _parse_number(results: PerRecordResults, value: object, quote: Quote) -> int:
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else value
     if isinstance(number, bool) or not isinstance(number, int):
         raise UnreadableResults(
@@ -134,7 +136,7 @@ def _parse_number(results: PerRecordResults, value: object, quote: Callable[[str
     return number - results.first
 
 
-def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]], quote: Callable[[str], str]) -> int:
+def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, list[int]], quote: Quote) -> int:
     """The place of the record that was sent with an id."""
     known_by = results.identity(value)
     if known_by is None:
@@ -152,11 +154,11 @@ def _find_sent(results: PerRecordResults, value: object, sent: dict[str | None, 
     return places[0]
 
 
-def _combine(one: Verdict, other: Verdict, quote: Callable[[str], str]) -> Verdict:
+def _combine(one: Verdict, other: Verdict, quote: Quote) -> Verdict:
     """Combine two results for one record: the worse of them, with the reasons of both where both are of its kind."""
     worst, rest = (one, other) if _SEVERITY[one.kind] >= _SEVERITY[other.kind] else (other, one)
     if worst.kind is VerdictKind.DELIVERED:
-        return worst
+        return replace(worst, accepted=max(one.accepted, other.accepted))
     if rest.kind is VerdictKind.DELIVERED:
         return replace(worst, maybe_applied=True)
     added = rest.reason.removeprefix(f"{worst.status}: ")
@@ -169,51 +171,61 @@ def _combine(one: Verdict, other: Verdict, quote: Callable[[str], str]) -> Verdi
     )
 
 
+def _status_of(results: PerRecordResults, item: object, status: int) -> int:
+    """The status of a result, where it has one, else that of the response."""
+    code = _said(results, item)
+    return code if isinstance(code, int) and not isinstance(code, bool) else status
+
+
+def _said(results: PerRecordResults, item: object) -> object:
+    """What a result has for its status: a number, where it is one, or whatever it is."""
+    own = results.status.find(item) if results.status is not None else None
+    return int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
+
+
 def _classify_result(
-    results: PerRecordResults,
-    item: object,
-    status: int,
-    table: Callable[[int], Verdict | None],
-    quote: Callable[[str], str],
+    results: PerRecordResults, result: Result, table: Callable[[int], Verdict | None], quote: Quote
 ) -> Verdict:
     """The verdict of one result."""
-    raw = jsonlib.dumps(item)
-    own = results.status.find(item) if results.status is not None else None
-    code = int(own) if isinstance(own, str) and own.isdecimal() and len(own) == 3 else own
-    at = code if isinstance(code, int) else status
+    at = result.status
 
-    def reason() -> str:
-        return quote(_describe_result(results, item, at))
+    def verdict(kind: VerdictKind, *, maybe_applied: bool = False, collateral: bool = False) -> Verdict:
+        if kind is VerdictKind.DELIVERED:
+            only = results.accepted_when is not None and results.accepted_when.holds(result) is True
+            return Verdict(kind, status=at, accepted=int(only))
+        otherwise = status_phrase(at) if kind is VerdictKind.STOP else "rejected, without a reason"
+        delay = None
+        if kind is VerdictKind.RETRY and results.retry_after is not None:
+            delay = read_delay(results.retry_after.find(result.item), result.headers)
+        return Verdict(
+            kind, quote(_describe_result(results, result.item, at, otherwise)), at, delay, maybe_applied, collateral=collateral
+        )
 
-    if results.delivered_first is not None and results.delivered_first.holds(at, item, raw):
-        return Verdict(VerdictKind.DELIVERED, status=at)
-    if results.not_attempted_when is not None and results.not_attempted_when.holds(at, item, raw):
-        return Verdict(VerdictKind.RETRY, reason(), at, collateral=True)
-    if results.retry_when is not None and results.retry_when.holds(at, item, raw):
-        return Verdict(VerdictKind.RETRY, reason(), at)
-    if results.rejected_when is not None and results.rejected_when.holds(at, item, raw):
-        return Verdict(VerdictKind.REJECTED, reason(), at)
+    if results.delivered_first is not None and results.delivered_first.holds(result):
+        return verdict(VerdictKind.DELIVERED)
+    if results.not_attempted_when is not None and results.not_attempted_when.holds(result):
+        return verdict(VerdictKind.RETRY, collateral=True)
+    if results.retry_when is not None and results.retry_when.holds(result):
+        return verdict(VerdictKind.RETRY)
+    if results.rejected_when is not None and results.rejected_when.holds(result):
+        return verdict(VerdictKind.REJECTED)
     if results.delivered_when is not None:
-        holds = results.delivered_when.holds(at, item, raw)
-        return Verdict(VerdictKind.DELIVERED, status=at) if holds else Verdict(VerdictKind.REJECTED, reason(), at)
+        return verdict(VerdictKind.DELIVERED if results.delivered_when.holds(result) else VerdictKind.REJECTED)
     if results.status is not None:
+        code = _said(results, result.item)
         if isinstance(code, bool) or not isinstance(code, int) or not 100 <= code <= 599:
             raise UnreadableResults(f"a result has no status at {results.status.text}")
         found = table(code)
         if found is None:
             raise UnreadableResults(f"a result has status {code}")
         kind = VerdictKind.REJECTED if found.kind is VerdictKind.TOO_LARGE else found.kind
-        return Verdict(kind, reason(), code, maybe_applied=found.maybe_applied)
+        return verdict(kind, maybe_applied=found.maybe_applied)
     if results.named_by != "order" and results.rejected_when is None:
-        return Verdict(VerdictKind.REJECTED, reason(), at)
-    return Verdict(VerdictKind.DELIVERED, status=at)
+        return verdict(VerdictKind.REJECTED)
+    return verdict(VerdictKind.DELIVERED)
 
 
-def _describe_result(results: PerRecordResults, item: object, status: int) -> str:
-    """What is wrong, from where the owner says; else the message of the result."""
-    found = results.reason.find(item) if results.reason is not None else None
-    text = extract_message(found)
-    if not text and found not in (MISSING, None, "", [], {}):
-        text = jsonlib.dumps(found)
-    text = text or extract_message(item)
-    return f"{status}: {text}" if text else f"{status}: rejected, without a reason"
+def _describe_result(results: PerRecordResults, item: object, status: int, otherwise: str) -> str:
+    """What is wrong, from where the owner says; else the message of the result; `otherwise` if it has none."""
+    text = read_message(results.reason.find(item)) if results.reason is not None else ""
+    return f"{status}: {text or extract_message(item) or otherwise}"

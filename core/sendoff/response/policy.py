@@ -9,14 +9,21 @@ What a response means is decided in this order; the first that applies counts:
    For a request that may have been sent before, `on_repeat` comes before all of these.
 4. A 2xx that says delivered must be what was declared: `content_type` (and no HTML page), then `delivered_when`.
 
+Of what is delivered by then, `accepted_when` says what the API has only accepted: it counts as delivered, and is reported as
+accepted as well. Asking the API later what became of it is not done.
+
 What a result in `records` means is decided by `not_attempted_when`, `retry_when`, `rejected_when`, `delivered_when` and
 `status`, in this order. With none of them that applies, a result that names its record by `index` or `id` is a failure.
-Of several results for one record the worst counts, with the reasons of all. A status that would stop the run as that of
-a whole response (401, 404) rejects its record, unless `statuses` says `stop`.
+Of several results for one record the worst counts, with the reasons of all. A result's status is read by the `statuses` of
+`records`, else by those of the response. One that would stop the run as that of a whole response (401, 404) rejects its
+record, unless a table says `stop`.
 
-All parts of a condition must hold: the status, and at the path the value and the text. A condition on a value that is
-not there does not hold, but for `exists: false`; `delivered_when` then stops the run, as it confirms nothing, while in a
-result it rejects the record.
+A condition is a mapping, all of whose parts must hold: the status, and at the path or in the header the value and the text.
+Or it is a list of such mappings, one of which must hold. One on a value that is not there does not hold, but for
+`exists: false`; `delivered_when` then stops the run, as it confirms nothing, while in a result it rejects the record.
+`$count`, as a value, is the number of records in the request.
+
+A place is a path in the body, like `$.error.code`, or `{header: Name}`.
 """
 
 from __future__ import annotations
@@ -31,10 +38,29 @@ from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
 from sendoff.options import optional
 from sendoff.response.bad_record import BAD_RECORD, BadRecordLocator
-from sendoff.response.condition import WHEN, Condition, statuses, within
+from sendoff.response.condition import Condition, condition, statuses, within
 from sendoff.response.outcome import VerdictKind
+from sendoff.response.place import PLACE, Place, Readable, place
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
+Ranges = Sequence[tuple[int, int, VerdictKind]]
+"""A table of statuses: the lowest, the highest, and what they mean."""
+
+
+def _table(text: str, *outcomes: str) -> dict[str, Any]:
+    """Declare an option that says what statuses mean."""
+    keys = {"type": "string", "check_with": "statuses"}
+    return optional(text, type="dict", keysrules=keys, valuesrules={"type": "string", "allowed": list(outcomes)}, default={})
+
+
+def _ranges(rules: Mapping[str, Any]) -> Ranges:
+    return [(lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)]
+
+
+def _find_range(ranges: Ranges, status: int) -> VerdictKind | None:
+    """What a table says of a status; the narrowest range that holds it counts, and of equal ones the first."""
+    found = [(hi - lo, kind) for lo, hi, kind in ranges if lo <= status <= hi]
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 RECORDS = {
@@ -55,44 +81,43 @@ RECORDS = {
         "What a record without a result is, by `index` or `id`. Default: delivered where results are failures, else stop. Where it is delivered, a list that is absent or null means that none failed.",
         type="string", allowed=["delivered", "retry", "rejected", "stop"],
     ),
-    "status": optional("In a result: its status, read by the table.", type="string", check_with="path"),
-    "delivered_when": optional("A result that says delivered; any other says rejected.", type="dict", schema=WHEN, check_with="when"),
-    "rejected_when": optional("A result that says rejected.", type="dict", schema=WHEN, check_with="when"),
-    "retry_when": optional("A result that says: retry this record later.", type="dict", schema=WHEN, check_with="when"),
-    "not_attempted_when": optional("A result that says: this record is not wrong, but was not attempted.", type="dict", schema=WHEN, check_with="when"),
+    "status": optional("In a result: its status, read by `statuses`.", type="string", check_with="path"),
+    "statuses": _table("What a result's status means, where it is not what that of a response does: `{404: rejected}`.", "delivered", "retry", "rejected", "stop"),
+    "delivered_when": condition("A result that says delivered; any other says rejected."),
+    "rejected_when": condition("A result that says rejected."),
+    "retry_when": condition("A result that says: retry this record later."),
+    "not_attempted_when": condition("A result that says: this record is not wrong, but was not attempted."),
+    "accepted_when": condition("A delivered result that is only accepted."),
+    "retry_after": optional("In a result that is to be retried: after how many seconds.", type="string", check_with="path"),
     "reason": optional("In a result: what is wrong.", type="string", check_with="path"),
 }  # fmt: skip
 
 ON_REPEAT = {
-    "statuses": optional(
-        "What a status means then: `{409: delivered}`, say. Also that of a record's own result.",
-        type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
-    ),
-    "delivered_when": optional("A response that says delivered then, or, with `records`, a result.", type="dict", schema=WHEN, check_with="when"),
+    "statuses": _table("What a status means then: `{409: delivered}`, say. Also that of a record's own result.", *OUTCOMES),
+    "delivered_when": condition("A response that says delivered then, or, with `records`, a result."),
 }  # fmt: skip
 
 #: The options of `destination.response`.
 RULES: dict[str, Any] = {
-    "statuses": optional(
-        "What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.",
-        type="dict", keysrules={"type": "string", "check_with": "statuses"}, valuesrules={"type": "string", "allowed": list(OUTCOMES)}, default={},
-    ),
+    "statuses": _table("What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.", *OUTCOMES),
     "content_type": optional("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
-    "stop_when": optional("Stop the run.", type="dict", schema=WHEN, check_with="when"),
-    "too_large_when": optional("The request has too many records or bytes: smaller ones from now on.", type="dict", schema=WHEN, check_with="when"),
-    "retry_when": optional("Retry the request.", type="dict", schema=WHEN, check_with="when"),
-    "rejected_when": optional("A rejection, whatever the status.", type="dict", schema=WHEN, check_with="when"),
-    "delivered_when": optional("A 2xx delivers only when this holds; else it is a rejection.", type="dict", schema=WHEN, check_with="when"),
+    "stop_when": condition("Stop the run."),
+    "too_large_when": condition("The request has too many records or bytes: smaller ones from now on."),
+    "retry_when": condition("Retry the request."),
+    "rejected_when": condition("A rejection, whatever the status."),
+    "delivered_when": condition("A 2xx delivers only when this holds; else it is a rejection."),
+    "accepted_when": condition("A delivered response that has only accepted the records, and works on them still: they are reported as accepted, too."),
+    "retry_after": place("Where a response that is to be retried says after how many seconds: a path, or `{header: Name}`. It is obeyed as Retry-After is, which is the default."),
     "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
     "on_repeat": optional(
         "What holds only for a request that may have been sent before, for APIs that know ids and no idempotency keys: there `exists already` means delivered.",
         type="dict", schema=ON_REPEAT,
     ),
     "bad_record": optional("Where a rejection names the bad record, so that splitting need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
-    "reason": optional("Where a rejection says what is wrong.", type="string", check_with="path"),
+    "reason": place("Where a rejection says what is wrong: a path, or `{header: Name}`."),
     "capture": optional(
-        "What to keep of a response (or of each record's result), by name; `sendoff results` shows it.",
-        type="dict", keysrules={"type": "string", "empty": False}, valuesrules={"type": "string", "check_with": "path"}, default={},
+        "What to keep of each record's result, or where no result has it, of the response, by name: a path, or `{header: Name}`. `sendoff results` shows it.",
+        type="dict", keysrules={"type": "string", "empty": False}, valuesrules=PLACE, default={},
     ),
     "max_bytes": optional("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
 }  # fmt: skip
@@ -112,10 +137,13 @@ class PerRecordResults:
     match: str
     unlisted: str
     status: Path | None
+    statuses: Ranges
     delivered_when: Condition | None
     rejected_when: Condition | None
     retry_when: Condition | None
     not_attempted_when: Condition | None
+    accepted_when: Condition | None
+    retry_after: Path | None
     reason: Path | None
     #: Comes before all others.
     delivered_first: Condition | None = None
@@ -137,10 +165,12 @@ class PerRecordResults:
             match=rules.get("match", "exact"),
             unlisted=rules.get("unlisted") or ("stop" if says_yes else "delivered"),
             status=path("status"),
+            statuses=_ranges(rules),
             **{
                 name: Condition.of(rules.get(name))
-                for name in ("delivered_when", "rejected_when", "retry_when", "not_attempted_when")
+                for name in ("delivered_when", "rejected_when", "retry_when", "not_attempted_when", "accepted_when")
             },
+            retry_after=path("retry_after"),
             reason=path("reason"),
         )
 
@@ -166,14 +196,16 @@ class PerRecordResults:
 class Policy:
     """How a destination's responses are read. Without rules, as `classify` does."""
 
-    statuses: Sequence[tuple[int, int, VerdictKind]] = ()
+    statuses: Ranges = ()
     content_type: str | None = None
     conditions: Sequence[tuple[VerdictKind, Condition]] = ()
     delivered_when: Condition | None = None
+    accepted_when: Condition | None = None
+    retry_after: Place | None = None
     records: PerRecordResults | None = None
     bad_record: BadRecordLocator | None = None
-    reason: Path | None = None
-    capture: Mapping[str, Path] = field(default_factory=dict)
+    reason: Place | None = None
+    capture: Mapping[str, Place] = field(default_factory=dict)
     max_bytes: int = 1 << 20
     #: The policy for a request that may have been sent before; None: the same.
     on_repeat: Policy | None = None
@@ -186,48 +218,63 @@ class Policy:
             for kind in (VerdictKind.STOP, VerdictKind.TOO_LARGE, VerdictKind.RETRY, VerdictKind.REJECTED)
         ]
         policy = cls(
-            statuses=[
-                (lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)
-            ],
+            statuses=_ranges(rules),
             content_type=rules.get("content_type"),
             conditions=[(kind, when) for kind, when in conditions if when is not None],
             delivered_when=Condition.of(rules.get("delivered_when")),
+            accepted_when=Condition.of(rules.get("accepted_when")),
+            retry_after=Place.of(rules.get("retry_after")),
             records=PerRecordResults.of(rules["records"]) if rules.get("records") else None,
             bad_record=BadRecordLocator.of(rules.get("bad_record")),
-            reason=jsonpath.parse(rules["reason"]) if rules.get("reason") else None,
-            capture={name: jsonpath.parse(path) for name, path in rules.get("capture", {}).items()},
+            reason=Place.of(rules.get("reason")),
+            capture={name: found for name, where in rules.get("capture", {}).items() if (found := Place.of(where))},
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
         )
         return replace(policy, on_repeat=policy._for_repeats(rules["on_repeat"])) if rules.get("on_repeat") else policy
 
     def _for_repeats(self, rules: Mapping[str, Any]) -> Policy:
-        declared = [
-            (lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)
-        ]
+        declared = _ranges(rules)
         exists = Condition.of(rules.get("delivered_when"))
         # Of two ranges of the same size the first counts.
-        repeats = replace(self, statuses=[*declared, *self.statuses])
+        results = self.records and replace(self.records, statuses=[*declared, *self.records.statuses])
+        repeats = replace(self, statuses=[*declared, *self.statuses], records=results)
         if exists is None:
             return repeats
-        if self.records is not None:
-            return replace(repeats, records=replace(self.records, delivered_first=exists))
+        if results is not None:
+            return replace(repeats, records=replace(results, delivered_first=exists))
         return replace(repeats, conditions=[(VerdictKind.DELIVERED, exists), *self.conditions])
 
-    def captured(self, body: object) -> dict[str, object]:
+    def captured(self, response: Readable) -> dict[str, object]:
         """What is to be kept of a response, or of one record's result."""
-        return {name: value for name, path in self.capture.items() if (value := path.find(body)) is not MISSING}
+        return {name: value for name, where in self.capture.items() if (value := where.find(response)) is not MISSING}
 
     @cached_property
     def trusts_any_2xx(self) -> bool:
         """Whether nothing is declared, so that a 2xx is a success unless it is a page."""
         return self is DEFAULT or not (
-            self.statuses or self.content_type or self.conditions or self.delivered_when or self.records or self.capture
+            self.statuses
+            or self.content_type
+            or self.conditions
+            or self.delivered_when
+            or self.accepted_when
+            or self.records
+            or self.capture
         )
 
+    @cached_property
+    def looks_for_failures(self) -> bool:
+        """Whether something declared may say that a 2xx is a failure."""
+        kinds = {kind for kind, _ in self.conditions}
+        return bool(self.delivered_when or self.records or kinds & {VerdictKind.REJECTED, VerdictKind.STOP})
+
     def of_status(self, status: int) -> VerdictKind | None:
-        """What the owner's table says of a status; the narrowest range that holds it counts."""
-        found = [(hi - lo, kind) for lo, hi, kind in self.statuses if lo <= status <= hi]
-        return min(found, key=lambda pair: pair[0])[1] if found else None
+        """What the owner's table says of a status."""
+        return _find_range(self.statuses, status)
+
+    def of_result_status(self, status: int) -> VerdictKind | None:
+        """What the owner's tables say of the status of one record's result: that for results, else the other."""
+        own = _find_range(self.records.statuses, status) if self.records is not None else None
+        return self.of_status(status) if own is None else own
 
     def reads_results(self, status: int) -> bool:
         return self.records is not None and within(self.records.on, status)

@@ -1,4 +1,4 @@
-"""What an API says about its rate limits: Retry-After, RateLimit, and the X-RateLimit headers."""
+"""What an API says about its rate limits: Retry-After, RateLimit, the X-RateLimit headers, and delays elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 #: A number of seconds beyond this is a point in time, since 1970; one beyond the second is that in milliseconds.
@@ -21,16 +22,23 @@ def retry_after(headers: Mapping[str, str], clock: Clock = time.time) -> float |
 
     A point in time is read against the response's own Date, so that the local clock matters only where there is none.
     """
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return _delay(value, headers, clock)
-    until = _parse_date(value)
+    return read_delay(headers.get("retry-after", ""), headers, clock)
+
+
+def read_delay(value: object, headers: Mapping[str, str], clock: Clock = time.time) -> float | None:
+    """The seconds that a value in a response asks for, read as Retry-After is; None for one that makes no sense."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _delay(float(min(value, int(_MOST))), headers, clock) if value >= 0 else None
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return _delay(float(text), headers, clock)
+    until = _parse_date(text)
     return None if until is None else max(0.0, until - _response_time(headers, clock))
 
 
-def _delay(number: str, headers: Mapping[str, str], clock: Clock) -> float:
+def _delay(number: float, headers: Mapping[str, str], clock: Clock) -> float:
     """The seconds a number asks for: it is that many, or else a point in time."""
-    seconds = min(float(number), _MOST)
+    seconds = min(number, _MOST)
     if seconds >= _EPOCH_MILLISECONDS:
         seconds /= 1000
     return seconds if seconds < _EPOCH else max(0.0, seconds - _response_time(headers, clock))
@@ -79,5 +87,5 @@ def _x_ratelimit(headers: Mapping[str, str], clock: Clock) -> float | None:
             continue
         remaining, reset = headers[prefix + "remaining"].strip(), headers.get(prefix + "reset", "").strip()
         if re.fullmatch(r"0+", remaining) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", reset):
-            return _delay(reset, headers, clock)
+            return _delay(float(reset), headers, clock)
     return None

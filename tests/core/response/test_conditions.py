@@ -6,20 +6,35 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sendoff import ConfigError, Response
+from sendoff import ConfigError, Response, jsonlib
+from sendoff.config.connector import load
 from sendoff.errors import Problem
+from sendoff.jsonlib.jsonpath import MISSING
+from sendoff.registry import Registry
 from sendoff.response import Policy, VerdictKind, classify
-from sendoff.response.condition import Condition
+from sendoff.response.condition import PARTS, Condition, condition_problem
+from sendoff.response.place import Result
 from sendoff.testing import Project
 
 BODY: dict[str, Any] = {"ok": True, "n": 0, "rate": 0.1, "no": None, "list": [], "text": "over quota", "result": {"id": 7}}
 
 
-def holds(rules: dict[str, Any], status: int = 200, body: Any = BODY) -> bool | None:
+class Page(Result):
+    """A body that is not JSON."""
+
+    def text(self) -> str:
+        return "a page"
+
+
+def holds(
+    rules: Any, status: int = 200, body: Any = BODY, headers: dict[str, str] | None = None, count: int = 3
+) -> bool | None:
     condition = Condition.of(rules)
     assert condition is not None
-    return condition.holds(status, body, json.dumps(body))
+    return condition.holds((Page if body is MISSING else Result)(body, status, count, headers or {}))
 
 
 @pytest.mark.parametrize("path", ["$.ok", "$.n", "$.no", "$.list", "$.text", "$.result.id"])
@@ -57,18 +72,183 @@ def test_every_part_of_a_condition_must_hold(rules: dict[str, Any], held: bool) 
 
 def test_a_fraction_equals_the_same_fraction() -> None:
     """Kind: a comparison that never holds. The body's numbers are exact, and those of the connector file are not."""
-    given = Response(200, {"content-type": "application/json"}, b'{"rate": 0.1}')
-    assert classify(given, Policy.of({"rejected_when": {"path": "$.rate", "equals": 0.1}})).kind is VerdictKind.REJECTED
+    response = Response(200, {"content-type": "application/json"}, b'{"rate": 0.1}')
+    assert classify(response, Policy.of({"rejected_when": {"path": "$.rate", "equals": 0.1}})).kind is VerdictKind.REJECTED
+
+
+HEADERS = {"x-error-code": "241", "x-amzn-errortype": "ThrottlingException:http://internal/", "x-empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("rules", "held"),
+    [
+        ({"header": "X-Error-Code", "exists": True}, True),
+        ({"header": "X-Error-Code", "exists": False}, False),
+        ({"header": "X-Empty", "exists": True}, True),
+        ({"header": "X-Other", "exists": True}, False),
+        ({"header": "X-Other", "exists": False}, True),
+        ({"header": "X-Other", "equals": "241"}, None),
+        ({"header": "x-error-code", "equals": 241}, True),
+        ({"header": "X-Error-Code", "equals": "241"}, True),
+        ({"header": "X-Error-Code", "one_of": [7, 241]}, True),
+        ({"header": "X-Error-Code", "equals": 24}, False),
+        ({"header": "X-Amzn-ErrorType", "text": "Throttling"}, True),
+        ({"header": "X-Amzn-ErrorType", "text": "throttling"}, False),
+        ({"header": "X-Error-Code", "equals": 241, "status": "500"}, False),
+    ],
+)
+def test_a_condition_may_be_on_a_header(rules: dict[str, Any], held: bool | None) -> None:
+    """Kind: a sign that stands in no body. Brothers: there, not there, empty, a number, a part of it; names in any case."""
+    assert holds(rules, headers=HEADERS) is held
+    assert holds(rules, headers=HEADERS, body=MISSING) is held, "a header is read whatever the body is"
+
+
+@pytest.mark.parametrize("received", [3, "3", 3.0])
+def test_count_is_the_number_of_records_in_the_request(received: Any) -> None:
+    """Brothers: a number, a text, a fraction that is none; in a header."""
+    body = jsonlib.loads(json.dumps({"received": received}))
+    assert holds({"path": "$.received", "equals": "$count"}, body=body) is True
+    assert holds({"path": "$.received", "one_of": [0, "$count"]}, body=body) is True
+    assert holds({"path": "$.received", "equals": "$count"}, body=body, count=2) is False
+    assert holds({"header": "X-Received", "equals": "$count"}, headers={"x-received": " 3 "}) is True
+
+
+def test_count_is_no_truth_and_its_name_can_still_be_compared_with() -> None:
+    assert holds({"path": "$.ok", "equals": "$count"}, count=1) is False
+    assert holds({"path": "$.text", "equals": "$$count"}, body={"text": "$count"}) is True
+
+
+@pytest.mark.parametrize(
+    ("rules", "held"),
+    [
+        ([{"path": "$.n", "equals": 1}, {"path": "$.ok", "equals": True}], True),
+        ([{"path": "$.n", "equals": 1}, {"path": "$.ok", "equals": False}], False),
+        ([{"path": "$.n", "equals": 1}, {"path": "$.nowhere", "equals": 1}], None),
+        ([{"path": "$.nowhere", "equals": 1}, {"path": "$.n", "equals": 0}], True),
+        ([{"path": "$.nowhere", "equals": 1}, {"status": "200"}], True),
+        ([{"text": "over quota"}, {"status": "503"}], True),
+    ],
+)
+def test_of_a_list_of_conditions_one_must_hold(rules: list[dict[str, Any]], held: bool | None) -> None:
+    """Kind: two signs at two places. Brothers: one is unknown and the other holds, or does not."""
+    assert holds(rules) is held
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 3), st.sampled_from(["", "a", "ab", "3", "$count", "$$count", "$x"])
+)
+DRAWN_PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["200", "4xx", "200-299, 503"]),
+        "path": st.sampled_from(["$", "$.a", "$.b[0]", "$.*"]),
+        "header": st.sampled_from(["X-A", "x-b"]),
+        "equals": VALUES,
+        "one_of": st.lists(VALUES, min_size=1, max_size=3),
+        "exists": st.booleans(),
+        "text": st.sampled_from(["a", "3"]),
+    },
+)
+BODIES = st.one_of(
+    VALUES,
+    st.dictionaries(st.sampled_from("abc"), st.one_of(VALUES, st.lists(VALUES, max_size=2)), max_size=2),
+    st.just(MISSING),
+)
+RESPONSES = st.tuples(
+    st.sampled_from([200, 204, 404, 503]),
+    BODIES,
+    st.dictionaries(st.sampled_from(["x-a", "x-b"]), st.sampled_from(["", "a", "3"])),
+)
+
+
+def sound(rules: dict[str, Any]) -> bool:
+    return condition_problem(rules) is None
+
+
+def kleene(found: list[bool | None], decisive: bool) -> bool | None:
+    """Any of them (`decisive` is true), or all: what decides counts before what is unknown."""
+    return decisive if decisive in found else None if None in found else not decisive
+
+
+@given(st.lists(DRAWN_PARTS.filter(sound), min_size=1, max_size=3), RESPONSES)
+def test_a_list_holds_as_any_of_its_conditions_and_never_raises(rules: list[dict[str, Any]], response: Any) -> None:
+    status, body, headers = response
+    each = [holds(parts, status, body, headers) for parts in rules]
+    assert holds(rules, status, body, headers) is kleene(each, decisive=True)
+    assert holds(rules[0], status, body, headers) is each[0], "a mapping is a list of one"
+
+
+@given(DRAWN_PARTS.filter(sound), RESPONSES)
+def test_a_condition_holds_as_all_of_its_parts_do_by_themselves(rules: dict[str, Any], response: Any) -> None:
+    """That there is a value is not asked of each part again, but of all of them."""
+    status, body, headers = response
+    place = {name: rules[name] for name in ("path", "header") if name in rules}
+    parts = [{name: value, **(place if name != "status" else {})} for name, value in rules.items() if name not in place]
+    found = [holds(part, status, body, headers) for part in parts]
+    if rules.get("exists") is True and False in found and None in found:
+        return  # a value that must be there and is not: it is known that it is not there
+    assert holds(rules, status, body, headers) is kleene(found, decisive=False)
+
+
+@settings(max_examples=60)
+@given(
+    condition=st.one_of(DRAWN_PARTS, st.lists(DRAWN_PARTS, max_size=2), VALUES),
+    typo=st.sampled_from(["", "equal", "hedaer", "one_off"]),
+)
+def test_whatever_stands_for_a_condition_is_taken_or_refused_at_its_place(
+    condition: Any, typo: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every mistake has the line of the condition, and a key that is misspelt is told with the one that is meant."""
+    if typo and isinstance(condition, list) and condition:
+        condition = [*condition[:-1], {**condition[-1], typo: 1}]
+    elif typo and isinstance(condition, dict):
+        condition = {**condition, typo: 1}
+    else:
+        typo = ""
+    text = (
+        "source: {use: csv, path: in.csv}\ndestination:\n  url: http://127.0.0.1:1/x\n  response:\n"
+        f"    retry_when: {json.dumps(condition)}\n"
+    )
+    file = tmp_path_factory.getbasetemp() / "c.yaml"
+    file.write_text(text)
+    problems: list[Problem | str] = []
+    try:
+        load(file, Registry(), home=file.parent)
+    except ConfigError as error:
+        problems = [*error.problems]
+    listed = condition if isinstance(condition, list) else [condition]
+    is_sound = bool(listed) and all(isinstance(parts, dict) and not typo and sound(parts) for parts in listed)
+    assert bool(problems) is not is_sound
+    assert {problem.line for problem in problems if isinstance(problem, Problem)} == ({5} if problems else set())
+    assert not typo or any("did you mean" in str(problem) for problem in problems)
+
+
+def test_the_parts_are_those_that_are_tried_here() -> None:
+    assert set(PARTS) == {"status", "path", "header", "equals", "one_of", "exists", "text"}
 
 
 @pytest.mark.parametrize(
     ("condition", "sentence"),
     [
         ("{}", "is empty"),
-        ("{equals: true}", "`equals` needs `path`"),
-        ("{status: 200, one_of: [1]}", "`one_of` needs `path`"),
-        ("{exists: true}", "`exists` needs `path`"),
-        ("{text: quota, exists: true}", "`exists` needs `path`"),
+        ("[]", "min length is 1"),
+        ("[{}]", "is empty"),
+        ("$.ok", "must be of dict or list type"),
+        ("[$.ok]", "must be of dict type"),
+        ("{equals: true}", "`equals` needs `path` or `header`"),
+        ("{status: 200, one_of: [1]}", "`one_of` needs `path` or `header`"),
+        ("{exists: true}", "`exists` needs `path` or `header`"),
+        ("{text: quota, exists: true}", "`exists` needs `path` or `header`"),
+        ("[{status: 200}, {exists: true}]", "`exists` needs `path` or `header`"),
+        ("{header: X-A}", "what the value at `header` must be"),
+        ("{header: X-A, path: $.a, exists: true}", "`path` or `header`, not both"),
+        ("{header: X A, exists: true}", "cannot be a header's name"),
+        ("{header: X-A, equals: true}", "a header's value is text"),
+        ("{header: X-A, one_of: [a, null]}", "a header's value is text"),
+        ("{path: $.n, equals: $counts}", "`$count` does"),
+        ("{path: $.n, one_of: [1, $records]}", "`$count` does"),
+        ("{path: $.ok, equal: 1}", "did you mean 'equals'?"),
+        ("[{status: 200}, {path: $.ok, exsits: true}]", "did you mean 'exists'?"),
         ("{path: $.ok}", "add `equals`, `one_of`, `text`, or `exists: true`"),
         ("{path: $.ok, status: 200}", "add `equals`, `one_of`, `text`, or `exists: true`"),
         ("{path: $.ok, equals: 1, one_of: [2]}", "`equals` or `one_of`, not both"),
@@ -79,8 +259,8 @@ def test_a_fraction_equals_the_same_fraction() -> None:
 )
 def test_a_condition_that_means_nothing_is_refused_with_its_place(project: Project, condition: str, sentence: str) -> None:
     """Kind: a condition that always or never holds. Brothers: every kind of condition, of a response and of a result."""
-    places = [f"{kind}_when" for kind in ("stop", "too_large", "retry", "rejected", "delivered")]
-    of_result = [f"{kind}_when" for kind in ("not_attempted", "retry", "rejected", "delivered")]
+    places = [f"{kind}_when" for kind in ("stop", "too_large", "retry", "rejected", "delivered", "accepted")]
+    of_result = [f"{kind}_when" for kind in ("not_attempted", "retry", "rejected", "delivered", "accepted")]
     rows = [f"    {place}: {condition}" for place in places]
     rows += ["    records:", "      status: $.s", *(f"      {place}: {condition}" for place in of_result)]
     text = "source: {use: csv, path: in.csv}\ndestination:\n  url: http://127.0.0.1:1/x\n  response:\n" + "\n".join(rows)
@@ -92,4 +272,4 @@ def test_a_condition_that_means_nothing_is_refused_with_its_place(project: Proje
         for problem in caught.value.problems
         if isinstance(problem, Problem) and sentence in problem.sentence
     ]
-    assert {line for line, _ in found} == {*range(5, 10), *range(12, 16)}, str(caught.value)
+    assert {line for line, _ in found} == {*range(5, 11), *range(13, 18)}, str(caught.value)

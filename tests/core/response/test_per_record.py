@@ -70,7 +70,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             answer(200, {"r": [{"s": 401}, {"s": 200}, {"s": 200}]}),
             Verdict(
                 VerdictKind.STOP,
-                "200: the response does not say what happened to each record: a result has status 401",
+                "one record's result stops the run: 401: Unauthorized",
                 200,
                 maybe_applied=True,
             ),
