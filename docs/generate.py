@@ -18,8 +18,8 @@ import sendoff
 from sendoff import errors, hookspecs
 from sendoff.cli.group import COMMANDS, Commands
 from sendoff.components import KINDS
+from sendoff.config.declarations import inner_rules, options_of
 from sendoff.config.spec import CONNECTOR
-from sendoff.config.validator import inner_rules, options_of
 from sendoff.engine.states import (
     DESTINATION_MOVES,
     MEANINGS,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Declared = Mapping[str, Any]
+"""The rules of options, or what options are set to: of what types that is, the rules say."""
 
 
 def option(text: str, **rules: object) -> dict[str, Any]:

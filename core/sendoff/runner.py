@@ -304,5 +304,5 @@ def _shown(file: Path) -> str:
 
 
 def _brief(run: Mapping[str, object]) -> dict[str, object]:
-    names = ("id", "state", "stopped_because", "read", "delivered", "rejected", "invalid", "pending", "started_at", "seconds")
-    return {name: run[name] for name in names}
+    counts = ("read", "delivered", "accepted", "rejected", "invalid", "pending")
+    return {name: run[name] for name in ("id", "state", "stopped_because", *counts, "started_at", "seconds")}

@@ -12,9 +12,9 @@ from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import say
 from sendoff.cli.schema import SAMPLE_PAGES, as_scalar, as_yaml
+from sendoff.config.declarations import default_component
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
-from sendoff.config.validator import default_component
 from sendoff.errors import ConfigError
 from sendoff.records import pages
 from sendoff.registry import Registry

@@ -77,3 +77,8 @@ def _cell(value: object) -> str:
 NO_EARLY_STOP = "Treat rejections as the records' own even while nothing has been delivered yet."
 
 json_option = click.option("--json", "to_json", is_flag=True, help="Print JSON.")
+
+
+def count_delivered(delivered: int, accepted: int) -> int | str:
+    """A number of delivered records, with how many of them are accepted only."""
+    return f"{delivered:,} ({accepted:,} accepted only)" if accepted else delivered

@@ -9,7 +9,7 @@ import click
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.components import KINDS
-from sendoff.config.validator import options_of
+from sendoff.config.declarations import options_of
 from sendoff.errors import ConfigError
 from sendoff.registry import Offer, Registry
 from sendoff.runner import Runner

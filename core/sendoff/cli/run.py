@@ -19,7 +19,7 @@ import click
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.failures import fail, log_traceback
 from sendoff.cli.group import Project
-from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say, table
+from sendoff.cli.output import NO_EARLY_STOP, as_json, count_delivered, json_option, say, table
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
@@ -144,6 +144,7 @@ def _as_stored(project: Project, name: str) -> Report | None:
         name, found["id"], "interrupted", seconds=found["seconds"], stopped_because="ended at once",
         read=found["read"], delivered=found["delivered"], invalid=found["invalid"], rejected=found["rejected"],
         requests=found["requests"], retries=found["retries"], bytes=found["bytes"], unchanged=found["unchanged"],
+        accepted=found["accepted"],
     )  # fmt: skip
 
 
@@ -157,7 +158,7 @@ def show(project: Project, reports: Sequence[Report]) -> None:
                 r.connector,
                 r.run,
                 r.read,
-                r.delivered,
+                count_delivered(r.delivered, r.accepted),
                 r.rejected,
                 r.invalid,
                 r.pending,
@@ -178,6 +179,11 @@ def show(project: Project, reports: Sequence[Report]) -> None:
                 else f"record{'s' * (report.unchanged != 1)} delivered already, not sent again"
             )
             say(f"\n{report.connector}: {report.unchanged:,} {why}")
+        if report.accepted:
+            say(
+                f"\n{report.connector}: {report.accepted:,} accepted only: the API works on them still, and what becomes of "
+                f"them is not asked; `{program_name()} results {report.run}` shows what was captured of its responses"
+            )
         if report.stopped_because:
             say(f"\n{report.connector} {report.state}: {report.stopped_because}")
         left = report.rejected + report.invalid

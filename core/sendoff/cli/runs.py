@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import click
 
 from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, say, table
+from sendoff.cli.output import as_json, count_delivered, json_option, say, table
 from sendoff.cli.run import warn_of_orphans
 from sendoff.errors import ConfigError
 from sendoff.ledger import History
+from sendoff.ledger.history import RunRow
 
 _COUNTS = ("read", "delivered", "rejected", "invalid", "pending", "requests")
 _SHOWN = (
@@ -22,6 +24,7 @@ _SHOWN = (
     "retry_of",
     "started",
     *_COUNTS,
+    "accepted",
     "retries",
     "bytes",
     "starts",
@@ -50,7 +53,7 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
     if project.directory.is_dir():
         warn_of_orphans(project)
     rows = [history.run(run)] if run is not None else history.runs()
-    found = [{**row, "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))} for row in rows]
+    found = [{**row, "started": _started(row)} for row in rows]
     if to_json:
         as_json([{name: row[name] for name in _SHOWN} for row in found])
     elif run is not None:
@@ -60,10 +63,16 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
             say(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}")
     else:
         heads = ["run", "connector", "started", *_COUNTS, "state"]
-        table(
-            heads,
-            [[row["id"], row["connector"], row["started"], *(row[name] for name in _COUNTS), row["state"]] for row in found],
-        )
+        table(heads, [[row["id"], row["connector"], _started(row), *_counted(row), row["state"]] for row in rows])
+
+
+def _started(row: RunRow) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started_at"]))
+
+
+def _counted(row: RunRow) -> Iterator[object]:
+    counts = {**row, "delivered": count_delivered(row["delivered"], row["accepted"])}
+    return (counts[name] for name in _COUNTS)
 
 
 def _requests(history: History, run: int, to_json: bool) -> None:

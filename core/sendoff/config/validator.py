@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any, cast
 
 from cerberus.errors import ErrorDefinition
 
+from sendoff.config.declarations import default_component, inner_rules, singular
 from sendoff.config.documents import Document
 from sendoff.config.spec import CONNECTOR, DESTINATION
 from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
-from sendoff.options import find_timezone
+from sendoff.options import Declared, find_timezone
 from sendoff.registry import Registry
 from sendoff.response import condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
@@ -75,7 +76,7 @@ class ConnectorValidator(explain.RecordValidator):
             known = ", ".join(self.registry.names(kind))
             self._error(
                 field,
-                f"no {_singular(kind)} is named {value!r}; " + (f"did you mean {close!r}?" if close else f"there are {known}"),
+                f"no {singular(kind)} is named {value!r}; " + (f"did you mean {close!r}?" if close else f"there are {known}"),
             )
 
     def _check_with_url(self, field: object, value: object) -> None:
@@ -275,7 +276,7 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
 def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:
     """The keys that are allowed at a path."""
     for step in path:
-        at: Mapping[str, Any] = rules if isinstance(step, int) else rules.get(step) or {}
+        at: Declared = rules if isinstance(step, int) else rules.get(step) or {}
         data = data[step] if isinstance(data, list | dict) else None
         if isinstance(step, int) and "component" not in rules:
             continue  # one of several conditions
@@ -287,35 +288,3 @@ def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: R
         else:
             rules = inner_rules(at)
     return list(rules)
-
-
-def inner_rules(rule: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The rules of what is inside an option: of a mapping's keys, or of a list's items; none for any other."""
-    inside: Mapping[str, Any] = rule.get("by_type", {}).get("dict", rule).get("schema", {})
-    return inside
-
-
-def _singular(kind: str) -> str:
-    return {"failure_strategies": "failure strategy"}.get(kind, kind.removesuffix("s"))
-
-
-def default_component(rules: Mapping[str, Any], registry: Registry) -> str | None:
-    """The name of the component that is used where an option names none; None if there is no default."""
-    chosen = registry.default(rules["component"], rules["default_for"]) if "default_for" in rules else None
-    return chosen.name if chosen else None
-
-
-def options_of(rules: Mapping[str, Any], registry: Registry) -> Iterator[tuple[str, str, str, str]]:
-    """Each option's name, type, default and help: what `sendoff plugins NAME` and the reference show."""
-    for name, rule in rules.items():
-        kind = f"a {_singular(rule['component'])}" if "component" in rule else rule.get("type", "anything")
-        shown = " or ".join(kind) if isinstance(kind, list) else str(kind)
-        default = default_component(rule, registry) or rule.get("default")
-        required = default is None and "default" not in rule and rule.get("required") is not False
-        yield name, shown, "required" if required else _default(default), rule.get("meta", {}).get("help", "")
-
-
-def _default(value: object) -> str:
-    if value in (None, {}, []):
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)

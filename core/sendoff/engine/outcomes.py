@@ -139,7 +139,7 @@ class OutcomeHandler:
         for open_chunk in chunks:
             for spans, request in open_chunk.take_uncertain():
                 if state == "delivered":
-                    self._changes.delivered(spans, ())
+                    self._changes.delivered(spans)
                 else:
                     reason = f"{request.reason}; it may have been applied, and was rejected by --maybe-applied"
                     self._changes.failed(self._planner.buffer.failures(spans, reason, None, request.sends, maybe_applied=True))
@@ -149,14 +149,16 @@ class OutcomeHandler:
 
     def burst_delivered(self, chunk: Chunk, spans: Spans, requests: int, now: float) -> None:
         """So many requests of a chunk, of one record each, were delivered."""
-        self._changes.delivered(spans, ())
+        self._changes.delivered(spans)
         self._budget.delivered(requests)
         self._close(chunk, requests, sent=True)
         self._breaker.successes += requests - 1
         self._succeeded(now)
 
     def _delivered(self, task: Task, verdict: Verdict, now: float) -> None:
-        self._changes.delivered(task.spans, self._request_log.captured(task.spans, verdict))
+        self._changes.delivered(
+            task.spans, self._request_log.captured(task.spans, task.spans, verdict), accepted=verdict.accepted
+        )
         self._budget.delivered(task.size)
         self._settle(task, TaskState.DELIVERED)
         self._advance_group(task.group, now)
@@ -178,7 +180,9 @@ class OutcomeHandler:
             self._carry_out(task, decide(task, whole, self._situation(now), self._strategy, response), response, now)
             return
         delivered = spans_of(at for at in ordinals(task.spans) if at not in by)
-        self._changes.delivered(delivered, self._request_log.captured(task.spans, verdict))
+        self._changes.delivered(
+            delivered, self._request_log.captured(task.spans, delivered, verdict), accepted=verdict.accepted
+        )
         self._budget.delivered(total(delivered))
         for at, own in rejected.items():
             self._fail_records((Span(at, at + 1),), own, task.attempts)

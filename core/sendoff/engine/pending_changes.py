@@ -33,6 +33,7 @@ class PendingChanges:
         self.counts = {
             "read": state.read,
             "delivered": state.delivered.total,
+            "accepted": state.accepted,
             "invalid": state.invalid,
             "rejected": state.rejected,
             "requests": state.requests,
@@ -53,9 +54,11 @@ class PendingChanges:
         self._changes.opened.append(chunk)
         self._changes.planned = self._changes.planned if planned is None else planned
 
-    def delivered(self, spans: Spans, captured: Iterable[CapturedResult]) -> None:
+    def delivered(self, spans: Spans, captured: Iterable[CapturedResult] = (), accepted: int = 0) -> None:
+        """These were delivered, `accepted` of them so that the API works on them still."""
         self._changes.delivered += spans
         self._changes.captured += captured
+        self._changes.accepted += accepted
 
     def failed(self, failures: Iterable[Failure]) -> None:
         self._changes.failed += [replace(each, reason=clean(each.reason)) for each in failures]
@@ -107,6 +110,7 @@ class PendingChanges:
         """The proposed changes are durable."""
         self._committing = None
         self.counts["delivered"] += sum(span.size for span in changes.delivered)
+        self.counts["accepted"] += changes.accepted
         self.counts["rejected"] += sum(failure.kind == "rejected" for failure in changes.failed)
 
     def is_drained(self) -> bool:

@@ -46,10 +46,10 @@ class RequestLog:
                 VerdictKind.DELIVERED.value, "", round(seconds, 6),
             )  # fmt: skip
 
-    def captured(self, spans: Spans, verdict: Verdict) -> Iterator[CapturedResult]:
-        """The captured values, with the rows they belong to."""
+    def captured(self, sent: Spans, delivered: Spans, verdict: Verdict) -> Iterator[CapturedResult]:
+        """The captured values, with the rows they belong to: each its own, or of a whole response all that were delivered."""
         for place, values in verdict.captured.items():
-            part = spans if place < 0 else within(spans, place, place + 1)
+            part = delivered if place < 0 else within(sent, place, place + 1)
             if not part or not values:
                 continue
             shown = {name: self._builder.redact_value(value) for name, value in values.items()}

@@ -100,6 +100,8 @@ class Changes:
     planned: int | None = None
     #: Source rows read so far.
     read: int | None = None
+    #: How many of the delivered records are accepted only.
+    accepted: int = 0
 
     def __bool__(self) -> bool:
         moved = self.closed or self.opened or self.delivered or self.failed

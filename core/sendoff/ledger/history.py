@@ -32,6 +32,8 @@ class RunRow(TypedDict):
     planned: int
     read: int
     delivered: int
+    #: How many of the delivered ones the API has only accepted.
+    accepted: int
     invalid: int
     rejected: int
     pending: int

@@ -38,6 +38,7 @@ class RunState:
     requests: int = 0
     retries: int = 0
     bytes: int = 0
+    accepted: int = 0
     invalid: int = 0
     rejected: int = 0
     chunks: list[Chunk] = field(default_factory=list)

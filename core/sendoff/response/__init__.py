@@ -1,6 +1,6 @@
 """What a response means: the table, conditions and per-record results that a destination's owner may declare."""
 
-from sendoff.response.classifier import classify, is_plain_success, unread_failure
+from sendoff.response.classifier import UnreadFailure, classify, is_plain_success, unread_failure
 from sendoff.response.condition import condition_problem, statuses
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.policy import DEFAULT, DELETE_POLICY, RULES, Policy
@@ -10,6 +10,7 @@ __all__ = [
     "DELETE_POLICY",
     "RULES",
     "Policy",
+    "UnreadFailure",
     "Verdict",
     "VerdictKind",
     "classify",

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import Path
-from sendoff.options import optional
+from sendoff.options import Declared, optional
 from sendoff.transport.protocol import Response
 
 #: The options of `bad_record`.
@@ -36,7 +35,7 @@ class BadRecordLocator:
     first: int
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any] | None) -> BadRecordLocator | None:
+    def of(cls, rules: Declared | None) -> BadRecordLocator | None:
         if not rules:
             return None
         # Only `{row}` becomes a pattern; the user's text around it is matched literally.

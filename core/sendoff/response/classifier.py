@@ -4,7 +4,7 @@ What the destination's owner declared comes first: conditions, then the results 
 then the table of statuses. What is not declared has safe defaults: a rejection is *definite* (400,
 422, 413) only where the API has said so itself; whatever may have been applied (a timeout, a 500) is
 retried as it was and never split; what cannot be read as declared stops the run with its records
-held. The statuses follow RFC 9110 §15 and, for 425 and 429, RFC 8470 and RFC 6585.
+held.
 """
 
 from __future__ import annotations
@@ -12,48 +12,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sendoff import jsonlib
 from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING
+from sendoff.response.by_status import by_result_status, by_status
 from sendoff.response.messages import (
     decode_body,
     describe,
     failure_member,
     looks_like_html,
     read_message,
-    status_phrase,
 )
 from sendoff.response.outcome import Verdict, VerdictKind
 from sendoff.response.per_record import UnreadableResults, parse_results
 from sendoff.response.policy import DEFAULT, Policy
-from sendoff.response.rate_headers import quota_reset_delay, read_delay, retry_after
+from sendoff.response.rate_headers import read_delay, retry_after
 from sendoff.transport.protocol import Response
 
-_REJECTED = frozenset({400, 409, 422})
-_TRANSIENT = frozenset({408, 425, 429})
-_PERMANENT = frozenset({501, 505})
-
-#: What nginx writes in a 400 that is about the connection and not about a record; and what to change.
-_PROXY_FAULTS = {
-    "No required SSL certificate was sent": "name a client certificate in destination.tls.cert",
-    "The SSL certificate error": "the server does not accept the client certificate in destination.tls.cert",
-    "The plain HTTP request was sent to HTTPS port": "destination.url begins with https:// there",
-}
 _MAY_FAIL = re.compile(rb'\A\s*\{.*"(?:errors?|ok|success)"\s*:', re.DOTALL)
-
-_ADVICE = {
-    401: "the API does not accept the credentials; check the token or key under destination.headers or destination.auth",
-    403: "the API does not allow these credentials to do this; check their permissions",
-    404: "there is nothing at this URL; check destination.url",
-    405: "this URL does not take this method; check destination.method",
-    406: "the API cannot respond in an accepted format",
-    407: "a proxy asks for credentials",
-    410: "what was at this URL is gone; check destination.url",
-    411: "the API asks for a length, which sendoff always sends; check for a proxy in between",
-    415: "the API does not take this content type; check destination.headers",
-}
 
 
 def classify(
@@ -102,15 +80,39 @@ def is_plain_success(response: Response, policy: Policy) -> bool:
     )
 
 
-def unread_failure(response: Response, policy: Policy) -> str | None:
-    """What may be wrong with a success that nothing declared looks at, in a sentence; None if nothing shows it."""
-    if not _MAY_FAIL.search(response.body) or not is_plain_success(response, policy):
+class UnreadFailure(NamedTuple):
+    """What may be wrong with a success, in a sentence; and the lines under `destination` that would have it read."""
+
+    reason: str
+    add: Sequence[str]
+
+
+def unread_failure(response: Response, policy: Policy) -> UnreadFailure | None:
+    """What may be wrong with a success that nothing declared looks at; None if nothing shows it."""
+    status = response.status or 0
+    if policy.looks_for_failures or status == 207 or not 200 <= status < 300 or not _MAY_FAIL.search(response.body):
         return None
-    member = failure_member(_Body(response).body())
-    return member and (
-        f"a response with status {response.status} has {member!r}, and counts as delivered, as nothing declared reads it; "
-        "if it means a failure, declare response.rejected_when or response.records"
+    body = _Body(response).body()
+    member = failure_member(body)
+    if member is None:
+        return None
+    return UnreadFailure(
+        f"a response with status {status} has {member!r}, and counts as delivered, as nothing declared reads it; "
+        "if it means a failure, add this under `destination`",
+        ["response:", f"  {_condition_for(member, body[member])}"],
     )
+
+
+def _condition_for(member: str, value: object) -> str:
+    """The line of a connector file that reads a member as what reports a failure; a success may lack it, or have it empty."""
+    if member in ("ok", "success"):
+        return f"delivered_when: {{path: $.{member}, equals: true}}"
+    if isinstance(value, list):
+        return f'rejected_when: {{path: "$.{member}[0]", exists: true}}'
+    inside = next((name for name in value if re.fullmatch(r"[A-Za-z_]\w*", name)), None) if isinstance(value, dict) else None
+    if inside is not None:
+        return f"rejected_when: {{path: $.{member}.{inside}, exists: true}}"
+    return f'delivered_when: [{{path: $.{member}, exists: false}}, {{path: $.{member}, one_of: [null, false, 0, ""]}}]'
 
 
 class _Body:
@@ -210,8 +212,8 @@ def _verify_success(parsed: _Body, policy: Policy, verdict: Verdict) -> Verdict:
             return _stop_unreadable(f"the response cannot be read as response.delivered_when declares: {problem}", status)
         holds = when.holds(parsed)
         if holds is None:
-            places = " or ".join(dict.fromkeys(map(str, when.places())))
-            return _stop_unreadable(f"the response has nothing at {places}, where response.delivered_when looks", status)
+            looked_at = " or ".join(dict.fromkeys(map(str, when.locations())))
+            return _stop_unreadable(f"the response has nothing at {looked_at}, where response.delivered_when looks", status)
         if not holds:
             return Verdict(VerdictKind.REJECTED, parsed.describe(), status)
     return verdict
@@ -246,67 +248,3 @@ def _stop_unreadable(reason: str, status: int) -> Verdict:
     return Verdict(
         VerdictKind.STOP, f"{status}: {reason}" if not reason.startswith(str(status)) else reason, status, maybe_applied=True
     )
-
-
-def by_result_status(status: int, policy: Policy) -> Verdict | None:
-    """The verdict by the status of one record's result; None for a status that cannot be one record's, such as 302.
-
-    What the owner's table for results says comes first. What would stop the run as a response to a whole request (401, 404,
-    501) is this record's rejection here, unless a table says `stop`.
-    """
-    own = policy.of_result_status(status)
-    if own is VerdictKind.STOP:
-        return Verdict(own, status=status)
-    verdict = by_status(Response(status), policy, repeated=False) if own is None else Verdict(own, maybe_applied=status >= 500)
-    if verdict.kind is not VerdictKind.STOP:
-        return verdict
-    return Verdict(VerdictKind.REJECTED, status=status) if status >= 400 else None
-
-
-def by_status(
-    response: Response, policy: Policy, *, repeated: bool, redact: Callable[[str], str] = str, delay: float | None = None
-) -> Verdict:
-    """The verdict by the table of statuses: the owner's, then the usual one. `delay` is what the API asked for."""
-    status = response.status or 0
-    own = policy.of_status(status)
-    if own is not None:
-        pause = delay if delay is not None else quota_reset_delay(response.headers or {})
-        return Verdict(
-            own, describe(response, redact), status, pause if own is VerdictKind.RETRY else None, maybe_applied=status >= 500
-        )
-    if status == 207:
-        return Verdict(
-            VerdictKind.STOP,
-            "207: each record has a verdict of its own, and the connector does not say where (response.records)",
-            status,
-            maybe_applied=True,
-        )
-    if 200 <= status < 300:
-        return Verdict(VerdictKind.DELIVERED, status=status)
-    reason = describe(response, redact)
-    if status == 413 and delay is None:
-        return Verdict(VerdictKind.TOO_LARGE, reason, status)
-    if status == 422 and re.search(r"idempotency[- _]?key", reason, re.IGNORECASE):
-        return Verdict(
-            VerdictKind.STOP, f"{reason}; a key came with other bytes, which must never happen: please report it", status
-        )
-    if status == 400 and (advice := next((hint for words, hint in _PROXY_FAULTS.items() if words in reason), None)):
-        return Verdict(VerdictKind.STOP, f"{reason}; {advice}", status)
-    if status in _REJECTED and not (status == 409 and repeated):
-        return Verdict(VerdictKind.REJECTED, reason, status)
-    if status in _TRANSIENT or status in (409, 413):
-        if status == 429 and delay is None:
-            delay = quota_reset_delay(response.headers or {})
-        return Verdict(VerdictKind.RETRY, reason, status, delay)
-    if status >= 500 and status not in _PERMANENT:
-        return Verdict(VerdictKind.RETRY, reason, status, delay, maybe_applied=status != 503)
-    if 300 <= status < 400:
-        location = excerpt((response.headers or {}).get("location", ""), redact=redact)
-        moved = f" to {location.partition('?')[0]}" if location else ""
-        return Verdict(
-            VerdictKind.STOP,
-            f"{status}: the API has moved{moved}; sendoff follows no redirects, so change destination.url",
-            status,
-        )
-    advice = _ADVICE.get(status)
-    return Verdict(VerdictKind.STOP, f"{reason or status_phrase(status)}; {advice}" if advice else reason, status)

@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from sendoff.jsonlib.jsonpath import MISSING
-from sendoff.options import optional
-from sendoff.response.place import Place, Readable
+from sendoff.options import Declared, optional
+from sendoff.response.location import Location, Readable
 
 #: Stands for the number of records in the request, where a condition has a value.
 COUNT = "$count"
 
 #: The parts of a condition. All that are there must hold.
-PARTS: dict[str, Any] = {
+PARTS: dict[str, object] = {
     "status": optional(
         "Only for these statuses: 400, 4xx, 400-499, or several with commas.", type="string", check_with="statuses", coerce=str
     ),
@@ -29,7 +28,7 @@ PARTS: dict[str, Any] = {
 }
 
 
-def condition(text: str) -> dict[str, Any]:
+def condition(text: str) -> dict[str, object]:
     """Declare an option that is a condition: a mapping of parts, or a list of such mappings, one of which must hold."""
     parts = {"type": "dict", "schema": PARTS, "check_with": "condition"}
     return optional(text, type=["dict", "list"], by_type={"dict": parts, "list": {"minlength": 1, "schema": parts}})
@@ -57,21 +56,21 @@ def within(ranges: Sequence[tuple[int, int]], status: int) -> bool:
 def condition_problem(rules: Mapping[str, object]) -> str | None:
     """What is wrong with a condition, and what to write instead, in a sentence; None if nothing is."""
     of_value = [name for name in ("equals", "one_of", "exists", "text") if name in rules]
-    places = [name for name in ("path", "header") if name in rules]
+    ways = [name for name in ("path", "header") if name in rules]
     if not rules:
         return "is empty; give `status`, `text`, or `path` or `header` with `equals`, `one_of`, `exists` or `text`"
-    if not places:
+    if not ways:
         needing = next((name for name in of_value if name != "text"), None)
         return f"`{needing}` needs `path` or `header`: where in the response the value is, like $.status" if needing else None
-    if len(places) > 1:
+    if len(ways) > 1:
         return "has `path` or `header`, not both: a condition is on one value"
     if not of_value:
-        return f"does not say what the value at `{places[0]}` must be; add `equals`, `one_of`, `text`, or `exists: true`"
+        return f"does not say what the value at `{ways[0]}` must be; add `equals`, `one_of`, `text`, or `exists: true`"
     if "equals" in rules and "one_of" in rules:
         return "has `equals` or `one_of`, not both; list all the values in `one_of`"
     if rules.get("exists") is False and len(of_value) > 1:
         return "`exists: false` goes with no other part on the value: what is not there cannot be compared"
-    problems = (_value_problem(value, places[0]) for value in _wanted(rules))
+    problems = (_value_problem(value, ways[0]) for value in _wanted(rules))
     return next((problem for problem in problems if problem), None)
 
 
@@ -80,14 +79,14 @@ def _wanted(rules: Mapping[str, object]) -> Sequence[object]:
     return [rules["equals"]] if "equals" in rules else several if isinstance(several, list) else []
 
 
-def _value_problem(value: object, place: str) -> str | None:
+def _value_problem(value: object, way: str) -> str | None:
     """What is wrong with a value that another is compared with."""
     if isinstance(value, str) and re.fullmatch(r"\$[A-Za-z_]\w*", value) and value != COUNT:
         return (
             f"{value!r} stands for nothing here; `{COUNT}` does, for the number of records in the request (for this text write "
             f"{'$$$' + value!r})"
         )
-    if place == "header" and (isinstance(value, bool) or not isinstance(value, str | int)):
+    if way == "header" and (isinstance(value, bool) or not isinstance(value, str | int)):
         return "a header's value is text: compare it with one in quotes, written as the API sends it"
     return None
 
@@ -97,17 +96,17 @@ class Parts:
     """The parts of a condition. All that are there must hold."""
 
     status: Sequence[tuple[int, int]] = ()
-    place: Place | None = None
+    location: Location | None = None
     values: Sequence[object] | None = None
     exists: bool | None = None
     text: str | None = None
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any]) -> Parts:
+    def of(cls, rules: Declared) -> Parts:
         values = list(_wanted(rules)) if "equals" in rules or "one_of" in rules else None
         return cls(
             statuses(str(rules["status"])) if rules.get("status") else (),
-            Place.of({"header": rules["header"]} if "header" in rules else rules.get("path")),
+            Location.of({"header": rules["header"]} if "header" in rules else rules.get("path")),
             # A fraction in a response is exact, and 0.1 as YAML reads it is not.
             None if values is None else [Decimal(repr(v)) if isinstance(v, float) else v for v in values],
             rules.get("exists"),
@@ -117,11 +116,11 @@ class Parts:
     def holds(self, response: Readable) -> bool | None:
         if self.status and not within(self.status, response.status):
             return False
-        if self.place is None:
+        if self.location is None:
             return self.text is None or self.text in response.text()
-        if self.place.path is not None and response.body() is MISSING:
+        if self.location.path is not None and response.body() is MISSING:
             return None
-        value = self.place.find(response)
+        value = self.location.find(response)
         if value is MISSING:
             return None if self.exists is None else not self.exists
         if self.exists is False:
@@ -135,7 +134,7 @@ class Parts:
             wanted = str(count) if isinstance(value, str) else count
         elif isinstance(wanted, str) and wanted.startswith("$$"):
             wanted = wanted[1:]
-        if self.place is not None and self.place.header is not None:
+        if self.location is not None and self.location.header is not None:
             return str(value).strip() == str(wanted)
         return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
@@ -147,14 +146,14 @@ class Condition:
     alternatives: Sequence[Parts]
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> Condition | None:
+    def of(cls, rules: Declared | Sequence[Declared] | None) -> Condition | None:
         """A condition as it is declared, checked before; None if none is."""
         if not rules:
             return None
         return cls([Parts.of(each) for each in ([rules] if isinstance(rules, Mapping) else rules)])
 
     def holds(self, response: Readable) -> bool | None:
-        """Whether it holds; None where it is unknown, as there is nothing at a place, or the body cannot be read."""
+        """Whether it holds; None where it is unknown, as there is nothing at a location, or the body cannot be read."""
         unknown = False
         for parts in self.alternatives:
             found = parts.holds(response)
@@ -166,8 +165,8 @@ class Condition:
     @property
     def reads_body(self) -> bool:
         """Whether it looks at a path."""
-        return any(parts.place is not None and parts.place.path is not None for parts in self.alternatives)
+        return any(parts.location is not None and parts.location.path is not None for parts in self.alternatives)
 
-    def places(self) -> Iterator[Place]:
-        """The places it looks at."""
-        yield from (parts.place for parts in self.alternatives if parts.place is not None)
+    def locations(self) -> Iterator[Location]:
+        """The locations it looks at."""
+        yield from (parts.location for parts in self.alternatives if parts.location is not None)

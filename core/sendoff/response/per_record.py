@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from sendoff.cleaning import excerpt
 from sendoff.jsonlib.jsonpath import MISSING, Path
+from sendoff.response.location import Quote, Readable, Result
 from sendoff.response.messages import extract_message, failure_member, read_message, status_phrase
 from sendoff.response.outcome import Verdict, VerdictKind
-from sendoff.response.place import Quote, Readable, Result
 from sendoff.response.policy import PerRecordResults, Policy
 from sendoff.response.rate_headers import read_delay
 

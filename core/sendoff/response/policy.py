@@ -23,7 +23,7 @@ Or it is a list of such mappings, one of which must hold. One on a value that is
 `exists: false`; `delivered_when` then stops the run, as it confirms nothing, while in a result it rejects the record.
 `$count`, as a value, is the number of records in the request.
 
-A place is a path in the body, like `$.error.code`, or `{header: Name}`.
+A location is a path in the body, like `$.error.code`, or `{header: Name}`.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from typing import Any, Literal
 
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
-from sendoff.options import optional
+from sendoff.options import Declared, optional
 from sendoff.response.bad_record import BAD_RECORD, BadRecordLocator
 from sendoff.response.condition import Condition, condition, statuses, within
+from sendoff.response.location import LOCATION, Location, Readable, location
 from sendoff.response.outcome import VerdictKind
-from sendoff.response.place import PLACE, Place, Readable, place
 
 OUTCOMES = ("delivered", "retry", "rejected", "too_large", "stop")
 Ranges = Sequence[tuple[int, int, VerdictKind]]
 """A table of statuses: the lowest, the highest, and what they mean."""
 
 
-def _table(text: str, *outcomes: str) -> dict[str, Any]:
+def _table(text: str, *outcomes: str) -> dict[str, object]:
     """Declare an option that says what statuses mean."""
     keys = {"type": "string", "check_with": "statuses"}
     return optional(text, type="dict", keysrules=keys, valuesrules={"type": "string", "allowed": list(outcomes)}, default={})
 
 
-def _ranges(rules: Mapping[str, Any]) -> Ranges:
+def _ranges(rules: Declared) -> Ranges:
     return [(lo, hi, VerdictKind(kind)) for text, kind in rules.get("statuses", {}).items() for lo, hi in statuses(text)]
 
 
@@ -107,17 +107,17 @@ RULES: dict[str, Any] = {
     "rejected_when": condition("A rejection, whatever the status."),
     "delivered_when": condition("A 2xx delivers only when this holds; else it is a rejection."),
     "accepted_when": condition("A delivered response that has only accepted the records, and works on them still: they are reported as accepted, too."),
-    "retry_after": place("Where a response that is to be retried says after how many seconds: a path, or `{header: Name}`. It is obeyed as Retry-After is, which is the default."),
+    "retry_after": location("Where a response that is to be retried says after how many seconds: a path, or `{header: Name}`. It is obeyed as Retry-After is, which is the default."),
     "records": optional("Where to find each record's own verdict.", type="dict", schema=RECORDS, check_with="records"),
     "on_repeat": optional(
         "What holds only for a request that may have been sent before, for APIs that know ids and no idempotency keys: there `exists already` means delivered.",
         type="dict", schema=ON_REPEAT,
     ),
     "bad_record": optional("Where a rejection names the bad record, so that splitting need not search.", type="dict", schema=BAD_RECORD, check_with="bad_record"),
-    "reason": place("Where a rejection says what is wrong: a path, or `{header: Name}`."),
+    "reason": location("Where a rejection says what is wrong: a path, or `{header: Name}`."),
     "capture": optional(
         "What to keep of each record's result, or where no result has it, of the response, by name: a path, or `{header: Name}`. `sendoff results` shows it.",
-        type="dict", keysrules={"type": "string", "empty": False}, valuesrules=PLACE, default={},
+        type="dict", keysrules={"type": "string", "empty": False}, valuesrules=LOCATION, default={},
     ),
     "max_bytes": optional("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
 }  # fmt: skip
@@ -149,7 +149,7 @@ class PerRecordResults:
     delivered_first: Condition | None = None
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any]) -> PerRecordResults:
+    def of(cls, rules: Declared) -> PerRecordResults:
         def path(name: str) -> Path | None:
             return jsonpath.parse(rules[name]) if rules.get(name) else None
 
@@ -201,17 +201,17 @@ class Policy:
     conditions: Sequence[tuple[VerdictKind, Condition]] = ()
     delivered_when: Condition | None = None
     accepted_when: Condition | None = None
-    retry_after: Place | None = None
+    retry_after: Location | None = None
     records: PerRecordResults | None = None
     bad_record: BadRecordLocator | None = None
-    reason: Place | None = None
-    capture: Mapping[str, Place] = field(default_factory=dict)
+    reason: Location | None = None
+    capture: Mapping[str, Location] = field(default_factory=dict)
     max_bytes: int = 1 << 20
     #: The policy for a request that may have been sent before; None: the same.
     on_repeat: Policy | None = None
 
     @classmethod
-    def of(cls, rules: Mapping[str, Any]) -> Policy:
+    def of(cls, rules: Declared) -> Policy:
         """The policy that `destination.response` declares, checked before."""
         conditions = [
             (kind, Condition.of(rules.get(f"{kind.value}_when")))
@@ -223,16 +223,16 @@ class Policy:
             conditions=[(kind, when) for kind, when in conditions if when is not None],
             delivered_when=Condition.of(rules.get("delivered_when")),
             accepted_when=Condition.of(rules.get("accepted_when")),
-            retry_after=Place.of(rules.get("retry_after")),
+            retry_after=Location.of(rules.get("retry_after")),
             records=PerRecordResults.of(rules["records"]) if rules.get("records") else None,
             bad_record=BadRecordLocator.of(rules.get("bad_record")),
-            reason=Place.of(rules.get("reason")),
-            capture={name: found for name, where in rules.get("capture", {}).items() if (found := Place.of(where))},
+            reason=Location.of(rules.get("reason")),
+            capture={name: found for name, where in rules.get("capture", {}).items() if (found := Location.of(where))},
             max_bytes=rules.get("max_bytes") or (64 << 20 if rules.get("records") else 1 << 20),
         )
         return replace(policy, on_repeat=policy._for_repeats(rules["on_repeat"])) if rules.get("on_repeat") else policy
 
-    def _for_repeats(self, rules: Mapping[str, Any]) -> Policy:
+    def _for_repeats(self, rules: Declared) -> Policy:
         declared = _ranges(rules)
         exists = Condition.of(rules.get("delivered_when"))
         # Of two ranges of the same size the first counts.

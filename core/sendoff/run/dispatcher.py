@@ -17,6 +17,7 @@ from sendoff.errors import SendoffError
 from sendoff.intake.pipeline import EncodedPage
 from sendoff.ledger import Changes
 from sendoff.records import Span
+from sendoff.response import UnreadFailure
 from sendoff.run.observers import ObserverGroup
 from sendoff.run.prepare import RequestPreparer
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
@@ -36,11 +37,11 @@ class Dispatcher:
         observers: ObserverGroup,
         preparer: RequestPreparer | None = None,
         clock: Callable[[], float] = time.monotonic,
-        warning: Callable[[Response], str | None] | None = None,
+        warning: Callable[[Response], UnreadFailure | None] | None = None,
     ) -> None:
         #: Says what is doubtful about a success: it is warned of once a run.
         self._warning = warning
-        self._warnings: list[str] = []
+        self._warnings: list[UnreadFailure] = []
         self._preparer = preparer
         self._engine = engine
         self._commit = commit
@@ -147,8 +148,8 @@ class Dispatcher:
         for response in responses:
             if self._warning is None:
                 return
-            if response is not known and (sentence := self._warning(response)):
-                self._warning, self._warnings = None, [sentence]
+            if response is not known and (found := self._warning(response)):
+                self._warning, self._warnings = None, [found]
             known = response
 
     def wait(self, seconds: float) -> None:
@@ -214,7 +215,7 @@ class Dispatcher:
                 changes = self._next_commit()
                 warnings, self._warnings = self._warnings, []
                 events = self._engine.events()
-                events += [("unread_failure", {"reason": sentence}) for sentence in warnings]
+                events += [("unread_failure", found._asdict()) for found in warnings]
                 if changes is not None:
                     self._can_read.notify()
                 done = changes is None and self._closing and self._engine.is_drained()

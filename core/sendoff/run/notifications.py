@@ -46,7 +46,9 @@ def digest(chosen: Connector, runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Notify of all these runs at once. Returns what went wrong in notifying."""
     delivered, failed = sum(run["delivered"] for run in runs), sum(run["rejected"] + run["invalid"] for run in runs)
     well = sum(run["state"] == "complete" for run in runs)
-    sentence = f"{len(runs):,} runs, {well:,} of them complete: {delivered:,} records delivered, {failed:,} not"
+    accepted = sum(run["accepted"] for run in runs)
+    only = f" ({accepted:,} accepted only)" if accepted else ""
+    sentence = f"{len(runs):,} runs, {well:,} of them complete: {delivered:,} records delivered{only}, {failed:,} not"
     return notify(chosen, "digest", sentence, runs)
 
 

@@ -30,6 +30,8 @@ class Report:
     bytes: int
     seconds: float
     stopped_because: str | None = None
+    #: How many of the delivered ones the API has only accepted, as `response.accepted_when` says: it works on them still.
+    accepted: int = 0
     #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
     unchanged: int = 0
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
@@ -58,6 +60,7 @@ class Report:
             "state",
             "read",
             "delivered",
+            "accepted",
             "invalid",
             "rejected",
             "pending",
@@ -72,7 +75,8 @@ class Report:
 
     def sentence(self) -> str:
         """The account in one sentence."""
-        parts = [f"{self.delivered:,} of {self.read:,} records delivered"]
+        only = f" ({self.accepted:,} accepted only)" if self.accepted else ""
+        parts = [f"{self.delivered:,} of {self.read:,} records delivered{only}"]
         parts += [f"{count:,} {name}" for name in ("rejected", "invalid", "pending") if (count := getattr(self, name))]
         account = ", ".join(parts)
         return f"{account}; {self.state}: {self.stopped_because}" if self.stopped_because else account

@@ -89,15 +89,22 @@ class Sandbox(LocalServer):
                     return self._counted(Reply(cut=True), "cut")
                 elif rule.outcome == "no":
                     return self._counted(_json(200, {"ok": False, "error": f"rejected because: {rule.condition}"}, delay))
+                elif rule.outcome == "job":
+                    return self._counted(self._receive(path, records, key, digest, delay, job=f"job-{self.counts['requests']}"))
                 elif rule.outcome == "drop":
                     return self._counted(Reply(cut=True), "drop")
                 else:
                     return self._counted(_refusal(rule, delay))
             return self._counted(self._receive(path, records, key, digest, delay))
 
-    def _receive(self, path: str, records: list[object], key: str | None, digest: bytes, delay: float = 0.0) -> Reply:
+    def _receive(
+        self, path: str, records: list[object], key: str | None, digest: bytes, delay: float = 0.0, job: str | None = None
+    ) -> Reply:
         self.received.setdefault(path, []).extend(records)
-        return self._kept(_json(200, {"ok": True, "taken": len(records)}, delay), key, digest)
+        reply = _json(200, {"ok": True, "taken": len(records)}, delay)
+        if job is not None:
+            reply = _json(202, {"job": job}, delay)
+        return self._kept(reply, key, digest)
 
     def _receive_each(
         self, rule: Rule, request: Received, path: str, records: list[object], key: str | None, digest: bytes, delay: float

@@ -1,8 +1,8 @@
 """How the sandbox should misbehave: ``[PATH] OUTCOME if CONDITION``.
 
 The outcome is a status (``400``), ``slow SECONDS``, ``cut`` (the connection, after the records were
-stored), ``drop`` (the connection, before), ``no`` (a 200 whose body says ``{"ok": false}``) or ``each`` (a
-200 with a status for each record; those that meet the condition are rejected). The condition is one of::
+stored), ``drop`` (the connection, before), ``no`` (a 200 whose body says ``{"ok": false}``), ``job`` (a 202 that names
+a job) or ``each`` (a 200 with a status for each record; those that meet the condition are rejected). The condition is one of::
 
     FIELD = VALUE    FIELD ~ REGEX    FIELD < NUMBER    FIELD > NUMBER      any record of the request
     records > N      bytes > N        header NAME != VALUE                  the request
@@ -28,7 +28,7 @@ from typing import Any
 from sendoff.sandbox.server import Received
 
 _RULE = re.compile(
-    r"(?:(?P<path>/\S*)\s+)?(?P<outcome>\d{3}|slow|cut|drop|no|each)(?:\s+(?:after\s+)?(?P<seconds>\d+(?:\.\d+)?))?\s+if\s+(?P<condition>.+)"
+    r"(?:(?P<path>/\S*)\s+)?(?P<outcome>\d{3}|slow|cut|drop|no|job|each)(?:\s+(?:after\s+)?(?P<seconds>\d+(?:\.\d+)?))?\s+if\s+(?P<condition>.+)"
 )
 _Test = Callable[[Received, Sequence[Any], int], bool]
 

@@ -1,4 +1,4 @@
-"""Rules as column expressions, which find the rows that may be invalid.
+"""Declared as column expressions, which find the rows that may be invalid.
 
 An expression is true for rows that are certainly valid. Cerberus checks the others, and may accept
 them. So an expression may be too strict, but never too lax, and a rule without a safe expression is

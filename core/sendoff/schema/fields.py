@@ -99,7 +99,7 @@ INSTEAD = {
     "rename_handler": "`rename`",
 }
 
-#: Rules that sendoff applies itself, not Cerberus.
+#: Declared that sendoff applies itself, not Cerberus.
 _NOT_CERBERUS = frozenset(
     {"rename", "as", "format", "default", "required", "meta", "value", "trim", "lower", "upper", "map", "timezone"}
 )

@@ -20,7 +20,7 @@ _EXACT = 2**53
 
 @dataclass
 class Inferred:
-    """Rules for the fields of a sample, what is to be said of some of them, and how many rows were looked at."""
+    """Declared for the fields of a sample, what is to be said of some of them, and how many rows were looked at."""
 
     fields: dict[str, dict[str, object]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Rules inside a value: the fields of an object, the items of a list, at any depth.
+"""Declared inside a value: the fields of an object, the items of a list, at any depth.
 
 Cerberus validates them. What it does to a document besides (`default`, `rename`, unknown fields taken away) is done here when
 the record is written, and text is read as the date, time or decimal that a rule names, as at the top.
@@ -15,7 +15,7 @@ from typing import Any
 
 from sendoff.schema.types import TYPES
 
-#: Rules whose alternatives are only tried: nothing in them changes a value.
+#: Declared whose alternatives are only tried: nothing in them changes a value.
 ALTERNATIVES = ("allof", "anyof", "noneof", "oneof")
 #: Rules by which a value is only validated. `allow_unknown` may have those of the fields that are not named.
 ONLY_CHECKED = (*ALTERNATIVES, "allow_unknown")
@@ -23,7 +23,7 @@ ONLY_CHECKED = (*ALTERNATIVES, "allow_unknown")
 RULES = ("schema", "items", "valuesrules", "keysrules", *ONLY_CHECKED)
 #: Types that JSON has no values of.
 FROM_TEXT = frozenset(name for name, type_ in TYPES.items() if type_.from_text)
-#: Rules that only a field of the record has.
+#: Declared that only a field of the record has.
 _TOP_ONLY = {"format", "as", "value", "trim", "lower", "upper", "map"}
 
 RuleSet = Mapping[str, Any]

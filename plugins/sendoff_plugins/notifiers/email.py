@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import Any
 
 from sendoff.plugin import TLS, Notification, Notifier, hookimpl, ssl_context
 
@@ -60,13 +61,17 @@ class Email(Notifier):
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"], message["Message-ID"] = formatdate(localtime=True), make_msgid(domain="sendoff.invalid")
         runs = [
-            f"run {run.get('run', run.get('id'))}: {run['state']}, {run['delivered']:,} of {run['read']:,} delivered, "
+            f"run {run.get('run', run.get('id'))}: {run['state']}, {run['delivered']:,} of {run['read']:,} delivered{_only(run)}, "
             f"{run['rejected']:,} rejected, {run['invalid']:,} invalid, {run['pending']:,} pending"
             for run in notification.runs
         ]
         lines = [notification.sentence, "", *runs]
         message.set_content("\n".join(lines).rstrip() + "\n")
         return message
+
+
+def _only(run: Mapping[str, Any]) -> str:
+    return f" ({run['accepted']:,} accepted only)" if run.get("accepted") else ""
 
 
 @hookimpl

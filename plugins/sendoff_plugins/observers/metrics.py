@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sendoff.plugin import Observer, Report, hookimpl
 
-_COUNTS = ("read", "delivered", "invalid", "rejected", "pending", "requests", "retries", "bytes")
+_COUNTS = ("read", "delivered", "accepted", "invalid", "rejected", "pending", "requests", "retries", "bytes")
 
 
 class Metrics(Observer):

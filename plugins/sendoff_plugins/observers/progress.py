@@ -41,7 +41,7 @@ class Progress(Observer):
         if name == "retry":
             self._line(f"{connector}: {facts['reason']}; trying again in {facts['seconds']:.1f} s")
         elif name == "unread_failure":
-            self._line(f"{connector}: warning: {facts['reason']}")
+            self._line("\n  ".join([f"{connector}: warning: {facts['reason']}:", *facts["add"]]))
         elif name == "waiting":
             until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + facts["seconds"]))
             self._line(f"{connector}: {facts['reason']}; nothing is sent until {until}")
@@ -79,7 +79,7 @@ def _repeats(facts: Mapping[str, Any]) -> str:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    parts = [f"{counts['delivered']:,} delivered"]
+    parts = [f"{counts['delivered']:,} delivered" + (f" ({only:,} accepted only)" if (only := counts.get("accepted")) else "")]
     parts += [f"{counts[name]:,} {name}" for name in ("rejected", "invalid") if counts[name]]
     return ", ".join(parts)
 

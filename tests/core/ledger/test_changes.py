@@ -98,7 +98,7 @@ def test_a_group_is_read_back_as_it_was_written(ledger: Ledger, history: History
     sent = RequestRecord(1, 0, 5, 5, 1, "POST", "http://x/", "k", 77, 200, "delivered", "", 0.25)
     kept = CapturedResult(0, 5, "f.csv", 2, {"job": "j"})
     chunks = [Chunk(5, 6, 1, b"d"), Chunk(8, 12, 2, b"e", (Span(8, 9), Span(11, 12)))]
-    ledger.commit(state, Changes([], chunks, [Span(0, 5)], [failure], [sent], [kept], 1, 2, 77, 12, 20))
+    ledger.commit(state, Changes([], chunks, [Span(0, 5)], [failure], [sent], [kept], 1, 2, 77, 12, 20, accepted=3))
     found = resumable(ledger)
     assert (found.chunks, list(found.delivered), list(state.delivered)) == (chunks, [(0, 5)], [(0, 5)])
     (row,) = history.failures(1)
@@ -112,22 +112,25 @@ def test_a_group_is_read_back_as_it_was_written(ledger: Ledger, history: History
     assert list(history.results(1)) == [{"file": "f.csv", "line": 2, "records": 5, "captured": {"job": "j"}}]
     run = history.run(1)
     assert (run["requests"], run["retries"], run["bytes"], run["planned"], run["read"]) == (1, 2, 77, 12, 20)
-    assert (run["delivered"], run["rejected"], run["invalid"], run["pending"]) == (5, 1, 0, 14)
+    assert (run["delivered"], run["accepted"], run["rejected"], run["invalid"], run["pending"]) == (5, 3, 1, 0, 14)
+    assert found.accepted == 3
 
 
 def test_groups_add_up(ledger: Ledger, history: History) -> None:
     state, other = begun(ledger), begun(ledger, "d")
     for run in (state, other):
         ledger.commit(run, Changes(opened=[Chunk(0, 10, 10)], planned=10, read=9, requests=1, retries=1, bytes=10))
-    ledger.commit(state, Changes(delivered=[Span(0, 2), Span(4, 6)], requests=2, retries=3, bytes=4, read=5))
+    ledger.commit(state, Changes(delivered=[Span(0, 2), Span(4, 6)], requests=2, retries=3, bytes=4, read=5, accepted=4))
     ledger.commit(
-        state, Changes(closed=[0], delivered=[Span(6, 10), Span(2, 4)], failed=[rejected(1), rejected(1, attempts=9)])
+        state,
+        Changes(closed=[0], delivered=[Span(6, 10), Span(2, 4)], accepted=2, failed=[rejected(1), rejected(1, attempts=9)]),
     )
     assert (resumable(ledger).chunks, resumable(ledger, "d").chunks) == ([], [Chunk(0, 10, 10)])
     assert list(resumable(ledger).delivered) == [(0, 10)]
     assert [(row["position"], row["attempts"]) for row in history.failures(1)] == [(1, 0)], "the first failure counts"
     counts = [[row[name] for name in ("planned", "read", "requests", "retries", "bytes")] for row in history.runs()]
     assert counts == [[10, 9, 1, 1, 10], [10, 9, 3, 4, 14]]
+    assert [row["accepted"] for row in history.runs()] == [0, 6]
 
 
 def test_a_request_and_a_captured_result_may_be_written_again(ledger: Ledger, history: History) -> None:

@@ -16,7 +16,7 @@ from sendoff.jsonlib.jsonpath import MISSING
 from sendoff.registry import Registry
 from sendoff.response import Policy, VerdictKind, classify
 from sendoff.response.condition import PARTS, Condition, condition_problem
-from sendoff.response.place import Result
+from sendoff.response.location import Result
 from sendoff.testing import Project
 
 BODY: dict[str, Any] = {"ok": True, "n": 0, "rate": 0.1, "no": None, "list": [], "text": "over quota", "result": {"id": 7}}

@@ -47,7 +47,9 @@ def connector(url: str, send: str, more: str = "") -> str:
         (b'{"errors": [], "error": null, "ok": true}', "", False),
         (b'{"data": {"errors": [1]}}', "", False),
         (b'[{"error": 1}]', "", False),
-        (b'{"errors": [1]}', "  response: {capture: {id: $.id}}\n", False),
+        (b'{"errors": [1]}', "  response: {capture: {id: $.id}, accepted_when: {status: 202}}\n", True),
+        (b'{"errors": [1]}', "  response: {retry_when: {path: $.code, equals: 17}}\n", True),
+        (b'{"errors": [1]}', "  response: {rejected_when: {path: $.code, equals: 17}}\n", False),
     ],
 )
 def test_a_success_with_an_error_in_it_is_warned_of_once(
@@ -60,7 +62,40 @@ def test_a_success_with_an_error_in_it_is_warned_of_once(
     assert project.run("c", plugins=[Plugin()]).delivered == 20
     found = [facts["reason"] for name, facts in Listener.heard if name == "unread_failure"]
     assert len(found) == warned
-    assert all("declare response.rejected_when or response.records" in reason for reason in found)
+    assert all("if it means a failure, add this under `destination`" in reason for reason in found)
+
+
+@pytest.mark.parametrize(
+    ("failure", "successes"),
+    [
+        ({"errors": [{"message": "no"}]}, [{}, {"errors": []}, {"errors": None}]),
+        ({"errors": {"name": ["is missing"]}}, [{}, {"errors": {}}, {"errors": None}]),
+        ({"error": {"code": 1, "message": "no"}}, [{"result": 0}, {"error": None}]),
+        ({"error": {"1st cause": "no"}}, [{}, {"error": None}]),
+        ({"error": "no such list"}, [{}, {"error": None}, {"error": ""}, {"error": False}]),
+        ({"errors": 2}, [{}, {"errors": 0}, {"errors": None}]),
+        ({"error": True}, [{}, {"error": False}]),
+        ({"ok": False}, [{"ok": True}]),
+        ({"success": False, "error": None}, [{"success": True, "error": None}]),
+    ],
+)
+def test_the_lines_that_a_warning_says_to_add_read_failures_and_successes(
+    project: Project, receiver: Receiver, failure: dict[str, Any], successes: list[dict[str, Any]]
+) -> None:
+    """Kind: advice that cannot be followed. Each success lacks what reports a failure, or has it empty, null or false."""
+    bodies = {"1": successes[0], "2": failure, **{str(at): body for at, body in enumerate(successes[1:], 3)}}
+    receiver.script = lambda request: Reply(
+        200, json.dumps(bodies[json.loads(request.body)["id"]]).encode(), {"Content-Type": "application/json"}
+    )
+    Listener.heard = []
+    project({"in.csv": "id\n" + "".join(f"{at}\n" for at in bodies), "connectors.d/c.yaml": connector(receiver.url, "single")})
+    assert project.run("c", plugins=[Plugin()]).delivered == len(bodies), "nothing is declared"
+    (add,) = [facts["add"] for name, facts in Listener.heard if name == "unread_failure"]
+    assert len(add) == 2
+    more = "".join(f"  {line}\n" for line in add)
+    project({"connectors.d/c.yaml": connector(receiver.url, "single", more)})
+    report = project.run("c", plugins=[Plugin()])
+    assert (report.delivered, report.rejected) == (len(bodies) - 1, 1), report
 
 
 def test_a_record_that_may_have_been_applied_says_so(project: Project, receiver: Receiver) -> None:

@@ -193,9 +193,9 @@ class SqliteLedger(DestinationState, ScheduleState):
                 ((run, k.lo, k.hi, k.file, k.line, jsonlib.dumps(k.values)) for k in changes.captured),
             )
             db.execute(
-                "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?,"
+                "UPDATE run SET requests = requests + ?, retries = retries + ?, bytes = bytes + ?, accepted = accepted + ?,"
                 " planned = coalesce(?, planned), read = max(read, coalesce(?, read)) WHERE id = ?",
-                (changes.requests, changes.retries, changes.bytes, changes.planned, changes.read, run),
+                (changes.requests, changes.retries, changes.bytes, changes.accepted, changes.planned, changes.read, run),
             )
 
     def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
@@ -231,6 +231,7 @@ class SqliteLedger(DestinationState, ScheduleState):
                     "requests",
                     "retries",
                     "bytes",
+                    "accepted",
                 )
             },
             key_name=row["key_name"] or "",

@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 7
+VERSION = 8
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -94,7 +94,10 @@ CREATE TABLE rate_usage(
   origin TEXT PRIMARY KEY, sent TEXT NOT NULL) WITHOUT ROWID;
 """
 
-TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT
+# Of what was delivered, how many records the API has only accepted.
+_ACCEPTED = "ALTER TABLE run ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;\n"
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -118,4 +121,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
 """,
     6: _MAYBE_APPLIED,
     7: _SENT,
+    8: _ACCEPTED,
 }

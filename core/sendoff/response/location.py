@@ -1,35 +1,35 @@
-"""Where a value is in a response, or in one record's result: at a path in the body, or in a header."""
+"""Locations: where a value is in a response, or in one record's result. It is at a path in the body, or in a header."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from sendoff import jsonlib
 from sendoff.jsonlib import jsonpath
 from sendoff.jsonlib.jsonpath import MISSING, Path
-from sendoff.options import optional
+from sendoff.options import option, optional
 
 
-def place(text: str) -> dict[str, Any]:
-    """Declare an option that is a place: a path, or `{header: Name}`."""
-    return optional(text, **PLACE)
+def location(text: str) -> dict[str, object]:
+    """Declare an option that is a location: a path, or `{header: Name}`."""
+    return optional(text, **LOCATION)
 
 
-#: The rules of a place.
-PLACE: dict[str, Any] = {
+#: The rules of a location.
+LOCATION: Mapping[str, object] = {
     "type": ["string", "dict"],
     "by_type": {
         "string": {"check_with": "path"},
-        "dict": {"schema": {"header": {"type": "string", "check_with": "response_header"}}},
+        "dict": {"schema": {"header": option("The header whose value it is.", type="string", check_with="response_header")}},
     },
 }
 
 
 class Readable(Protocol):
-    """What places and conditions look at: a response, or one record's result in it."""
+    """What locations and conditions look at: a response, or one record's result in it."""
 
     @property
     def status(self) -> int:
@@ -71,20 +71,20 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A path in the body, or the name of a header, as it was written."""
 
     path: Path | None = None
     header: str | None = None
 
     @classmethod
-    def of(cls, rules: str | Mapping[str, str] | None) -> Place | None:
-        """A place as it is declared, checked before; None if none is."""
+    def of(cls, rules: str | Mapping[str, str] | None) -> Location | None:
+        """A location as it is declared, checked before; None if none is."""
         if not rules:
             return None
         return cls(path=jsonpath.parse(rules)) if isinstance(rules, str) else cls(header=rules["header"])
 
-    def find(self, response: Readable) -> Any:
+    def find(self, response: Readable) -> object:
         """The value that is there, or `MISSING`."""
         if self.header is not None:
             return response.headers.get(self.header.lower(), MISSING)
