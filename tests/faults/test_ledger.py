@@ -96,7 +96,8 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
 
 
 OLDER = {
-    6: ("ALTER TABLE run DROP COLUMN accepted",),
+    7: ("ALTER TABLE run DROP COLUMN accepted",),
+    6: ("DROP TABLE rate_usage",),
     5: ("ALTER TABLE request DROP COLUMN maybe_applied",),
     4: ("ALTER TABLE run DROP COLUMN key_name", "ALTER TABLE failed DROP COLUMN retried_as"),
     3: ("UPDATE run SET state = 'abandoned' WHERE state = 'discarded'",),
