@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sendoff import Report
+from sendoff.cli import cookbook
 from sendoff.ledger import open_history
 from sendoff.testing import Project
 from tests.oracle import account
@@ -30,6 +31,10 @@ GRAPHQL = _SERVERS / "node_modules/graphql-yoga"
 WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.jar"
 
 
+#: What the servers of the tests take for a credential.
+SECRETS = {"KINTO_PASSWORD": "s3cret"}
+
+
 def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> Any:
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -39,10 +44,10 @@ def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> A
 
 
 def connector(name: str, here: str, **changes: str) -> dict[str, str]:
-    """The connector file that the docs give for a server, for the one that runs `here`."""
-    page = (Path(__file__).parents[2] / "docs/how-to/known-apis.md").read_text()
-    (text,) = re.findall(rf"```yaml file=connectors.d/{name}.yaml\n(.*?)```", page, re.DOTALL)
-    text = re.sub(r"http://127\.0\.0\.1:\d+", here, text)
+    """The cookbook's connector file for an API, for the server that runs `here`; of its variables the values are `SECRETS`."""
+    text = cookbook.recipe(name).connector
+    text = re.sub(r"https?://(localhost|127\.0\.0\.1):\d+", here, text)
+    text = re.sub(r"\$\{env:(\w+)\}", lambda match: SECRETS.get(match[1], match[0]), text)
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)

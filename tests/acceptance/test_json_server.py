@@ -27,8 +27,8 @@ def json_server(tmp_path: Path) -> Iterator[str]:
 
 def test_each_record_arrives_as_an_object(project: Project, json_server: str) -> None:
     rows = "".join(f'{at},p{at}@example.com,"{"ü, " if at % 2 else ""}"\n' for at in range(1, 101))
-    project({"contacts.csv": f"id,email,note\n{rows}", **connector("contacts", json_server)})
-    report = project.run("contacts")
+    project({"contacts.csv": f"id,email,note\n{rows}", **connector("json-server", json_server)})
+    report = project.run("json-server")
     assert (report.state, report.delivered, report.requests) == ("complete", 100, 100)
     stored = get(f"{json_server}/contacts")
     assert sorted(contact["id"] for contact in stored) == list(range(1, 101))
@@ -40,6 +40,6 @@ def test_each_record_arrives_as_an_object(project: Project, json_server: str) ->
 
 def test_a_duplicate_fails_alone_with_its_reason(project: Project, json_server: str) -> None:
     project({"contacts.csv": "id,email,note\n1,a@example.com,\n1,b@example.com,\n2,c@example.com,\n3,d@example.com,\n"})
-    report = project(connector("contacts", json_server)).run("contacts")
+    report = project(connector("json-server", json_server)).run("json-server")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 3, 1)
     assert {contact["id"] for contact in get(f"{json_server}/contacts")} == {1, 2, 3}

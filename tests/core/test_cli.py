@@ -467,6 +467,31 @@ def test_new_without_a_sample_is_a_file_that_checks_but_for_its_source(project: 
     assert "inbox/*.csv: no such file" in terminal("check", code=2)
 
 
+def test_a_connector_begins_with_what_is_known_of_an_api(project: Project, terminal: Terminal, receiver: Receiver) -> None:
+    """A column is found but for its capitals, an optional field needs none, and other columns are sent as well."""
+    project({"contacts.csv": "E-Mail,First name,Score\nann@example.com,Ann,3\n"})
+    terminal("new", "customers", "--api", "hubspot", "--from", "contacts.csv", "--url", f"{receiver.url}/batch/upsert")
+    receiver.script = [Reply(200, b'{"status": "COMPLETE", "results": [{"id": "1"}]}')]
+    terminal("run", HUBSPOT_TOKEN="a-token-of-hubspot")
+    properties = {"email": "ann@example.com", "firstname": "Ann", "Score": 3}
+    record = {"id": "ann@example.com", "idProperty": "email", "objectWriteTraceId": "ann@example.com", "properties": properties}
+    assert receiver.bodies == [{"inputs": [record]}]
+
+
+def test_what_a_connector_of_the_cookbook_still_needs_is_said(project: Project, terminal: Terminal) -> None:
+    project({"people.csv": "mail\nann@example.com\n"})
+    said = terminal("new", "people", "--api", "hubspot", "--from", "people.csv")
+    assert "The file has no column named email: say in the connector's schema which one that is" in said
+    assert "It needs: the token of a private app" in said
+    assert "no column has this name: which one is it?" in (project.home / "connectors.d/people.yaml").read_text()
+
+
+def test_an_api_is_chosen_by_its_name(terminal: Terminal) -> None:
+    assert "create or update contacts by their e-mail address" in terminal("new", "--list-apis")
+    terminal("new", "people", "--api", "hubspott", code=2)
+    assert "the cookbook has no API named 'hubspott'; did you mean 'hubspot'?" in terminal.err
+
+
 def test_duplicate_edit_and_delete(people: Sandbox, project: Project, terminal: Terminal) -> None:
     terminal("duplicate", "people", "folk")
     assert "# People, with care." in (project.home / "connectors.d/folk.yaml").read_text()

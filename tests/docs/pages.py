@@ -139,7 +139,13 @@ class Reader:
         file = self.home / "page.yaml"
         file.write_text(text)
         (self.home / "connectors.d").mkdir(exist_ok=True)
-        Runner(self.home / "connectors.d").load(file)
+        Runner(self.home / "connectors.d", env={**os.environ, **variables(text)}).load(file)
+
+
+def variables(text: str) -> dict[str, str]:
+    """A value for each environment variable that a connector file names."""
+    found = {name: f"the-{name.lower().replace('_', '-')}" for name in re.findall(r"\$\{env:(\w+)\}", text)}
+    return found | ({"WEBHOOK_SECRET": "whsec_bm90LXNldA=="} if "WEBHOOK_SECRET" in found else {})
 
 
 def steps(text: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`sendoff new`: a commented connector file with every default."""
+"""`sendoff new`: a commented connector file with every default, or one of the cookbook."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from sendoff import jsonlib
+from sendoff.cli import cookbook
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
-from sendoff.cli.output import say
+from sendoff.cli.output import say, table
 from sendoff.cli.schema import SAMPLE_PAGES, as_scalar, as_yaml
 from sendoff.config.declarations import default_component
 from sendoff.config.discovery import check_name
@@ -18,13 +19,13 @@ from sendoff.config.spec import CONNECTOR
 from sendoff.errors import ConfigError
 from sendoff.records import pages
 from sendoff.registry import Registry
-from sendoff.schema.infer import infer
+from sendoff.schema.infer import Inferred, infer
 
 TEMPLATE = """\
 # {name}: describe here what it delivers, to which API, and who maintains it.
 # `sendoff plugins` lists what there is to `use`, and `sendoff plugins NAME` explains the options of one.
 
-source: {{use: {use}, path: {path}{options}}}
+{source}
 # incremental: {{key: [id], initial_load: skip}}          # deliver only rows that were not delivered before
 # schedule: {{cron: "0 7 * * *", timezone: Europe/Berlin}}   # see `sendoff schedule`, `sendoff serve`
 # notify: [{{use: NAME}}]    # who is notified of how it went: {notifiers}
@@ -49,13 +50,21 @@ send: {send}   # or {senders}
 on_failure: {on_failure}             # or {failure_strategies}
 """
 
-#: What is read without a sample.
+#: What is read without a sample, and where it goes.
 ENDING = ".csv"
+URL = "https://api.example.com/v1/records"
 SCHEMA = """\
 schema:
   id:    {type: integer}
   email: {type: string}
 """
+
+
+def _list_apis(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print the APIs of the cookbook, and end."""
+    if wanted:
+        table(["api", "what it does"], [[name, cookbook.recipe(name).title] for name in cookbook.names()])
+        context.exit()
 
 
 @click.command("new")
@@ -67,26 +76,53 @@ schema:
     help="A file to read from and to infer the schema from.",
 )
 @reading_options
-@click.option("--url", default="https://api.example.com/v1/records", help="Where records go.")
+@click.option("--url", help="Where records go.")
+@click.option("--api", help="The API it is for, one of the cookbook: begin with what is known of it.")
+@click.option(
+    "--list-apis", is_flag=True, is_eager=True, expose_value=False, callback=_list_apis, help="List the APIs of the cookbook."
+)
 @click.pass_obj
-def command(project: Project, /, name: str, sample: Path | None, url: str, **given: str | None) -> None:
-    """Write a connector file with all defaults, each with a comment.
+def command(
+    project: Project, /, name: str, sample: Path | None, url: str | None, api: str | None, **given: str | None
+) -> None:  # fmt: skip
+    """Write a connector file with all defaults, each with a comment, or one for an API of the cookbook.
 
-    Example: `sendoff new people --from people.csv --url https://api.example.com/people`
+    Example: `sendoff new people --from people.csv --api hubspot`
     """
     file = new_connector_path(project, name)
-    path = f"inbox/*{ENDING}"
-    source, options = file_source(project, Path(path), given)
-    schema, use = SCHEMA, source.name
+    recipe = cookbook.recipe(api) if api is not None else None
+    source, schema = _read(project, sample, given)
+    if recipe is not None:
+        text, left = _from_cookbook(recipe, source, schema, url)
+    else:
+        texts = {"url": as_scalar(url or URL), **_choices(project.runner.registry)}
+        text, left = TEMPLATE.format(name=name, source=source, schema=as_yaml(schema) if schema else SCHEMA, **texts), ""
+    file.write_text(text, encoding="utf-8")
+    say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}{left}")
+
+
+def _read(project: Project, sample: Path | None, given: dict[str, str | None]) -> tuple[str, Inferred | None]:
+    """The source that a sample is read with, as a line of the file, and the schema that is inferred from it."""
+    path, inferred = f"inbox/*{ENDING}", None
+    source, options = file_source(project, sample or Path(path), given)
     if sample is not None:
-        source, options = file_source(project, sample, given)
         inside = sample.absolute().is_relative_to(project.runner.home)
-        use, path = source.name, str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
-        schema = as_yaml(infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation))
+        path = str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
+        inferred = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
     shown = "".join(f", {option}: {jsonlib.dumps(value)}" for option, value in options.items())
-    texts = {"path": as_scalar(path), "url": as_scalar(url), **_choices(project.runner.registry)}
-    file.write_text(TEMPLATE.format(name=name, use=use, options=shown, schema=schema, **texts), encoding="utf-8")
-    say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}")
+    return f"source: {{use: {source.name}, path: {as_scalar(path)}{shown}}}", inferred
+
+
+def _from_cookbook(recipe: cookbook.Recipe, source: str, schema: Inferred | None, url: str | None) -> tuple[str, str]:
+    """An API's connector file, with the fields of the sample if there is one; and what is left to say of it."""
+    left = f"\nIt needs: {recipe.facts['needs']}"
+    if schema is not None:
+        missing = recipe.missing(list(schema.fields))
+        recipe = recipe.reading(source, dict(zip(schema.fields, as_yaml(schema).splitlines()[1:], strict=False)))
+        if missing:
+            names = " or ".join(missing)
+            left = f"\nThe file has no column named {names}: say in the connector's schema which one that is{left}"
+    return (recipe if url is None else recipe.to(url)).text, left
 
 
 def _choices(registry: Registry) -> dict[str, str]:
