@@ -23,7 +23,6 @@ schema:
 destination:
   url: {url}/jsonrpc
   response:
-    content_type: application/json-rpc
     stop_when: {{path: "$[0].error.message", equals: Unauthorized}}
     records: {{id: $.id, field: id, delivered_when: {{path: $.result, exists: true}}, reason: $.error.message}}
     on_repeat: {{delivered_when: {{path: $.error.message, equals: No URI to download.}}}}    # its words for a gid it has

@@ -31,6 +31,8 @@ from sendoff.response.policy import DEFAULT, Policy
 from sendoff.response.rate_headers import read_delay, retry_after
 from sendoff.transport.protocol import Response
 
+#: `json-rpc` is what JSON-RPC over HTTP calls it.
+_IS_JSON = re.compile(r"\bjson(-rpc)?$")
 _MAY_FAIL = re.compile(rb'\A\s*\{.*"(?:errors?|ok|success)"\s*:', re.DOTALL)
 
 
@@ -156,7 +158,7 @@ class _Body:
         """Why the body cannot be read as declared, in a sentence; None if it can."""
         if self.response.truncated:
             return f"its body is longer than the {policy.max_bytes:,} bytes that are read (response.max_bytes)"
-        if policy.content_type is None and self.content_type and not re.search(r"\bjson$|\+json$", self.content_type):
+        if policy.content_type is None and self.content_type and not _IS_JSON.search(self.content_type):
             return f"its content type is {self.quote(self.content_type)}, not JSON (response.content_type)"
         self.body()
         return f"its body is {self._problem}" if self._problem else None

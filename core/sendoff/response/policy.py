@@ -242,7 +242,9 @@ class Policy:
             return repeats
         if results is not None:
             return replace(repeats, records=replace(results, delivered_first=exists))
-        return replace(repeats, conditions=[(VerdictKind.DELIVERED, exists), *self.conditions])
+        # A success is looked at once more, and by this it is one.
+        either = self.delivered_when and Condition([*exists.alternatives, *self.delivered_when.alternatives])
+        return replace(repeats, conditions=[(VerdictKind.DELIVERED, exists), *self.conditions], delivered_when=either)
 
     def captured(self, response: Readable) -> dict[str, object]:
         """What is to be kept of a response, or of one record's result."""

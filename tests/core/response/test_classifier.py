@@ -431,6 +431,22 @@ def test_what_holds_only_on_a_repeat_holds_for_no_first_request() -> None:
     assert classify(exists, policy, repeated=False).kind is VerdictKind.REJECTED
 
 
+def test_on_a_repeat_a_success_may_say_in_two_ways_that_it_is_there() -> None:
+    """Kind: an API whose every response is a 200, with a code for what is new and another for what exists already."""
+    rules = {
+        "delivered_when": {"path": "$.result", "equals": 0},
+        "on_repeat": {"delivered_when": {"path": "$.text", "text": "exists"}},
+    }
+    policy = Policy.of(rules)
+    new, exists, bad = (
+        Response(200, {"content-type": "application/json"}, body)
+        for body in (b'{"result": 0}', b'{"result": 1, "text": "it exists"}', b'{"result": 1, "text": "no subnet"}')
+    )
+    kinds = [[classify(given, policy, repeated=repeated).kind for given in (new, exists, bad)] for repeated in (False, True)]
+    delivered, rejected = VerdictKind.DELIVERED, VerdictKind.REJECTED
+    assert kinds == [[delivered, rejected, rejected], [delivered, delivered, rejected]]
+
+
 def test_on_a_repeat_the_result_of_a_record_may_say_that_it_is_there() -> None:
     body = b'[{"ok": true}, {"error": "conflict"}, {"error": "forbidden"}]'
     answer = Response(201, {"content-type": "application/json"}, body)

@@ -704,6 +704,12 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             id="results in JSON of a kind of its own",
         ),
         pytest.param(
+            each(status="$.s"),
+            Response(200, {"content-type": "application/json-rpc"}, b'{"r":[{"s":200},{"s":200},{"s":200}]}'),
+            Verdict(VerdictKind.PARTIAL, "", 200),
+            id="results in what JSON-RPC over HTTP calls JSON",
+        ),
+        pytest.param(
             {"statuses": {"300": "delivered"}, "content_type": "application/json"},
             Response(300, {}, b""),
             Verdict(VerdictKind.DELIVERED, "300: Multiple Choices", 300),
