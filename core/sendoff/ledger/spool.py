@@ -13,7 +13,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -165,7 +165,8 @@ _TAGS: dict[type, tuple[str, Any]] = {
     UUID: ("uuid", UUID),
     float: ("float", float),
 }
-_PARSERS = dict(_TAGS.values())
+_MICROSECOND = timedelta(microseconds=1)
+_PARSERS = {**dict(_TAGS.values()), "duration": lambda count: count * _MICROSECOND}
 
 
 def _tagged(value: object, field: str) -> object:
@@ -175,6 +176,8 @@ def _tagged(value: object, field: str) -> object:
         return {
             tag[0]: value.isoformat() if hasattr(value, "isoformat") else repr(value) if type(value) is float else str(value)
         }
+    if isinstance(value, timedelta):
+        return {"duration": value // _MICROSECOND}
     if isinstance(value, str):
         return {"str": value.encode("utf-8", "surrogatepass").hex()} if not _encodable(value) else value
     if value is None or isinstance(value, bool | int):

@@ -30,7 +30,7 @@ from sendoff.plugin import (
     too_many_columns,
 )
 from sendoff_plugins.sources._common.database import describe, is_outage
-from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read
+from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read, read_json
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
@@ -63,6 +63,7 @@ class Sql(Source):
         "table": {"type": "string", "required": False, "excludes": "query", "meta": {"help": "The table, or schema.table."}},
         "query": {"type": "string", "required": False, "meta": {"help": "A SELECT instead of a table."}},
         "booleans": {"type": "list", "schema": {"type": "string"}, "default": [], "meta": {"help": "Columns whose 0 and 1 are false and true: MySQL and SQLite have no other booleans."}},
+        "json": {"type": "list", "schema": {"type": "string"}, "default": [], "meta": {"help": "Columns whose text is JSON, to be sent as JSON: MySQL, MariaDB and SQLite give no other. PostgreSQL's `json` and `jsonb` need not be named."}},
         "cursor": {
             "type": "dict", "required": False,
             "schema": {
@@ -78,6 +79,7 @@ class Sql(Source):
     table: str | None = None
     query: str | None = None
     booleans: list[str]
+    json: list[str]
     cursor: dict[str, Any] | None = None
 
     def read(self, cursor: Any) -> Iterator[Page]:
@@ -142,7 +144,8 @@ class Sql(Source):
                 if not rows:
                     continue
                 columns = [
-                    _column(name, [each[at] for each in rows], boolean=name in self.booleans) for at, name in enumerate(names)
+                    _column(name, [each[at] for each in rows], boolean=name in self.booleans, json=name in self.json)
+                    for at, name in enumerate(names)
                 ]
                 numbers = frozenset(series.name for series, is_number in columns if is_number)
                 lines = range(row + 1, row + 1 + len(rows))
@@ -157,9 +160,10 @@ class Sql(Source):
         twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice is not None:
             raise SourceError(f"two columns of the query are named {twice!r}; give one another name with AS")
-        missing = [name for name in self.booleans if name not in names]
-        if missing:
-            raise SourceError(f"source.booleans: there is no column {missing[0]!r}; there are {', '.join(names)}")
+        for option, named in {"booleans": self.booleans, "json": self.json}.items():
+            missing = [name for name in named if name not in names]
+            if missing:
+                raise SourceError(f"source.{option}: there is no column {missing[0]!r}; there are {', '.join(names)}")
 
     def _after_cursor(self, alchemy: Any, connection: Any, kept: Any) -> Iterator[Page]:
         """The rows after the cursor, ordered by it, up to the last one there is now."""
@@ -228,10 +232,16 @@ _SESSION = {
 }  # fmt: skip
 
 
-def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, bool]:
+#: The two values of a column of `booleans`; a BIT(1) of MySQL is a byte.
+_TRUTH: dict[object, bool] = {0: False, 1: True, b"\0": False, b"\1": True}
+
+
+def _column(name: str, cells: list[Any], *, boolean: bool, json: bool) -> tuple[pl.Series, bool]:
     """A column of a page, and whether it is of numbers as text, which keeps all their digits."""
     if boolean:
-        cells = [bool(cell) if cell in (0, 1) else cell for cell in cells]
+        cells = [_TRUTH.get(cell, cell) if isinstance(cell, int | float | Decimal | bytes) else cell for cell in cells]
+    if json:
+        cells = [read_json(cell) if isinstance(cell, str) else cell for cell in cells]
     kinds = set(map(type, cells)) - {type(None)}
     if kinds == {Decimal}:
         digits = pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String)

@@ -20,7 +20,7 @@ from sendoff.records import Page, from_mappings, pages
 values = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.decimals(allow_nan=False),
-        st.dates(), st.datetimes(), st.times(), st.uuids(), st.text(), st.just("\ud800"),
+        st.dates(), st.datetimes(), st.times(), st.timedeltas(), st.uuids(), st.text(), st.just("\ud800"),
     ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
     max_leaves=5,

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,7 @@ import pytest
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff_plugins.sources.google_sheets import GoogleSheets
-from tests.plugins.sources import samples, servers, tables
+from tests.plugins.sources import exact, samples, servers, tables
 from tests.servers import wanted
 
 COUNT = int(os.environ.get("SENDOFF_SAMPLES", "200000"))
@@ -174,8 +174,96 @@ def test_from_standard_input(project: Project, rows: Rows, expected: str, format
         assert hashlib.sha256(api.requests[0].body).hexdigest() == expected
 
 
-def connector(source: str, url: str) -> str:
-    return f"source: {source}\n{samples.SCHEMA}\ndestination: {{url: '{url}', concurrency: 1}}\nsend: {{use: batch, max_records: 250000}}\n"
+@pytest.fixture(scope="module")
+def exact_rows() -> list[exact.Row]:
+    return exact.records(COUNT // 10)
+
+
+def exact_arrives(project: Project, rows: list[exact.Row], source: str, fields: Sequence[str] = exact.FIELDS) -> None:
+    """The rows arrive from a source, exact to the byte, with these of their fields."""
+    schema = "schema:\n" + "".join(
+        line + "\n" for line in exact.SCHEMA.splitlines() if line.strip().partition(":")[0] in fields
+    )
+    if "use: excel" in source:
+        schema = schema.replace("big: {type: integer", "big: {type: decimal")  # a decimal may be text, so its digits are kept
+    with Receiver() as api:
+        project({"connectors.d/c.yaml": connector(source, api.url, schema)})
+        report = project.run("c")
+        assert (report.delivered, report.invalid, len(api.requests)) == (len(rows), 0, 1)
+        lines = api.requests[0].body.decode().removeprefix("[{").removesuffix("}]").split("},{")
+    for row, line in zip(rows, lines, strict=True):
+        assert "{" + line + "}" == exact.line(row, fields)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "kind", ["csv", "jsonl", "json", "command", "python", "http", "parquet", "arrow", "arrow-stream", "excel"]
+)
+def test_what_each_source_keeps_in_its_own_way_is_exact_from_a_file(
+    project: Project, exact_rows: list[exact.Row], kind: str
+) -> None:
+    lines = [exact.line(row) for row in exact_rows]
+    home = project.home
+    whole = "[" + ",\n".join(lines) + "]"
+    match kind:
+        case "csv":
+            exact.write_csv(home / "in.csv", exact_rows)
+            exact_arrives(project, exact_rows, "{use: csv, path: in.csv, null_values: ['\\N', 'NULL']}")
+        case "jsonl" | "command":
+            (home / "in.jsonl").write_text("".join(line + "\n" for line in lines))
+            more = "path: in.jsonl" if kind == "jsonl" else "command: [cat, in.jsonl]"
+            exact_arrives(project, exact_rows, f"{{use: {kind}, {more}}}")
+        case "json":
+            (home / "in.json").write_text(whole)
+            exact_arrives(project, exact_rows, "{use: json, path: in.json}")
+        case "python":
+            (home / "rows.py").write_text(
+                "import json\nfrom decimal import Decimal\nfrom tests.plugins.sources import exact\n\n\ndef all(count):\n"
+                "    for row in exact.records(count):\n"
+                "        nested = {name: value and json.loads(value, parse_float=Decimal) for name, value in (('doc', row.doc), ('tags', row.tags))}\n"
+                "        yield {**row._asdict(), **nested}\n"
+            )
+            exact_arrives(project, exact_rows, f"{{use: python, call: 'rows.py:all', arguments: {{count: {len(exact_rows)}}}}}")
+        case "http":
+            with Receiver(lambda request: Reply(200, whole.encode())) as api:
+                exact_arrives(project, exact_rows, f"{{use: http, url: '{api.url}/all', records: $}}")
+        case "excel":
+            exact.write_xlsx(home / "in.xlsx", exact_rows)
+            exact_arrives(project, exact_rows, "{use: excel, path: in.xlsx}", exact.FIELDS[:6])
+        case _:
+            name, frame = f"in.{kind}", exact.frame(exact_rows)
+            if kind == "parquet":
+                frame.write_parquet(home / name)
+            elif kind == "arrow":
+                frame.write_ipc(home / name)
+            else:
+                frame.write_ipc_stream(home / name)
+            exact_arrives(project, exact_rows, f"{{use: {kind.partition('-')[0]}, path: {name}}}", exact.FIELDS[:7])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("database", ["postgres", "mariadb", "sqlite"])
+def test_what_each_source_keeps_in_its_own_way_is_exact_from_a_table(
+    project: Project, exact_rows: list[exact.Row], database: str
+) -> None:
+    query = "query: SELECT * FROM exact ORDER BY id"
+    if database == "sqlite":
+        exact.in_sqlite(project.home / "exact.db", exact_rows)
+        exact_arrives(project, exact_rows, f"{{use: sql, url: 'sqlite:///exact.db', {query}, json: [doc, tags]}}")
+    elif database == "postgres":
+        with servers.postgres() as url:
+            exact.in_postgres(url, exact_rows)
+            exact_arrives(project, exact_rows, f"{{use: sql, url: '{url}?options=-ctimezone%3DUTC', {query}}}")
+    else:
+        with servers.mariadb() as url:
+            exact.in_mariadb(url, exact_rows)
+            exact_arrives(project, exact_rows, f"{{use: sql, url: '{url}', {query}, json: [doc, tags]}}")
+
+
+def connector(source: str, url: str, schema: str = samples.SCHEMA) -> str:
+    return f"source: {source}\n{schema}\ndestination: {{url: '{url}', concurrency: 1}}\nsend: {{use: batch, max_records: 250000}}\n"
 
 
 def arrives_as(expected: str, project: Project, source: str) -> None:

@@ -227,8 +227,9 @@ def test_a_query_may_hold_colons_and_percent_signs(project: Project, database: D
         ({}, "give `table` or `query`"),
         ({"table": "event", "cursor": {"column": "nope", "tie_break": "id"}}, "nope"),
         ({"table": "event", "booleans": ["x"]}, "source.booleans: there is no column 'x'"),
+        ({"table": "event", "json": ["x"]}, "source.json: there is no column 'x'"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_is_wrong_with_a_query_is_told_in_the_databases_words(
     project: Project, database: Database, options: dict[str, Any], sentence: str
@@ -404,3 +405,78 @@ def test_a_time_of_mariadb_keeps_its_sign_and_its_hours(project: Project, mariad
     query = "SELECT " + ", ".join(f"CAST('{each}' AS time(6)) AS t{at}" for at, each in enumerate(times))
     (page,) = Sql(home=project.home, url=mariadb, query=query, booleans=[]).read(None)
     assert page.frame.row(0) == ("-01:30:00", "-00:00:01.5", "838:59:59", "00:00:00", "26:05:00.25")
+
+
+def _tables(mariadb: str, *statements: str) -> None:
+    with closing(tables.mysql(mariadb)) as db, db.cursor() as cursor:
+        for statement in ("SET sql_mode = ''", "DROP TABLE IF EXISTS odd", *statements):
+            cursor.execute(statement)
+
+
+def test_mariadbs_own_types_arrive_whole(project: Project, receiver: Receiver, mariadb: str) -> None:
+    _tables(
+        mariadb,
+        "CREATE TABLE odd(id int, made year, flag bit(1), big bigint unsigned, sum decimal(40,10), doc json, kinds set('a','b'))",
+        "INSERT INTO odd VALUES (1, 2026, b'1', 18446744073709551615, 123456789012345678901234567890.1234567890,"
+        """ '{"a": 1.10, "b": 12345678901234567.89}', 'a,b')""",
+    )
+    source = f"{{use: sql, url: '{mariadb}', table: odd, booleans: [flag], json: [doc]}}"
+    project({"connectors.d/c.yaml": f"source: {source}\nunknown: keep\ndestination: {{url: '{receiver.url}'}}\n"})
+    assert project.run("c").delivered == 1
+    assert receiver.requests[0].body.decode() == (
+        '[{"id":1,"made":2026,"flag":true,"big":18446744073709551615,"sum":123456789012345678901234567890.1234567890,'
+        '"doc":{"a":1.10,"b":12345678901234567.89},"kinds":"a,b"}]'
+    )
+
+
+def test_a_zero_date_of_mariadb_is_its_rows_fault(project: Project, receiver: Receiver, mariadb: str) -> None:
+    _tables(
+        mariadb,
+        "CREATE TABLE odd(id int, born date, at datetime)",
+        "INSERT INTO odd VALUES (1, '2026-01-31', '2026-01-31 08:00'), (2, '0000-00-00', '2026-01-31 08:00'),"
+        " (3, '2026-01-31', '0000-00-00 00:00:00'), (4, '2026-00-31', '2026-01-31 08:00')",
+    )
+    schema = "schema: {id: integer, born: date, at: datetime}"
+    source = f"source: {{use: sql, url: '{mariadb}', table: odd}}"
+    project({"connectors.d/c.yaml": f"{source}\n{schema}\ndestination: {{url: '{receiver.url}'}}\n"})
+    report = project.run("c")
+    assert (report.delivered, report.invalid) == (1, 3)
+    assert [row["reason"] for row in open_history(project.home / ".sendoff").failures(report.run)] == [
+        "born: must be of date type (got '0000-00-00')",
+        "at: must be of datetime type (got '0000-00-00 00:00:00')",
+        "born: must be of date type (got '2026-00-31')",
+    ]
+
+
+@pytest.mark.parametrize("type_", ["bit(8)", "geometry", "blob", "varbinary(4)"])
+def test_a_column_of_bytes_is_named(mariadb: str, tmp_path: Path, type_: str) -> None:
+    value = "point(1, 2)" if type_ == "geometry" else "b'101'"
+    _tables(mariadb, f"CREATE TABLE odd(id int, place {type_})", f"INSERT INTO odd VALUES (1, {value})")
+    with pytest.raises(SourceError, match=r"the column 'place' holds bytes, which JSON cannot; leave it out, or make it text"):
+        list(Sql(home=tmp_path, url=mariadb, table="odd").read(None))
+
+
+def test_a_value_that_sqlites_driver_cannot_read_is_told_with_its_column(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "data.db")) as db, db:
+        db.execute("CREATE TABLE odd(id integer, name text)")
+        db.execute("INSERT INTO odd VALUES (1, CAST(x'ff41' AS text))")
+    with pytest.raises(SourceError, match="sqlite: Could not decode to UTF-8 column 'name'"):
+        list(Sql(home=tmp_path, url="sqlite:///data.db", table="odd").read(None))
+
+
+def test_a_value_that_mariadb_cannot_compute_is_told_in_its_words(tmp_path: Path, mariadb: str) -> None:
+    with pytest.raises(SourceError, match=r"mysql: DOUBLE value is out of range in 'exp\(1000\)' \(1690\)"):
+        list(Sql(home=tmp_path, url=mariadb, query="SELECT exp(1000) AS q").read(None))
+
+
+def test_text_that_is_json_is_sent_as_json_if_its_column_is_named(project: Project, receiver: Receiver) -> None:
+    with closing(sqlite3.connect(project.home / "data.db")) as db, db:
+        db.execute("CREATE TABLE odd(id integer, doc text)")
+        db.execute(
+            """INSERT INTO odd VALUES (1, '{"a": 1.10, "b": [12345678901234567.89]}'), (2, NULL), (3, '{"a": '), (4, '5')"""
+        )
+    text = "source: {use: sql, url: 'sqlite:///data.db', table: odd, json: [doc]}\nschema: {id: integer, doc: {type: dict, nullable: true}}"
+    project({"connectors.d/c.yaml": f"{text}\nsend: batch\ndestination: {{url: '{receiver.url}'}}\n"})
+    report = project.run("c")
+    assert (report.delivered, report.invalid) == (2, 2)
+    assert receiver.requests[0].body == b'[{"id":1,"doc":{"a":1.10,"b":[12345678901234567.89]}},{"id":2,"doc":null}]'

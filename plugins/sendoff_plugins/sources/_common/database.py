@@ -31,4 +31,8 @@ def is_outage(error: Any) -> bool:
 
 def describe(error: Exception) -> str:
     """The database's error message, without SQLAlchemy's links."""
-    return str(getattr(error, "orig", None) or error)
+    cause = getattr(error, "orig", None) or error
+    match cause.args:
+        case (int(number), str(text)):  # PyMySQL's
+            return f"{text} ({number})"
+    return str(cause)

@@ -54,7 +54,7 @@ def keep_what_cannot_be_read(connection: Any) -> None:
         def load(self, data: Any) -> Any:
             return re.sub(r"([+-][0-9]{2})\Z", r"\1:00", str(super().load(data)))
 
-    set_json_loads(_json, connection)
+    set_json_loads(read_json, connection)
     for name in _AS_TEXT:
         connection.adapters.register_loader(name, ZonedTime if name == "timetz" else TextLoader)
     for name in _TYPES:
@@ -62,7 +62,8 @@ def keep_what_cannot_be_read(connection: Any) -> None:
         connection.adapters.register_loader(oid, lenient(connection.adapters.get_loader(oid, Format.TEXT)))
 
 
-def _json(data: str | bytes) -> Any:
+def read_json(data: str | bytes) -> Any:
+    """The value with all its digits; the text where it is no JSON that a record can hold."""
     text = data if isinstance(data, str) else data.decode()
     try:
         return jsonlib.loads(text)
