@@ -165,7 +165,11 @@ class Condition:
     @property
     def reads_body(self) -> bool:
         """Whether it looks at a path."""
-        return any(parts.location is not None and parts.location.path is not None for parts in self.alternatives)
+        return len(self.without_paths().alternatives) < len(self.alternatives)
+
+    def without_paths(self) -> Condition:
+        """Those of its alternatives that can be known where the body cannot be read."""
+        return Condition([parts for parts in self.alternatives if parts.location is None or parts.location.path is None])
 
     def locations(self) -> Iterator[Location]:
         """The locations it looks at."""

@@ -23,6 +23,9 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
     )
 
 
+NO_WAITS: list[Any] = [None, True, -1, "soon", [], {"seconds": 3}]
+
+
 @pytest.mark.parametrize(
     ("rules", "given", "verdict"),
     [
@@ -732,6 +735,206 @@ def answer(status: int, body: Any = None, **headers: str) -> Response:
             Response(429, {"ratelimit": "limit=9, remaining=0, reset=31"}),
             Verdict(VerdictKind.RETRY, "429: Too Many Requests", 429, 31.0),
             id="a quota as it was written before",
+        ),
+        pytest.param(
+            {
+                "records": {"at": "$.r", "status": "$.s", "statuses": {"404": "delivered", "409": "retry"}},
+                "statuses": {"4xx": "retry"},
+            },
+            answer(200, {"r": [{"s": 404}, {"s": 409}, {"s": 422}]}),
+            Verdict(
+                VerdictKind.PARTIAL,
+                "",
+                200,
+                per_record={
+                    1: Verdict(VerdictKind.RETRY, "409: rejected, without a reason", 409),
+                    2: Verdict(VerdictKind.RETRY, "422: rejected, without a reason", 422),
+                },
+            ),
+            id="a table for results, and for what is not in it the other",
+        ),
+        pytest.param(
+            {"records": {"at": "$.r", "status": "$.s", "statuses": {"404": "stop"}}},
+            answer(200, {"r": [{"s": 201}, {"s": 404, "message": "no such list"}, {"s": 201}]}),
+            Verdict(VerdictKind.STOP, "one record's result stops the run: 404: no such list", 200, maybe_applied=True),
+            id="a result for which the run stops",
+        ),
+        pytest.param(
+            {"records": {"at": "$.r", "status": "$.s", "statuses": {"404": "delivered"}}},
+            answer(404, {"r": []}),
+            Verdict(VerdictKind.STOP, '404: {"r": []}; there is nothing at this URL; check destination.url', 404),
+            id="a table for results says nothing of a response",
+        ),
+        pytest.param(
+            each(status="$.s", retry_after="$.h.Retry-After"),
+            answer(
+                200,
+                {
+                    "r": [
+                        {"s": 429, "h": {"Retry-After": "5"}},
+                        {"s": 429, "h": {"Retry-After": 9}},
+                        {"s": 400, "h": {"Retry-After": 99}},
+                    ]
+                },
+            ),
+            Verdict(
+                VerdictKind.PARTIAL,
+                "",
+                200,
+                9.0,
+                per_record={
+                    0: Verdict(VerdictKind.RETRY, "429: rejected, without a reason", 429, 5.0),
+                    1: Verdict(VerdictKind.RETRY, "429: rejected, without a reason", 429, 9.0),
+                    2: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400),
+                },
+            ),
+            id="the longest wait of the results that are to be retried",
+        ),
+        pytest.param(
+            each(status="$.s", retry_after="$.wait"),
+            answer(200, {"r": [{"s": 503, "wait": 5}, {"s": 200}, {"s": 200}]}, retry_after="7"),
+            Verdict(
+                VerdictKind.PARTIAL,
+                "",
+                200,
+                7.0,
+                per_record={0: Verdict(VerdictKind.RETRY, "503: rejected, without a reason", 503, 5.0)},
+            ),
+            id="the response's own wait is longer",
+        ),
+        pytest.param(
+            {"retry_after": "$.retry_after"},
+            answer(429, {"message": "slow down", "retry_after": 0.25}, retry_after="60"),
+            Verdict(VerdictKind.RETRY, "429: slow down", 429, 0.25),
+            id="a wait in the body, before the header",
+        ),
+        pytest.param(
+            {"retry_after": "$.retry_after", "retry_when": {"path": "$.code", "equals": 17}},
+            answer(200, {"code": 17, "retry_after": "3"}),
+            Verdict(VerdictKind.RETRY, '200: {"code": 17, "retry_after": "3"}', 200, 3.0),
+            id="a wait in the body of a 200 that is to be retried",
+        ),
+        pytest.param(
+            {"retry_after": {"header": "X-Wait"}},
+            answer(503, "busy", x_wait="4"),
+            Verdict(VerdictKind.RETRY, "503: busy", 503, 4.0),
+            id="a wait in a header of its own",
+        ),
+        *(
+            pytest.param(
+                {"retry_after": "$.wait"},
+                answer(429, {"wait": wait}, **({"retry_after": "6"} if header else {})),
+                Verdict(VerdictKind.RETRY, f'429: {{"wait": {json.dumps(wait)}}}', 429, 6.0 if header else None),
+                id=f"a wait that is none: {wait}, {header}",
+            )
+            for wait in NO_WAITS
+            for header in (False, True)
+        ),
+        pytest.param(
+            {"accepted_when": {"status": "202"}, "capture": {"job": "$.job", "id": {"header": "X-Message-Id"}}},
+            answer(202, {"job": 7}, x_message_id="m"),
+            Verdict(VerdictKind.DELIVERED, status=202, captured={-1: {"job": 7, "id": "m"}}, accepted=3),
+            id="accepted only, with what is kept of body and header",
+        ),
+        pytest.param(
+            {"capture": {"id": {"header": "X-Message-Id"}, "job": "$.job"}},
+            Response(202, {"x-message-id": "m"}, b""),
+            Verdict(VerdictKind.DELIVERED, status=202, captured={-1: {"id": "m"}}),
+            id="a header is kept of a response without a body",
+        ),
+        pytest.param(
+            {"capture": {"id": "$.id"}, "statuses": {"409": "delivered"}},
+            answer(409, {"id": "x"}),
+            Verdict(VerdictKind.DELIVERED, '409: {"id": "x"}', 409, captured={-1: {"id": "x"}}),
+            id="what is kept of a 409 that means delivered",
+        ),
+        pytest.param(
+            {"accepted_when": {"path": "$.state", "equals": "queued"}, "delivered_when": {"path": "$.ok", "equals": True}},
+            answer(200, {"ok": False, "state": "queued"}),
+            Verdict(VerdictKind.REJECTED, '200: {"ok": false, "state": "queued"}', 200),
+            id="what is rejected is not accepted",
+        ),
+        pytest.param(
+            {"accepted_when": {"path": "$.state", "equals": "queued"}},
+            answer(202, "no JSON"),
+            Verdict(VerdictKind.DELIVERED, status=202),
+            id="what cannot be read says nothing of being accepted only",
+        ),
+        pytest.param(
+            {
+                **each(status="$.s", accepted_when={"path": "$.s", "equals": 202}),
+                "accepted_when": {"header": "X-Job", "exists": True},
+            },
+            answer(200, {"r": [{"s": 202}, {"s": 201}, {"s": 400}]}, x_job="j"),
+            Verdict(
+                VerdictKind.PARTIAL,
+                "",
+                200,
+                per_record={2: Verdict(VerdictKind.REJECTED, "400: rejected, without a reason", 400)},
+                accepted=2,
+            ),
+            id="a whole response that is accepted only, but for what it rejects",
+        ),
+        pytest.param(
+            {
+                "records": {
+                    "at": "$.r",
+                    "index": "$.n",
+                    "status": "$.s",
+                    "unlisted": "delivered",
+                    "accepted_when": {"status": "202"},
+                }
+            },
+            answer(200, {"r": [{"n": 0, "s": 200}, {"n": 0, "s": 202}, {"n": 1, "s": 202}, {"n": 1, "s": 503}]}),
+            Verdict(
+                VerdictKind.PARTIAL,
+                "",
+                200,
+                per_record={1: Verdict(VerdictKind.RETRY, "503: rejected, without a reason", 503, maybe_applied=True)},
+                accepted=1,
+            ),
+            id="of several results for one record, one that is accepted only",
+        ),
+        pytest.param(
+            {"rejected_when": {"header": "X-Error-Code", "exists": True}, "reason": {"header": "X-Error-Type"}},
+            answer(200, "", x_error_code="27", x_error_type="ParseError"),
+            Verdict(VerdictKind.REJECTED, "200: ParseError", 200),
+            id="a rejection and its reason in headers",
+        ),
+        pytest.param(
+            {"delivered_when": {"path": "$.received", "equals": "$count"}},
+            answer(200, {"received": 2}),
+            Verdict(VerdictKind.REJECTED, '200: {"received": 2}', 200),
+            id="fewer received than sent",
+        ),
+        pytest.param(
+            {"delivered_when": [{"path": "$.ok", "equals": True}, {"header": "X-Ok", "equals": "yes"}]},
+            answer(200, "fine", x_ok="yes"),
+            Verdict(VerdictKind.DELIVERED, status=200),
+            id="a body that cannot be read, where a header says it",
+        ),
+        pytest.param(
+            {"delivered_when": [{"path": "$.ok", "equals": True}, {"header": "X-Ok", "equals": "yes"}]},
+            answer(200, "fine", x_ok="no"),
+            Verdict(
+                VerdictKind.STOP,
+                "200: the response cannot be read as response.delivered_when declares: "
+                "its body is not JSON at column 1: Expecting value",
+                200,
+                maybe_applied=True,
+            ),
+            id="a body that cannot be read, where no header says it",
+        ),
+        pytest.param(
+            {"delivered_when": [{"path": "$.ok", "equals": True}, {"header": "X-Ok", "equals": "yes"}]},
+            answer(200, {}),
+            Verdict(
+                VerdictKind.STOP,
+                "200: the response has nothing at $.ok or the header X-Ok, where response.delivered_when looks",
+                200,
+                maybe_applied=True,
+            ),
+            id="nothing anywhere where success is declared",
         ),
         pytest.param(
             {"delivered_when": {"status": "201"}},
