@@ -38,7 +38,7 @@ from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.retry import backoff
 from sendoff.engine.split_budget import SplitBudget
 from sendoff.engine.states import TaskState
-from sendoff.engine.tasks import OpenChunk, SplitGroup, Task
+from sendoff.engine.tasks import OpenChunk, SplitGroup, SplitRequest, Task
 from sendoff.ledger import Chunk
 from sendoff.records import Span, Spans, halves, ordinals, spans_of, total
 from sendoff.response import Verdict, VerdictKind
@@ -160,7 +160,10 @@ class OutcomeHandler:
             task.spans, self._request_log.captured(task.spans, task.spans, verdict), accepted=verdict.accepted
         )
         self._budget.delivered(task.size)
+        self._planner.note_delivered(task.size)
         self._settle(task, TaskState.DELIVERED)
+        if task.group is not None and task.group.request.delivered(task.size):
+            self._learn_size(task.group.request)
         self._advance_group(task.group, now)
         self._succeeded(now, recovered=task.failures > 0)
 
@@ -352,12 +355,22 @@ class OutcomeHandler:
         self._changes.event("too_large", bytes=length, records=task.size, at_most=most, of=unit)
         self.divide(task, Divide(halves(task.spans)), now)
 
+    def _learn_size(self, request: SplitRequest) -> None:
+        """All parts of a rejected request were delivered, so it was too large."""
+        most = self._planner.learn_size(request.largest_part, request.size)
+        self._planner.note_delivered(request.largest_part)
+        self._changes.event("too_large", bytes=request.body_length, records=request.size, at_most=most, of="records")
+
     # Parts.
 
     def divide(self, task: Task, action: Divide, now: float, response: Response | None = None) -> None:
         """Replace a task by its parts. With a verdict they are a group: at least one part has a bad record."""
         verdict = action.verdict
-        group = SplitGroup(verdict, response) if verdict is not None else None
+        group = None
+        if verdict is not None:
+            length = self._planner.body_length(task.spans)
+            request = task.group.request if task.group is not None else SplitRequest(task.size, length, task.size)
+            group = SplitGroup(verdict, request, response)
         self._settle(task, TaskState.SPLIT)
         for part in action.parts:
             repeats = task.may_be_repeat or action.at_fault
@@ -401,7 +414,7 @@ class OutcomeHandler:
         if not group.waiting:
             return
         task = group.waiting.popleft()
-        if group.last_must_be_bad(task):
+        if group.last_must_be_bad(task) and not self._planner.is_too_many(group.request.size):
             action = decide_by_strategy(task, group.verdict, self._situation(now), self._strategy, group.response)
             self._carry_out(task, action, group.response, now)
         else:

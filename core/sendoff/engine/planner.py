@@ -39,8 +39,12 @@ class Planner:
         self._largest = 0
         #: Open chunks by their first ordinal.
         self.open_chunks: dict[int, OpenChunk] = {}
-        #: The most records in a request, as declared or as learned.
+        #: The most records in a request, as declared or as learned; and where splitting showed it, the fewest too many.
         self.max_records = sender.max_records
+        self._too_many: int | None = None
+        #: Whether so many were delivered together since; and the chunk that tries whether some more are, by its first ordinal.
+        self._fits = False
+        self._probe: int | None = None
         self._envelope = len(sender.prefix) + len(sender.suffix)
         self._awaiting_input = deque(self._reopened(state))
         in_flight.plan(sum(open_chunk.open_requests for open_chunk in self.open_chunks.values()))
@@ -95,6 +99,8 @@ class Planner:
             span = self._few_repeats(Span(self.planned, hi))
             self.planned = span.hi
             for spans in self._by_request(span):
+                if total(spans) > self.max_records and not self.single:
+                    self._probe = spans[0].lo
                 yield self.open_chunk(spans, 1 if self.single else total(spans))
 
     @property
@@ -124,8 +130,9 @@ class Planner:
         for ordinal, route, repeated in zip(range(*span), routes or repeat(None), repeats or repeat(0), strict=False):
             groups.setdefault((route, repeated), []).append(ordinal)
         for ordinals in groups.values():
-            for at in range(0, len(ordinals), self.max_records):
-                yield spans_of(ordinals[at : at + self.max_records])
+            most = self._next_size
+            for at in range(0, len(ordinals), most):
+                yield spans_of(ordinals[at : at + most])
 
     def preview_requests(self, hi: int) -> Iterator[Spans]:
         """The requests that the buffered records up to `hi` would be sent in. Plans nothing."""
@@ -156,6 +163,10 @@ class Planner:
         if open_chunk.open_requests:
             return False
         del self.open_chunks[chunk.lo]
+        if chunk.lo == self._probe:
+            self._probe = None
+            if (size := total(chunk.spans)) > self.max_records:
+                self._too_many = size  # whatever the reason: enough is known
         self.buffer.retain(chunk, -1)
         return True
 
@@ -164,7 +175,7 @@ class Planner:
 
         One that may have been sent before may not: its parts would have other idempotency keys.
         """
-        if task.repeats or task.attempts or task.size == 1:
+        if task.repeats or task.attempts or task.size == 1 or task.chunk.lo == self._probe:
             return False
         return task.size > self.max_records or (self.max_bytes is not None and self.body_length(task.spans) > self.max_bytes)
 
@@ -174,8 +185,36 @@ class Planner:
             largest = max(map(self.body_length, parts))
             self.max_bytes = largest if self.max_bytes is None else min(self.max_bytes, largest)
             return self.max_bytes
+        if self._too_many is not None:
+            self._too_many = min(self._too_many, sum(map(total, parts)))
         self.max_records = min(self.max_records, max(map(total, parts)))
         return self.max_records
+
+    def learn_size(self, fewer: int, too_many: int) -> int:
+        """Splitting showed that so many records are too many in one request: limit later ones to fewer. Returns the limit.
+
+        It may have been something else, so from there it grows again: one request at a time is halfway to what was too many.
+        """
+        self._too_many = too_many if self._too_many is None else min(too_many, self._too_many)
+        if self.max_records >= self._too_many:
+            self.max_records, self._fits = fewer, False
+        return self.max_records
+
+    def note_delivered(self, records: int) -> None:
+        """So many records were delivered in one request."""
+        if self._too_many is not None and self.max_records <= records < self._too_many:
+            self.max_records, self._fits = records, True
+
+    def is_too_many(self, records: int) -> bool:
+        """Whether so many records are known to be too many in one request."""
+        return self._too_many is not None and records >= self._too_many
+
+    @property
+    def _next_size(self) -> int:
+        """The most records of the next request."""
+        if self._too_many is None or not self._fits or self._probe is not None:
+            return self.max_records
+        return (self.max_records + self._too_many) // 2
 
     def body_length(self, spans: Spans) -> int:
         return self.buffer.length(spans) + self._envelope
@@ -193,7 +232,7 @@ class Planner:
             return self.planned + min(free, available) if available > 0 else None
         room = None if self.max_bytes is None else self.max_bytes - self._envelope
         most = (
-            self.max_records
+            self._next_size
             if not self.buffer.has_routes
             else min(ROUTE_LOOKAHEAD_RECORDS, self.max_records * ROUTE_LOOKAHEAD_REQUESTS)
         )

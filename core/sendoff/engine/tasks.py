@@ -138,6 +138,23 @@ class Task:
 
 
 @dataclass(slots=True, eq=False)
+class SplitRequest:
+    """A rejected request that is sent in parts, and what has become of all of them, however often they were split again."""
+
+    size: int
+    body_length: int
+    #: Its records that were not delivered yet, and the most of them that were in one request.
+    undelivered: int
+    largest_part: int = 0
+
+    def delivered(self, records: int) -> bool:
+        """Some were, in one request. Returns whether they were its last, so that it was rejected for its size alone."""
+        self.undelivered -= records
+        self.largest_part = max(self.largest_part, records)
+        return not self.undelivered
+
+
+@dataclass(slots=True, eq=False)
 class SplitGroup:
     """The parts of a rejected request, sent one after the other.
 
@@ -146,6 +163,7 @@ class SplitGroup:
     """
 
     verdict: Verdict
+    request: SplitRequest
     response: Response | None = None
     waiting: deque[Task] = field(default_factory=deque)
     started: bool = False
