@@ -17,8 +17,8 @@ from sendoff.bounds import DECOMPRESSED_RATIO, MAX_COLUMNS, PAGE_CELLS, ColumnLi
 from sendoff.components import Source
 from sendoff.intake.reading import read_source
 from sendoff.records import PAGE_ROWS, Page, pages, pages_of_mappings
-from sendoff_plugins.sources._files.dialect import Dialect
-from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources._csv.dialect import Dialect
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
 

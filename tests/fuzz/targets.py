@@ -38,8 +38,8 @@ from sendoff.transport.egress import address_problem
 from sendoff.transport.rate_limit import parse_rate
 from sendoff.transport.urls import proxy_problem, url_problem
 from sendoff_plugins.authenticators.oauth2 import OAuth2
-from sendoff_plugins.sources._files.dialect import Dialect
-from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources._csv.dialect import Dialect
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources.excel import Excel
 from sendoff_plugins.sources.http import _linked
 from sendoff_plugins.sources.inbox import Inbox

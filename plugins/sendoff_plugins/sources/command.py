@@ -7,9 +7,9 @@ from typing import Any
 
 from sendoff.plugin import ENV, Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
-from sendoff_plugins.sources._files.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.text import utf8
-from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
 

@@ -30,10 +30,10 @@ from sendoff.plugin import (
     hookimpl,
 )
 from sendoff_plugins.sources._common.header import checked_header
-from sendoff_plugins.sources._files.dialect import Dialect
+from sendoff_plugins.sources._csv.dialect import Dialect
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.locations import import_extra
 from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
-from sendoff_plugins.sources.csv import read_table
 
 _ID = re.compile(r"/spreadsheets/d/(?:e/)?([A-Za-z0-9_-]{10,})|^([A-Za-z0-9_-]{10,})$")
 _GID = re.compile(r"[?#&]gid=(\d+)")

@@ -22,8 +22,8 @@ from sendoff.plugin import (
     last_post_id,
     open_inboxes,
 )
-from sendoff_plugins.sources._files.dialect import Dialect
-from sendoff_plugins.sources.csv import read_table
+from sendoff_plugins.sources._csv.dialect import Dialect
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources.json import read_array
 from sendoff_plugins.sources.jsonl import read_lines
 

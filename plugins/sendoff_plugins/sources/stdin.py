@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff.plugin import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources._files.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.text import utf8
-from sendoff_plugins.sources.csv import read_table
 from sendoff_plugins.sources.jsonl import read_lines
 
 

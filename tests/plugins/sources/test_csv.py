@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from sendoff import Page, SourceError
 from sendoff.schema.columns import empty_to_null
 from sendoff_plugins.sources import csv as source
+from sendoff_plugins.sources._csv import chunks, table
+from sendoff_plugins.sources._csv.dialect import Dialect
 from sendoff_plugins.sources._files import files
-from sendoff_plugins.sources._files.dialect import Dialect
 
 
 def pages(data: bytes | str, delimiter: str = ",") -> list[Page]:
-    return list(source.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", Dialect(delimiter)))
+    return list(table.read_table(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.csv", Dialect(delimiter)))
 
 
 def rows(data: bytes | str) -> list[tuple[Any, ...]]:
@@ -92,9 +93,10 @@ def test_r10_a_row_that_is_only_too_short_is_no_row_of_nulls() -> None:
 
 
 def test_r11_a_record_without_end_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "MAX_RECORD", 1 << 16)
+    for module in (chunks, table):
+        monkeypatch.setattr(module, "MAX_RECORD", 1 << 16)
     with pytest.raises(SourceError, match=r"in\.csv:2: a record of more than 0 MiB"):
-        list(source.read_table(_Endless(), "in.csv", Dialect()))
+        list(table.read_table(_Endless(), "in.csv", Dialect()))
 
 
 class _Endless:
@@ -142,19 +144,19 @@ cells = st.text(st.sampled_from('ab ,";\n\r1é\x00'), max_size=6)
 @given(st.lists(st.tuples(cells, cells, cells), max_size=30), st.sampled_from(["\n", "\r\n"]), st.integers(1, 40))
 @settings(max_examples=400)
 def test_what_pythons_csv_writes_is_read_back_whatever_the_chunks(
-    table: list[tuple[Any, ...]], newline: str, chunk: int
+    written: list[tuple[Any, ...]], newline: str, chunk: int
 ) -> None:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=newline, quoting=csv.QUOTE_ALL)
     writer.writerow(["x", "y", "z"])
-    writer.writerows(table)
+    writer.writerows(written)
 
     class Small(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             return super().read(chunk)
 
-    got = [row for page in source.read_table(Small(out.getvalue().encode()), "f", Dialect()) for row in page.frame.rows()]
-    assert [tuple(cell or "" for cell in row) for row in got] == table
+    got = [row for page in table.read_table(Small(out.getvalue().encode()), "f", Dialect()) for row in page.frame.rows()]
+    assert [tuple(cell or "" for cell in row) for row in got] == written
 
 
 def test_files_are_read_in_byte_order_and_known_by_their_contents(tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_a_file_that_ends_in_tsv_has_tabs_between_its_cells(tmp_path: Path, name
     ("content", "sentence"),
     [
         (b"id,name\r1,Ann\n2,Bob\n", "in.csv:1: a carriage return that no line feed follows"),
-        (b'id,name\n1,"A"nn"\n', "in.csv:2: a quote is opened here and never closed"),
+        (b'id,name\n1,"A"nn"\n', "in.csv:2: a quoted cell begins here, and goes on after the quote that closes it"),
     ],
 )
 def test_pythons_own_sentences_about_csv_are_shown_to_nobody(tmp_path: Path, content: bytes, sentence: str) -> None:
