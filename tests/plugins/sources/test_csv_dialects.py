@@ -64,6 +64,22 @@ def test_a_workbook_named_csv_is_said_to_be_one(tmp_path: Path) -> None:
         read(tmp_path, out.getvalue())
 
 
+def test_an_archive_is_unpacked_only_if_its_name_or_its_connector_says_that_it_is_one(tmp_path: Path) -> None:
+    """Kind: a file that is not what its name says. Brothers: workbooks, HTML pages, the other sources of text."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.csv", "id\n1\n")
+    for name in ("in.csv", "export"):
+        with pytest.raises(
+            SourceError, match=rf"^{name}: is a zip archive; unpack it, or name it \.zip, or use `compression: zip`"
+        ):
+            read(tmp_path, out.getvalue(), name)
+        assert rows(tmp_path, out.getvalue(), name, compression="zip") == [("1",)]
+    assert rows(tmp_path, out.getvalue(), "IN.CSV.ZIP") == [("1",)]
+    with pytest.raises(SourceError, match="in.csv: is a zip archive"):
+        Csv.detect(tmp_path / "in.csv")
+
+
 @pytest.mark.parametrize("content", ["text\nhello; world\nbye; world\n", "a,b\n1;2,3\n", "a;b,c\n1,2\n3,4\n", "a\n1\n"])
 def test_a_file_that_is_read_well_with_its_delimiter_is_not_suspected(tmp_path: Path, content: str) -> None:
     assert read(tmp_path, content)

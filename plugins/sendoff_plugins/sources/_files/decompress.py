@@ -66,7 +66,7 @@ def decompress(path: Path, name: str, compression: str, member: str) -> Iterator
             if kind == "none":
                 yield name, raw
             elif kind == "zip":
-                yield from _members(raw, name, member)
+                yield from _members(raw, name, member, is_declared=compression == "zip" or name.lower().endswith(".zip"))
             else:
                 yield name, _stream(kind, raw, name, path.stat().st_size)
     except OSError as error:
@@ -89,7 +89,7 @@ def _stream(kind: str, raw: BinaryIO, name: str, size: int) -> Any:
     raise SourceError(f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'")
 
 
-def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, BinaryIO]]:
+def _members(raw: BinaryIO, name: str, pattern: str, *, is_declared: bool) -> Iterator[tuple[str, BinaryIO]]:
     try:
         archive = zipfile.ZipFile(raw)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -99,6 +99,8 @@ def _members(raw: BinaryIO, name: str, pattern: str) -> Iterator[tuple[str, Bina
         raise SourceError(f"{name}: holds {len(archive.infolist()):,} files, more than {MEMBERS:,}")
     if pattern == "*" and "[Content_Types].xml" in archive.NameToInfo:
         raise SourceError(f"{name}: is an Excel workbook (xlsx); use `use: excel`")
+    if not is_declared:
+        raise SourceError(f"{name}: is a zip archive; unpack it, or name it .zip, or use `compression: zip`")
     if not inside:
         raise SourceError(f"{name}: no file in it is named {pattern}")
     for info in sorted(inside, key=lambda info: info.filename.encode()):

@@ -58,7 +58,7 @@ FILES = {
 
 COMPRESSION = {
     "type": "string", "allowed": ["auto", "none", "gzip", "zstd", "zip"], "default": "auto",
-    "meta": {"help": "How files are compressed; `auto` looks at their first bytes."},
+    "meta": {"help": "How files are compressed; `auto` looks at their first bytes, and takes for a zip archive only what is named `.zip`."},
 }  # fmt: skip
 MEMBER = {"type": "string", "default": "*", "meta": {"help": "Which files inside a zip archive are meant, as a pattern."}}
 
