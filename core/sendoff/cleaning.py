@@ -50,4 +50,4 @@ def restore_formula(text: str) -> str:
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 #: A cell that was defused; its group is what it was.
 DEFUSED = r"\A'('*[=+\-@\t\r])"
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?", re.ASCII)

@@ -8,7 +8,8 @@
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
   `from_mappings` one, `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most, `PAGE_BYTES` about
   how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet;
-  `format_duration` writes a length of time in ISO 8601. `Notation` is how text writes numbers and booleans.
+  `format_duration` writes a length of time in ISO 8601. `Notation` is how text writes numbers and booleans, `CsvDialect` how
+  its tables are written.
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
   many, and a `ColumnLimit` counts them. `is_bomb` says whether something decompresses to more than records do.
 - **Files**: `FileAccess` says which files a source may read (`Source.file_access`); `is_inside`, whether one is in a folder.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sendoff.bounds import too_many_columns as too_many_columns
     from sendoff.components import Authenticator as Authenticator
     from sendoff.components import Component as Component
+    from sendoff.components import CsvDialect as CsvDialect
     from sendoff.components import Decision as Decision
     from sendoff.components import Fail as Fail
     from sendoff.components import FailureStrategy as FailureStrategy

@@ -151,7 +151,7 @@ class Runner:
                 intake.sweep()
                 intake.remember_finished_runs()
                 self._refuse_interrupted(ledger, chosen)
-                given = read_rows(self.registry, corrections, chosen.source.max_columns)
+                given = read_rows(self.registry, corrections, chosen.source)
                 state, source = intake.start_retry(run, given, only=only, add_new=add_new)
                 with self._notifying(ledger, chosen):  # not of a mistake in the corrections: who made it sees it
                     return self._deliver(ledger, chosen, source, state, early_stop)
@@ -160,7 +160,7 @@ class Runner:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
         with self._ledger() as ledger:
             chosen = self.connector(self.history.run(run)["connector"])
-            rows = read_rows(self.registry, corrections, chosen.source.max_columns)
+            rows = read_rows(self.registry, corrections, chosen.source)
             matched = RunPreparer(ledger, chosen, self.state).match(run, rows)
             return matched.examine(find_invalid(chosen, matched.corrected_pages()))
 

@@ -176,7 +176,7 @@ def test_an_export_has_no_formula_in_any_cell_or_name_and_a_retry_reads_back_wha
         text = subprocess.run(command, cwd=home, capture_output=True, check=True).stdout.decode()
         for line in csv.reader(io.StringIO(text)):
             for cell in line:
-                assert not re.match(r"[=+\-@\t\r]", cell) or re.fullmatch(r"[+-]?\d+(\.\d+)?", cell), cell
+                assert not re.match(r"[=+\-@\t\r]", cell) or re.fullmatch(r"[+-]?\d+([.,]\d+)*", cell), cell
         (home / "fix.csv").write_text(text)
         sent.append(True)
         before = len(api.requests)

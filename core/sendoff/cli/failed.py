@@ -11,6 +11,8 @@ from click.core import ParameterSource
 from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_csv, as_lines, say, table
+from sendoff.components import CsvDialect
+from sendoff.errors import SendoffError
 from sendoff.intake.corrections import added_columns, cell, fields
 from sendoff.ledger.history import FailureRow
 from sendoff.records import location
@@ -22,8 +24,8 @@ from sendoff.records import location
     "--csv",
     "form",
     flag_value="csv",
-    help="As CSV: the original columns, and _record, _reason, _status, _row. An apostrophe stands before what would be a "
-    "formula; `retry --from` takes it away.",
+    help="As CSV: the original columns, and _record, _reason, _status, _row. Delimiter and encoding are those of the "
+    "connector's source. An apostrophe stands before what would be a formula; `retry --from` takes it away.",
 )
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same fields.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
@@ -52,7 +54,21 @@ def command(ctx: click.Context, project: Project, run: int, form: str | None, di
         )
         return
     added = added_columns(fields(project.runner.history, run))
-    {"csv": _csv, "jsonl": _jsonl, "json": _json}[form]((_flat(row, added) for row in found), added)
+    rows = (_flat(row, added) for row in found)
+    if form == "csv":
+        _csv(rows, added, _dialect(project, run))
+    elif form == "jsonl":
+        as_lines(rows)
+    else:
+        as_lines([list(rows)])
+
+
+def _dialect(project: Project, run: int) -> CsvDialect:
+    """How the connector's own tables are written; as is usual, where it is no longer there, or is not right."""
+    try:
+        return project.runner.connector(project.runner.history.run(run)["connector"]).source.csv_dialect
+    except SendoffError:
+        return CsvDialect()
 
 
 def _flat(row: FailureRow, added: Mapping[str, str]) -> dict[str, Any]:
@@ -60,15 +76,8 @@ def _flat(row: FailureRow, added: Mapping[str, str]) -> dict[str, Any]:
     return {**row["record"], **dict(zip(added.values(), values, strict=True))}
 
 
-def _csv(rows: Iterable[Mapping[str, Any]], added: Mapping[str, str]) -> None:
+def _csv(rows: Iterable[Mapping[str, Any]], added: Mapping[str, str], dialect: CsvDialect) -> None:
     kept = list(rows)
     names = {name: None for row in kept for name in row if name not in added.values()}
-    as_csv([*names, *added.values()], ({name: cell(value) for name, value in row.items()} for row in kept))
-
-
-def _jsonl(rows: Iterable[Mapping[str, object]], added: Mapping[str, str]) -> None:
-    as_lines(rows)
-
-
-def _json(rows: Iterable[Mapping[str, object]], added: Mapping[str, str]) -> None:
-    as_lines([list(rows)])
+    cells = ({name: cell(value) for name, value in row.items()} for row in kept)
+    as_csv([*names, *added.values()], cells, dialect)

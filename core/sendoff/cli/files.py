@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from sendoff.cli.group import Project
-from sendoff.components import Source
+from sendoff.components import CsvDialect, Source
 from sendoff.intake import reading
 
 _HELP = {
@@ -33,6 +33,8 @@ def chosen(given: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value.replace("\\t", "\t") for name, value in given.items() if value is not None}
 
 
-def file_source(project: Project, file: Path, given: Mapping[str, str | None]) -> tuple[Source, dict[str, object]]:
+def file_source(
+    project: Project, file: Path, given: Mapping[str, str | None], likely: CsvDialect | None = None
+) -> tuple[Source, dict[str, object]]:
     """A source for a file, by its extension, and the options that it is read with."""
-    return reading.file_source(project.runner.registry, file, given=chosen(given))
+    return reading.file_source(project.runner.registry, file, given=chosen(given), likely=likely)

@@ -13,6 +13,7 @@ import click
 
 from sendoff import jsonlib
 from sendoff.cleaning import clean, defuse_formula, escape_in_json
+from sendoff.components import CsvDialect
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -52,14 +53,14 @@ def exactly(text: str) -> None:
     (say if sys.stdout.isatty() else click.echo)(text)
 
 
-def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: CsvDialect | None = None) -> None:
     """Print rows as CSV, with no formula in any cell or name: `cleaning.restore_formula` has them as they were."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    out, dialect = io.StringIO(), dialect or CsvDialect()
+    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
     writer.writerow(map(defuse_formula, names))
     writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
-    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else text, nl=False)
+    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else dialect.encode(text), nl=False)
 
 
 def colour() -> bool:

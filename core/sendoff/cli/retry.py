@@ -54,7 +54,9 @@ def command(
     add_progress(runner, quiet)
 
     def deliver(connector: Connector) -> Report:
-        rows = fixed if fixed is None or not options else reading.read_source(file_source(project, fixed, given)[0])
+        rows: object = fixed
+        if fixed is not None and options:
+            rows = reading.read_source(file_source(project, fixed, given, connector.source.csv_dialect)[0])
         return runner.retry(run, rows, add_new=add_new, early_stop=early_stop)
 
     run_all(project, chosen, deliver, to_json)

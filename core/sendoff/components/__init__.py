@@ -6,6 +6,7 @@ A component is a class with a `name`, an `options` schema (Cerberus rules, each 
 
 from sendoff.components.authenticator import Authenticator as Authenticator
 from sendoff.components.component import Component as Component
+from sendoff.components.csv_dialect import CsvDialect as CsvDialect
 from sendoff.components.failure_strategy import Decision as Decision
 from sendoff.components.failure_strategy import Fail as Fail
 from sendoff.components.failure_strategy import FailureStrategy as FailureStrategy

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from sendoff.bounds import MAX_COLUMNS
 from sendoff.components.component import Component
+from sendoff.components.csv_dialect import CsvDialect
 from sendoff.jsonlib.notation import Notation
 from sendoff.options import check_timezone, option, optional
 from sendoff.transport.egress import Mode
@@ -38,6 +39,8 @@ class Source(Component, ABC):
     timezone: str | None = None
     #: How its text writes numbers and booleans, where that is not as JSON does.
     notation: Notation | None = None
+    #: How its tables of text are written, where it reads such: `sendoff failed --csv` writes what failed likewise.
+    csv_dialect: CsvDialect = CsvDialect()
     #: The options that point it at its stand-in's URL; none if it has no stand-in.
     stand_in_options: ClassVar[Sequence[str]] = ()
     #: Where the next run resumes, set when `read` ends: any JSON value; None: at the beginning.
@@ -87,8 +90,12 @@ class Source(Component, ABC):
         return ()
 
     @classmethod
-    def detect(cls, file: Path) -> dict[str, object]:
-        """The options, by name, that a file needs to be read and that differ from their defaults, as far as it shows them."""
+    def detect(cls, file: Path, likely: CsvDialect | None = None) -> dict[str, object]:
+        """The options, by name, that a file needs to be read and that differ from their defaults, as far as it shows them.
+
+        `likely` is how a table of text is written most likely, where that is known: with it, one that a spreadsheet saved is
+        read as it was.
+        """
         return {}
 
     @classmethod

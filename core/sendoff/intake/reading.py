@@ -11,7 +11,7 @@ from typing import cast
 import polars as pl
 
 from sendoff.bounds import MAX_COLUMNS, ColumnLimit
-from sendoff.components import Source
+from sendoff.components import CsvDialect, Source
 from sendoff.errors import ConfigError, PluginCrash, SendoffError, SourceError, SourceUnavailable
 from sendoff.intake.times import without_impossible_times
 from sendoff.records import LazyLines, Page, pages
@@ -76,9 +76,17 @@ def _guarded(source: Source, page: Page, limit: ColumnLimit) -> Page:
 
 
 def file_source(
-    registry: Registry, file: Path, *, max_columns: int = MAX_COLUMNS, given: Mapping[str, object] | None = None
+    registry: Registry,
+    file: Path,
+    *,
+    max_columns: int = MAX_COLUMNS,
+    given: Mapping[str, object] | None = None,
+    likely: CsvDialect | None = None,
 ) -> tuple[Source, dict[str, object]]:
-    """A source for a file, by its extension, and its options: those that are given, and those that the file shows to need."""
+    """A source for a file, by its extension, and its options: those that are given, and those that the file shows to need.
+
+    `likely` is how a table of text is written most likely.
+    """
     ending = next((each for each in reversed(file.suffixes) if each.lower() not in COMPRESSED), "").lower()
     found = registry.default("sources", ending)
     if found is None:
@@ -88,14 +96,14 @@ def file_source(
     for name in given or ():
         if name not in source.options:
             raise ConfigError(f"{file}: is read by the {source.name} source, which has no option `{name}`")
-    detected = source.detect(file) if file.is_file() else {}
+    detected = source.detect(file, likely) if file.is_file() else {}
     options = {**detected, **(given or {})}
     return source(home=Path.cwd(), path=str(file), max_columns=max_columns, **options), options
 
 
-def read_rows(registry: Registry, given: object, max_columns: int = MAX_COLUMNS) -> object:
-    """Rows, from a file if it is one."""
+def read_rows(registry: Registry, given: object, likely: Source) -> object:
+    """Rows, from a file if it is one: most likely of the columns of a source, and written as that is."""
     if not isinstance(given, str | Path):
         return given
-    source, _ = file_source(registry, Path(given), max_columns=max_columns)
+    source, _ = file_source(registry, Path(given), max_columns=likely.max_columns, likely=likely.csv_dialect)
     return read_source(source)

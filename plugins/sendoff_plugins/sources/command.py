@@ -7,7 +7,7 @@ from typing import Any
 
 from sendoff.plugin import ENV, Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
-from sendoff_plugins.sources._csv.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.dialect import DIALECT, csv_dialect_of, dialect_of, notation_of
 from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.text import utf8
 from sendoff_plugins.sources.jsonl import read_lines
@@ -33,6 +33,7 @@ class Command(ProgramSource):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.notation = notation_of(self)
+        self.csv_dialect = csv_dialect_of(self)
 
     def read(self, cursor: Any) -> Iterator[Page]:
         with self.output_of(self.command) as output:

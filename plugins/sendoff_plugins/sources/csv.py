@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import Page, Source, hookimpl
+from sendoff.plugin import CsvDialect, Page, Source, hookimpl
 from sendoff_plugins.sources._csv.detection import detect
-from sendoff_plugins.sources._csv.dialect import DIALECT, Dialect, dialect_of, notation_of
+from sendoff_plugins.sources._csv.dialect import DIALECT, Dialect, csv_dialect_of, dialect_of, notation_of
 from sendoff_plugins.sources._csv.table import read_header, read_table
 from sendoff_plugins.sources._files.decompress import decompress
 from sendoff_plugins.sources._files.files import CHUNK, COMPRESSION, MEMBER, FileSource
@@ -39,6 +39,8 @@ class Csv(FileSource):
         self._header: list[str] | None = options.pop("columns", None)
         super().__init__(**options)
         self.notation = notation_of(self)
+        path = self.path if isinstance(self.path, str) else self.path[0]
+        self.csv_dialect = csv_dialect_of(self, _default_delimiter(path))
 
     def columns(self) -> Iterator[tuple[str, list[str]]]:
         if not self._local or self.once or self.schema_drift == "allow" or self._header:
@@ -58,10 +60,10 @@ class Csv(FileSource):
         return dialect_of(self, _default_delimiter(name))
 
     @classmethod
-    def detect(cls, file: Path) -> dict[str, object]:
+    def detect(cls, file: Path, likely: CsvDialect | None = None) -> dict[str, object]:
         for name, stream in decompress(file, file.name, "auto", "*"):
             start = stream.read(CHUNK)
-            return detect(start, name, _default_delimiter(name))
+            return detect(start, name, _default_delimiter(name), likely)
         return {}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sendoff.plugin import Page, Source, SourceError, hookimpl
-from sendoff_plugins.sources._csv.dialect import DIALECT, dialect_of, notation_of
+from sendoff_plugins.sources._csv.dialect import DIALECT, csv_dialect_of, dialect_of, notation_of
 from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.text import utf8
 from sendoff_plugins.sources.jsonl import read_lines
@@ -26,6 +26,7 @@ class StandardInput(Source):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.notation = notation_of(self)
+        self.csv_dialect = csv_dialect_of(self)
 
     def read(self, cursor: Any) -> Iterator[Page]:
         if sys.stdin is None:

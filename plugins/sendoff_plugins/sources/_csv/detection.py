@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
+
+from sendoff.plugin import CsvDialect
 
 #: The delimiters that are looked for.
 DELIMITERS = (",", ";", "\t", "|")
@@ -66,19 +70,24 @@ def records(text: str, delimiter: str, quote: str | None = '"') -> Iterator[tupl
         return
 
 
-def detect(start: bytes, name: str, default: str) -> dict[str, Any]:
-    """The options that a file that begins so needs, where they differ from the defaults."""
+def detect(start: bytes, name: str, default: str, likely: CsvDialect | None = None) -> dict[str, Any]:
+    """The options that a file that begins so needs, where they differ from the defaults.
+
+    `likely` is known for what a spreadsheet program saved: that writes nothing above the names, and no quotes of its own.
+    """
     found: dict[str, Any] = {}
-    if encoding := _encoding(start):
+    if encoding := _encoding(start, likely):
         found["encoding"] = encoding
     text = start.removeprefix(b"\xef\xbb\xbf").decode(encoding or "utf-8", errors="replace")
     if said := SEP.match(text[:9].encode(errors="replace")):
         lines, delimiter = split_lines(text, whole=True)[1:], said[1].decode()
         text = "\n".join(lines)
     else:
-        delimiter = _most_consistent(text, default)
+        delimiter = _most_consistent(text, default, likely)
         if delimiter != default:
             found = {"delimiter": delimiter, **found}
+    if likely:
+        return found
     quote = _quote(text, delimiter)
     if quote != '"':
         found["quote"] = quote
@@ -97,7 +106,7 @@ def encoding_of(data: bytes) -> str:
     return "cp1252"
 
 
-def _encoding(start: bytes) -> str | None:
+def _encoding(start: bytes, likely: CsvDialect | None) -> str | None:
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     if wide := wide_encoding(start):
@@ -105,7 +114,13 @@ def _encoding(start: bytes) -> str | None:
     try:
         start.decode()
     except UnicodeDecodeError as error:
-        return None if error.reason == "unexpected end of data" else encoding_of(start)
+        if error.reason == "unexpected end of data" and len(start) >= SAMPLE:  # where the sample was cut off
+            return None
+        if likely is not None:
+            with suppress(UnicodeDecodeError):
+                codecs.getincrementaldecoder(likely.encoding)().decode(start)
+                return likely.encoding
+        return encoding_of(start)
     return None
 
 
@@ -122,7 +137,7 @@ def split_lines(text: str, whole: bool) -> list[str]:
     return lines if whole or len(lines) < 3 else lines[:-1]
 
 
-def _most_consistent(text: str, default: str) -> str:
+def _most_consistent(text: str, default: str, likely: CsvDialect | None) -> str:
     """The delimiter by which most records have the same number of cells, of those the one with the most cells."""
 
     def rank(delimiter: str) -> tuple[float, int, bool]:
@@ -130,7 +145,7 @@ def _most_consistent(text: str, default: str) -> str:
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         return (count / widths.total() if width > 1 else 0.0, width, delimiter == default)
 
-    best = max(DELIMITERS, key=rank)
+    best = max((*DELIMITERS, *([likely.delimiter] if likely else ())), key=rank)
     return best if rank(best)[0] else default
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from sendoff.plugin import Component, ConfigError, Notation, Page, SourceError
+from sendoff.plugin import Component, ConfigError, CsvDialect, Notation, Page, SourceError
 from sendoff_plugins.sources._csv.detection import SAMPLE, SEP, no_csv, seemingly, split_lines, wide_encoding
 from sendoff_plugins.sources._files.text import check_encoding
 
@@ -116,6 +116,12 @@ def dialect_of(source: Component, default: str = ",") -> Dialect:
         given.delimiter or default, given.delimiter is not None, quote, given.skip_rows, given.skip_footer,
         None if given.comment is None else given.comment.encode(), given.trim, given.null_values,
     )  # fmt: skip
+
+
+def csv_dialect_of(source: Component, default: str = ",") -> CsvDialect:
+    """The dialect that spreadsheet programs know, which have no options for the rest."""
+    given: Any = source
+    return CsvDialect(given.delimiter or default, given.encoding)
 
 
 def notation_of(source: Component) -> Notation | None:
