@@ -81,10 +81,10 @@ def _apis(recipes: Sequence[cookbook.Recipe]) -> Iterator[str]:
     yield "`sendoff new NAME --api hubspot --from contacts.csv` writes a connector that begins with what is known of an API,"
     yield "with the fields of your file; `sendoff new --list-apis` lists them. An entry is a beginning: look at what it sends"
     yield "with `sendoff preview`, and deliver a few records first.\n"
-    yield "APIs change. Each page says where its facts are from and when they were read. An API that was tested against the"
-    yield "responses that its documentation describes is played by a test: success, one bad record, a limit that was reached,"
-    yield "and credentials that are not taken. A server with its version was driven itself. The others pass `sendoff check`,"
-    yield "and no more is known of them.\n"
+    yield "APIs change. Each page says where its facts are from and when they were read. An API that was tested against"
+    yield "responses of the form that its documentation describes is played by a test: success, one bad record, a limit that"
+    yield "was reached, and credentials that are not taken. A server with its version was driven itself. The others pass"
+    yield "`sendoff check`, and no more is known of them.\n"
     yield "| API | body | success | per-record results | limits | idempotency | tested against |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for recipe in recipes:
@@ -98,7 +98,7 @@ def _api(recipe: cookbook.Recipe) -> Iterator[str]:
     yield "| | |\n| --- | --- |"
     heads = {"results": "per-record results", "tested": "tested against"}
     for key, text in recipe.facts.items():
-        shown = re.sub("^https://[^ ]+", lambda match: f"<{match[0]}>", text)
+        shown = re.sub("https://[^ ]+", lambda match: f"<{match[0]}>", text) if key == "documentation" else text
         yield f"| {heads.get(key, key)} | {shown} |"
     yield f"\n```yaml\n{recipe.connector}```"
 

@@ -34,7 +34,7 @@ from tests.docs.test_promises import generate
 
 FAKES = sorted(path.stem for path in Path(__file__).parent.glob("*.yaml"))
 KILLED = [name for name in FAKES if "killed:" in (Path(__file__).parent / f"{name}.yaml").read_text()]
-FAKED = "the responses that its documentation describes"
+FAKED = "responses of the form that its documentation describes"
 UNTESTED = "not tested against the API"
 TOKEN = Reply(200, b'{"access_token": "a-token-of-the-fake", "token_type": "Bearer", "expires_in": 3600}')
 
