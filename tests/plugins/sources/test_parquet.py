@@ -183,3 +183,13 @@ def test_a_text_that_is_stored_once_for_many_rows_makes_pages_of_bounded_size(tm
     pages = list(Parquet(home=tmp_path, path="in.parquet").read(None))
     assert all(page.frame["a"].str.len_bytes().sum() <= MAX_PAGE_TEXT for page in pages)
     assert [int(line) for page in pages for line in page.lines] == list(range(1, 3_001))
+
+
+def test_a_footer_that_says_no_rows_is_not_believed_where_its_row_groups_have_some(tmp_path: Path) -> None:
+    """Kind: the end of a stream believed for one number alone, where the file has another."""
+    pl.DataFrame({"id": [1, 2, 3]}).write_parquet(tmp_path / "in.parquet")
+    whole = (tmp_path / "in.parquet").read_bytes()
+    assert whole.count(b"\x16\x06\x19") == 1  # the number of rows in the footer, before its row groups
+    (tmp_path / "in.parquet").write_bytes(whole.replace(b"\x16\x06\x19", b"\x16\x00\x19"))
+    with pytest.raises(SourceError, match="in.parquet: has 3 rows, and 0 of them could be read"):
+        list(Parquet(home=tmp_path, path="in.parquet").read(None))

@@ -18,6 +18,7 @@ _MAGIC = b"PAR1"
 _BOOLEANS = (1, 2)
 #: Fields by their number: of the file's metadata, a row group, a column chunk and its metadata, a page's header.
 _ROWS, _ROW_GROUPS, _COLUMNS, _METADATA = 3, 4, 1, 3
+_GROUP_ROWS = 3
 _PATH, _VALUES, _DATA_AT, _DICTIONARY_AT = 3, 5, 9, 11
 _UNPACKED, _SIZE, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
 #: Parquet's metadata is never nested deeper than this.
@@ -54,7 +55,8 @@ def checked_rows(path: Path, name: str) -> int:
                 for number, group in enumerate(footer[_ROW_GROUPS], 1):
                     for column, trouble in _troubles(data, group):
                         raise SourceError(f"{name}: is damaged: row group {number}, column {column}: {trouble}")
-                return int(footer[_ROWS])
+                # Some writers leave the file's own number at 0, and polars then reads no row at all.
+                return max(int(footer[_ROWS]), sum(group[_GROUP_ROWS] for group in footer[_ROW_GROUPS]))
             except (IndexError, KeyError, TypeError, ValueError, AttributeError):
                 raise SourceError(f"{name}: is damaged: its footer cannot be read") from None
 
