@@ -56,8 +56,7 @@ def checked_rows(path: Path, name: str) -> int:
                     for column, trouble in _troubles(data, group):
                         raise SourceError(f"{name}: is damaged: row group {number}, column {column}: {trouble}")
                 # Some writers leave the file's own number at 0, and polars then reads no row at all.
-                rows: int = max(int(footer[_ROWS]), sum(int(group[_GROUP_ROWS]) for group in footer[_ROW_GROUPS]))
-                return rows
+                return max(int(footer[_ROWS]), sum(int(group[_GROUP_ROWS]) for group in footer[_ROW_GROUPS]))
             except (IndexError, KeyError, TypeError, ValueError, AttributeError):
                 raise SourceError(f"{name}: is damaged: its footer cannot be read") from None
 
