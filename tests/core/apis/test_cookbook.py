@@ -3,6 +3,7 @@
 `NAME.yaml` beside this file has the responses of an API as its documentation gives them, for four situations:
 
 * ``sends``: the first request that the records of ``file`` must become.
+* ``accepted``: whether the API works on them still when it has responded.
 * ``success``, ``limited`` and ``unauthorized``: the responses, in turn; those of ``success`` follow those of ``limited``. One with
   ``when`` is given to every request whose body contains that text. The last one is repeated.
 * ``one_bad``: its ``responses``, and the ``rejected`` records by their ``key``, each with some words of its reason.
@@ -132,6 +133,7 @@ def test_the_pages_are_as_generated() -> None:
 def test_records_become_the_request_that_the_documentation_shows_and_are_delivered(fake: Fake) -> None:
     report = fake.run(*fake.told["success"])
     assert (report.state, report.delivered, report.pending) == ("complete", fake.records, 0), report
+    assert report.accepted == (fake.records if fake.told.get("accepted") else 0)
     sends, first = fake.told["sends"], fake.requests[0]
     assert masked(f"{first.method} {first.path}") == sends["request"]
     for name, value in sends.get("headers", {}).items():
