@@ -34,3 +34,9 @@ def check_timezone(field: str, value: object, error: Callable[[str, str], None])
         find_timezone(str(value))
     except ValueError as problem:
         error(field, str(problem))
+
+
+def check_not_empty(field: str, value: object, error: Callable[[str, str], None]) -> None:
+    """Cerberus's `check_with` for an option that is a secret: what it is read from may be there and hold nothing."""
+    if isinstance(value, str) and not value.strip():
+        error(field, "is empty: give it a value, or look whether the variable or file it is read from has one")

@@ -16,9 +16,9 @@
 - **JSON**: `jsonlib` reads and writes it exactly; `jsonpath` finds a value in it, or `MISSING`.
 - **Programs**: `program_environment` is what of the environment a program gets, with what the option `ENV` names;
   `ENV_HINT` is what an error adds.
-- **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record` and `check_envelope` are for
-  `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `MAX_RECORD_BYTES`, `RECORD` and `OMIT_NULL` are what senders have in common;
-  `split_envelope` cuts an envelope where its `RECORDS` stand.
+- **Options**: `option` and `optional` declare one with its help; `check_url`, `check_record`, `check_envelope` and
+  `check_not_empty` are for `check_with`. `MAX_RECORDS`, `MAX_BYTES`, `MAX_RECORD_BYTES`, `RECORD` and `OMIT_NULL` are what
+  senders have in common; `split_envelope` cuts an envelope where its `RECORDS` stand.
 - **Requests**: `Request`, `Response` and `RequestBurst`; the `RequestQueue` that a transport pulls from, with `Wait` and
   `Completion`; `ConnectionSettings` and `TLS`; `SendOne` and `SingleRequest` for a request of an authenticator's own.
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from sendoff.ledger.inbox import Post as Post
     from sendoff.ledger.opening import last_post_id as last_post_id
     from sendoff.ledger.opening import open_inboxes as open_inboxes
+    from sendoff.options import check_not_empty as check_not_empty
     from sendoff.options import option as option
     from sendoff.options import optional as optional
     from sendoff.records import PAGE_BYTES as PAGE_BYTES

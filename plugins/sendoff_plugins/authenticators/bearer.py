@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sendoff.plugin import Authenticator, AuthError, Request, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, hookimpl
 
 
 class Bearer(Authenticator):
@@ -14,13 +14,16 @@ class Bearer(Authenticator):
 
     name = "bearer"
     options = {
-        "token": {"type": "string", "required": False, "excludes": "file", "meta": {"help": "The token.", "secret": True}},
+        "token": {
+            "type": "string", "required": False, "excludes": "file", "check_with": check_not_empty,
+            "meta": {"help": "The token.", "secret": True},
+        },
         "file": {
             "type": "string",
             "required": False,
             "meta": {"help": "A file with the token in it, and nothing else.", "path": True},
         },
-    }
+    }  # fmt: skip
 
     token: str | None = None
     file: str | None = None
@@ -53,7 +56,9 @@ class Bearer(Authenticator):
                     self._read = mark, path.read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise AuthError(f"bearer: the token cannot be read from {self.file}: {error}") from None
-            if not self._read[1] or not self._read[1].isascii() or not self._read[1].isprintable():
+            if not self._read[1]:
+                raise AuthError(f"bearer: {self.file} is empty; a token is expected in it, and nothing else")
+            if not self._read[1].isascii() or not self._read[1].isprintable():
                 raise AuthError(f"bearer: {self.file} does not hold a token, and nothing else")
             return self._read[1]
 

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
-from sendoff.plugin import Authenticator, AuthError, Request, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, hookimpl
 
 
 class StandardWebhooks(Authenticator):
@@ -23,8 +23,11 @@ class StandardWebhooks(Authenticator):
     name = "standard_webhooks"
     headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
     options = {
-        "secret": {"type": "string", "meta": {"help": "What requests are signed with: `whsec_` and base64.", "secret": True}},
-    }
+        "secret": {
+            "type": "string", "check_with": check_not_empty,
+            "meta": {"help": "What requests are signed with: `whsec_` and base64.", "secret": True},
+        },
+    }  # fmt: skip
 
     secret: str
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 from standardwebhooks import Webhook
 
-from sendoff import Authenticator, Request, Response, Span, hookimpl
+from sendoff import Authenticator, ConfigError, Request, Response, Span, hookimpl
 from sendoff.testing import Project, Received, Receiver, Reply
 from sendoff.transport.compression import COMPRESSORS
 from sendoff_plugins.authenticators.oauth2 import LIFETIME, OAuth2
@@ -299,3 +299,30 @@ def test_a_lifetime_that_is_no_length_of_time_is_taken_for_the_usual_one(life: o
         auth.clock = lambda now=now: now  # type: ignore[misc]
         auth.sign(Request(Span(0, 1), "POST", "https://example.org/x", {}, [b"{}"], 2, 1))
         assert len(fetched) == count
+
+
+@pytest.mark.parametrize(
+    ("auth", "name"),
+    [
+        ('{use: bearer, token: "${env:EMPTY:-}"}', "token"),
+        ('{use: bearer, token: " "}', "token"),
+        ('{use: oauth2, token_url: "http://x/", client_id: a, client_secret: "${env:EMPTY:-}"}', "client_secret"),
+        ('{use: oauth2, token_url: "http://x/", client_id: a, private_key: "${env:EMPTY:-}"}', "private_key"),
+        ('{use: standard_webhooks, secret: "${env:EMPTY:-}"}', "secret"),
+        ('{use: aws_sigv4, region: a, service: b, access_key_id: a, secret_access_key: "${env:EMPTY:-}"}', "secret_access_key"),
+    ],
+)
+def test_an_empty_secret_is_a_mistake_with_its_place_and_nothing_is_sent(
+    project: Project, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, auth: str, name: str
+) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    with pytest.raises(ConfigError) as told:
+        deliver(project, receiver.url, auth)
+    (sentence,) = str(told.value).splitlines()
+    assert f"destination.auth.{name}: is empty: give it a value, or look whether the variable or file" in sentence
+    assert receiver.requests == []
+
+
+def test_an_empty_token_file_is_called_empty(project: Project, receiver: Receiver) -> None:
+    report = deliver(project, receiver.url, "{use: bearer, file: token}", token="\n")
+    assert report.stopped_because == "bearer: token is empty; a token is expected in it, and nothing else"
