@@ -74,15 +74,26 @@ if TYPE_CHECKING:
     from sendoff.components.programs import ENV as ENV
     from sendoff.components.programs import ENV_HINT as ENV_HINT
     from sendoff.components.programs import program_environment as program_environment
+    from sendoff.encode.encoder import encode_texts as encode_texts
     from sendoff.encode.sender_options import MAX_BYTES as MAX_BYTES
     from sendoff.encode.sender_options import MAX_RECORD_BYTES as MAX_RECORD_BYTES
     from sendoff.encode.sender_options import MAX_RECORDS as MAX_RECORDS
     from sendoff.encode.sender_options import OMIT_NULL as OMIT_NULL
     from sendoff.encode.sender_options import RECORD as RECORD
+    from sendoff.encode.sender_options import WHOLE_RECORD as WHOLE_RECORD
+    from sendoff.encode.templates import KEY as KEY
     from sendoff.encode.templates import RECORDS as RECORDS
+    from sendoff.encode.templates import check_constant as check_constant
     from sendoff.encode.templates import check_envelope as check_envelope
     from sendoff.encode.templates import check_record as check_record
+    from sendoff.encode.templates import constant_text as constant_text
+    from sendoff.encode.templates import envelope_depth as envelope_depth
+    from sendoff.encode.templates import form_of as form_of
+    from sendoff.encode.templates import is_reference as is_reference
+    from sendoff.encode.templates import placeholders as placeholders
+    from sendoff.encode.templates import record_problem as record_problem
     from sendoff.encode.templates import split_envelope as split_envelope
+    from sendoff.encode.templates import split_text as split_text
     from sendoff.errors import AuthError as AuthError
     from sendoff.errors import ConfigError as ConfigError
     from sendoff.errors import Incomplete as Incomplete
@@ -129,6 +140,7 @@ if TYPE_CHECKING:
     from sendoff.options import optional as optional
     from sendoff.records import PAGE_BYTES as PAGE_BYTES
     from sendoff.records import PAGE_ROWS as PAGE_ROWS
+    from sendoff.records import Block as Block
     from sendoff.records import LazyLines as LazyLines
     from sendoff.records import Page as Page
     from sendoff.records import Span as Span
@@ -138,6 +150,7 @@ if TYPE_CHECKING:
     from sendoff.records import pages_of_mappings as pages_of_mappings
     from sendoff.response.rate_headers import retry_after as retry_after
     from sendoff.run.report import Report as Report
+    from sendoff.schema.typed_page import TypedPage as TypedPage
     from sendoff.schema.types import format_duration as format_duration
     from sendoff.transport import egress as egress
     from sendoff.transport.file_access import FileAccess as FileAccess

@@ -193,21 +193,24 @@ class Route(NamedTuple):
 class Block:
     """Good rows, encoded once: one buffer, and the offset of every record in it.
 
-    ``data[offsets[i] : offsets[j] - 1]`` is the JSON of records i to j, joined by the separator;
-    ``offsets[n]`` lies one separator past the end. `page` and `rows` lead back to the source row.
+    ``data[offsets[i] : offsets[j] - 1]`` is what is sent of records i to j, joined by the separator;
+    ``offsets[n]`` lies one separator past the end. `page` and `rows` lead back to the source row; a sender's `write`
+    leaves them, and all that follows, to the pipeline.
     """
 
     lo: int
     data: bytes
     offsets: array[int]
-    page: Page
-    rows: Sequence[int]
+    page: Page = Page(pl.DataFrame())
+    rows: Sequence[int] = ()
     #: What each record's request is addressed to, where that is made of the record; else empty.
     routes: Sequence[Route] = ()
     #: What each record must keep its order with, where `order_by` says so; else empty.
     ordering_keys: Sequence[Hashable] = ()
     #: What results name each record by, where `response.records` says so, null for no id; else None.
     ids: pl.Series | None = None
+    #: Why records cannot be sent, by their place: until the pipeline has taken them out.
+    unwritable: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def hi(self) -> int:

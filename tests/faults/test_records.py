@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendoff import jsonlib, send
-from sendoff.encode.encoder import RecordFormat, encode
+from sendoff.encode.blocks import make_block
+from sendoff.encode.encoder import RecordFormat, encode_rows
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Receiver
@@ -119,7 +120,8 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_without_a_schema_records_arrive_as_they_are(rows: list[dict[str, Any]]) -> None:
     typed = Schema([], unknown="keep").apply(from_mappings(rows))
-    data, offsets = encode(typed, RecordFormat())
+    block = make_block(encode_rows(typed, RecordFormat()))
+    data, offsets = block.data, block.offsets
     assert json.loads(b"[" + data + b"]") == rows
     for at, row in enumerate(rows):
         assert json.loads(data[offsets[at] : offsets[at + 1] - 1]) == row
@@ -132,5 +134,5 @@ def test_what_jsontext_writes_python_reads(value: Any) -> None:
 
 def test_fields_that_are_not_required_are_left_out_where_null() -> None:
     schema = Schema([declare("a", {"type": "integer"}), declare("b", {"type": "string", "required": False})], unknown="drop")
-    data, _ = encode(schema.apply(from_mappings([{"a": 1}, {"a": 2, "b": "x"}])), RecordFormat())
+    data = make_block(encode_rows(schema.apply(from_mappings([{"a": 1}, {"a": 2, "b": "x"}])), RecordFormat())).data
     assert data == b'{"a":1},{"a":2,"b":"x"}'

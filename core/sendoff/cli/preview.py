@@ -106,7 +106,7 @@ def _body(connector: Connector, request: Request) -> str:
 
 
 def _sent(request: Request) -> str:
-    return b"".join(request.body).decode()
+    return b"".join(request.body).decode("utf-8", "backslashreplace")
 
 
 def _secrets(value: object) -> Iterator[SecretStr]:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sendoff import jsonlib
+import polars as pl
+
 from sendoff.components.component import Component
-from sendoff.jsonlib import jsonpath
-from sendoff.transport.protocol import Request
+from sendoff.encode.blocks import make_block
+from sendoff.encode.encoder import RecordFormat, encode_rows
+from sendoff.encode.templates import KEY_SIZES
+from sendoff.records import Block
+from sendoff.schema.typed_page import TypedPage
 
 
 class Sender(Component, ABC):
-    """How records become requests: how many are sent together, and what surrounds them."""
+    """How records become requests: how each is written, how many are sent together, and what surrounds them.
+
+    The body of a request is `prefix`, its records joined by `separator`, and `suffix`. Records are written once; every
+    body, limit and idempotency key is made of what `write` returned.
+    """
 
     kind = "senders"
     #: Bytes before the first record, between two, and after the last. `separator` is one byte.
@@ -25,28 +33,42 @@ class Sender(Component, ABC):
     max_records: int = 1
     max_bytes: int | None = None
     max_record_bytes: int | None = None
-    #: How a record is written: ``json``, or ``form`` (``application/x-www-form-urlencoded``).
-    encoding: ClassVar[str] = "json"
     #: The template of a record (see `sendoff.encode.templates`), and of a line before each; None: the record itself, no line.
     record: Any = None
     before: Any = None
     #: Whether members that are null are left out.
     omit_null: bool = False
+    #: How many strings the records are in as JSON text: see `sendoff.encode.templates.envelope_depth`.
+    depth: int = 0
+    #: The format of idempotency keys in bodies.
+    key_format: str = "text"
 
-    def values(self, request: Request, field: str) -> Sequence[Any]:
-        """The values that a field has in the records of a request, as they were sent."""
-        body = b"".join(request.body if request.uncompressed is None else request.uncompressed)
-        return self.values_in(body[len(self.prefix) : len(body) - len(self.suffix)], field)
+    #: The fields that records must have, by the names they are sent with, besides those in the templates.
+    needs: Sequence[str] = ()
 
-    def values_in(self, data: bytes, field: str) -> Sequence[Any]:
-        """The values that a field has in records as they are sent, joined by the separator."""
-        inside = data.decode()
-        if self.separator == b"\n":
-            lines = inside.split("\n")
-            records = [
-                jsonlib.loads(line, depth=jsonlib.WRAPPED_DEPTH) for line in (lines if self.before is None else lines[1::2])
-            ]
-        else:
-            records = jsonlib.loads(f"[{inside}]", depth=jsonlib.WRAPPED_DEPTH)
-        path = jsonpath.parse(field if field.startswith("$") else f"$['{field}']")
-        return [path.find(record) for record in records]
+    def start(self, fields: Sequence[str]) -> None:
+        """Called once, before anything else, with the names that records are sent with; with none if only the source knows.
+
+        Raises ValueError with a sentence for what cannot be sent so.
+        """
+
+    def write(self, page: TypedPage) -> Block:
+        """Write the records of a page, in their order; by default as JSON, by the templates. Called for one page at a time.
+
+        The same records must always become the same bytes, as they may have to be sent again with the same key.
+        """
+        return self.block(encode_rows(page, self.json_format))
+
+    def block(self, records: pl.Series | Iterable[str | bytes], unwritable: Mapping[int, str] | None = None) -> Block:
+        """A block of these records, each as it is sent. `unwritable` has the reasons of those that cannot be, by place."""
+        return make_block(records, self.separator, unwritable)
+
+    @property
+    def json_format(self) -> RecordFormat:
+        """How records are written as JSON."""
+        return RecordFormat(self.record, self.before, self.omit_null, KEY_SIZES[self.key_format], self.depth)
+
+    @classmethod
+    def writes_json(cls) -> bool:
+        """Whether records are written as JSON, and not by a `write` of its own."""
+        return cls.write is Sender.write

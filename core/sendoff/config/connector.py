@@ -142,7 +142,12 @@ def build(
     def make(kind: str, chosen: Mapping[str, Any]) -> Any:
         component = registry.find(kind, chosen["use"])
         assert component is not None
-        made = component(home=home, **{key: value for key, value in chosen.items() if key != "use"})
+        options = {
+            key: make(component.options[key]["component"], value) if "component" in component.options.get(key, {}) else value
+            for key, value in chosen.items()
+            if key != "use"
+        }
+        made = component(home=home, **options)
         made.redact = kept.redact
         return made
 
@@ -162,10 +167,15 @@ def build(
         kept.add_nested(chosen)
         each.egress = to["egress"]
     sender: Sender = make("senders", checked["send"])
+    sender.key_format = to["idempotency"]["form"]
+    unknown = checked.get("unknown") or ("drop" if fields else "keep")
+    try:
+        sender.start([] if unknown == "keep" else [field.output_name for field in fields])
+    except ValueError as error:
+        raise ConfigError(*_redacted([document.problem(("send",), str(error))], kept)) from None
     sender.prefix, sender.suffix = (
         templates.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
     )
-    unknown = checked.get("unknown") or ("drop" if fields else "keep")
     destination = _destination(to, checked.get("deadline", math.inf), home, kept)
     transport, because = transports.default_transport(to.get("transport"), sender, destination.proxy, registry)
     return Connector(
@@ -255,8 +265,9 @@ def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> 
         checked["schema"],
         unknown,
         checked["validators"],
-        [sender.prefix.decode(), sender.separator.decode(), sender.suffix.decode(), sender.max_bytes, checked["send"]["use"]],
-        [sender.record, sender.before, sender.omit_null, checked["destination"]["idempotency"]],
+        [each.decode("latin-1") for each in (sender.prefix, sender.separator, sender.suffix)],
+        {name: value for name, value in checked["send"].items() if name != "max_records"},
+        checked["destination"]["idempotency"],
         [checked["destination"]["url"], checked["destination"]["headers"]]
         if any(routing.all_fields(checked["destination"]["url"], checked["destination"]["headers"]))
         else None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sendoff.components import Component
+from sendoff.components import Component, Sender
 from sendoff.config import variants
 from sendoff.config.documents import Document
+from sendoff.config.references import TEMPLATES
 from sendoff.encode import routing, templates
 from sendoff.errors import ConfigError
 from sendoff.http.connect import find_unusable
@@ -19,6 +20,9 @@ from sendoff.transport import compression, rate_limit
 from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import TLS
 
+_RECORDS_FIELD = ("destination", "response", "records", "field")
+
+BodyPath = tuple[str | int, ...]
 Complain = Callable[[Sequence[str | int], str], None]
 
 
@@ -30,8 +34,14 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
 
     whole = _mapping(spelled)
     to, send = _mapping(whole.get("destination")), _mapping(whole.get("send"))
-    bodies = {name: send.get(name) for name in ("envelope", "record", "before")}
-    _check_splitting(whole, send, registry, complain)
+    bodies = dict(_bodies(send, ("send",)))
+    sender = _sender(registry, send)
+    _check_splitting(whole, send, sender, registry, complain)
+    if sender is not None and not sender.writes_json() and (_records_field(to) or "").startswith("$"):
+        complain(
+            _RECORDS_FIELD,
+            f"{_records_field(to)} is a path in a record's JSON, and {sender.name} sends none; name the field with the id",
+        )
     _check_keys(to, bodies, complain)
     if home is not None:
         _check_files(to, home, complain)
@@ -50,12 +60,40 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
     if isinstance(whole.get("incremental"), Mapping):
         _check_incremental(whole, to, fields, complain)
     if fields and whole.get("unknown") != "keep":
-        _check_names(whole, to, bodies, [field.output_name for field in fields], complain)
+        _check_names(
+            whole,
+            to,
+            bodies,
+            [field.output_name for field in fields],
+            complain,
+            is_own_form=sender is not None and not sender.writes_json(),
+        )
 
 
-def _check_splitting(whole: Mapping[str, object], send: Mapping[str, object], registry: Registry, complain: Complain) -> None:
+def _bodies(send: Mapping[str, object], place: BodyPath) -> Iterator[tuple[BodyPath, object]]:
+    """The templates of a sender's options, and of a sender's that is one of them, with their places."""
+    for key, value in send.items():
+        if key in TEMPLATES:
+            yield (*place, key), value
+        elif isinstance(value, Mapping) and "use" in value:
+            yield from _bodies(value, (*place, key))
+
+
+def _sender(registry: Registry, send: Mapping[str, object]) -> type[Sender] | None:
+    found = registry.find("senders", str(send.get("use")))
+    return found if found is not None and issubclass(found, Sender) else None
+
+
+def _records_field(to: Mapping[str, Any]) -> str | None:
+    """The field by which results name records, if they do."""
+    field = _mapping(_mapping(to.get("response")).get("records")).get("field")
+    return field if isinstance(field, str) else None
+
+
+def _check_splitting(
+    whole: Mapping[str, object], send: Mapping[str, object], sender: type[Sender] | None, registry: Registry, complain: Complain
+) -> None:
     strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use")))
-    sender = registry.find("senders", str(send.get("use")))
     default = getattr(sender, "options", {}).get("max_records", {}).get("default", getattr(sender, "max_records", 0))
     most = send.get("max_records", default)
     if getattr(strategy, "splits", False) and most == 1:
@@ -65,7 +103,7 @@ def _check_splitting(whole: Mapping[str, object], send: Mapping[str, object], re
         )
 
 
-def _check_keys(to: Mapping[str, object], bodies: Mapping[str, object], complain: Complain) -> None:
+def _check_keys(to: Mapping[str, object], bodies: Mapping[BodyPath, object], complain: Complain) -> None:
     has_key = any(templates.KEY in templates.placeholders(template) for template in bodies.values())
     idempotency = _mapping(to.get("idempotency"))
     in_body = idempotency.get("enabled", True) and idempotency.get("in") == "body"
@@ -142,25 +180,31 @@ def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], co
         complain(place, f"the URL must hold {holes}, or `body: key`: nothing else says which row is gone")
 
 
-def _complain_of_name(path: Sequence[str], name: str, known: Sequence[str], what: str, complain: Complain) -> None:
+def _complain_of_name(path: Sequence[str | int], name: str, known: Sequence[str], what: str, complain: Complain) -> None:
     close = get_close_matches(name, known, 1)
     complain(path, f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"))
 
 
 def _check_names(
-    whole: Mapping[str, Any], to: Mapping[str, Any], bodies: Mapping[str, Any], known: Sequence[str], complain: Complain
+    whole: Mapping[str, Any],
+    to: Mapping[str, Any],
+    bodies: Mapping[BodyPath, object],
+    known: Sequence[str],
+    complain: Complain,
+    *,
+    is_own_form: bool,
 ) -> None:
     url = to["url"] if isinstance(to.get("url"), str) else ""
     headers = {name: value for name, value in _mapping(to.get("headers")).items() if isinstance(value, str)}
-    named: list[tuple[tuple[str, ...], str]] = [
+    named: list[tuple[BodyPath, str]] = [
         (("destination", "url") if key == "url" else ("destination", "headers", key), name)
         for key, name in routing.all_fields(url, headers)
         if name
     ]
     named += [
-        (("send", key), name[1:])
-        for key, template in bodies.items()
-        for name in templates.placeholders(template)
+        ((*place, *path), name[1:])
+        for place, template in bodies.items()
+        for path, name in templates.references(template)
         if name not in (templates.RECORD, templates.RECORDS, templates.KEY)
     ]
     changed = _mapping(_mapping(whole.get("incremental")).get("on_changed")).get("url")
@@ -169,6 +213,9 @@ def _check_names(
     ]
     if isinstance(whole.get("order_by"), str):
         named.append((("order_by",), whole["order_by"]))
+    field = _records_field(to)
+    if field and is_own_form and not field.startswith("$"):
+        named.append((_RECORDS_FIELD, field))
     for path, name in named:
         if name not in known:
             _complain_of_name(path, name, known, "no field is sent as", complain)

@@ -216,30 +216,18 @@ def _checked(
 
 
 def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """The shorthands written in full, and the default components named.
-
-    A bare word is ``{use: word}``, a bare type ``{type: …}``.
-    """
-
-    def component(value: Any, rules: Mapping[str, Any]) -> Any:
-        if isinstance(value, str):
-            return {"use": value}
-        if not isinstance(value, dict) or "use" in value:
-            return value
-        chosen = default_component(rules, registry)
-        return {"use": chosen, **value} if chosen else dict(value)
-
+    """The shorthands written in full (a word is ``{use: word}``, a type ``{type: …}``), and the default components named."""
     spelled = dict(data)
     for key, rules in CONNECTOR.items():
         if "component" in rules and (key in spelled or default_component(rules, registry)):
-            spelled[key] = component(spelled.get(key, {}), rules)
+            spelled[key] = _expand_component(spelled.get(key, {}), rules, registry)
         elif "component" in rules.get("schema", {}) and isinstance(spelled.get(key), list):
-            spelled[key] = [component(item, {}) for item in spelled[key]]
+            spelled[key] = [_expand_component(item, rules["schema"], registry) for item in spelled[key]]
     if isinstance(spelled.get("destination"), dict):
         destination = spelled["destination"] = dict(spelled["destination"])
         for key in ("transport", "auth"):
             if key in destination:
-                destination[key] = component(destination[key], DESTINATION[key])
+                destination[key] = _expand_component(destination[key], DESTINATION[key], registry)
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
         if isinstance(destination.get("rate_limit"), str | list):
@@ -250,6 +238,18 @@ def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, A
             for name, rules in spelled["schema"].items()
         }
     return spelled
+
+
+def _expand_component(value: Any, rules: Mapping[str, Any], registry: Registry) -> Any:
+    """A component written in full, as are those that its options name."""
+    spelled = {"use": value} if isinstance(value, str) else value
+    if not isinstance(spelled, dict):
+        return spelled
+    if "use" not in spelled and (chosen := default_component(rules, registry)):
+        spelled = {"use": chosen, **spelled}
+    offered = registry.find(rules["component"], spelled["use"]) if isinstance(spelled.get("use"), str) else None
+    inner = {key: rule for key, rule in (offered.options if offered else {}).items() if "component" in rule}
+    return {**spelled, **{key: _expand_component(spelled.get(key, {}), rule, registry) for key, rule in inner.items()}}
 
 
 def _problem(error: Any, document: Document, data: Any, registry: Registry, declared: Mapping[str, Any]) -> Problem:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import polars as pl
 
 from sendoff.records import Route
-from sendoff.schema.schema import TypedPage
+from sendoff.schema import TypedPage
 from sendoff.transport import urls
 
 _FIELD = re.compile(r"\{([^{}]*)\}")

@@ -1,5 +1,6 @@
 """Options that senders have in common."""
 
+from sendoff.encode import templates
 from sendoff.encode.templates import check_record
 from sendoff.options import option
 
@@ -16,4 +17,6 @@ RECORD = option(
     "The template of a record: `{id: $email, properties: $record}`; `$name` is a field.",
     nullable=True, default=None, check_with=check_record,
 )  # fmt: skip
+#: What stands for the whole record in a template.
+WHOLE_RECORD = templates.RECORD
 OMIT_NULL = option("Whether fields that are null are left out.", type="boolean", default=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
+import polars as pl
+
 from sendoff.ledger.changes import Chunk, Failure
 from sendoff.records import Block, Route, Span, Spans, count_repeats
 
@@ -98,15 +100,15 @@ class BlockBuffer:
 
     def id_repeats(self, span: Span) -> list[int] | None:
         """How many records of the span before each one have its id; None if no id comes twice, or records have none."""
+        return count_repeats(self.ids((span,))) if self.has_ids else None
+
+    def ids(self, spans: Spans) -> list[pl.Series]:
+        """What results name these records by, in parts; none if they do not."""
         if not self.has_ids:
-            return None
-        return count_repeats(
-            [
-                block.ids[lo - block.lo : hi - block.lo]
-                for block, lo, hi in self.slices_by_block((span,))
-                if block.ids is not None
-            ]
-        )
+            return []
+        return [
+            block.ids[lo - block.lo : hi - block.lo] for block, lo, hi in self.slices_by_block(spans) if block.ids is not None
+        ]
 
     def ordering_keys(self, spans: Spans) -> frozenset[Hashable]:
         """The ordering keys of these records."""

@@ -213,7 +213,7 @@ class Engine:
             response,
             DELETE_POLICY if request.is_delete else self._builder.destination.response,
             count=request.record_count,
-            ids=lambda field: self._sender.values(request, field),
+            ids=lambda field: [value for part in request.ids for value in part],
             repeated=self.in_flight.task(request.request_id).may_be_repeat,
             redact=self._builder.redact,
         )
@@ -369,6 +369,7 @@ class Engine:
             attempt=task.attempts,
             route=self.planner.buffer.route(task.spans[0].lo),
             is_reauth=task.renewals > 0,
+            ids=self.planner.buffer.ids(task.spans),
         )
         self._changes.count("bytes", request.body_length)
         self.in_flight.issue(number, task, first=first)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from sendoff.components import Sender
 from sendoff.encode import templates
 from sendoff.encode.idempotency import Key
@@ -43,6 +45,7 @@ class RequestBuilder:
         attempt: int = 1,
         route: Route | None = None,
         is_reauth: bool = False,
+        ids: Sequence[pl.Series] = (),
     ) -> Request:
         """The request for the records of a span whose bytes are `parts`."""
         url, method, headers = self.destination.url, self.destination.method, self.headers
@@ -70,6 +73,7 @@ class RequestBuilder:
             span, method, url, headers, body, length, to.timeout + length / to.min_upload_rate, attempt,
             record_count=record_count, request_id=request_id, key=key, is_reauth=is_reauth,
             max_response_bytes=to.response.max_bytes, is_delete=route is not None and route.is_delete,
+            ids=ids,
         )  # fmt: skip
 
     def burst(self, block: Block, span: Span, sender: Sender, concurrency: int) -> RequestBurst:

@@ -12,7 +12,8 @@ import polars as pl
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
 from sendoff.encode import templates
-from sendoff.encode.encoder import RecordFormat, encode, encode_rows, join_records
+from sendoff.encode.blocks import make_block
+from sendoff.encode.encoder import encode_rows, read_field
 from sendoff.encode.idempotency import Key
 from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.prefetch import prefetch
@@ -40,18 +41,21 @@ class Pipeline:
         sender = self._sender
         results = connector.destination.response.records
         #: What results name records by, where two with one id must not travel together.
-        self._named = results if results and results.field and sender.max_records > 1 else None
-        self._keyed = templates.KEY in (*templates.placeholders(sender.record), *templates.placeholders(sender.before))
-        size = templates.KEY_SIZES[self._key_form]
-        placeholders = {*templates.placeholders(sender.record), *templates.placeholders(sender.before)} - {
-            templates.RECORD,
-            templates.KEY,
-        }
-        self._needed = [name[1:] for name in sorted(placeholders)]
-        self._needed += [*(self._router.fields if self._router else ()), *([self._order_by] if self._order_by else ())]
-        self._form = RecordFormat(sender.separator, sender.encoding, sender.record, sender.before, sender.omit_null, size)
-        #: Whether nothing but the schema looks at records, and they are sent by themselves.
-        self._passthrough_allowed = self._form.is_plain and not (
+        self._named = results if results and results.field else None
+        placeholders = {*templates.placeholders(sender.record), *templates.placeholders(sender.before)}
+        self._keyed = templates.KEY in placeholders
+        self._needed = [name[1:] for name in sorted(placeholders - {templates.RECORD, templates.KEY})]
+        self._needed += [
+            *sender.needs,
+            *(self._router.fields if self._router else ()),
+            *([self._order_by] if self._order_by else ()),
+        ]
+        if self._named is not None and self._named.field is not None and not sender.writes_json():
+            self._needed.append(self._named.field)
+        self._form = sender.json_format
+        #: Whether records are sent as their own JSON, and nothing but the schema looks at them.
+        self._is_plain = sender.writes_json() and self._form.is_plain
+        self._passthrough_allowed = self._is_plain and not (
             self._validators or self._needed or self._keyed or self._router or self._variants or self._named
         )
 
@@ -103,13 +107,13 @@ class Pipeline:
                 faulty += [int(here[at]) for at in some.row_errors]
             page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
         kept = _kept(page.frame.height, invalid)
-        data, offsets = join_records(lines.gather(list(kept)) if invalid else lines, self._form)
-        large = self._too_large(offsets)
+        block = self._sender.block(lines.gather(list(kept)) if invalid else lines)
+        large = self._too_large(block.offsets)
         if large:
             invalid.update({kept[at]: reason for at, reason in large.items()})
             kept = _kept(page.frame.height, invalid)
-            data, offsets = join_records(lines.gather(list(kept)), self._form)
-        return Block(ordinal, data, offsets, page, kept), invalid
+            block = self._sender.block(lines.gather(list(kept)))
+        return replace(block, lo=ordinal, page=page, rows=kept), invalid
 
     def _encode(self, ordinal: int, page: Page, typed: TypedPage) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
@@ -124,17 +128,36 @@ class Pipeline:
                 invalid.update({good[at]: reason for at, reason in nowhere.items()})
                 routes = [route for at, route in enumerate(routes) if at not in nowhere]
                 good = _kept(height, invalid)
-        data, offsets = encode(typed.only(good), self._form)
-        large = self._too_large(offsets)
-        if large:
-            invalid.update({good[at]: reason for at, reason in large.items()})
-            routes = [route for at, route in enumerate(routes) if at not in large]
+        block = self._write(typed.only(good), page, good)
+        unsendable = block.unwritable or self._too_large(block.offsets)
+        while unsendable:
+            invalid.update({good[at]: reason for at, reason in unsendable.items()})
+            routes = [route for at, route in enumerate(routes) if at not in unsendable]
             good = _kept(height, invalid)
-            data, offsets = encode(typed.only(good), self._form)
+            block = self._write(typed.only(good), page, good)
+            unsendable = block.unwritable or self._too_large(block.offsets)
         if self._keyed:
-            data = self._with_keys(ordinal, data, offsets)
+            block = replace(block, data=self._with_keys(ordinal, block.data, block.offsets))
         typed = typed.only(good)
-        return Block(ordinal, data, offsets, page, good, routes, self._ordering_keys(typed), self._ids(typed, data)), invalid
+        ids = self._ids(typed, block)
+        return replace(
+            block, lo=ordinal, page=page, rows=good, routes=routes, ordering_keys=self._ordering_keys(typed), ids=ids
+        ), invalid
+
+    def _write(self, typed: TypedPage, page: Page, rows: Sequence[int]) -> Block:
+        """The records as they are sent. Raises `PluginCrash`, with the place, for a sender that fails."""
+        if not rows:
+            return make_block((), self._sender.separator)
+        try:
+            block = self._sender.write(typed)
+        except (SendoffError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise PluginCrash.of(error, self._sender).at(_places(page, rows)) from error
+        if len(block.offsets) - 1 != len(rows):
+            found = ValueError(f"it wrote {len(block.offsets) - 1:,} records of {len(rows):,}")
+            raise PluginCrash.of(found, self._sender).at(_places(page, rows))
+        return block
 
     def _too_large(self, offsets: array[int]) -> dict[int, str]:
         """The records that are larger than a record may be, or that alone are larger than a request may be."""
@@ -181,16 +204,21 @@ class Pipeline:
             return [None] * typed.frame.height
         return typed.frame[self._order_by].to_list()
 
-    def _ids(self, typed: TypedPage, data: bytes) -> pl.Series | None:
+    def _ids(self, typed: TypedPage, block: Block) -> pl.Series | None:
+        """What results name the records by: a field of the JSON that is sent; of the record, where that is in another form."""
         if self._named is None or self._named.field is None:
             return None
         name = self._named.field
-        column = typed.frame[name] if self._form.is_plain and name in typed.frame.columns else None
+        as_it_is = (self._is_plain or not self._sender.writes_json()) and name in typed.frame.columns
+        column = typed.frame[name] if as_it_is and name not in typed.raw else None
         if column is not None and (column.dtype == pl.String or column.dtype.is_integer()):
             text = column.cast(pl.String)
             text = text if self._named.match == "exact" else text.str.strip_chars()
             return text.str.to_lowercase() if self._named.match == "case_insensitive" else text
-        values = self._sender.values_in(data, name) if data else ()
+        if self._sender.writes_json():
+            values = read_field(block, self._form, name)
+        else:
+            values = typed.texts()[name].to_list() if as_it_is else [None] * typed.frame.height
         return pl.Series([self._named.identity(value) for value in values], dtype=pl.String)
 
 
@@ -207,10 +235,14 @@ def _validate(validators: Sequence[Validator], typed: TypedPage, page: Page) -> 
         except (SendoffError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            place = f" at {location(page.file, page.line(good[0]))}" if good else ""
-            place += f" to {page.line(good[-1])}" if len(good) > 1 else ""
-            raise PluginCrash.of(error, validator).at(place) from error
+            raise PluginCrash.of(error, validator).at(_places(page, good)) from error
     return invalid
+
+
+def _places(page: Page, rows: Sequence[int]) -> str:
+    """Where these rows are, as the end of a sentence."""
+    place = f" at {location(page.file, page.line(rows[0]))}" if rows else ""
+    return place + (f" to {page.line(rows[-1])}" if len(rows) > 1 else "")
 
 
 def _kept(height: int, invalid: dict[int, str]) -> Sequence[int]:

@@ -38,7 +38,7 @@ class RequestPreparer:
         if self._compress is not None and request.body_length >= SMALL:
             body = self._compress(request.body)
             headers = {**request.headers, "Content-Encoding": self._coding}
-            request = replace(request, headers=headers, body=body, body_length=sum(map(len, body)), uncompressed=request.body)
+            request = replace(request, headers=headers, body=body, body_length=sum(map(len, body)))
         if self._auth is None:
             return request
         try:

@@ -6,7 +6,7 @@ The file is long because a page goes through all its steps here, on columns, fro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -30,32 +30,10 @@ from sendoff.schema.columns import (
 from sendoff.schema.derive import derive
 from sendoff.schema.fields import Field
 from sendoff.schema.passthrough import LineMatcher, compile_matcher
+from sendoff.schema.typed_page import TypedPage
 from sendoff.schema.types import UnionType
 
 _MAX_CACHED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class TypedPage:
-    """A page in its declared types: a row for each record, its columns named and ordered as the API expects them.
-
-    `raw` columns hold JSON text already; a null in an `optional` one is left out of its record.
-    `invalid` has the reason of each invalid row, by index.
-    """
-
-    frame: pl.DataFrame
-    raw: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
-    invalid: dict[int, str] = field(default_factory=dict)
-    #: Each record's JSON, where the source's own text can be sent unchanged; else None.
-    json: pl.Series | None = None
-
-    def only(self, rows: Sequence[int]) -> TypedPage:
-        """The page with these rows only."""
-        if len(rows) == self.frame.height:
-            return self
-        kept = list(rows)
-        return replace(self, frame=self.frame[kept], json=None if self.json is None else self.json.gather(kept))
 
 
 class Schema:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+import polars as pl
+
 from sendoff.records import Span
 from sendoff.transport.burst import RequestBurst
 
@@ -46,10 +48,10 @@ class Request:
     is_reauth: bool = False
     #: How much of the response is read at most, in bytes after decoding.
     max_response_bytes: int = 1 << 20
-    #: The body before it was compressed; None where it was not.
-    uncompressed: Sequence[memoryview | bytes] | None = None
     #: It deletes a record: its response is read by its status alone, and 404 and 410 mean that it is gone already.
     is_delete: bool = False
+    #: What results name its records by, in parts, where `response.records` says so.
+    ids: Sequence[pl.Series] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Many records a request, in a JSON array."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sendoff.plugin import (
+    KEY,
     MAX_BYTES,
     MAX_RECORD_BYTES,
     MAX_RECORDS,
@@ -12,7 +14,9 @@ from sendoff.plugin import (
     RECORDS,
     Sender,
     check_envelope,
+    envelope_depth,
     hookimpl,
+    placeholders,
     split_envelope,
 )
 
@@ -38,7 +42,14 @@ class Batch(Sender):
 
     def __init__(self, *, home: Path | None = None, **options: Any) -> None:
         super().__init__(home=home, **options)
-        self.prefix, self.suffix = split_envelope(RECORDS if self.envelope is None else self.envelope)
+        envelope = RECORDS if self.envelope is None else self.envelope
+        self.prefix, self.suffix = split_envelope(envelope)
+        self.depth = envelope_depth(envelope)
+
+    def start(self, fields: Sequence[str]) -> None:
+        """Raise ValueError for a key in records that are written as text."""
+        if self.depth and KEY in placeholders(self.record):
+            raise ValueError(f"{KEY} cannot be in `record` where the envelope has `as: json`; put it into the envelope itself")
 
 
 @hookimpl

@@ -12,7 +12,11 @@ TEXT = """source: {use: jsonl, path: in.jsonl}
 %sdestination: {url: "https://api.example.com/%s", headers: {X-User: "%s"}}
 send: {use: batch, record: {url: "%s", "%s": $id}}
 """
-IN_TEXT = "inside text is sent as it is, as a reference is a whole value; make the text a column of the source, or write $$id for the text"
+IN_TEXT = "inside text is sent as it is; write {id} for the field, or $$id for the text"
+BESIDE = (
+    "{id} is sent as it is, as another brace touches it or its name cannot stand in text; make the text a field, by `value` in "
+    "the schema, or write `{value: …, as: literal}` if it is meant so"
+)
 SCHEMA = "schema: {id: integer}\n"
 
 
@@ -20,22 +24,34 @@ def text(*, schema: str = "", url: str = "v1", header: str = "a", value: str = "
     return TEXT % (schema, url, header, value, key)
 
 
-def test_a_field_inside_text_is_a_mistake(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("schema", "value", "sentence"),
+    [
+        (SCHEMA, "/users/$id", f"$id {IN_TEXT}"),
+        ("", "/users/$id", f"$id {IN_TEXT}"),
+        (SCHEMA, "/{id}/$id", f"$id {IN_TEXT}"),
+        (SCHEMA, "/users/{di}", "no field is sent as 'di'; there are id"),
+        (SCHEMA, "/users/{{id}}", BESIDE),
+        (SCHEMA, "mutation{make{id}}", BESIDE),
+    ],
+)
+def test_a_field_inside_text_is_recognised_or_a_mistake(project: Project, schema: str, value: str, sentence: str) -> None:
     """Kind: a reference that is not recognised is sent as text, and nobody hears of it.
 
-    Brothers looked at: url, headers, envelope, `$key` and `$records` inside text, keys with two signs; GraphQL's variables.
+    Brothers looked at: url, headers, envelope, `$key` and `$records` inside text, keys with two signs; GraphQL's variables;
+    braces of other templates.
     """
-    project({"connectors.d/a.yaml": text(schema=SCHEMA, value="/users/$id"), "in.jsonl": ""})
+    project({"connectors.d/a.yaml": text(schema=schema, value=value), "in.jsonl": ""})
     with pytest.raises(ConfigError) as raised:
         project.runner().connector("a")
     (problem,) = raised.value.problems
-    assert str(problem).endswith(f"a.yaml:4:34: send.record.url: $id {IN_TEXT}")
+    line = 4 if schema else 3
+    assert str(problem).endswith(f"a.yaml:{line}:34: send.record.url: {sentence}")
 
 
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"value": "/users/$id"}, f"3:34: send.record.url: $id {IN_TEXT}"),
         ({"url": "u/$id"}, "2:20: destination.url: $id is sent as it is; write {id} for the field, or $$id for the text"),
         (
             {"header": "$id"},
@@ -63,6 +79,8 @@ def test_what_may_be_a_field_is_a_warning_with_its_place(project: Project, chang
         "$id",
         "${env:HOME}/x",
         "a{id}",
+        "Hi {{name}}",
+        "a{b{c}}",
     ],
 )
 def test_what_is_no_reference_is_no_warning(project: Project, value: str) -> None:

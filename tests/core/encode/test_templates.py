@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from sendoff import ConfigError, jsonlib
 from sendoff.encode import templates as shape
-from sendoff.encode.encoder import RecordFormat, encode
+from sendoff.encode.blocks import make_block
+from sendoff.encode.encoder import RecordFormat, encode_rows
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff.testing import Project, Received, Receiver, Reply
@@ -416,8 +417,8 @@ def test_a_template_is_filled_as_data(template: Any, rows: list[dict[str, Any]])
         [declare("a", {"type": "integer", "nullable": True}), declare("b", {"type": "string", "nullable": True})],
         unknown="drop",
     )
-    data, offsets = encode(schema.apply(from_mappings(rows)), RecordFormat(record=template))
-    found = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(rows))]
+    block = make_block(encode_rows(schema.apply(from_mappings(rows)), RecordFormat(record=template)))
+    found = [jsonlib.loads(bytes(block.slice(at, at + 1)).decode()) for at in range(len(rows))]
     assert found == [expected(template, row) for row in rows]
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff import Page, jsonlib
-from sendoff.encode.encoder import RecordFormat, encode
+from sendoff.encode.blocks import make_block
+from sendoff.encode.encoder import RecordFormat, encode_rows
 from sendoff.records import from_mappings
 from sendoff.schema import Schema, declare
 from sendoff_plugins.sources._common.uniform_lines import UniformLineReader
@@ -81,7 +82,8 @@ def rows(page: Page, good: list[int]) -> list[dict[str, Any]]:
 def records(page: Page, good: list[int], unknown: str) -> list[Any]:
     """What would be sent, read back."""
     typed = Schema([declare("a", {"nullable": True, "required": False})], unknown=unknown).apply(page).only(good)
-    data, offsets = encode(typed, RecordFormat())
+    block = make_block(encode_rows(typed, RecordFormat()))
+    data, offsets = block.data, block.offsets
     sent = [jsonlib.loads(data[offsets[at] : offsets[at + 1] - 1].decode()) for at in range(len(good))]
     return [{key: value for key, value in record.items() if value is not None} for record in sent]
 
@@ -107,7 +109,7 @@ def test_a_record_that_needs_no_change_is_sent_byte_for_byte() -> None:
     assert found is not None
     rules: dict[str, dict[str, Any]] = {"a": {"type": "string"}, "b": {"type": "decimal"}}
     schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="forbid")
-    assert encode(schema.apply(found[0]), RecordFormat())[0].decode() == ",".join(lines)
+    assert make_block(encode_rows(schema.apply(found[0]), RecordFormat())).data.decode() == ",".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_record_that_is_to_be_changed_is_written_anew(rules: dict[str, Any], s
     found = UniformLineReader().read(pl.Series(['{"a": "x"}']))
     assert found is not None
     schema = Schema([declare(name, rule) for name, rule in rules.items()], unknown="forbid")
-    assert encode(schema.apply(found[0]), RecordFormat())[0].decode() == sent
+    assert make_block(encode_rows(schema.apply(found[0]), RecordFormat())).data.decode() == sent
 
 
 def test_lines_that_differ_in_what_may_be_null_are_alike_all_the_same() -> None:

@@ -1,0 +1,91 @@
+"""Many records a request, uploaded as a file."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sendoff.plugin import (
+    MAX_BYTES,
+    MAX_RECORDS,
+    Block,
+    Sender,
+    TypedPage,
+    check_constant,
+    constant_text,
+    hookimpl,
+    jsonlib,
+    option,
+)
+
+
+class Multipart(Sender):
+    """Upload records as a file, in a form (`multipart/form-data`, RFC 7578); another sender writes the file."""
+
+    name = "multipart"
+    options = {
+        "max_records": MAX_RECORDS,
+        "max_bytes": MAX_BYTES,
+        "file": option(
+            "The sender that writes the file: `csv`, `ndjson`, `batch`, `lines` or your own.",
+            component="senders", default_for="many",
+        ),
+        "part": option("The name of the file's part.", type="string", empty=False, default="file"),
+        "filename": option("The name of the file.", type="string", empty=False, default="records"),
+        "content_type": option(
+            "The file's content type; by default that of its sender.", type="string", nullable=True, default=None
+        ),
+        "fields": option(
+            "Further parts before the file, by name, the same in every request: `{list_id: 17}`.",
+            type="dict", default={},
+            valuesrules={"type": ["string", "number", "boolean", "dict"], "check_with": check_constant},
+        ),
+    }  # fmt: skip
+
+    file: Sender
+    part: str
+    filename: str
+    fields: Mapping[str, Any]
+
+    def start(self, fields: Sequence[str]) -> None:
+        """Put the file's sender between the parts. Raises ValueError for a field that holds the boundary."""
+        self.file.key_format = self.key_format
+        self.file.start(fields)
+        self.max_records = min(self.max_records, self.file.max_records)
+        limits = [each.max_bytes for each in (self, self.file) if each.max_bytes is not None]
+        self.max_bytes = min(limits, default=None)
+        self.separator, self.depth = self.file.separator, self.file.depth
+        self.record, self.before, self.omit_null = self.file.record, self.file.before, self.file.omit_null
+        self.needs, self.max_record_bytes = self.file.needs, self.file.max_record_bytes
+        kind = self.content_type or self.file.content_type
+        # The same for every run, as a request may have to be sent again byte for byte; no secret goes into it.
+        names = jsonlib.dumps([list(self.fields), self.part, self.filename, kind])
+        self._boundary = f"sendoff-{hashlib.sha256(names.encode()).hexdigest()[:32]}"
+        parts = [(f'name="{_quoted(name)}"', "", constant_text(value)) for name, value in self.fields.items()]
+        parts.append((f'name="{_quoted(self.part)}"; filename="{_quoted(self.filename)}"', f"\r\nContent-Type: {kind}", ""))
+        opening = f"--{self._boundary}\r\nContent-Disposition: form-data; "
+        head = "".join(f"{opening}{named}{more}\r\n\r\n{text}\r\n" for named, more, text in parts)
+        if any(self._boundary in text for _, _, text in parts):
+            raise ValueError(f"fields: a value holds the boundary {self._boundary}")
+        self.prefix = head.removesuffix("\r\n").encode() + self.file.prefix
+        self.suffix = self.file.suffix + f"\r\n--{self._boundary}--\r\n".encode()
+        self.content_type = f"multipart/form-data; boundary={self._boundary}"
+
+    def write(self, page: TypedPage) -> Block:
+        """Write records as the file's sender does. One that holds the boundary would end the file, and is unwritable."""
+        block = self.file.write(page)
+        boundary = f"--{self._boundary}".encode()
+        if boundary not in block.data:
+            return block
+        records = [bytes(block.slice(at, at + 1)) for at in range(block.hi)]
+        ending = {at: "it holds the boundary that ends the file" for at, record in enumerate(records) if boundary in record}
+        return self.block(records, {**block.unwritable, **ending})
+
+
+def _quoted(name: str) -> str:
+    """A name as browsers write it in a part's head (HTML, multipart form data)."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+@hookimpl
+def sendoff_senders() -> list[type[Sender]]:
+    return [Multipart]
