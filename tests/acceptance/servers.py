@@ -27,12 +27,13 @@ JSON_SERVER = _SERVERS / "node_modules/.bin/json-server"
 DATASETTE = _SERVERS / "datasette/bin/datasette"
 KINTO = _SERVERS / "kinto/bin/kinto"
 POUCHDB = _SERVERS / "node_modules/.bin/pouchdb-server"
+TYPESENSE = _SERVERS / "typesense/typesense-server"
 GRAPHQL = _SERVERS / "node_modules/graphql-yoga"
 WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.jar"
 
 
 #: What the servers of the tests take for a credential.
-SECRETS = {"KINTO_PASSWORD": "s3cret"}
+SECRETS = {"KINTO_PASSWORD": "s3cret", "TYPESENSE_KEY": "search-key"}
 
 
 def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> Any:

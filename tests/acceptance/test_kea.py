@@ -91,7 +91,7 @@ def leases(url: str) -> dict[str, tuple[str, str]]:
 def hosts(count: int, bad: int = -1) -> dict[str, tuple[str, str]]:
     """Names, with an address and a MAC each; that of the bad one is in no subnet."""
     addresses = ["192.0.2.7" if at == bad else f"10.0.{at // 250}.{at % 250 + 1}" for at in range(count)]
-    return {f"h{at}": (address, f"02:00:00:00:{at // 256:02x}:{at % 256:02x}") for at, address in enumerate(addresses)}
+    return {f"host{at}": (address, f"02:00:00:00:{at // 256:02x}:{at % 256:02x}") for at, address in enumerate(addresses)}
 
 
 def as_csv(rows: dict[str, tuple[str, str]]) -> str:
@@ -101,7 +101,7 @@ def as_csv(rows: dict[str, tuple[str, str]]) -> str:
 def test_killed_and_resumed_it_has_every_lease_once_and_says_which_is_in_no_subnet(project: Project, kea: str) -> None:
     rows = hosts(300, bad=166)
     # Somebody else has this address already: a conflict in a first attempt is one.
-    taken = {"ip-address": rows["h3"][0], "hw-address": "02:ff:ff:ff:ff:ff", "hostname": "older"}
+    taken = {"ip-address": rows["host3"][0], "hw-address": "02:ff:ff:ff:ff:ff", "hostname": "older"}
     get(kea, method="POST", body={"command": "lease4-add", "service": ["dhcp4"], "arguments": taken}, Authorization=LOGIN)
     project({"leases.csv": as_csv(rows), "connectors.d/leases.yaml": CONNECTOR.format(url=kea)})
     kill_when(project, "leases", lambda: len(leases(kea)), 40, "60/s")
@@ -109,10 +109,10 @@ def test_killed_and_resumed_it_has_every_lease_once_and_says_which_is_in_no_subn
     report = project.run("leases")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 298, 2)
     assert reasons(project, report) == {
-        "h3": "200: IPv4 lease already exists.",
-        "h166": f"200: subnet-id not specified and failed to find a subnet for address {rows['h166'][0]}",
+        "host3": "200: IPv4 lease already exists.",
+        "host166": f"200: subnet-id not specified and failed to find a subnet for address {rows['host166'][0]}",
     }
-    del rows["h3"], rows["h166"]
+    del rows["host3"], rows["host166"]
     assert leases(kea) == rows | {"older": (taken["ip-address"], taken["hw-address"])}
 
 

@@ -120,6 +120,8 @@ def _condition_for(member: str, value: object) -> str:
 class _Body:
     """A response, whose body is parsed at most once."""
 
+    _types = _IS_JSON
+
     def __init__(self, response: Response, redact: Callable[[str], str] = str, count: int = 1) -> None:
         self.response, self.redact, self.count = response, redact, count
         self.status = response.status or 0
@@ -149,16 +151,19 @@ class _Body:
             return MISSING
         if self._parsed is None and self._problem is None:
             try:
-                self._parsed = jsonlib.loads(jsonlib.replace_lone_surrogates(self._raw))
+                self._parsed = self._parse(jsonlib.replace_lone_surrogates(self._raw))
             except ValueError as error:
                 self._parsed, self._problem = MISSING, str(error)
         return self._parsed
+
+    def _parse(self, text: str) -> object:
+        return jsonlib.loads(text)
 
     def problem(self, policy: Policy) -> str | None:
         """Why the body cannot be read as declared, in a sentence; None if it can."""
         if self.response.truncated:
             return f"its body is longer than the {policy.max_bytes:,} bytes that are read (response.max_bytes)"
-        if policy.content_type is None and self.content_type and not _IS_JSON.search(self.content_type):
+        if policy.content_type is None and self.content_type and not self._types.search(self.content_type):
             return f"its content type is {self.quote(self.content_type)}, not JSON (response.content_type)"
         self.body()
         return f"its body is {self._problem}" if self._problem else None
@@ -170,6 +175,22 @@ class _Body:
         return retry_after(self.headers) if delay is None else delay
 
 
+class _Lines(_Body):
+    """A response whose body is one JSON value a line, and is read as a list of them. No type is usual for it."""
+
+    _types = re.compile("")
+
+    def _parse(self, text: str) -> object:
+        found = []
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                try:
+                    found.append(jsonlib.loads(line))
+                except ValueError as error:
+                    raise ValueError(f"not one JSON value a line: line {number} is {error}") from None
+        return found
+
+
 def _by_policy(parsed: _Body, policy: Policy, ids: Callable[[str], Sequence[object]]) -> Verdict | None:
     """The verdict by what the owner declared; None where nothing declared applies to this response."""
     status = parsed.status
@@ -177,11 +198,12 @@ def _by_policy(parsed: _Body, policy: Policy, ids: Callable[[str], Sequence[obje
         if when.holds(parsed):
             delay = parsed.delay(policy) if kind is VerdictKind.RETRY else None
             return Verdict(kind, parsed.describe(), status, delay)
-    if policy.reads_results(status):
-        problem = parsed.problem(policy)
+    if policy.records is not None and policy.reads_results(status):
+        results = _Lines(parsed.response, parsed.redact, parsed.count) if policy.records.json_lines else parsed
+        problem = results.problem(policy)
         if problem is None:
             try:
-                verdict = parse_results(parsed, policy, ids, lambda code: by_result_status(code, policy), parsed.quote)
+                verdict = parse_results(results, policy, ids, lambda code: by_result_status(code, policy), parsed.quote)
                 later = [own for own in verdict.per_record.values() if own.kind is VerdictKind.RETRY]
                 delays = [own.retry_after for own in later if own.retry_after is not None]
                 if later and (whole := parsed.delay(policy)) is not None:

@@ -65,6 +65,7 @@ def _find_range(ranges: Ranges, status: int) -> VerdictKind | None:
 
 RECORDS = {
     "at": optional("The list with a result for each record.", type="string", check_with="path", default="$"),
+    "json_lines": optional("The body is one JSON value a line, whatever its content type, and is read as a list of them.", type="boolean", default=False),
     "on": optional("The statuses whose bodies hold results.", type="string", check_with="statuses", coerce=str, default="2xx"),
     "index": optional(
         "In a result: its record's number, or a list of several. `key`: the results are an object, and each one's key is the number. Without `index` or `id` results are in the request's order.",
@@ -128,6 +129,7 @@ class PerRecordResults:
     """Where the results of single records are in a response, and how to read one."""
 
     at: Path
+    json_lines: bool
     on: Sequence[tuple[int, int]]
     #: What a result names its record by, and where in it; None where it is the result's key.
     named_by: Literal["order", "index", "id"]
@@ -157,6 +159,7 @@ class PerRecordResults:
         named_by: Literal["order", "index", "id"] = "index" if "index" in rules else "id" if "id" in rules else "order"
         return cls(
             at=jsonpath.parse(rules.get("at", "$")),
+            json_lines=rules.get("json_lines", False),
             on=statuses(rules.get("on", "2xx")),
             named_by=named_by,
             path=None if rules.get(named_by) == "key" else path(named_by),

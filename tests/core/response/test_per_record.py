@@ -947,3 +947,21 @@ NO_WAITS: list[Any] = [None, True, -1, "soon", [], {"seconds": 3}]
 def test_the_verdict_is_exactly_this(rules: dict[str, Any], given: Response, verdict: Verdict) -> None:
     ids: dict[str, list[Any]] = {"id": ["a", 2, "c"], "": [1, 2, 3]}
     assert classify(given, Policy.of(rules), count=3, ids=ids.__getitem__) == verdict
+
+
+LINES = '{"success": true}\n{"success": false, "error": "a\u2028b", "code": 400}\n\n{"success": true}\n'.encode()
+
+
+def test_results_may_be_a_line_each_whatever_the_content_type_is() -> None:
+    """Kind: a response of more than one JSON value. Brothers: an empty line, one record, a line that is no JSON, a 401 of one object."""
+    rules = {"records": {"json_lines": True, "delivered_when": {"path": "$.success", "equals": True}, "reason": "$.error"}}
+    policy, plain = Policy.of(rules), {"content-type": "text/plain; charset=utf8"}
+    verdict = classify(Response(200, plain, LINES), policy, count=3)
+    assert {place: own.reason for place, own in verdict.per_record.items()} == {1: "200: a b"}
+    assert classify(Response(200, plain, b'{"success": true}'), policy).per_record == {}
+    broken = classify(Response(200, plain, LINES.replace(b"false", b"fals")), policy, count=3)
+    assert broken.kind is VerdictKind.STOP
+    assert "its body is not one JSON value a line: line 2 is not JSON at column 13" in broken.reason
+    assert "2 results for 3 records" in classify(Response(200, plain, LINES[:-18]), policy, count=3).reason
+    refused = classify(Response(401, {"content-type": "application/json"}, b'{"message": "no such key"}'), policy, count=3)
+    assert (refused.kind, refused.reason[:16]) == (VerdictKind.STOP, "401: no such key")
