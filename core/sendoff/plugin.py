@@ -7,7 +7,7 @@
   `Report`; `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
   `from_mappings` one, `column` a column of mixed values; `PAGE_ROWS` is how many rows a page has at most, `PAGE_BYTES` about
-  how many bytes, `rows_per_page` how many rows with given columns; `LazyLines` are lines of JSON that are not read yet;
+  how many bytes, `rows_per_page` how many rows with given columns; `Lines` are lines of JSON, not read yet;
   `format_duration` writes a length of time in ISO 8601. `Notation` is how text writes numbers and booleans, `CsvDialect` how
   its tables are written.
 - **Bounds**: every source has `max_columns`, by default `MAX_COLUMNS`; `too_many_columns` says why a header or row has too
@@ -141,7 +141,7 @@ if TYPE_CHECKING:
     from sendoff.records import PAGE_BYTES as PAGE_BYTES
     from sendoff.records import PAGE_ROWS as PAGE_ROWS
     from sendoff.records import Block as Block
-    from sendoff.records import LazyLines as LazyLines
+    from sendoff.records import Lines as Lines
     from sendoff.records import Page as Page
     from sendoff.records import Span as Span
     from sendoff.records import column as column

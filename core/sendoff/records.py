@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
 from sendoff import jsonlib
-from sendoff.bounds import MAX_COLUMNS, PAGE_CELLS, rows_per_page, too_many_columns
+from sendoff.bounds import MAX_COLUMNS, PAGE_CELLS, ColumnLimit, rows_per_page, too_many_columns
 from sendoff.cleaning import clean
 from sendoff.errors import SourceError
 
@@ -33,6 +34,8 @@ PAGE_BYTES = 4 << 20
 #: Column types that polars writes as JSON just as `jsonlib` does.
 _WRITTEN_WELL = (pl.String, pl.Int64, pl.Boolean, pl.Date)
 _NATIVE = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, date: pl.Date, time: pl.Time}
+#: Types of values that nothing is nested in.
+_FLAT = frozenset({*_NATIVE, datetime, Decimal, type(None)})
 
 
 class Span(NamedTuple):
@@ -108,22 +111,17 @@ class Page:
     missing_keys: Mapping[str, pl.Series] = field(default_factory=dict)
     #: Columns of text that is JSON numbers, with all their digits.
     numbers: frozenset[str] = frozenset()
-    #: Where the source has JSON: each row's own, byte for byte; null where that is faulty.
-    json: pl.Series | None = None
     #: What became of these rows since they were delivered, where `incremental` is asked: ``changed`` or ``removed``.
     change: str = ""
-    #: Where the rows have not been read but as lines of JSON: how to read them. Then `frame` has no columns.
-    lazy: LazyLines | None = None
 
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0
 
     def as_json(self, rows: Sequence[int]) -> list[str]:
         """These rows as the source had them, each as a JSON object: what a person will correct."""
-        if self.json is not None:
-            nothing = jsonlib.dumps(dict.fromkeys(self.lazy.keys if self.lazy else self.frame.columns))
-            return [text or nothing for text in self.json.gather(list(rows)).to_list()]
-        frame = self.frame[list(rows)] if self.frame.width else self.frame
+        frame = self.frame[list(rows)] if self.frame.width else pl.DataFrame(height=len(rows))
+        if self.numbers:
+            frame = replace(self, frame=frame).to_python().frame
         if frame.width and not self.missing_keys and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
         away = {name: mask.gather(list(rows)).to_list() for name, mask in self.missing_keys.items()}
@@ -131,17 +129,6 @@ class Page:
             jsonlib.dumps(_writable({name: value for name, value in row.items() if name not in away or not away[name][at]}))
             for at, row in enumerate(frame.iter_rows(named=True))
         ]
-
-    def materialize(self) -> Iterator[Page]:
-        """The same rows, read: in several pages where their keys differ so much that one would be too large."""
-        if self.lazy is None or self.json is None:
-            yield from self.cut()
-            return
-        at = 0
-        for page in self.lazy.parse(self.json):
-            lines = self.lines[at : at + page.frame.height]
-            yield from replace(page, file=self.file, lines=lines).cut()
-            at += page.frame.height
 
     def cut(self) -> Iterator[Page]:
         """The page, in several if it has more than `PAGE_CELLS`."""
@@ -157,7 +144,6 @@ class Page:
                 lines=self.lines[at : at + step],
                 row_errors={row - at: self.row_errors[row] for row in range(at, at + step) if row in self.row_errors},
                 missing_keys={name: mask.slice(at, step) for name, mask in self.missing_keys.items()},
-                json=None if self.json is None else self.json.slice(at, step),
             )
 
     def to_python(self) -> Page:
@@ -166,14 +152,56 @@ class Page:
             column(name, [None if text is None else jsonlib.loads(text) for text in self.frame[name].to_list()])
             for name in self.numbers
         ]
-        return replace(self, frame=self.frame.with_columns(values), numbers=frozenset(), json=None)
+        return replace(self, frame=self.frame.with_columns(values), numbers=frozenset())
 
 
-class LazyLines(NamedTuple):
-    """What is known of lines that have not been read: the first one's keys, and how to make pages of some of them."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of JSON, each a record or not, that are read when that is needed. They have no space around them.
 
-    keys: tuple[str, ...]
-    parse: Callable[[pl.Series], Iterator[Page]]
+    `lines` are their numbers in `file`; a record has at most `max_columns` fields, and the file as many as `limit` allows.
+    """
+
+    texts: Sequence[bytes]
+    file: str = ""
+    lines: Sequence[int] = ()
+    max_columns: int = MAX_COLUMNS
+    limit: ColumnLimit | None = None
+    all_text: ClassVar[bool] = False
+    change: ClassVar[str] = ""
+
+    def line(self, index: int) -> int:
+        return int(self.lines[index]) if len(self.lines) else 0
+
+    def as_json(self, rows: Sequence[int]) -> list[str]:
+        """These lines, each as a JSON object; an empty one for what is no record."""
+        texts = [self.texts[at] for at in rows]
+        _, problems = _records_of(texts)
+        return ["{}" if at in problems else text.decode() for at, text in enumerate(texts)]
+
+    def read(self, rows: Sequence[int] | None = None) -> Iterator[Page]:
+        """Pages of all the lines or some, read exactly. A line that is not an object is an error of its row only."""
+        texts = self.texts if rows is None else [self.texts[at] for at in rows]
+        numbers = self.lines if rows is None else [self.line(at) for at in rows]
+        records, problems = _records_of(texts)
+        errors = {at: f"{problem}: {texts[at][:80].decode('utf-8', 'replace')!r}" for at, problem in problems.items()}
+        for page in pages_of_mappings(records, file=self.file, lines=numbers, row_errors=errors, max_columns=self.max_columns):
+            if self.limit is not None:
+                self.limit.add(self.file, page.line(0), page.frame.columns)
+            yield page
+
+
+def _records_of(texts: Sequence[bytes]) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """The record of each line of JSON, an empty one where there is none; and why, by index."""
+    from sendoff.jsonlib.quick import loads_each  # noqa: PLC0415  # only JSON Lines need msgspec
+
+    values, problems = loads_each(texts), dict[int, str]()
+    if set(map(type, values)) != {dict}:
+        for at, value in enumerate(values):
+            if type(value) is not dict:
+                problems[at] = str(value) if isinstance(value, ValueError) else "not a JSON object"
+                values[at] = {}
+    return values, problems
 
 
 class Route(NamedTuple):
@@ -201,7 +229,7 @@ class Block:
     lo: int
     data: bytes
     offsets: array[int]
-    page: Page = Page(pl.DataFrame())
+    page: Page | Lines = Page(pl.DataFrame())
     rows: Sequence[int] = ()
     #: What each record's request is addressed to, where that is made of the record; else empty.
     routes: Sequence[Route] = ()
@@ -257,23 +285,29 @@ def _writable(row: Mapping[str, object]) -> dict[str, Any]:
     return {name: shown(value) for name, value in row.items()}
 
 
-def pages(items: Iterable[object], *, lazy: bool = False, max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
-    """Turn whatever a source yields into pages of bounded size; with `lazy`, some of them may be lines that are not read.
+def pages(items: Iterable[object], *, max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
+    """Turn whatever a source yields into pages of bounded size.
 
     Rows that come without line numbers are numbered from 1. A mapping of more than `max_columns` is its row's error. Raises
     `SourceError` for an item that is none of the shapes a source may yield.
     """
+    for item in pages_or_lines(items, max_columns=max_columns):
+        yield from item.read() if isinstance(item, Lines) else [item]
+
+
+def pages_or_lines(items: Iterable[object], *, max_columns: int = MAX_COLUMNS) -> Iterator[Page | Lines]:
+    """As `pages`, but lines of JSON are left unread."""
     row = 0
-    for page in _unnumbered(items, max_columns):
-        numbered = page if len(page.lines) else replace(page, lines=range(row + 1, row + 1 + page.frame.height))
-        row += page.frame.height
-        if lazy and numbered.lazy is not None:
-            yield numbered
-        else:
-            yield from numbered.materialize()
+    for item in _unnumbered(items, max_columns):
+        if isinstance(item, Lines):
+            yield item
+            continue
+        numbered = item if len(item.lines) else replace(item, lines=range(row + 1, row + 1 + item.frame.height))
+        row += item.frame.height
+        yield from numbered.cut()
 
 
-def _unnumbered(items: Iterable[object], max_columns: int) -> Iterator[Page]:
+def _unnumbered(items: Iterable[object], max_columns: int) -> Iterator[Page | Lines]:
     rows: list[Mapping[str, object]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns
@@ -292,8 +326,8 @@ def _unnumbered(items: Iterable[object], max_columns: int) -> Iterator[Page]:
         yield from pages_of_mappings(rows, max_columns=max_columns)
 
 
-def _paged(item: object, max_columns: int) -> Iterator[Page]:
-    if isinstance(item, Page):
+def _paged(item: object, max_columns: int) -> Iterator[Page | Lines]:
+    if isinstance(item, Page | Lines):
         yield item
     elif isinstance(item, pl.DataFrame):
         yield from _sliced(item)
@@ -326,8 +360,8 @@ def pages_of_mappings(
     """
     errors, wide = dict(row_errors or {}), set[int]()
     for at, row in enumerate(rows):
-        if isinstance(row, Mapping) and (problem := too_many_columns(len(row), max_columns, "fields")):  # type: ignore[redundant-expr]  # a plugin's row may be anything
-            errors[at] = problem
+        if isinstance(row, Mapping) and len(row) > max_columns:  # type: ignore[redundant-expr]  # a plugin's row may be anything
+            errors[at] = too_many_columns(len(row), max_columns, "fields") or ""
             wide.add(at)
     if wide:
         rows = [{} if at in wide else row for at, row in enumerate(rows)]
@@ -339,6 +373,12 @@ def pages_of_mappings(
 
 def _cuts(rows: Sequence[Mapping[str, object]]) -> Iterator[tuple[int, int, dict[str, None]]]:
     """Where pages of these rows begin and end, and the names of each one's columns."""
+    if rows and set(map(type, rows)) == {dict} and all(map(rows[0].keys().__eq__, map(dict.keys, rows))):  # type: ignore[arg-type]  # they are
+        names = dict.fromkeys(rows[0])
+        step = min(PAGE_ROWS, max(1, PAGE_CELLS // max(1, len(names))))
+        for lo in range(0, len(rows), step):
+            yield lo, min(lo + step, len(rows)), names
+        return
     lo, names = 0, dict[str, None]()
     for at, row in enumerate(rows):
         mine, before = _names(row), len(names)
@@ -368,16 +408,36 @@ def _names(row: Mapping[str, object]) -> dict[str, None]:
 
 
 def _page_of(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> Page:
-    deep = {at: jsonlib.TOO_DEEP for at, row in enumerate(rows) if any(map(jsonlib.too_deep, row.values()))}
-    rows = [{} if at in deep else row for at, row in enumerate(rows)] if deep else rows
     bad = next((name for name in names if not isinstance(name, str)), None)  # type: ignore[redundant-expr]  # a plugin's row may have any key
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
-    columns = [column(name, [row.get(name) for row in rows]) for name in names]
-    uniform = all(len(row) == len(columns) for row in rows)
-    missing = {} if uniform else {name: mask for name in names if (mask := pl.Series([name not in row for row in rows])).any()}
-    frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=len(rows))
-    return Page(frame, row_errors=deep, uniform=False, missing_keys=missing)
+    cells = {name: [row.get(name) for row in rows] for name in names}
+    kinds = {name: set(map(type, values)) for name, values in cells.items()}
+    deep = {
+        at: jsonlib.TOO_DEEP
+        for name, values in cells.items() if not kinds[name] <= _FLAT
+        for at, value in enumerate(values) if jsonlib.too_deep(value)
+    }  # fmt: skip
+    if deep:
+        return replace(_page_of([{} if at in deep else row for at, row in enumerate(rows)], names), row_errors=deep)
+    numbers = {name: texts for name, values in cells.items() if (texts := _numbers(name, values, kinds[name])) is not None}
+    columns = [numbers[name] if name in numbers else column(name, values) for name, values in cells.items()]
+    uniform = all(map(len(columns).__eq__, map(len, rows)))
+    missing = {} if uniform else {name: mask for name in cells if (mask := pl.Series([name not in row for row in rows])).any()}
+    # By name, as polars gives a column of a list that is named "" another name.
+    frame = pl.DataFrame({each.name: each for each in columns}) if columns else pl.DataFrame(height=len(rows))
+    return Page(frame, uniform=False, missing_keys=missing, numbers=frozenset(numbers))
+
+
+def _numbers(name: str, values: Iterable[object], kinds: set[type]) -> pl.Series | None:
+    """A column of exact numbers as text, with all their digits; None for one of others, or of some that JSON cannot hold."""
+    if Decimal not in kinds or not kinds <= {Decimal, int, type(None)}:
+        return None
+    try:
+        texts = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    except ValueError:  # an integer of more digits than Python writes
+        return None
+    return None if texts.str.contains("[IN]").any() else texts  # Infinity and NaN
 
 
 def column(name: str, values: list[Any]) -> pl.Series:

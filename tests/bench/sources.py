@@ -83,11 +83,7 @@ def _source(home: Path, use: str, file: str, **options: Any) -> Callable[[], Non
     made: Any = Registry().find("sources", use)
 
     def read() -> None:
-        found = sum(
-            page.frame.height
-            for lazy in pages(made(home=home, path=file, **options).read(None), lazy=True)
-            for page in lazy.materialize()
-        )
+        found = sum(page.frame.height for page in pages(made(home=home, path=file, **options).read(None)))
         assert found == RECORDS
 
     return read

@@ -61,14 +61,13 @@ def test_rows_of_the_same_keys_are_one_page() -> None:
     assert [page.frame.height for page in pages([{"a": 1, "b": 2}] * (PAGE_ROWS + 5))] == [PAGE_ROWS, 5]
 
 
-def test_a_page_is_cut_with_its_lines_reasons_and_text() -> None:
+def test_a_page_is_cut_with_its_lines_and_reasons() -> None:
     frame = pl.DataFrame({"n" * 16 * (PAGE_CELLS // 2): [1, 2, 3]})
-    page = Page(frame, "f", [7, 8, 9], {2: "bad"}, json=pl.Series(["a", "b", "c"]))
+    page = Page(frame, "f", [7, 8, 9], {2: "bad"})
     assert rows_per_page(frame.columns) == 1
     cut = list(page.cut())
     assert [list(each.lines) for each in cut] == [[7], [8], [9]]
     assert [dict(each.row_errors) for each in cut] == [{}, {}, {0: "bad"}]
-    assert [each.json.to_list() for each in cut if each.json is not None] == [["a"], ["b"], ["c"]]
 
 
 def test_a_row_with_too_many_fields_is_its_own_fault() -> None:
@@ -102,10 +101,10 @@ def test_a_source_whose_keys_all_differ_ends_with_a_sentence() -> None:
 def test_an_object_with_too_many_keys_is_its_rows_fault_in_a_file_of_json(reader: str) -> None:
     wide = "{" + ",".join(f'"{at}":1' for at in range(11)) + "}"
     if reader == "jsonl":
-        found = read_lines(io.BytesIO(f'{wide}\n{{"a":1}}\n'.encode()), "f", 10)
+        found = pages(read_lines(io.BytesIO(f'{wide}\n{{"a":1}}\n'.encode()), "f", 10))
     else:
         found = read_array(io.BytesIO(f'[{wide},{{"a":1}}]'.encode()), "f", [], 10)
-    (page,) = (read for page in found for read in page.materialize())
+    (page,) = found
     assert list(page.row_errors) == [0]
     assert page.frame["a"].to_list() == [None, 1]
 

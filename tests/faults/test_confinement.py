@@ -11,6 +11,7 @@ import pytest
 
 from sendoff import ConfigError, SendoffError, Source
 from sendoff.plugin import Observer, hookimpl
+from sendoff.records import pages
 from sendoff.testing import Project
 from sendoff_plugins.sources.jsonl import JsonLines
 
@@ -19,7 +20,7 @@ IN = "source: {use: jsonl, path: in.jsonl}\n"
 
 
 def rows(source: Source) -> list[tuple[Any, ...]]:
-    return [row for page in source.read(None) for read in page.materialize() for row in read.frame.rows()]
+    return [row for page in pages(source.read(None)) for row in page.frame.rows()]
 
 
 @pytest.fixture

@@ -43,8 +43,6 @@ def encode_rows(typed: TypedPage, form: RecordFormat) -> pl.Series:
     """Encode each of the frame's records as it is sent."""
     if not typed.frame.height:
         return pl.Series([], dtype=pl.String)
-    if typed.json is not None and form.is_plain:
-        return typed.json
     if form.omit_null:
         typed = replace(typed, optional=frozenset(typed.frame.columns))
     record = _encode_record(typed, form)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 import polars as pl
 
@@ -51,15 +50,14 @@ class NewRowFilter:
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver; removed ones last."""
         for page in pages:
-            for read in page.materialize():
-                yield from self._filter_page(read)
+            yield from self._filter_page(page)
         if self._rule.removed and not (self._first or self._unread_rows):
             yield from self._removed()
 
     def not_yet_delivered(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Of rows that failed before, those not delivered since; `kept_rows` are their numbers, from 0."""
         before = 0
-        for page in chain.from_iterable(map(Page.materialize, pages)):
+        for page in pages:
             prints = fingerprint_rows(page.to_python(), self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
             same = [
@@ -149,6 +147,4 @@ def _only(page: Page, rows: Sequence[int]) -> Iterator[Page]:
     faults = {new: page.row_errors[old] for new, old in enumerate(rows) if old in page.row_errors}
     missing = {name: mask.gather(list(rows)) for name, mask in page.missing_keys.items()}
     lines = [int(page.lines[at]) for at in rows]
-    yield replace(
-        page, frame=page.frame[list(rows)], lines=lines, row_errors=faults, missing_keys=missing, json=None, lazy=None
-    )
+    yield replace(page, frame=page.frame[list(rows)], lines=lines, row_errors=faults, missing_keys=missing)

@@ -100,6 +100,6 @@ def _text(value: object) -> str:
 def key_cells(page: Page, rule: IncrementalRule) -> list[str]:
     """Each row's key cells as the source had them, as JSON: what can be reported of a removed row."""
     frame = page.frame.select(rule.key)
-    rows = Page(frame, json=None).as_json(range(frame.height))
+    rows = Page(frame).as_json(range(frame.height))
     mark = "text" if page.all_text else "typed"
     return [f'{{"{mark}":{row}}}' for row in rows]

@@ -18,7 +18,7 @@ from sendoff.encode.idempotency import Key
 from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.prefetch import prefetch
 from sendoff.ledger import Failure
-from sendoff.records import Block, Page, Route, location
+from sendoff.records import Block, Lines, Page, Route, location
 from sendoff.schema import TypedPage
 
 
@@ -59,61 +59,59 @@ class Pipeline:
             self._validators or self._needed or self._keyed or self._router or self._variants or self._named
         )
 
-    def read(self, pages: Iterable[Page]) -> Iterator[EncodedPage]:
+    def read(self, pages: Iterable[Page | Lines]) -> Iterator[EncodedPage]:
         """Validate and encode pages one by one; ordinals count the good rows, positions all of them."""
         ordinal = rows = 0
         for validator in self._validators:
             validator.start()
-        for page, mask in prefetch(self._with_passthrough(pages)):
-            if mask is not None:
-                block, invalid = self._encode_passthrough(ordinal, page, mask)
+        for page, texts in prefetch(self._decoded(pages)):
+            if isinstance(page, Lines):
+                block, invalid = self._encode_lines(ordinal, page, texts)
+                height = len(texts)
             else:
+                height = page.frame.height
                 variant = self._variants.get(page.change)
                 typed = (variant.schema if variant and variant.schema else self._schema).apply(page)
                 if page.change != "removed":
                     self._check_needed(page, typed)
                 block, invalid = self._encode(ordinal, page, typed)
-            yield EncodedPage(block, _failures(block.page, invalid, rows), rows + page.frame.height)
+            yield EncodedPage(block, _failures(block.page, invalid, rows), rows + height)
             ordinal = block.hi
-            rows += page.frame.height
+            rows += height
 
-    def _with_passthrough(self, pages: Iterable[Page]) -> Iterator[tuple[Page, pl.Series | None]]:
-        """Yield (page, mask): the mask marks rows that can be sent byte for byte; None means parse them all."""
+    def _decoded(self, pages: Iterable[Page | Lines]) -> Iterator[tuple[Page | Lines, list[bytes | None]]]:
+        """The pages; those that may be sent without being read as lines, each as it is sent, or None to read it."""
+        decoder, max_columns = None, -1
         for page in pages:
-            mask = None
-            if page.lazy is not None and page.json is not None and self._passthrough_allowed:
-                mask = self._schema.passthrough_mask(page.json, page.lazy.keys)
-            if mask is not None and 2 * int(mask.sum()) < len(mask):
-                mask = None
-            if mask is None:
-                yield from ((read, None) for read in page.materialize())
+            if isinstance(page, Lines) and self._passthrough_allowed and page.max_columns != max_columns:
+                max_columns = page.max_columns
+                decoder = self._schema.make_decoder(max_columns)
+            if isinstance(page, Page):
+                yield page, []
+            elif decoder is None:
+                yield from ((read, []) for read in page.read())
             else:
-                yield page, mask
+                yield page, decoder.pass_through(page.texts)
 
-    def _encode_passthrough(self, ordinal: int, page: Page, passthrough: pl.Series) -> tuple[Block, dict[int, str]]:
-        """The rows that are certain as they stand in the source, with the others read, checked and written among them."""
-        assert page.json is not None
-        assert page.lazy is not None
-        lines, invalid = page.json, dict[int, str]()
-        if not passthrough.all():
-            rest, faulty = (~passthrough).arg_true(), list[int]()
-            for some in page.lazy.parse(lines.gather(rest)):
-                here, rest = rest[: some.frame.height], rest[some.frame.height :]
-                typed = self._schema.apply(some)
-                good = _kept(len(here), typed.invalid)
-                if good:
-                    lines = lines.clone().scatter(here.gather(list(good)), encode_rows(typed.only(good), self._form))
-                invalid.update({int(here[at]): reason for at, reason in typed.invalid.items()})
-                faulty += [int(here[at]) for at in some.row_errors]
-            page = replace(page, json=page.json.clone().scatter(faulty, None) if faulty else page.json)
-        kept = _kept(page.frame.height, invalid)
-        block = self._sender.block(lines.gather(list(kept)) if invalid else lines)
+    def _encode_lines(self, ordinal: int, lines: Lines, texts: list[bytes | None]) -> tuple[Block, dict[int, str]]:
+        """The lines as a block: those that have a text as that, the others read, checked and written among them."""
+        unread, invalid = [at for at, text in enumerate(texts) if text is None], dict[int, str]()
+        for page in lines.read(unread):
+            here, unread = unread[: page.frame.height], unread[page.frame.height :]
+            typed = self._schema.apply(page)
+            good = _kept(len(here), typed.invalid)
+            written = encode_rows(typed.only(good), self._form).cast(pl.Binary) if good else ()
+            for at, text in zip(good, written, strict=True):
+                texts[here[at]] = text
+            invalid.update({here[at]: reason for at, reason in typed.invalid.items()})
+        kept = _kept(len(texts), invalid)
+        block = self._sender.block([text for at in kept if (text := texts[at]) is not None])
         large = self._too_large(block.offsets)
         if large:
             invalid.update({kept[at]: reason for at, reason in large.items()})
-            kept = _kept(page.frame.height, invalid)
-            block = self._sender.block(lines.gather(list(kept)))
-        return replace(block, lo=ordinal, page=page, rows=kept), invalid
+            kept = _kept(len(texts), invalid)
+            block = self._sender.block([text for at in kept if (text := texts[at]) is not None])
+        return replace(block, lo=ordinal, page=lines, rows=kept), invalid
 
     def _encode(self, ordinal: int, page: Page, typed: TypedPage) -> tuple[Block, dict[int, str]]:
         """The good rows as a block, and why the others are none."""
@@ -249,7 +247,7 @@ def _kept(height: int, invalid: dict[int, str]) -> Sequence[int]:
     return [index for index in range(height) if index not in invalid] if invalid else range(height)
 
 
-def _failures(page: Page, invalid: dict[int, str], rows_before: int) -> list[Failure]:
+def _failures(page: Page | Lines, invalid: dict[int, str], rows_before: int) -> list[Failure]:
     indexes = sorted(invalid)
     records = page.as_json(indexes) if indexes else []
     return [

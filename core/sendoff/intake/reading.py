@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import polars as pl
-
 from sendoff.bounds import MAX_COLUMNS, ColumnLimit
 from sendoff.components import CsvDialect, Source
 from sendoff.errors import ConfigError, PluginCrash, SendoffError, SourceError, SourceUnavailable
 from sendoff.intake.times import without_impossible_times
-from sendoff.records import LazyLines, Page, pages
+from sendoff.records import Lines, Page, pages_or_lines
 from sendoff.registry import Registry
 
 #: The endings of compressed files, which say nothing about what is in them.
@@ -23,11 +21,17 @@ COMPRESSED = (".gz", ".zst")
 _PANIC = "a library failed on what it read; the data is damaged, or of a kind that it cannot read"
 
 
-def read_source(source: Source, cursor: object = None, *, lazy: bool = False) -> Iterator[Page]:
-    """Yield the source's pages from `cursor` on; with `lazy`, some of them may be unread lines of JSON.
+def read_source(source: Source, cursor: object = None) -> Iterator[Page]:
+    """Yield the source's pages from `cursor` on.
 
     An exception inside the source says after how many rows it came. A date or time that no calendar has is its row's fault.
     """
+    for item in read_lazily(source, cursor):
+        yield from item.read() if isinstance(item, Lines) else [item]
+
+
+def read_lazily(source: Source, cursor: object = None) -> Iterator[Page | Lines]:
+    """As `read_source`, but lines of JSON are left unread."""
     rows = 0
 
     def place() -> str:
@@ -35,10 +39,14 @@ def read_source(source: Source, cursor: object = None, *, lazy: bool = False) ->
 
     limit = ColumnLimit(source.max_columns)
     with source_errors(source, place):
-        for page in pages(source.read(cursor), lazy=lazy, max_columns=source.max_columns):
-            limit.add(page.file, page.line(0), page.lazy.keys if page.lazy else page.frame.columns)
-            yield without_impossible_times(page) if page.lazy is None else _guarded(source, page, limit)
-            rows += page.frame.height
+        for item in pages_or_lines(source.read(cursor), max_columns=source.max_columns):
+            if isinstance(item, Lines):
+                yield replace(item, limit=limit)
+                rows += len(item.texts)
+            else:
+                limit.add(item.file, item.line(0), item.frame.columns)
+                yield without_impossible_times(item)
+                rows += item.frame.height
 
 
 @contextmanager
@@ -59,20 +67,6 @@ def source_errors(source: Source, place: Callable[[], str] = lambda: "") -> Iter
             file = f"{source.current_file}: " if source.current_file else ""
             raise SourceError(f"{source.name}{place()}: {file}{_PANIC}") from error
         raise PluginCrash.of(error, source).at(place()) from error
-
-
-def _guarded(source: Source, page: Page, limit: ColumnLimit) -> Page:
-    """The page, whose lines are read later, by the source's code too."""
-    assert page.lazy is not None
-    keys, read = page.lazy
-
-    def parse(lines: pl.Series) -> Iterator[Page]:
-        with source_errors(source, lambda: f": {page.file}, from line {page.line(0)} on"):
-            for found in read(lines):
-                limit.add(page.file, page.line(0), found.frame.columns)
-                yield found
-
-    return replace(page, lazy=LazyLines(keys, parse))
 
 
 def file_source(

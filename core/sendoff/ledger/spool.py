@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -76,7 +75,7 @@ def write(file: Path, pages: Iterable[Page]) -> Spool:
         draft.unlink(missing_ok=True)  # of a process that was killed
         fd = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as stream:
-            for page in chain.from_iterable(map(Page.materialize, pages)):
+            for page in pages:
                 raw = _packed(page)
                 framed = _FRAME.pack(len(raw), zlib.crc32(raw)) + raw
                 stream.write(framed)

@@ -13,7 +13,7 @@ from sendoff.encode.idempotency import make_key_function
 from sendoff.engine.engine import Engine
 from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
-from sendoff.intake.reading import read_source
+from sendoff.intake.reading import read_lazily
 from sendoff.ledger import Changes, Ledger, RunState
 from sendoff.response import unread_failure
 from sendoff.run.dispatcher import Dispatcher
@@ -135,7 +135,7 @@ class Run:
         return invalid
 
     def _encoded_pages(self) -> Iterator[EncodedPage]:
-        return self._reader.read(read_source(self._source, lazy=True))
+        return self._reader.read(read_lazily(self._source))
 
     def _commit(self, changes: Changes) -> None:
         self._ledger.commit(self._state, changes)

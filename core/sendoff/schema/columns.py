@@ -73,7 +73,7 @@ def convert_each_cell(series: pl.Series, type_: Type, text: bool, format: Format
 
     def cell(value: object) -> object:
         try:
-            return type_.to_cell(type_.read(value, text=text, format=format))
+            return type_.convert(value, text=text, format=format)
         except ValueError:
             return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -29,9 +30,11 @@ from sendoff.schema.columns import (
 )
 from sendoff.schema.derive import derive
 from sendoff.schema.fields import Field
-from sendoff.schema.passthrough import LineMatcher, compile_matcher
 from sendoff.schema.typed_page import TypedPage
 from sendoff.schema.types import UnionType
+
+if TYPE_CHECKING:
+    from sendoff.schema.decoder import LineDecoder
 
 _MAX_CACHED = 10_000
 
@@ -58,7 +61,6 @@ class Schema:
         self._derived = [f for f in fields if f.derivation]
         #: The columns that values are made of; they need not be declared.
         self._used = {name for f in fields for name in f.columns}
-        self._matcher: dict[tuple[str, ...], LineMatcher | None] = {}
 
     @property
     def slow(self) -> dict[str, list[str]]:
@@ -97,18 +99,15 @@ class Schema:
         if self.unknown == "forbid" and unknown:
             raise SourceError(f"{where}unknown column {listed(unknown)}; declare it in the schema, or use `unknown: drop`")
 
-    def passthrough_mask(self, lines: pl.Series, keys: tuple[str, ...]) -> pl.Series | None:
-        """Which lines of JSON are certainly valid and can be sent unchanged; None if they must be parsed to find out."""
-        if keys not in self._matcher:
-            self._matcher[keys] = (
-                None
-                if self._slow or self._derived or self._rewritten
-                else compile_matcher(keys, self.fields, unknown=self.unknown)
-            )
-        found = self._matcher[keys]
-        if found is None:
+    def make_decoder(self, max_columns: int) -> LineDecoder | None:
+        """The decoder of lines that are sent as they stand; None if there can be none, or if they may have too many keys."""
+        from sendoff.schema.decoder import make_decoder  # noqa: PLC0415  # only JSON Lines need msgspec
+
+        if self._derived or self._rewritten or len(self.fields) > max_columns:
             return None
-        return found.match(lines, self.fields, {f.name: self._failing_mask(at, f) for at, f in enumerate(self.fields)})
+        compiled = {f.name: set(f.rules) - set(self._checks[f.name][1]) for f in self.fields}
+        failing = {f.name: (at, self._failing_mask(at, f)) for at, f in enumerate(self.fields)}
+        return make_decoder(self.fields, compiled, failing, max_columns if self.unknown == "keep" else 0)
 
     def apply(self, page: Page) -> TypedPage:
         """Convert a page to its declared types, with a reason for each invalid row."""
@@ -140,17 +139,9 @@ class Schema:
             for name in extra:
                 if name not in self._used:
                     invalid.add_where(frame[name].is_not_null(), f"{name}: unknown field")
-        typed = pl.DataFrame(columns) if columns else pl.DataFrame(height=frame.height)
-        json = page.json if page.json is not None and self._is_unchanged(page, typed) else None
-        return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences(), json)
-
-    def _is_unchanged(self, page: Page, typed: pl.DataFrame) -> bool:
-        """Whether the records are sent with the same members, names and values as in the source."""
-        return (
-            not self._derived
-            and set(page.frame.columns) == set(typed.columns)
-            and all(f.name == f.output_name and _is_field_unchanged(page, f, typed[f.name]) for f in self.fields)
-        )
+        # By name, as polars gives a column of a list that is named "" another name.
+        typed = pl.DataFrame({column.name: column for column in columns}) if columns else pl.DataFrame(height=frame.height)
+        return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences())
 
     def _convert_fields(
         self, page: Page, frame: pl.DataFrame, unmapped: Mapping[tuple[str, int], str], invalid: _Reasons
@@ -314,23 +305,6 @@ def _json_problem(value: object) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _is_field_unchanged(page: Page, f: Field, values: pl.Series) -> bool:
-    """Whether a field's values are written as they stand in the page's JSON; invalid rows do not count."""
-    cells = page.frame[f.name]
-    if f.output_format is not None or f.format is not None or (f.optional and cells.null_count()):
-        return False
-    if f.default is not None and not f.nullable and cells.null_count():
-        return False
-    number = f.name in page.numbers or cells.dtype.is_integer()
-    if f.type is None or cells.dtype == pl.Null:
-        return True
-    if isinstance(f.type, UnionType):
-        return False
-    if f.type.name in ("datetime", "time"):
-        return cells.dtype == pl.String and not number and bool((values == cells).fill_null(True).all())
-    return number == (f.type.name in ("integer", "float", "number", "decimal"))
 
 
 _WRITTEN_BY_POLARS = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)

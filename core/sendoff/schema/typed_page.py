@@ -24,15 +24,12 @@ class TypedPage:
     raw: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     invalid: dict[int, str] = field(default_factory=dict)
-    #: Each record's JSON, where the source's own text can be sent unchanged; else None.
-    json: pl.Series | None = None
 
     def only(self, rows: Sequence[int]) -> TypedPage:
         """The page with these rows only."""
         if len(rows) == self.frame.height:
             return self
-        kept = list(rows)
-        return replace(self, frame=self.frame[kept], json=None if self.json is None else self.json.gather(kept))
+        return replace(self, frame=self.frame[list(rows)])
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Each record by itself, its values as Python's: decimals, lists and objects too. What is left out is not there."""

@@ -75,6 +75,16 @@ class Type:
 
     def read(self, value: object, *, text: bool, format: Format = None) -> object:
         """Read the Python value of one cell; raises ValueError with a sentence for one that is invalid."""
+        found = self._read(value, text=text, format=format)
+        if self.name in ("dict", "list"):
+            jsonlib.dumps(found)
+        return found
+
+    def convert(self, value: object, *, text: bool, format: Format = None) -> object:
+        """What this type's column holds for one cell; raises as `read` does. What is nested is written as JSON just once."""
+        return self.to_cell(self._read(value, text=text, format=format))
+
+    def _read(self, value: object, *, text: bool, format: Format) -> object:
         if isinstance(value, str) and self.name != "string" and (text or self.from_text):
             return self._read_text(self.notation.read(value, self.name) if text and self.notation else value, format)
         if (isinstance(value, bool) and bool not in self.python) or not isinstance(value, self.python):
@@ -115,8 +125,6 @@ class Type:
                 raise ValueError("must be finite; JSON has no NaN and no infinity")
             case "number" | "decimal", Decimal() if not value.is_finite():
                 raise ValueError("must be finite; JSON has no NaN and no infinity")
-            case "dict" | "list", _:
-                jsonlib.dumps(value)
         return value
 
     def to_cell(self, value: object) -> object:
@@ -134,7 +142,7 @@ class UnionType(Type):
 
     members: tuple[Type, ...] = ()
 
-    def read(self, value: object, *, text: bool, format: Format = None) -> object:
+    def _read(self, value: object, *, text: bool, format: Format) -> object:
         for member in self.members:
             try:
                 return member.read(value, text=text, format=format)

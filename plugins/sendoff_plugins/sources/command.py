@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sendoff.plugin import ENV, Page, Source, hookimpl
+from sendoff.plugin import ENV, Lines, Page, Source, hookimpl
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources._csv.dialect import DIALECT, csv_dialect_of, dialect_of, notation_of
 from sendoff_plugins.sources._csv.table import read_table
@@ -35,7 +35,7 @@ class Command(ProgramSource):
         self.notation = notation_of(self)
         self.csv_dialect = csv_dialect_of(self)
 
-    def read(self, cursor: Any) -> Iterator[Page]:
+    def read(self, cursor: Any) -> Iterator[Page | Lines]:
         with self.output_of(self.command) as output:
             name = self.command[0]
             if self.format == "csv":

@@ -21,6 +21,7 @@ from sendoff.plugin import (
     hookimpl,
     last_post_id,
     open_inboxes,
+    pages,
 )
 from sendoff_plugins.sources._csv.dialect import Dialect
 from sendoff_plugins.sources._csv.table import read_table
@@ -67,8 +68,7 @@ class Inbox(InboxSource):
     def _faults(self, kind: str, body: bytes) -> list[tuple[int, str]]:
         """The faulty records of a post, by their number. Raises `SourceError` for a post that cannot be read at all."""
         limit, before, faults = ColumnLimit(self.max_columns), 0, list[tuple[int, str]]()
-        read = (page for lines in _pages(kind, body, "the post", self.max_columns) for page in lines.materialize())
-        for page in read:
+        for page in _pages(kind, body, "the post", self.max_columns):
             limit.add("the post", page.line(0), page.frame.columns)
             faults += [(before + at + 1, fault) for at, fault in page.row_errors.items()]
             before += page.frame.height
@@ -93,8 +93,7 @@ class Inbox(InboxSource):
     def _post(self, post: Post) -> Iterator[Page]:
         name = f"post {post.id}"
         for page in _pages(post.kind, post.body, name, self.max_columns):
-            for read in page.materialize():
-                yield replace(read, file=name, uniform=False)
+            yield replace(page, file=name, uniform=False)
 
     def change_token(self) -> Any:
         return last_post_id(self._directory, self.connector)
@@ -114,7 +113,7 @@ def _pages(kind: str, body: bytes, name: str, max_columns: int) -> Iterator[Page
     if kind == "csv":
         return read_table(stream, name, Dialect(), max_columns=max_columns)
     if kind == "jsonl":
-        return read_lines(stream, name, max_columns)
+        return pages(read_lines(stream, name, max_columns), max_columns=max_columns)
     if body.lstrip()[:1] == b"{":
         return read_array(io.BytesIO(b"[" + body + b"]"), name, [], max_columns)
     return read_array(stream, name, [], max_columns)

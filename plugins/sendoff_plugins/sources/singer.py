@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sendoff.plugin import ENV, PAGE_BYTES, PAGE_ROWS, Page, Source, SourceError, hookimpl, jsonlib, pages_of_mappings
+from sendoff.plugin import ENV, PAGE_BYTES, PAGE_ROWS, Lines, Page, Source, SourceError, hookimpl, jsonlib, pages_of_mappings
 from sendoff_plugins.sources._common.process import COMMAND, ProgramSource
 from sendoff_plugins.sources._common.singer_batch import read_batch
 from sendoff_plugins.sources._files.files import MAX_RECORD
@@ -40,7 +40,7 @@ class Singer(ProgramSource):
     config: dict[str, Any]
     catalog: str | None = None
 
-    def read(self, cursor: Any) -> Iterator[Page]:
+    def read(self, cursor: Any) -> Iterator[Page | Lines]:
         self.next_cursor = cursor
         state = self._state(cursor)
         with tempfile.TemporaryDirectory(prefix="sendoff-") as place:
@@ -63,7 +63,7 @@ class Singer(ProgramSource):
             )
         return cursor["state"]
 
-    def _pages(self, output: Any, *, is_first: bool) -> Iterator[Page]:
+    def _pages(self, output: Any, *, is_first: bool) -> Iterator[Page | Lines]:
         rows: list[dict[str, Any]] = []
         announced: set[str] = set()
         streams: set[str] = set()

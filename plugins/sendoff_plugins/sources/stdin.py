@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from sendoff.plugin import Page, Source, SourceError, hookimpl
+from sendoff.plugin import Lines, Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources._csv.dialect import DIALECT, csv_dialect_of, dialect_of, notation_of
 from sendoff_plugins.sources._csv.table import read_table
 from sendoff_plugins.sources._files.text import utf8
@@ -28,7 +28,7 @@ class StandardInput(Source):
         self.notation = notation_of(self)
         self.csv_dialect = csv_dialect_of(self)
 
-    def read(self, cursor: Any) -> Iterator[Page]:
+    def read(self, cursor: Any) -> Iterator[Page | Lines]:
         if sys.stdin is None:
             raise SourceError("standard input is closed")
         if self.format == "csv":

@@ -17,6 +17,7 @@ from backports import zstd
 
 from sendoff import Source, SourceChanged, SourceError, bounds
 from sendoff.intake.reading import read_source
+from sendoff.records import pages
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources import excel
 from sendoff_plugins.sources._files import decompress, files
@@ -31,7 +32,7 @@ from tests import oversized
 
 
 def rows(source: Source, cursor: Any = None) -> list[tuple[Any, ...]]:
-    return [row for page in source.read(cursor) for read in page.materialize() for row in read.frame.rows()]
+    return [row for page in pages(source.read(cursor)) for row in page.frame.rows()]
 
 
 def csvs(home: Path, **named: str) -> None:

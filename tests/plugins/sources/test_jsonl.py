@@ -11,7 +11,7 @@ from sendoff_plugins.sources import jsonl
 
 def page(data: bytes | str) -> Page:
     (only,) = jsonl.read_lines(io.BytesIO(data if isinstance(data, bytes) else data.encode()), "in.jsonl")
-    return next(only.materialize())
+    return next(only.read())
 
 
 def test_objects_are_records_with_their_own_keys() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sendoff import SourceError, SourceUnavailable
+from sendoff.records import pages
 from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources.singer import Singer
 
@@ -35,7 +36,7 @@ def tap(home: Path, *messages: object, then: str = "", **options: Any) -> Singer
 
 
 def ids(source: Singer, cursor: Any = None) -> list[int]:
-    return [row["id"] for page in source.read(cursor) for read in page.materialize() for row in read.frame.to_dicts()]
+    return [row["id"] for page in pages(source.read(cursor)) for row in page.frame.to_dicts()]
 
 
 def test_the_files_of_a_batch_are_read_among_the_records_in_their_order(tmp_path: Path) -> None:
@@ -63,10 +64,8 @@ def test_the_files_of_a_batch_are_read_among_the_records_in_their_order(tmp_path
 
 def test_a_line_of_a_batch_that_is_no_record_is_set_apart_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_bytes(b'{"id": 1}\nnonsense\n')
-    pages = [
-        read for page in tap(tmp_path, SCHEMA, batch("b.jsonl", compression=None)).read(None) for read in page.materialize()
-    ]
-    assert [(page.file, page.line(1), [*page.row_errors]) for page in pages] == [("b.jsonl", 2, [1])]
+    found = pages(tap(tmp_path, SCHEMA, batch("b.jsonl", compression=None)).read(None))
+    assert [(page.file, page.line(1), [*page.row_errors]) for page in found] == [("b.jsonl", 2, [1])]
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import MAX_COLUMNS, Page, SourceError
+from sendoff.plugin import MAX_COLUMNS, Lines, SourceError
 from sendoff_plugins.sources._files.decompress import decompress
 from sendoff_plugins.sources.jsonl import read_lines
 
 
-def read_batch(message: Mapping[str, Any], home: Path, where: str, max_columns: int = MAX_COLUMNS) -> Iterator[Page]:
-    """The pages of a message's files. Raises `SourceError` for an encoding that is not JSON Lines, and for a file elsewhere."""
+def read_batch(message: Mapping[str, Any], home: Path, where: str, max_columns: int = MAX_COLUMNS) -> Iterator[Lines]:
+    """The lines of a message's files. Raises `SourceError` for an encoding that is not JSON Lines, and for a file elsewhere."""
     encoding, manifest = message.get("encoding"), message.get("manifest")
     if not isinstance(encoding, dict) or not isinstance(manifest, list) or not all(isinstance(uri, str) for uri in manifest):
         raise SourceError(f"{where}: a BATCH message has an `encoding` and a `manifest`; this one has not")
