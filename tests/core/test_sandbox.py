@@ -104,6 +104,14 @@ def test_it_cuts_connections_after_or_before_taking(outcome: str, taken: int) ->
         assert len(api.records) == taken
 
 
+def test_it_takes_records_for_a_job() -> None:
+    with Sandbox(["/jobs job if always"]) as api:
+        assert post(f"{api.url}/jobs", [{"id": 1}, {"id": 2}])[:2] == (202, {"job": "job-1"})
+        assert post(f"{api.url}/jobs", [{"id": 3}])[1] == {"job": "job-2"}
+        assert post(f"{api.url}/people", [{"id": 4}])[0] == 200
+        assert [record["id"] for record in api.received["/jobs"]] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("text", ["400 if email ~ +@x", "400 if email ~ (", "400 if first ²"])
 def test_a_rule_that_cannot_be_read_is_a_value_error(text: str) -> None:
     """Found by fuzzing. The kind: an error of the library that reads a part of a text."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from sendoff import jsonlib
@@ -203,7 +204,7 @@ def _by_policy(parsed: _Body, policy: Policy, ids: Callable[[str], Sequence[obje
         problem = results.problem(policy)
         if problem is None:
             try:
-                verdict = parse_results(results, policy, ids, lambda code: by_result_status(code, policy), parsed.quote)
+                verdict = parse_results(results, policy, ids, cache(lambda code: by_result_status(code, policy)), parsed.quote)
                 later = [own for own in verdict.per_record.values() if own.kind is VerdictKind.RETRY]
                 delays = [own.retry_after for own in later if own.retry_after is not None]
                 if later and (whole := parsed.delay(policy)) is not None:

@@ -254,6 +254,13 @@ def test_m1_a_body_longer_than_what_is_read_is_not_believed_where_it_matters() -
         ({"path": "$.row"}, answered(400, {"row": 9}), set()),
         ({"path": "$.row"}, answered(400, "not JSON"), set()),
         ({"header": "X-Bad-Row"}, answered(400, {}, x_bad_row="all"), set()),
+        ({"header": "X-Bad-Row", "text": "body/{row}/"}, answered(400, {}, x_bad_row="body/0/age, body/2/age"), {0, 2}),
+        ({"header": "X-Bad-Row", "text": "body/{row}/"}, answered(400, "body/1/age"), set()),
+        (
+            {"path": "$.errors[*].at", "text": "rows/{row}/"},
+            answered(400, {"errors": [{"at": "rows/1/age"}, {"at": "x"}]}),
+            {1},
+        ),
     ],
 )
 def test_a_refusal_may_name_its_culprits(rules: dict[str, Any], answer: Response, places: set[int]) -> None:

@@ -223,6 +223,52 @@ def test_whatever_stands_for_a_condition_is_taken_or_refused_at_its_place(
     assert not typo or any("did you mean" in str(problem) for problem in problems)
 
 
+OF_BODIES = st.fixed_dictionaries(
+    {}, optional={"path": st.sampled_from(["$", "$.a", "$.b[0]", "$.*"]), "equals": VALUES, "exists": st.booleans()}
+).filter(lambda parts: "path" in parts and sound(parts))
+ANY_OF = st.one_of(OF_BODIES, st.lists(OF_BODIES, min_size=1, max_size=2))
+POLICIES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{f"{kind}_when": ANY_OF for kind in ("stop", "retry", "rejected", "delivered", "accepted")},
+        "retry_after": st.sampled_from(["$.a", {"header": "X-A"}]),
+        "capture": st.just({"a": "$.a", "b": {"header": "X-A"}}),
+        "records": st.fixed_dictionaries(
+            {"at": st.sampled_from(["$.b", "$"])},
+            optional={
+                **{f"{kind}_when": ANY_OF for kind in ("not_attempted", "retry", "rejected", "delivered", "accepted")},
+                "index": st.just("$.a"),
+                "unlisted": st.sampled_from(["delivered", "retry", "rejected", "stop"]),
+            },
+        ),
+    },
+)
+
+
+@given(POLICIES, st.sampled_from([200, 202, 207, 400, 429]), BODIES, st.integers(1, 3))
+def test_whatever_is_declared_the_records_of_a_response_add_up(
+    rules: dict[str, Any], status: int, body: Any, count: int
+) -> None:
+    """Of those that are delivered some are accepted only, and never others."""
+    raw = b"a page" if body is MISSING else json.dumps(body).encode()
+    found = classify(Response(status, {"x-a": "3"}, raw), Policy.of(rules), count=count)
+    delivered = {VerdictKind.DELIVERED: count, VerdictKind.PARTIAL: count - len(found.per_record)}.get(found.kind, 0)
+    assert 0 <= found.accepted <= delivered
+    assert set(found.captured) <= {-1, *range(count)} - set(found.per_record)
+
+
+@given(POLICIES, st.sampled_from([b"a page", b'{"a": 1', b"", b"\xff"]), st.sampled_from([200, 201, 207]), st.booleans())
+def test_a_success_that_cannot_be_read_blames_no_record(
+    rules: dict[str, Any], raw: bytes, status: int, truncated: bool
+) -> None:
+    """Kind: a response that nobody can read, taken for a rejection. Whatever of its body is declared."""
+    given_ = Response(status, {"x-a": "3"}, raw, truncated=truncated)
+    found = classify(given_, Policy.of(rules), count=3)
+    assert found.kind in (VerdictKind.STOP, VerdictKind.DELIVERED)
+    if rules.keys() & {"delivered_when", "records"}:
+        assert found.kind is VerdictKind.STOP
+
+
 def test_the_parts_are_those_that_are_tried_here() -> None:
     assert set(PARTS) == {"status", "path", "header", "equals", "one_of", "exists", "text"}
 

@@ -146,8 +146,8 @@ def test_it_is_shown_wherever_delivered_records_are_counted(project: Project, re
     given(project, receiver.url, "{accepted_when: {status: 202}, capture: {job: $.job}}", rows=1_000, send="batch")
     table = shown(project, "run", "c", "--quiet")
     assert "1,000 (1,000 accepted only)" in table
-    assert "c: 1,000 accepted only: the API works on them still, and what becomes of them is not asked" in table
-    assert "results 1` shows what was captured" in table
+    assert "c: 1,000 accepted only: the API works on them still, and sendoff does not ask it how that ends" in table
+    assert "results 1` shows what was kept of its responses" in table
     assert "1,000 (1,000 accepted only)" in shown(project, "runs")
     assert "accepted         1,000" in shown(project, "runs", "1").splitlines()
     assert json.loads(shown(project, "runs", "1", "--json"))[0]["accepted"] == 1_000
@@ -157,6 +157,14 @@ def test_it_is_shown_wherever_delivered_records_are_counted(project: Project, re
     receiver.script = lambda request: Reply()
     assert project.runner().digest() == {"c": 1}
     assert receiver.bodies[-1]["sentence"] == "1 runs, 1 of them complete: 1,000 records delivered (1,000 accepted only), 0 not"
+
+
+def test_where_nothing_is_kept_of_what_is_accepted_only_the_option_that_keeps_it_is_named(
+    project: Project, receiver: Receiver
+) -> None:
+    receiver.script = lambda request: job(1)
+    given(project, receiver.url, "{accepted_when: {status: 202}}")
+    assert "how that ends; response.capture keeps the ids that it gives" in shown(project, "run", "c", "--quiet")
 
 
 def test_where_nothing_is_accepted_only_nothing_is_said_of_it(project: Project, receiver: Receiver) -> None:
