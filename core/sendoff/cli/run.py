@@ -183,8 +183,8 @@ def show(project: Project, reports: Sequence[Report]) -> None:
             kept = next(history.results(report.run), None) is not None
             where = f"`{program_name()} results {report.run}` shows what was kept of its responses"
             say(
-                f"\n{report.connector}: {report.accepted:,} accepted only: the API works on them still, and sendoff does not ask "
-                f"it how that ends; {where if kept else 'response.capture keeps the ids that it gives'}"
+                f"\n{report.connector}: {report.accepted:,} accepted only: the API works on them still, and sendoff does not "
+                f"ask it how that ends; {where if kept else 'response.capture keeps the ids that it gives'}"
             )
         if report.stopped_because:
             say(f"\n{report.connector} {report.state}: {report.stopped_because}")
