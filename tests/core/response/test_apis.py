@@ -1,4 +1,4 @@
-"""The connector files of docs/how-to/response-recipes.md, each against a server that responds as its API documents it."""
+"""The connector files of apis.md, each against a server that responds as its API documents it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sendoff.testing import Project, Received, Receiver, Reply
 from tests.docs.pages import ROOT, blocks
 
 FILES = {
-    block.file: block.text for block in blocks((ROOT / "docs/how-to/response-recipes.md").read_text()) if block.file is not None
+    block.file: block.text for block in blocks((ROOT / "tests/core/response/apis.md").read_text()) if block.file is not None
 }
 #: The records of the page that the APIs here find nothing wrong with, and the others.
 GOOD, BAD = ["1", "3"], ["2", "4"]
@@ -293,5 +293,5 @@ def test_a_wait_in_a_body_has_the_bounds_of_retry_after(deliver: Deliver) -> Non
 
 
 def test_every_connector_file_of_the_page_is_tried_here() -> None:
-    tried = set(re.findall(r'deliver\("(\w+)"', (ROOT / "tests/core/response/test_recipes.py").read_text()))
+    tried = set(re.findall(r'deliver\("(\w+)"', (ROOT / "tests/core/response/test_apis.py").read_text()))
     assert {f"connectors.d/{name}.yaml" for name in tried} == set(FILES) - {"people.csv"}
