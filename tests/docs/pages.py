@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +146,22 @@ class Reader:
 def variables(text: str) -> dict[str, str]:
     """A value for each environment variable that a connector file names."""
     found = {name: f"the-{name.lower().replace('_', '-')}" for name in re.findall(r"\$\{env:(\w+)\}", text)}
-    return found | ({"WEBHOOK_SECRET": "whsec_bm90LXNldA=="} if "WEBHOOK_SECRET" in found else {})
+    if "WEBHOOK_SECRET" in found:
+        found["WEBHOOK_SECRET"] = "whsec_bm90LXNldA=="
+    if "GOOGLE_PRIVATE_KEY" in found:
+        found["GOOGLE_PRIVATE_KEY"] = private_key()
+    return found
+
+
+@cache
+def private_key() -> str:
+    """A key made on the spot, as PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return made.private_bytes(*form).decode()
 
 
 def steps(text: str) -> list[tuple[str, str]]:

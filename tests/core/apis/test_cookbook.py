@@ -112,7 +112,7 @@ def test_a_recipe_says_what_it_was_tested_against(name: str) -> None:
     """With the documented responses if they are beside this file; with a real server if an acceptance test names it."""
     tested = cookbook.recipe(name).facts["tested"]
     real = Path(__file__).parents[2] / "acceptance"
-    driven = {api for path in real.glob("test_*.py") for api in re.findall(r'connector\("([\w-]+)"', path.read_text())}
+    driven = {api for path in real.glob("test_*.py") for api in re.findall(r'(?:connector|aws)\("([\w-]+)"', path.read_text())}
     if name in driven:
         assert tested not in (FAKED, UNTESTED), "say which server, and its version"
     else:
