@@ -28,6 +28,8 @@
   `BadResponse` where it fails. `egress` says which addresses may be dialled.
 - **Posts**: `open_inboxes` opens the `Inboxes`, which keep every `Post` durably, or raise `InboxFull`; `last_post_id` is
   how far they go.
+- **History**: `open_history` gives the `History` of past runs and of the records they did not deliver, each a `FailureRow`;
+  `location` is a file and a line, as messages have it.
 - **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
   tree below `SendoffError`.
 
@@ -130,10 +132,13 @@ if TYPE_CHECKING:
     from sendoff.jsonlib import jsonpath as jsonpath
     from sendoff.jsonlib.jsonpath import MISSING as MISSING
     from sendoff.jsonlib.notation import Notation as Notation
+    from sendoff.ledger.history import FailureRow as FailureRow
+    from sendoff.ledger.history import History as History
     from sendoff.ledger.inbox import Inboxes as Inboxes
     from sendoff.ledger.inbox import InboxFull as InboxFull
     from sendoff.ledger.inbox import Post as Post
     from sendoff.ledger.opening import last_post_id as last_post_id
+    from sendoff.ledger.opening import open_history as open_history
     from sendoff.ledger.opening import open_inboxes as open_inboxes
     from sendoff.options import check_not_empty as check_not_empty
     from sendoff.options import option as option
@@ -146,6 +151,7 @@ if TYPE_CHECKING:
     from sendoff.records import Span as Span
     from sendoff.records import column as column
     from sendoff.records import from_mappings as from_mappings
+    from sendoff.records import location as location
     from sendoff.records import pages as pages
     from sendoff.records import pages_of_mappings as pages_of_mappings
     from sendoff.response.rate_headers import retry_after as retry_after

@@ -13,7 +13,12 @@ CORE, PLUGINS = ROOT / "core/sendoff", ROOT / "plugins/sendoff_plugins"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Words that are also the name of a component, and mean something else here, by file and for all of the core.
 ALSO = {
-    "": {"http": "a URL's scheme", "cron": "the key of a schedule", "condition": "a group of a pattern, a check"},
+    "": {
+        "http": "a URL's scheme",
+        "cron": "the key of a schedule",
+        "condition": "a group of a pattern, a check",
+        "failed": "a state, and what it is called",
+    },
     "cli/doctor.py": {"python": "the interpreter", "urllib3": "the library"},
     "cli/failed.py": {"csv": "a format of output", "jsonl": "another", "json": "another", "form": "the parameter"},
     "cli/results.py": {"csv": "a format of output", "jsonl": "another", "form": "the parameter"},

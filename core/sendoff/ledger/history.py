@@ -64,6 +64,8 @@ class FailureRow(TypedDict):
     retried_by: int | None
     attempts: int
     maybe_applied: int
+    #: Whether its values are text still to be parsed.
+    text: int
     change: str
     #: What it is called through all its retries; "" if it has failed just now.
     name: str
