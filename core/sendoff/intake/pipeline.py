@@ -95,9 +95,9 @@ class Pipeline:
 
     def _encode_lines(self, ordinal: int, lines: Lines, texts: list[bytes | None]) -> tuple[Block, dict[int, str]]:
         """The lines as a block: those that have a text as that, the others read, checked and written among them."""
-        unread, invalid = [at for at, text in enumerate(texts) if text is None], dict[int, str]()
-        for page in lines.read(unread):
-            here, unread = unread[: page.frame.height], unread[page.frame.height :]
+        rest, invalid = [at for at, text in enumerate(texts) if text is None], dict[int, str]()
+        for page in lines.read(rest):
+            here, rest = rest[: page.frame.height], rest[page.frame.height :]
             typed = self._schema.apply(page)
             good = _kept(len(here), typed.invalid)
             written = encode_rows(typed.only(good), self._form).cast(pl.Binary) if good else ()

@@ -12,19 +12,12 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
-
-#: RFC 8259 as regular expressions, for matching many texts at once: spaces, the inside of a string without
-#: escapes, an integer, a number.
-SPACE = r"[ \t]*"
-PLAIN = r'[^"\\\x00-\x1f]*'
-INTEGER = r"-?(?:0|[1-9][0-9]*)"
-NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 #: Maximum levels of arrays and objects in JSON that is read.
 DEPTH = 100
@@ -39,12 +32,6 @@ _ESCAPE = re.compile(
 )
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _HUGE_EXPONENT = "a number whose exponent is out of range"
-
-
-def key_pattern(key: str) -> str:
-    """A pattern for a member's key and its colon; the key is of printable ASCII without quotes and backslashes."""
-    literal = "".join(char if char.isalnum() or char == "_" else f"\\x{{{ord(char):x}}}" for char in key)
-    return f'"{literal}"{SPACE}:{SPACE}'
 
 
 def loads(text: str, *, depth: int = DEPTH) -> Any:
@@ -68,6 +55,27 @@ class UnfitValue(ValueError):
     def __init__(self, sentence: str, end: int) -> None:
         super().__init__(sentence)
         self.end = end
+
+
+def loads_leniently(text: str) -> Any:
+    """Read JSON, with an `UnfitValue` where an object has a key twice, or a number is one that JSON or Python cannot hold.
+
+    Nested values, and strings, are whatever they are. Raises ValueError for what is not JSON.
+    """
+    try:
+        return _LENIENT.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON at column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
+def find_unfit(value: object) -> str | None:
+    """Why a value that was read leniently cannot be a record's, in a sentence."""
+    try:
+        return TOO_DEEP if too_deep(value) else dumps(value) and None
+    except ValueError as error:
+        return str(error)
 
 
 def scan(text: str, at: int) -> tuple[Any, int]:
@@ -156,6 +164,8 @@ def dumps(value: object, depth: int = _WRITTEN_DEPTH) -> str:  # noqa: PLR0912  
             return f'"{value}"'
         case Mapping():
             return "{" + ",".join(f"{_dump_key(key)}:{dumps(item, depth - 1)}" for key, item in value.items()) + "}"
+        case UnfitValue():
+            raise ValueError(str(value))
         case bytes() | bytearray():
             raise ValueError("bytes cannot be written as JSON; decode them to text first")
         case Sequence() | set() | frozenset():
@@ -188,5 +198,25 @@ def _to_object(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     return data
 
 
+def _or_unfit(read: Callable[..., object]) -> Callable[..., object]:
+    """The same function of a token of JSON, which returns what it would raise as an `UnfitValue`."""
+
+    def found(token: object) -> object:
+        try:
+            return read(token)
+        except InvalidOperation:
+            return UnfitValue(_HUGE_EXPONENT, 0)
+        except ValueError as error:
+            return UnfitValue(str(error), 0)
+
+    return found
+
+
 # Made once, as `json.loads` with these settings would make a decoder for every line.
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_to_object)
+_LENIENT = json.JSONDecoder(
+    parse_float=_or_unfit(Decimal),
+    parse_int=_or_unfit(int),
+    parse_constant=_or_unfit(_refuse_constant),
+    object_pairs_hook=_or_unfit(_to_object),
+)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -21,11 +20,11 @@ from msgspec import UNSET
 from sendoff.jsonlib.quick import REFUSALS, has_no_more, is_whole, loads_bytes
 from sendoff.schema.columns import convert
 from sendoff.schema.fields import Field
-from sendoff.schema.record_type import Member, Untypable, is_key, make_member, make_struct
+from sendoff.schema.record_type import RecordField, Untypable, ValueType, is_key, make_member, make_struct
 
 #: What can make a number zero because its exponent is out of range: then the exact reader refuses it.
 _LONG_EXPONENT = re.compile(rb"[eE][-+]?[0-9]{18}")
-_COLUMNS: Any = {"integer": pl.Int64, "boolean": pl.Boolean, "date": pl.Date}
+_COLUMNS: dict[str, type[pl.DataType]] = {"integer": pl.Int64, "boolean": pl.Boolean, "date": pl.Date}
 _COLUMNS |= dict.fromkeys(("float", "number", "decimal"), pl.Float64)
 #: How many keys a decoder has at most when it learns undeclared ones, and from how many lines it does.
 MAX_KEYS, _MAX_LESSONS = 500, 100
@@ -34,7 +33,7 @@ MAX_KEYS, _MAX_LESSONS = 500, 100
 class LineDecoder:
     """Takes lines of JSON that are valid as they stand; undeclared keys, where those are kept, are learnt from the lines."""
 
-    def __init__(self, members: Sequence[Member], failing: Mapping[str, tuple[int, pl.Expr]], *, max_keys: int) -> None:
+    def __init__(self, members: Sequence[RecordField], failing: Mapping[str, tuple[int, pl.Expr]], *, max_keys: int) -> None:
         self._members, self._failing = [*members], failing
         self._max_keys = min(max_keys, MAX_KEYS)
         self._lessons = _MAX_LESSONS if max_keys else 0
@@ -43,7 +42,7 @@ class LineDecoder:
     def _compile(self) -> None:
         numbered = {f"f{at}": member for at, member in enumerate(self._members)}
 
-        def getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]] | None:
+        def getter(names: Sequence[str]) -> Callable[[object], tuple[object, ...]] | None:
             return None if not names else attrgetter(*names) if len(names) > 1 else lambda row: (getattr(row, names[0]),)
 
         self._decode = msgspec.json.Decoder(make_struct(self._members), float_hook=Decimal).decode
@@ -58,19 +57,19 @@ class LineDecoder:
     def pass_through(self, lines: Sequence[bytes]) -> list[bytes | None]:  # noqa: PLR0912  # a call for each line would cost
         """Each line as it is sent; None for one that must be read to know that. No line has space around it."""
         sent: list[bytes | None] = [*lines]
-        columns: list[list[Any]] = [[] for _ in self._checked]
+        columns: list[list[object]] = [[] for _ in self._checked]
         cells = [(column.append, get) for column, (get, _) in zip(columns, self._checked, strict=True)]
         # How many members lines have that have not all; what is sent of those.
-        whole, others, filled = len(self._members), dict[int, int](), dict[int, bytes]()
+        whole, others, completed = len(self._members), dict[int, int](), dict[int, bytes]()
         decode, is_deep, optional, floats = self._decode, self._is_deep, self._optional, self._floats
         for at, line in enumerate(lines):
             try:
-                row: Any = decode(line)
+                row: object = decode(line)
                 if optional and UNSET in (found := optional(row)):
                     others[at] = whole - found.count(UNSET)
                     for place, filling in self._fillings:
                         if found[place] is UNSET:
-                            filled[at] = _add(filled.get(at, line), filling)
+                            completed[at] = _add(completed.get(at, line), filling)
                 is_odd = is_deep and not is_whole(line, row)
                 if (self._has_inner_floats or (floats and 0.0 in floats(row))) and _LONG_EXPONENT.search(line):
                     is_odd = True
@@ -91,14 +90,14 @@ class LineDecoder:
             for at, line in enumerate(lines):
                 if not has_no_more(line, others.get(at, whole)):
                     sent[at] = None
-        for at, line in filled.items():
+        for at, line in completed.items():
             sent[at] = sent[at] and line
         for column, (_, member) in zip(columns, self._checked, strict=True):
             for at in self._find_invalid(member.field, column, optional=member.optional):
                 sent[at] = None
         return sent
 
-    def _find_invalid(self, f: Field | None, values: list[Any], *, optional: bool) -> pl.Series:
+    def _find_invalid(self, f: Field | None, values: list[object], *, optional: bool) -> pl.Series:
         """The places of values that are not valid by the schema's own mask of the field, or not sent as they stand."""
         assert f is not None
         assert f.type is not None
@@ -120,7 +119,7 @@ class LineDecoder:
         new = [name for name in row if name not in known and is_key(name)] if isinstance(row, dict) else []
         if not new or len(known) + len(new) > self._max_keys:
             return False
-        self._members += [Member(name, Any, optional=True, is_deep=True) for name in new]
+        self._members += [RecordField(name, ValueType, optional=True, is_deep=True) for name in new]
         self._compile()
         return True
 

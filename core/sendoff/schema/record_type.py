@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 from datetime import date
 from json.encoder import encode_basestring
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -21,9 +21,11 @@ from sendoff.schema.fields import Field
 from sendoff.schema.nested import RuleDict, RuleSet
 from sendoff.schema.types import INT64, UnionType
 
+#: What msgspec takes for a type: a class, a union, an annotation. They are made here, as values.
+ValueType: TypeAlias = Any
 #: Integers up to this one, either way, are exact as doubles.
 _EXACT = float(2**53 - 1)
-_NOT_NULL: Any = str | bool | int | float | list[Any] | dict[str, Any]
+_NOT_NULL: ValueType = str | bool | int | float | list[ValueType] | dict[str, ValueType]
 _NUMBERS, _TEXTS = ("float", "number", "decimal"), ("datetime", "time", "duration")
 _MAX_ALLOWED = 1_000
 
@@ -32,11 +34,11 @@ class Untypable(Exception):
     """A field, or a rule inside it, for which there is no type."""
 
 
-class Member(NamedTuple):
+class RecordField(NamedTuple):
     """A member of a record: its key and type, and what is to be known of it besides."""
 
     key: str
-    type: Any
+    type: ValueType
     #: Whether it may be missing, and what is then added to the line.
     optional: bool = False
     filling: bytes = b""
@@ -48,7 +50,7 @@ class Member(NamedTuple):
     field: Field | None = None
 
 
-def make_member(f: Field, compiled: Collection[str]) -> Member:
+def make_member(f: Field, compiled: Collection[str]) -> RecordField:
     """A field's member. Raises `Untypable` if it is not sent as it stands, or more rules are left over than are `compiled`."""
     kind = f.type.name if f.type else ""
     changed = f.output_name != f.name or f.output_format or f.format or f.timezone or f.derivation
@@ -60,7 +62,7 @@ def make_member(f: Field, compiled: Collection[str]) -> Member:
     optional, filling = f.optional, b""
     if (f.default is None and f.nullable) or (isinstance(f.default, str | int) and not f.nullable and kind not in _TEXTS):
         optional, filling = True, f",{encode_basestring(f.name)}:{jsonlib.dumps(f.default)}".encode()
-    return Member(
+    return RecordField(
         f.name, type_ | None if f.nullable else type_, optional, filling,
         is_deep=kind in ("dict", "list", ""),
         has_floats=kind in (*_NUMBERS, ""),
@@ -69,9 +71,9 @@ def make_member(f: Field, compiled: Collection[str]) -> Member:
     )  # fmt: skip
 
 
-def make_struct(members: Sequence[Member]) -> type[msgspec.Struct]:
+def make_struct(members: Sequence[RecordField]) -> type[msgspec.Struct]:
     """The type of objects with these members and no others."""
-    fields: list[Any] = [
+    fields: list[ValueType] = [
         (f"f{at}", m.type | UnsetType, UNSET) if m.optional else (f"f{at}", m.type) for at, m in enumerate(members)
     ]
     names = {f"f{at}": m.key for at, m in enumerate(members)}
@@ -83,7 +85,7 @@ def is_key(name: str) -> bool:
     return name.isprintable() and not set(name) & {'"', "\\"}
 
 
-def _value_type(rules: RuleSet) -> tuple[Any, RuleDict]:  # noqa: PLR0912  # one branch for each type of field
+def _value_type(rules: RuleSet) -> tuple[ValueType, RuleDict]:  # noqa: PLR0912  # one branch for each type of field
     """The type of values that keep these rules, and the rules that are left over."""
     rest: RuleDict = {rule: limit for rule, limit in rules.items() if rule not in ("type", "nullable")}
     kind = rules.get("type", "")
@@ -115,9 +117,9 @@ def _value_type(rules: RuleSet) -> tuple[Any, RuleDict]:  # noqa: PLR0912  # one
             rest.pop("allow_unknown", None)
             every = bool(rest.pop("require_all", False))
             if "schema" not in rest:
-                return dict[str, Any], rest
+                return dict[str, ValueType], rest
             inner = [
-                Member(str(name), _inner_type(each), optional=not each.get("required", every))
+                RecordField(str(name), _inner_type(each), optional=not each.get("required", every))
                 for (_, name), each in nested.children({"type": kind, "schema": rest.pop("schema")})
             ]
             if not all(is_key(member.key) for member in inner):
@@ -126,11 +128,11 @@ def _value_type(rules: RuleSet) -> tuple[Any, RuleDict]:  # noqa: PLR0912  # one
         case "list":
             bounds = {"min_length": rest.pop("minlength", None), "max_length": rest.pop("maxlength", None)}
             item = rest.pop("schema", None)
-            return _bounded(list[Any] if item is None else list[_inner_type(item)], **bounds), rest  # type: ignore[misc]  # made here
+            return _bounded(list[ValueType] if item is None else list[_inner_type(item)], **bounds), rest  # type: ignore[misc]  # made here
     raise Untypable
 
 
-def _inner_type(rules: RuleSet) -> Any:
+def _inner_type(rules: RuleSet) -> ValueType:
     """The type of what is inside a value, of which nothing may be left over."""
     type_, rest = _value_type(rules)
     if rest:
@@ -138,7 +140,7 @@ def _inner_type(rules: RuleSet) -> Any:
     return type_ | None if rules.get("nullable") else type_
 
 
-def _bounded(type_: Any, **bounds: Any) -> Any:
+def _bounded(type_: ValueType, **bounds: ValueType) -> ValueType:
     if any(isinstance(bound, int) and bound not in INT64 for bound in bounds.values()):
         raise Untypable
     return Annotated[type_, Meta(**bounds)] if any(bound is not None for bound in bounds.values()) else type_

@@ -79,21 +79,20 @@ class Http(Source):
         with HttpClient(
             self.url, self.egress, seconds=self.timeout, max_bytes=self.max_bytes, redact=self.redact, too_large=_TOO_LARGE
         ) as web:
-            for response, url in self._responses(web):
+            for response, url, is_exact in self._responses(web):
                 rows = jsonpath.parse(self.records).find(response)
                 if not isinstance(rows, list):
                     raise SourceError(f"{_shown(url)}: there is no list of records at {self.records}")
-                faults = {
-                    at: f"not an object: {jsonlib.dumps(row)[:80]}" for at, row in enumerate(rows) if not isinstance(row, dict)
-                }
+                faults = {at: problem for at, row in enumerate(rows) if (problem := _problem(row, looked_at=is_exact))}
                 yield from pages_of_mappings(
-                    [row if isinstance(row, dict) else {} for row in rows],
+                    [{} if at in faults else row for at, row in enumerate(rows)],
                     file=_shown(url), lines=range(before + 1, before + 1 + len(rows)), row_errors=faults,
                     max_columns=self.max_columns,
                 )  # fmt: skip
                 before += len(rows)
 
-    def _responses(self, web: HttpClient) -> Iterator[tuple[Any, str]]:
+    def _responses(self, web: HttpClient) -> Iterator[tuple[Any, str, bool]]:
+        """Each response, its URL, and whether nothing in it has to be refused."""
         how = self.paging or {}
         url: str | None = (
             self._with({self._parameter: how.get("first", 1) if how["by"] == "page" else 0})
@@ -112,7 +111,7 @@ class Http(Source):
             requested.add(url)
             try:
                 body, headers = web.get(url, headers={"Accept": "application/json", **self.headers})
-                response = jsonlib.loads(body.decode())
+                response, is_exact = self._parsed(body.decode())
             except ErrorResponse as error:
                 if len(requested) > 1 and error.status in how.get("end", ()):
                     return
@@ -128,10 +127,26 @@ class Http(Source):
                     "name for `parameter`, or it gives its last page again: then say `end: [repeat]`"
                 )
             last = found
-            yield response, url
+            yield response, url, is_exact
             count = len(found) if isinstance(found, list) else 0
             page, seen = page + 1, seen + count
             url = self._next(response, headers, url, count, page, seen)
+
+    def _parsed(self, text: str) -> tuple[Any, bool]:
+        """A response; and whether it was read exactly, or has records that are to be refused. Raises ValueError if it is none."""
+        try:
+            return jsonlib.loads(text), True
+        except ValueError:
+            response = jsonlib.loads_leniently(text)
+            rows = jsonpath.parse(self.records).find(response)
+            if not isinstance(rows, list):
+                raise
+            records = [*rows]
+            rows.clear()
+            if jsonlib.find_unfit(response):  # it is not a record that is wrong
+                raise
+            rows += records
+            return response, False
 
     def _next(self, response: Any, headers: Mapping[str, str], url: str, count: int, page: int, seen: int) -> str | None:
         how = self.paging or {}
@@ -191,6 +206,12 @@ def _linked(header: str) -> str | None:
 
 def _shown(url: str) -> str:
     return url.partition("?")[0]
+
+
+def _problem(row: object, *, looked_at: bool) -> str | None:
+    """Why a row is no record, in a sentence. Of a response that was read exactly, only whether it is an object is not known."""
+    unfit = None if looked_at else jsonlib.find_unfit(row)
+    return unfit or (None if isinstance(row, dict) else f"not an object: {jsonlib.dumps(row)[:80]}")
 
 
 @hookimpl

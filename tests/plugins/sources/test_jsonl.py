@@ -74,3 +74,15 @@ def test_r11_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_last_line_needs_no_newline() -> None:
     assert page('{"a": 1}').frame.height == 1
+
+
+@pytest.mark.parametrize("line", ['{"id": 2, "\\ud800": 3}', '{"id": 2, "a": {"\\udc00": 3}}', '{"id": 2, "a": "\\ud800x"}'])
+def test_half_a_character_in_a_key_or_a_value_makes_its_line_invalid(line: str) -> None:
+    found = page(f'{{"id": 1}}\n{line}\n')
+    assert list(found.row_errors) == [1]
+    assert "lone surrogate" in found.row_errors[1]
+
+
+def test_a_key_without_a_name_keeps_it() -> None:
+    found = page('{"": 1}\n{"b": 2}\n')
+    assert found.as_json([0, 1]) == ['{"":1}', '{"b":2}']

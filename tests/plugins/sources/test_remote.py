@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -334,6 +335,46 @@ def test_a_program_that_fails_is_a_source_that_fails_and_nothing_is_sent(
     with pytest.raises(SourceError, match=sentence):
         project.run("c")
     assert receiver.requests == []
+
+
+@pytest.mark.parametrize(("path", "body"), [("$", "[%s]"), ("$.data", '{"data":[%s],"next":null}')])
+def test_one_bad_record_of_a_response_is_its_own_fault(path: str, body: str) -> None:
+    """Kind: a whole response refused for one record. As in a file of JSON: duplicate keys, numbers, depth, half a character."""
+    bad = [
+        '{"a":1,"a":2}',
+        '{"a":NaN}',
+        '{"a":1e99999999999999999999}',
+        '{"a":{"b":1,"b":2}}',
+        '{"\\ud800":1}',
+        "[" * 101 + "]" * 101,
+        "5",
+    ]
+    text = body % ",".join(['{"a":1.10}', *bad, '{"a":2}'])
+    with Receiver(lambda request: Reply(200, text.encode())) as api:
+        (page,) = Http(url=api.url, records=path).read(None)
+    assert page.to_python().frame["a"].to_list() == [Decimal("1.10"), *[None] * len(bad), 2]
+    told = [
+        "'a' is duplicated",
+        "NaN is not",
+        "out of range",
+        "'b' is duplicated",
+        "lone surrogate",
+        "deeper than 100",
+        "not an",
+    ]
+    assert [*page.row_errors] == [*range(1, len(bad) + 1)]
+    assert all(word in page.row_errors[at] for at, word in enumerate(told, 1)), page.row_errors
+
+
+@pytest.mark.parametrize(
+    "body", ['{"data":[{"a":1}],"next":1,"next":2}', '{"data":[{"a":1,"a":2}],"next":NaN}', '{"data":[{"a":1}', "x"]
+)
+def test_a_response_that_is_wrong_outside_of_its_records_is_refused(body: str) -> None:
+    with (
+        Receiver(lambda request: Reply(200, body.encode())) as api,
+        pytest.raises(SourceError, match="the response is not JSON: "),
+    ):
+        rows(Http(url=api.url, records="$.data"))
 
 
 def test_a_program_that_is_not_there_is_told_and_one_not_read_to_its_end_is_ended(tmp_path: Path) -> None:
