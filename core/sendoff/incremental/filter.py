@@ -58,7 +58,7 @@ class NewRowFilter:
         """Of rows that failed before, those not delivered since; `kept_rows` are their numbers, from 0."""
         before = 0
         for page in pages:
-            prints = fingerprint_rows(page.to_python(), self._rule)
+            prints = fingerprint_rows(page, self._rule)
             states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
             same = [
                 (state is None)
@@ -73,7 +73,7 @@ class NewRowFilter:
             yield from _only(page, kept)
 
     def _filter_page(self, page: Page) -> Iterator[Page]:
-        prints = fingerprint_rows(page.to_python(), self._rule)
+        prints = fingerprint_rows(page, self._rule)
         self._unread_rows = self._unread_rows or bool(page.row_errors)
         for at, key in enumerate(prints.keys):
             if key is None and at not in page.row_errors:
@@ -109,7 +109,7 @@ class NewRowFilter:
         return rows
 
     def _note(self, page: Page, rows: Sequence[int], prints: RowFingerprints, states: pl.Series | None = None) -> None:
-        texts = key_cells(page.to_python(), self._rule) if self._rule.removed else None
+        texts = key_cells(page, self._rule) if self._rule.removed else None
         stored = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
         keys = b"".join(prints.keys[at] or b"" for at in rows)
         self._to_remember.append((keys, b"".join(stored), [texts[at] for at in rows] if texts else None))

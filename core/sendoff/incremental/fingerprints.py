@@ -30,8 +30,8 @@ class RowFingerprints(NamedTuple):
 
 
 def fingerprint_rows(page: Page, rule: IncrementalRule) -> RowFingerprints:
-    """The fingerprints of a page of Python values. Raises `SourceError` if a table lacks a key column."""
-    frame = page.frame
+    """The fingerprints of a page's rows. Raises `SourceError` if a table lacks a key column."""
+    frame = page.to_python().frame
     missing = [name for name in rule.key if name not in frame.columns]
     if missing and page.uniform:
         where = f"{page.file}: " if page.file else ""
@@ -99,7 +99,7 @@ def _text(value: object) -> str:
 
 def key_cells(page: Page, rule: IncrementalRule) -> list[str]:
     """Each row's key cells as the source had them, as JSON: what can be reported of a removed row."""
-    frame = page.frame.select(rule.key)
+    frame = page.to_python().frame.select(rule.key)
     rows = Page(frame).as_json(range(frame.height))
     mark = "text" if page.all_text else "typed"
     return [f'{{"{mark}":{row}}}' for row in rows]
