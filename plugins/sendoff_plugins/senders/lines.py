@@ -81,7 +81,7 @@ class Lines(Sender):
             line.append(pl.col(found.name).str.replace_many(dict(escapes)) if escapes else pl.col(found.name))
             values.append(found)
         frame = pl.DataFrame(values) if values else pl.DataFrame({"0": [""] * page.frame.height})
-        return self.block(frame.select(pl.concat_str(line).fill_null("").alias("line")).to_series(), unwritable)
+        return self.block(frame.with_columns(pl.concat_str(line).fill_null("").alias("line"))["line"], unwritable)
 
 
 def _problems(values: pl.Series, escapes: Mapping[str, str], *, in_quotes: bool) -> Iterator[tuple[int, str]]:
