@@ -927,6 +927,18 @@ NO_WAITS: list[Any] = [None, True, -1, "soon", [], {"seconds": 3}]
         ),
         pytest.param(
             {"delivered_when": [{"path": "$.ok", "equals": True}, {"header": "X-Ok", "equals": "yes"}]},
+            Response(200, {"content-type": "text/plain"}, b'{"ok": true}'),
+            Verdict(
+                VerdictKind.STOP,
+                "200: the response cannot be read as response.delivered_when declares: "
+                "its content type is text/plain, not JSON (response.content_type)",
+                200,
+                maybe_applied=True,
+            ),
+            id="a body that is not said to be JSON",
+        ),
+        pytest.param(
+            {"delivered_when": [{"path": "$.ok", "equals": True}, {"header": "X-Ok", "equals": "yes"}]},
             answer(200, {}),
             Verdict(
                 VerdictKind.STOP,
