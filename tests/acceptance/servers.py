@@ -33,7 +33,14 @@ WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.ja
 
 
 #: What the servers of the tests take for a credential.
-SECRETS = {"KINTO_PASSWORD": "s3cret", "TYPESENSE_KEY": "search-key"}
+SECRETS = {
+    "COUCHDB_USER": "crm",
+    "COUCHDB_PASSWORD": "couch-password",
+    "KINTO_PASSWORD": "s3cret",
+    "RABBITMQ_USER": "guest",
+    "RABBITMQ_PASSWORD": "guest",
+    "TYPESENSE_KEY": "search-key",
+}
 
 
 def get(url: str, *, method: str = "GET", body: Any = None, **headers: str) -> Any:

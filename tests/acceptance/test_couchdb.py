@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,34 +11,22 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import POUCHDB, get, kill_when, reasons
+from .servers import POUCHDB, connector, get, kill_when, reasons
 
-BULK = """
-source: {{use: csv, path: people.csv}}
-schema: {{id: string, email: string, city: {{type: string, nullable: true}}}}
-destination:
-  url: {url}/people/_bulk_docs
-  response:
-    records: {{id: $.id, field: _id, delivered_when: {{path: $.ok, equals: true}}, reason: $.reason}}
-    on_repeat: {{delivered_when: {{path: $.error, equals: conflict}}}}
-    reason: $.reason
-  atomic: true                 # a bad id is a 400, of which nothing is kept
-send:
-  use: batch
-  max_records: 25
-  envelope: {{docs: $records}}
-  record: {{_id: $id, email: $email, city: $city}}
-on_failure: split
-"""
+LOGIN = "Basic " + b64encode(b"crm:couch-password").decode()
 SINGLE = """
-source: {{use: csv, path: people.csv}}
-schema: {{id: string, email: string, city: {{type: string, nullable: true}}}}
+source: {use: csv, path: people.csv}
+schema: {id: string, email: string, city: {type: string, nullable: true}}
 destination:
-  url: "{url}/people/{{id}}"
+  url: "URL/people/{id}"
   method: PUT
-  response: {{statuses: {{409: rejected}}, on_repeat: {{statuses: {{409: delivered}}}}, reason: $.reason}}
+  auth: {use: basic, user: crm, password: couch-password}
+  response: {statuses: {409: rejected}, on_repeat: {statuses: {409: delivered}}, reason: $.reason}
 send: single
 """
+
+
+BULK = connector("couchdb", "URL", **{"max_records: 500": "max_records: 25"})["connectors.d/couchdb.yaml"]
 
 
 @pytest.fixture
@@ -46,7 +35,8 @@ def couchdb(tmp_path: Path) -> Iterator[str]:
     home.mkdir()
     options = ["--in-memory", "--no-stdout-logs", "--host", "127.0.0.1", "--port", str(port)]
     with running([wanted(POUCHDB), *options], port, home) as url:
-        get(f"{url}/people", method="PUT")
+        get(f"{url}/_config/admins/crm", method="PUT", body="couch-password")
+        get(f"{url}/people", method="PUT", Authorization=LOGIN)
         yield url
 
 
@@ -59,13 +49,13 @@ def held(url: str) -> int:
     return int(get(f"{url}/people")["doc_count"])
 
 
-@pytest.mark.parametrize(("connector", "rate"), [(BULK, "4/s"), (SINGLE, "60/s")], ids=["bulk", "single"])
+@pytest.mark.parametrize(("text", "rate"), [(BULK, "4/s"), (SINGLE, "60/s")], ids=["bulk", "single"])
 def test_killed_and_resumed_it_has_every_document_once_and_says_which_two_it_refused(
-    project: Project, couchdb: str, connector: str, rate: str
+    project: Project, couchdb: str, text: str, rate: str
 ) -> None:
     get(f"{couchdb}/people/p1", method="PUT", body={"email": "older@example.com"})
     # An id that begins with an underscore is refused with the whole request; one that is taken, by itself.
-    project({"people.csv": people(300, p177="_p177"), "connectors.d/couchdb.yaml": connector.format(url=couchdb)})
+    project({"people.csv": people(300, p177="_p177"), "connectors.d/couchdb.yaml": text.replace("URL", couchdb)})
     kill_when(project, "couchdb", lambda: held(couchdb), 50, rate)
     assert held(couchdb) < 298
     report = project.run("couchdb")
@@ -78,3 +68,11 @@ def test_killed_and_resumed_it_has_every_document_once_and_says_which_two_it_ref
     there = {row["doc"]["_id"]: (row["doc"]["_rev"].partition("-")[0], row["doc"]["email"]) for row in rows}
     expected = {f"p{at}": ("1", f"p{at}@example.com") for at in range(300) if at != 177}
     assert there == expected | {"p1": ("1", "older@example.com")}
+
+
+def test_a_password_it_does_not_know_stops_the_run_after_one_request(project: Project, couchdb: str) -> None:
+    text = BULK.replace("URL", couchdb).replace("couch-password", "another")
+    project({"people.csv": people(300), "connectors.d/couchdb.yaml": text})
+    report = project.run("couchdb")
+    assert (report.state, report.requests, report.pending) == ("stopped", 1, 300)
+    assert held(couchdb) == 0

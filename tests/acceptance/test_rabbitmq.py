@@ -16,29 +16,9 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import get, kill_when, reasons, settled
+from .servers import connector, get, kill_when, reasons, settled
 
-LOGIN = "Basic " + b64encode(b"guest:guest").decode()
-CONNECTOR = """
-source: {{use: csv, path: orders.csv}}
-schema:
-  id:    {{type: integer}}
-  queue: {{type: string}}
-  what:  {{type: string}}
-destination:
-  url: {url}/api/exchanges/%2F/amq.default/publish
-  auth: {{use: basic, user: guest, password: "{password}"}}
-  idempotency: {{in: body}}
-  response:
-    delivered_when: {{path: $.routed, equals: true}}
-send:
-  use: single
-  record:
-    routing_key: $queue
-    payload: {{value: {{order: $id, what: $what}}, as: json}}
-    payload_encoding: string
-    properties: {{message_id: $key, delivery_mode: 2}}
-"""
+LOGIN = "Basic " + b64encode(b"guest:guest").decode()  # its own, which it takes from this machine only
 
 
 @pytest.fixture
@@ -84,18 +64,20 @@ def taken(url: str) -> list[tuple[str, str]]:
 
 def test_killed_and_resumed_every_message_is_there_and_only_what_was_under_way_twice(project: Project, rabbitmq: str) -> None:
     rows = "".join(f"{at},{'nowhere' if at == 222 else 'orders'},{at % 7} Stück\n" for at in range(300))
-    project({"orders.csv": f"id,queue,what\n{rows}", "connectors.d/orders.yaml": CONNECTOR.format(url=rabbitmq, password="no")})
-    report = project.run("orders")
+    project(
+        {"orders.csv": f"id,queue,what\n{rows}", **connector("rabbitmq", rabbitmq, **{'password: "guest': 'password: "no'})}
+    )
+    report = project.run("rabbitmq")
     assert (report.state, report.requests, report.delivered) == ("stopped", 1, 0)
     assert "401: Login failed" in (report.stopped_because or "")
-    project({"connectors.d/orders.yaml": CONNECTOR.format(url=rabbitmq, password="guest")})
-    kill_when(project, "orders", lambda: settled(project), 40, "60/s")
-    report = project.run("orders")
+    project(connector("rabbitmq", rabbitmq))
+    kill_when(project, "rabbitmq", lambda: settled(project), 40, "60/s")
+    report = project.run("rabbitmq")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 299, 1)
     assert reasons(project, report) == {"222": '200: {"routed":false}'}
     messages = taken(rabbitmq)
-    sent = [{"order": at, "what": f"{at % 7} Stück"} for at in range(300) if at != 222]
-    assert sorted((json.loads(text) for text in {text for _, text in messages}), key=lambda one: one["order"]) == sent
+    sent = [{"id": at, "what": f"{at % 7} Stück"} for at in range(300) if at != 222]
+    assert sorted((json.loads(text) for text in {text for _, text in messages}), key=lambda one: one["id"]) == sent
     # Of one key there is one message, however often; and at most what was in flight is there more than once.
     assert len({key for key, _ in messages}) == len(set(messages)) == 299
     assert max(Counter(messages).values()) <= 2
