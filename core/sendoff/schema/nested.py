@@ -122,7 +122,10 @@ def changes(rules: RuleSet, *, drop: bool) -> bool:
 
 
 def write(value: object, rules: RuleSet, *, drop: bool) -> object:
-    """A valid value as it is sent: renamed, with defaults for what is missing, and without unknown fields if `drop`."""
+    """A valid value as it is sent: renamed, with defaults for what is missing, and without unknown fields if `drop`.
+
+    Raises ValueError, with a sentence, for an object that would be sent with two members of one name.
+    """
     if isinstance(value, Mapping):
         if "schema" not in rules or not is_of_fields(rules):
             return {name: write(each, _of_member(rules, name), drop=drop) for name, each in value.items()}
@@ -136,16 +139,21 @@ def write(value: object, rules: RuleSet, *, drop: bool) -> object:
 
 def _write_fields(value: Mapping[str, object], rules: RuleSet, *, drop: bool) -> dict[str, object]:
     schema, found = rules["schema"], dict[str, object]()
+
+    def add(name: str, member: object) -> None:
+        if name in found:
+            raise ValueError(f"two members would be sent under the name {name!r}")
+        found[name] = member
+
     for name, each in value.items():
         inner = schema.get(name)
         if inner is not None:
-            sent = inner["default"] if _default_applies(each, inner) else write(each, inner, drop=drop)
-            found[inner.get("rename", name)] = sent
+            add(inner.get("rename", name), inner["default"] if _default_applies(each, inner) else write(each, inner, drop=drop))
         elif not drop:
-            found[name] = each
+            add(name, each)
     for name, inner in schema.items():
         if "default" in inner and name not in value:
-            found[inner.get("rename", name)] = inner["default"]
+            add(inner.get("rename", name), inner["default"])
     return found
 
 

@@ -58,6 +58,8 @@ class Schema:
         self._rewritten = {f.name: f.rules for f in fields if f.raw and nested.changes(f.rules, drop=drops)}
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
         self._declared = {f.name for f in fields}
+        #: Each field by the name that it is sent under.
+        self._output_names = {f.output_name: f.name for f in fields}
         self._derived = [f for f in fields if f.derivation]
         #: The columns that values are made of; they need not be declared.
         self._used = {name for f in fields for name in f.columns}
@@ -98,6 +100,9 @@ class Schema:
         unknown = [name for name in columns if name not in known]
         if self.unknown == "forbid" and unknown:
             raise SourceError(f"{where}unknown column {listed(unknown)}; declare it in the schema, or use `unknown: drop`")
+        taken = [name for name in unknown if name in self._output_names]
+        if self.unknown == "keep" and taken:
+            raise SourceError(f"{where}{self._why_taken(taken[0])}; declare the column, or use `unknown: drop`")
 
     def make_decoder(self, max_columns: int) -> LineDecoder | None:
         """The decoder of lines that are sent as they stand; None if there can be none, or if they may have too many keys."""
@@ -128,6 +133,11 @@ class Schema:
         optional = {f.output_name for f in self.fields if f.optional}
         if self.unknown == "keep":
             for name in extra:
+                if name in self._output_names:
+                    absent = page.missing_keys.get(name)
+                    has_it = pl.repeat(True, frame.height, eager=True) if absent is None else ~absent
+                    invalid.add_where(has_it, self._why_taken(name))
+                    continue
                 is_number = name in page.numbers
                 kept, is_raw = (
                     (frame[name], True) if is_number else _keep_column(frame[name], invalid, page.missing_keys.get(name))
@@ -142,6 +152,10 @@ class Schema:
         # By name, as polars gives a column of a list that is named "" another name.
         typed = pl.DataFrame({column.name: column for column in columns}) if columns else pl.DataFrame(height=frame.height)
         return TypedPage(typed, frozenset(raw), frozenset(optional), invalid.sentences())
+
+    def _why_taken(self, name: str) -> str:
+        """Why an undeclared field cannot be kept."""
+        return f"{name}: not declared, and the field {self._output_names[name]!r} is sent under this name"
 
     def _convert_fields(
         self, page: Page, frame: pl.DataFrame, unmapped: Mapping[tuple[str, int], str], invalid: _Reasons
@@ -171,17 +185,21 @@ class Schema:
                     reason = f"{f.name}: cannot be sent exactly{explain.shown_value(value)}"
                 if reason:
                     invalid.add(index, reason)
-        return [self._write_field(f, table[f"v{at}"]).alias(f.output_name) for at, f in enumerate(self.fields)]
+        return [self._write_field(f, table[f"v{at}"], invalid).alias(f.output_name) for at, f in enumerate(self.fields)]
 
-    def _write_field(self, f: Field, values: pl.Series) -> pl.Series:
-        """A field's typed values as they are sent."""
+    def _write_field(self, f: Field, values: pl.Series, invalid: _Reasons) -> pl.Series:
+        """A field's typed values as they are sent; rows whose value cannot be are added to `invalid`."""
         if f.name not in self._rewritten:
             return format_values(values, f.output_format)
         rules, drop = self._rewritten[f.name], self.unknown == "drop"
-        written = (
-            None if text is None else jsonlib.dumps(nested.write(jsonlib.loads(text), rules, drop=drop)) for text in values
-        )
-        return pl.Series(list(written), dtype=pl.String)
+        written: list[str | None] = [None] * len(values)
+        for index, text in enumerate(values):
+            if text is not None and not invalid.has(index):
+                try:
+                    written[index] = jsonlib.dumps(nested.write(jsonlib.loads(text), rules, drop=drop))
+                except ValueError as error:
+                    invalid.add(index, f"{f.name}: {error}")
+        return pl.Series(written, dtype=pl.String)
 
     def _convert_field(self, at: int, f: Field, cells: pl.Series, page: Page, *, is_present: bool) -> pl.Series | pl.Expr:
         """The expression, or the column, of a field's typed values."""
@@ -206,10 +224,12 @@ class Schema:
             column = localize_datetimes(column, f.timezone)
         elif f.needs_zone and f.type is not None and f.type.name == "datetime":
             column = pl.when(names_zone(column)).then(column)
-        if f.default is not None and (not is_present or not f.nullable):
+        absent = page.missing_keys.get(f.name)
+        if f.default is not None and (not is_present or not f.nullable or absent is not None):
             cell = jsonlib.dumps(f.default) if f.type is None else f.type.to_cell(f.default)
             default = pl.lit(pl.Series([cell], dtype=f.type.dtype if f.type else pl.String)).first()
-            column = pl.when(pl.col(f"c{at}").is_null()).then(default).otherwise(column)
+            stands_in = pl.lit(absent) if is_present and f.nullable and absent is not None else pl.col(f"c{at}").is_null()
+            column = pl.when(stands_in).then(default).otherwise(column)
         return column.alias(f"v{at}")
 
     def _failing_mask(self, at: int, f: Field) -> pl.Expr:
