@@ -11,10 +11,16 @@ The table is sendoff's own, from the IANA special-purpose registries (RFC 6890 a
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
+from urllib.parse import urlsplit
 
 Mode = Literal["configured", "public"]
+
+#: The variable by which who runs sendoff says where else the account of the machine may be used: origins, with commas between.
+AMBIENT_ORIGINS = "SENDOFF_AMBIENT_ORIGINS"
 
 _Network = IPv4Network | IPv6Network
 
@@ -75,3 +81,16 @@ def _with_embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv
     if raw[8:12] in (b"\0\0\x5e\xfe", b"\2\0\x5e\xfe"):
         inside.append(raw[12:])  # ISATAP (RFC 5214)
     return [address, *map(IPv4Address, inside)]
+
+
+def may_lend_account(url: str, provider: Sequence[str]) -> bool:
+    """Whether a request to this URL may prove that it comes from the machine, by the machine's own account.
+
+    It may where a host is its provider's own (one of these, or below one, by https), or where who runs sendoff, and not the
+    connector, says so.
+    """
+    parts = urlsplit(url)
+    allowed = [origin.strip().rstrip("/") for origin in os.environ.get(AMBIENT_ORIGINS, "").split(",")]
+    host = parts.hostname or ""
+    own = any(host == name or host.endswith(f".{name}") for name in provider)
+    return (own and parts.scheme == "https" and parts.port in (None, 443)) or f"{parts.scheme}://{parts.netloc}" in allowed

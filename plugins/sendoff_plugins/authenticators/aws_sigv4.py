@@ -6,11 +6,14 @@ import hashlib
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, egress, hookimpl
 
 #: What a signature adds to a request, where it is there.
 _ADDED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
+#: The domains of AWS's APIs.
+_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws")
 #: The rules of credentials that are given.
 _GIVEN = {"type": "string", "required": False, "excludes": "credentials", "check_with": check_not_empty}
 
@@ -18,8 +21,8 @@ _GIVEN = {"type": "string", "required": False, "excludes": "credentials", "check
 class AwsSigV4(Authenticator):
     """Sign every request with AWS Signature Version 4: its method, URL, headers and body, as they are sent.
 
-    The credentials are given, or `credentials: ambient` takes those of the machine, as AWS's own programs find them. A
-    signature is good for the host, the service and the region that it was made for, and for a few minutes.
+    The credentials are given, or `credentials: ambient` takes those of the machine, as AWS's own programs find them; these sign
+    for AWS's own hosts alone. A signature is good for its host, service and region, and for a few minutes.
     """
 
     name = "aws_sigv4"
@@ -55,6 +58,12 @@ class AwsSigV4(Authenticator):
         self._secrets: set[str] = set()
 
     def sign(self, request: Request) -> Mapping[str, str]:
+        if self.credentials == "ambient" and not egress.may_lend_account(request.url, _HOSTS):
+            where = "{0.scheme}://{0.netloc}".format(urlsplit(request.url))
+            raise AuthError(
+                f"aws_sigv4: the account of the machine is for AWS alone, and this goes to {where}; who runs sendoff may "
+                f"allow it by {egress.AMBIENT_ORIGINS}={where}"
+            )
         try:
             from botocore.auth import S3SigV4Auth, SigV4Auth  # noqa: PLC0415  # an extra
             from botocore.awsrequest import AWSRequest  # noqa: PLC0415  # of the same extra

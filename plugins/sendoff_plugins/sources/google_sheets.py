@@ -7,13 +7,12 @@ The file is long because the two ways share nothing but the header and the sprea
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import polars as pl
 
@@ -27,6 +26,7 @@ from sendoff.plugin import (
     SourceUnavailable,
     StandIn,
     column,
+    egress,
     hookimpl,
 )
 from sendoff_plugins.sources._common.header import checked_header
@@ -43,10 +43,6 @@ _TOO_LARGE = "let `range` name fewer columns"
 
 #: Rows and cells requested at a time: a response of a few megabytes.
 ROWS, CELLS = 20_000, 400_000
-
-
-#: The variable by which who runs sendoff says where else the account of the machine may be used: origins, with commas between.
-AMBIENT_ORIGINS = "SENDOFF_AMBIENT_ORIGINS"
 
 
 def _check_spreadsheet(field: str, value: Any, error: Any) -> None:
@@ -82,10 +78,10 @@ class GoogleSheets(Source):
             self.privileged = "uses the account of the machine (`credentials: ambient`)"  # type: ignore[misc]  # of this one alone
 
     def read(self, cursor: Any) -> Iterator[Page]:
-        if self.credentials == "ambient" and not _may_have_ambient_token(self.api_root):
+        if self.credentials == "ambient" and not egress.may_lend_account(self.api_root, ("googleapis.com",)):
             raise SourceError(
                 f"google_sheets: the account of the machine is for Google alone, and api_root is {self.api_root}; who runs sendoff "
-                f"may allow it by {AMBIENT_ORIGINS}={self.api_root}"
+                f"may allow it by {egress.AMBIENT_ORIGINS}={self.api_root}"
             )
         if self.credentials is None:
             yield from self._shared()
@@ -286,17 +282,6 @@ def _page(columns: Sequence[str], rows: Sequence[Sequence[Any]], name: str, firs
     cells = [[None if at >= len(row) or row[at] == "" else row[at] for _, row in kept] for at in range(width)]
     frame = pl.DataFrame([column(each, values) for each, values in zip(columns, cells, strict=True)])
     return Page(frame, name, [line for line, _ in kept], faults)
-
-
-def _may_have_ambient_token(url: str) -> bool:
-    """Whether an address is Google's own, or the operator, and not the connector, says that it may have the token."""
-    parts = urlsplit(url)
-    allowed = [origin.strip().rstrip("/") for origin in os.environ.get(AMBIENT_ORIGINS, "").split(",")]
-    host = parts.hostname or ""
-    google = (
-        parts.scheme == "https" and parts.port in (None, 443) and (host == "googleapis.com" or host.endswith(".googleapis.com"))
-    )
-    return google or f"{parts.scheme}://{parts.netloc}" in allowed
 
 
 def _first(error: Exception) -> str:

@@ -129,6 +129,12 @@ def test_the_machine_s_credentials_are_used_only_where_they_are_asked_for(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    told = deliver(project, url, "credentials: ambient").stopped_because
+    assert told == (
+        f"aws_sigv4: the account of the machine is for AWS alone, and this goes to {url}; who runs sendoff may allow it by "
+        f"SENDOFF_AMBIENT_ORIGINS={url}"
+    )
+    monkeypatch.setenv("SENDOFF_AMBIENT_ORIGINS", url)
     assert deliver(project, url, "credentials: ambient").state == "complete"
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     told = deliver(project, url, "credentials: ambient").stopped_because

@@ -93,6 +93,16 @@ def test_what_a_retry_delivered_is_left_out_and_what_failed_again_is_not_sent_tw
     assert [record["_record"] for record in api.dead] == ["1-rejected-3"]
 
 
+def test_what_only_some_were_retried_of_is_left_out_by_the_record(project: Project) -> None:
+    with Api({2, 3, 4}) as api:
+        project(files(api, [1, 2, 3, 4]))
+        project.run("people")
+        api.bad = {4}
+        assert project.runner().retry(1, only=["1-rejected-1"]).delivered == 1
+        assert project.run("dead").read == 2
+    assert [record["_record"] for record in api.dead] == ["1-rejected-2", "1-rejected-3"]
+
+
 def test_a_dead_letter_that_could_not_be_delivered_is_in_the_account_of_its_own_connector(project: Project) -> None:
     with Api({1, 2}) as api:
         project(files(api, [1, 2, 3]))

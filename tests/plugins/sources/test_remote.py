@@ -17,6 +17,7 @@ from sendoff.http import client
 from sendoff.records import Lines
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Received, Receiver, Reply
+from sendoff.transport import egress
 from sendoff_plugins.sources import google_sheets
 from sendoff_plugins.sources._files.locations import open_location
 from sendoff_plugins.sources._google_sheets.stand_in import Spreadsheet
@@ -502,7 +503,7 @@ def test_credentials_that_stand_in_a_source_are_secrets_all_the_same(project: Pr
     ],
 )
 def test_the_machine_s_account_is_for_google_s_own_hosts(api_root: str, taken: bool) -> None:
-    assert google_sheets._may_have_ambient_token(api_root) is taken
+    assert egress.may_lend_account(api_root, ("googleapis.com",)) is taken
 
 
 @pytest.mark.parametrize("path", ["gs://bucket/a.csv", "az://bucket/a.csv"])
