@@ -91,6 +91,9 @@ def _apis(recipes: Sequence[cookbook.Recipe]) -> Iterator[str]:
         facts = [recipe.facts[key] for key in ("body", "success", "results", "limits", "idempotency", "tested")]
         link = f"[{recipe.title.partition(':')[0]}]({recipe.name}.md)"
         yield f"| {' | '.join([link, *facts])} |"
+    yield "\nNot in it are APIs that want several requests for one delivery, which a connector file cannot say: Salesforce's"
+    yield "Bulk API 2.0 (a job is made, filled and closed), uploads in parts, a session that is opened first (Transmission)."
+    yield "What becomes of an accepted job is asked of none of them: `sendoff results` shows its id."
 
 
 def _api(recipe: cookbook.Recipe) -> Iterator[str]:

@@ -30,6 +30,15 @@ def run(project: Project, monkeypatch: pytest.MonkeyPatch, *words: str, environm
     return CliRunner().invoke(sendoff, words, env={"SENDOFF_PLUGINS": None, **(environment or {})})
 
 
+def test_offline_takes_no_secret_in_a_body_for_a_field(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unset `${env:KEY}` by itself began with a dollar, as a field does. Kind: text that stands for what is not known."""
+    text = "source: {use: csv, path: a.csv}\ndestination: {url: 'https://api.example.com/v1'}\n"
+    sent = "send: {use: batch, envelope: {key: '${env:KEY}', rows: $records}, record: {token: '${env:KEY}', row: $record}}\n"
+    project({"connectors.d/a.yaml": text + sent})
+    done = run(project, monkeypatch, "check", "--offline")
+    assert (done.exit_code, done.output) == (0, "1 connector: nothing wrong\n")
+
+
 def test_offline_needs_no_secret_and_no_file_and_finds_what_is_wrong_in_the_files(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

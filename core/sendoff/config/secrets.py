@@ -201,6 +201,7 @@ def resolve(
             return _replaced(data, home, secrets, credential=any(part == "auth" or is_credential(str(part)) for part in path))
         except Unset as unset:
             complain(path, str(unset))
+            return SecretStr(data, data)  # its value is unknown, and what stands for it is no reference of a template
     return data
 
 

@@ -107,6 +107,15 @@ def test_a_recipe_passes_check_and_says_all_of_its_facts(name: str, project: Pro
     project.runner(env=variables(recipe.text)).connector(name)
 
 
+def test_check_has_no_warning_for_any_recipe(project: Project) -> None:
+    for name in cookbook.names():
+        project({f"connectors.d/{name}.yaml": cookbook.recipe(name).text})
+    command = [sys.executable, "-c", "from sendoff.cli import main; main()", "check", "--offline", "--json"]
+    done = subprocess.run(command, cwd=project.home, capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["problems"], said["warnings"]) == (0, [], [])
+
+
 @pytest.mark.parametrize("name", cookbook.names())
 def test_a_recipe_says_what_it_was_tested_against(name: str) -> None:
     """With the documented responses if they are beside this file; with a real server if an acceptance test names it."""
