@@ -36,7 +36,9 @@ WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.ja
 SECRETS = {
     "COUCHDB_USER": "crm",
     "COUCHDB_PASSWORD": "couch-password",
+    "KEA_USER": "crm",
     "KINTO_PASSWORD": "s3cret",
+    "METRICS_USER": "crm",
     "RABBITMQ_USER": "guest",
     "RABBITMQ_PASSWORD": "guest",
     "TYPESENSE_KEY": "search-key",

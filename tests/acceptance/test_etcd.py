@@ -12,7 +12,7 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import get, kill_when, reasons
+from .servers import connector, get, kill_when, reasons
 
 CONNECTOR = """
 source: {{use: csv, path: settings.csv}}
@@ -79,3 +79,15 @@ def test_killed_and_resumed_it_has_every_key_once_and_says_which_were_there_and_
     assert "requested lease not found" in said["app/222"]
     there = {f"app/{at}": (f"grün {at}", 1) for at in range(300) if at != 222}
     assert stored(etcd) == there | {"app/7": ("older", 1)}
+
+
+def test_killed_and_resumed_the_cookbook_s_connector_has_put_every_key(project: Project, etcd: str) -> None:
+    get(f"{etcd}/v3/kv/put", method="POST", body={"key": encoded("app/7"), "value": encoded("older")})
+    project({"settings.csv": "id,value\n" + "".join(f"app/{at},grün {at}\n" for at in range(300)), **connector("etcd", etcd)})
+    kill_when(project, "etcd", lambda: len(stored(etcd)), 40, "60/s")
+    assert len(stored(etcd)) < 300
+    report = project.run("etcd")
+    assert (report.state, report.delivered, report.rejected) == ("complete", 300, 0)
+    there = stored(etcd)
+    assert {key: value for key, (value, _) in there.items()} == {f"app/{at}": f"grün {at}" for at in range(300)}
+    assert max(version for _, version in there.values()) <= 2

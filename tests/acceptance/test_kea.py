@@ -13,30 +13,9 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import get, kill_when, reasons
+from .servers import connector, get, kill_when, reasons
 
 LOGIN = "Basic " + b64encode(b"crm:kea-password").decode()
-CONNECTOR = """
-source: {{use: csv, path: leases.csv}}
-schema:
-  id:      {{type: string}}
-  address: {{type: string}}
-  mac:     {{type: string}}
-destination:
-  url: {url}/
-  auth: {{use: basic, user: crm, password: "${{env:KEA_PASSWORD}}"}}
-  response:
-    retry_when: {{path: "$[0].text", text: likely to be offline}}   # the agent is there, the DHCP server is not
-    delivered_when: {{path: "$[0].result", equals: 0}}
-    on_repeat: {{delivered_when: {{path: "$[0].text", text: already exists}}}}
-    reason: "$[0].text"
-send:
-  use: single
-  record:
-    command: lease4-add
-    service: [dhcp4]
-    arguments: {{ip-address: $address, hw-address: $mac, hostname: $id}}
-"""
 
 
 def dhcp(home: Path) -> dict[str, Any]:
@@ -103,10 +82,10 @@ def test_killed_and_resumed_it_has_every_lease_once_and_says_which_is_in_no_subn
     # Somebody else has this address already: a conflict in a first attempt is one.
     taken = {"ip-address": rows["host3"][0], "hw-address": "02:ff:ff:ff:ff:ff", "hostname": "older"}
     get(kea, method="POST", body={"command": "lease4-add", "service": ["dhcp4"], "arguments": taken}, Authorization=LOGIN)
-    project({"leases.csv": as_csv(rows), "connectors.d/leases.yaml": CONNECTOR.format(url=kea)})
-    kill_when(project, "leases", lambda: len(leases(kea)), 40, "60/s")
+    project({"leases.csv": as_csv(rows), **connector("kea", kea)})
+    kill_when(project, "kea", lambda: len(leases(kea)), 40, "60/s")
     assert len(leases(kea)) < 299
-    report = project.run("leases")
+    report = project.run("kea")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 298, 2)
     assert reasons(project, report) == {
         "host3": "200: IPv4 lease already exists.",
@@ -120,7 +99,7 @@ def test_a_password_it_does_not_know_stops_the_run_after_one_request(
     project: Project, kea: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEA_PASSWORD", "another")
-    project({"leases.csv": as_csv(hosts(500)), "connectors.d/leases.yaml": CONNECTOR.format(url=kea)})
-    report = project.run("leases")
+    project({"leases.csv": as_csv(hosts(500)), **connector("kea", kea)})
+    report = project.run("kea")
     assert (report.state, report.requests, report.pending) == ("stopped", 1, 500)
     assert leases(kea) == {}

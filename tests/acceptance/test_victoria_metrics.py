@@ -16,25 +16,9 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import kill_when, reasons
+from .servers import connector, kill_when, reasons
 
 LOGIN = "Basic " + b64encode(b"crm:metrics-password").decode()
-CONNECTOR = """
-source: {{use: csv, path: readings.csv}}
-schema:
-  id:    {{type: string}}
-  value: {{type: float}}
-  time:  {{type: integer}}
-destination:
-  url: {url}/api/v1/import
-  auth: {{use: basic, user: crm, password: "${{env:METRICS_PASSWORD}}"}}
-  compress: gzip
-  idempotent: true             # a sample of the same series and moment is the same sample
-send:
-  use: ndjson
-  max_records: 20
-  record: {{metric: {{__name__: reading, meter: $id}}, values: [$value], timestamps: [$time]}}
-"""
 MOMENT = 1_767_225_600_000
 
 
@@ -76,10 +60,15 @@ def readings(count: int, bad: int = -1) -> str:
 def test_killed_and_resumed_it_has_every_sample_once_and_the_one_that_it_would_drop_is_invalid(
     project: Project, metrics: str
 ) -> None:
-    project({"readings.csv": readings(600, bad=555), "connectors.d/readings.yaml": CONNECTOR.format(url=metrics)})
-    kill_when(project, "readings", lambda: len(stored(metrics)), 100, "4/s")
+    project(
+        {
+            "readings.csv": readings(600, bad=555),
+            **connector("victoriametrics", metrics, **{"max_records: 10000": "max_records: 20"}),
+        }
+    )
+    kill_when(project, "victoriametrics", lambda: len(stored(metrics)), 100, "4/s")
     assert len(stored(metrics)) < 599
-    report = project.run("readings")
+    report = project.run("victoriametrics")
     assert (report.state, report.delivered, report.invalid, report.rejected) == ("incomplete", 599, 1, 0)
     assert reasons(project, report).keys() == {"é555"}
     assert stored(metrics) == {f"é{at}": ([at / 4], [MOMENT + at]) for at in range(600) if at != 555}
@@ -89,7 +78,9 @@ def test_a_password_it_does_not_know_stops_the_run_after_one_request(
     project: Project, metrics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("METRICS_PASSWORD", "another")
-    project({"readings.csv": readings(500), "connectors.d/readings.yaml": CONNECTOR.format(url=metrics)})
-    report = project.run("readings")
+    project(
+        {"readings.csv": readings(500), **connector("victoriametrics", metrics, **{"max_records: 10000": "max_records: 20"})}
+    )
+    report = project.run("victoriametrics")
     assert (report.state, report.requests, report.pending) == ("stopped", 1, 500)
     assert stored(metrics) == {}
