@@ -34,6 +34,7 @@ WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.ja
 
 #: What the servers of the tests take for a credential.
 SECRETS = {
+    "CLICKHOUSE_USER": "crm",
     "COUCHDB_USER": "crm",
     "COUCHDB_PASSWORD": "couch-password",
     "KEA_USER": "crm",
