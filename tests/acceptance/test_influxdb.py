@@ -13,28 +13,17 @@ import pytest
 from sendoff.testing import Project
 from tests.servers import free_port, running, wanted
 
-from .servers import get, kill_when, reasons
+from .servers import connector, get, kill_when, reasons
 
 LOGIN = "Basic " + b64encode(b"crm:metrics-password").decode()
-CONNECTOR = """
-source: {{use: csv, path: weather.csv}}
-schema:
-  id:   {{type: string}}
-  city: {{type: string}}
-  temp: {{type: string}}
-  time: {{type: datetime, as: epoch}}
-destination:
-  url: {url}/write?db=weather&precision=s
-  auth: {{use: basic, user: crm, password: "${{env:INFLUX_PASSWORD}}"}}
-  idempotent: true             # the same series and moment is the same point
-  response: {{reason: $.error}}
-send:
-  use: lines
-  max_records: 25
-  record: 'weather,station={{id}},city={{city}} temp={{temp}} {{time}}'
-  escape: {{' ': '\\ ', ',': '\\,', '=': '\\='}}
-on_failure: split
-"""
+#: InfluxDB 1 has another address, and no tokens. A temperature is sent as it is, for InfluxDB to find the bad one.
+CHANGES = {
+    "/api/v2/write?org=${env:INFLUX_ORG}&bucket=weather&": "/write?db=weather&",
+    'headers: {Authorization: "Token ${env:INFLUX_TOKEN}"}': 'auth: {use: basic, user: crm, password: "${env:INFLUX_PASSWORD}"}',
+    "{type: number}": "{type: string}",
+    "$.message": "$.error",
+    "max_records: 5000": "max_records: 25",
+}
 CONFIG = """
 reporting-enabled = false
 bind-address = "127.0.0.1:{other}"
@@ -80,10 +69,10 @@ def weather(count: int, bad: int = -1) -> str:
 
 
 def test_killed_and_resumed_it_has_every_point_once_and_says_which_it_cannot_read(project: Project, influxdb: str) -> None:
-    project({"weather.csv": weather(600, bad=444), "connectors.d/weather.yaml": CONNECTOR.format(url=influxdb)})
-    kill_when(project, "weather", lambda: len(stored(influxdb)), 100, "4/s")
+    project({"weather.csv": weather(600, bad=444), **connector("influxdb", influxdb, **CHANGES)})
+    kill_when(project, "influxdb", lambda: len(stored(influxdb)), 100, "4/s")
     assert len(stored(influxdb)) < 599
-    report = project.run("weather")
+    report = project.run("influxdb")
     assert (report.state, report.delivered, report.rejected) == ("incomplete", 599, 1)
     (why,) = reasons(project, report).items()
     assert why[0] == "s444"
@@ -95,8 +84,8 @@ def test_a_password_it_does_not_know_stops_the_run_after_one_request(
     project: Project, influxdb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFLUX_PASSWORD", "another")
-    project({"weather.csv": weather(500), "connectors.d/weather.yaml": CONNECTOR.format(url=influxdb)})
-    report = project.run("weather")
+    project({"weather.csv": weather(500), **connector("influxdb", influxdb, **CHANGES)})
+    report = project.run("influxdb")
     assert (report.state, report.requests, report.pending) == ("stopped", 1, 500)
     assert "authorization failed" in (report.stopped_because or "")
     assert stored(influxdb) == []
