@@ -102,10 +102,10 @@ class Parts:
     text: str | None = None
 
     @classmethod
-    def of(cls, rules: Declared) -> Parts:
+    def of(cls, rules: Declared, usual: str) -> Parts:
         values = list(_wanted(rules)) if "equals" in rules or "one_of" in rules else None
         return cls(
-            statuses(str(rules["status"])) if rules.get("status") else (),
+            statuses(status) if (status := str(rules.get("status") or usual)) else (),
             Location.of({"header": rules["header"]} if "header" in rules else rules.get("path")),
             # A fraction in a response is exact, and 0.1 as YAML reads it is not.
             None if values is None else [Decimal(repr(v)) if isinstance(v, float) else v for v in values],
@@ -146,11 +146,11 @@ class Condition:
     alternatives: Sequence[Parts]
 
     @classmethod
-    def of(cls, rules: Declared | Sequence[Declared] | None) -> Condition | None:
-        """A condition as it is declared, checked before; None if none is."""
+    def of(cls, rules: Declared | Sequence[Declared] | None, usual: str = "") -> Condition | None:
+        """A condition as it is declared, checked before; None if none is. `usual` are its statuses where it names none."""
         if not rules:
             return None
-        return cls([Parts.of(each) for each in ([rules] if isinstance(rules, Mapping) else rules)])
+        return cls([Parts.of(each, usual) for each in ([rules] if isinstance(rules, Mapping) else rules)])
 
     def holds(self, response: Readable) -> bool | None:
         """Whether it holds; None where it is unknown, as there is nothing at a location, or the body cannot be read."""

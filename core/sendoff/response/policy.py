@@ -3,7 +3,9 @@
 
 What a response means is decided in this order; the first that applies counts:
 
-1. `stop_when`, `too_large_when`, `retry_when`, `rejected_when`, in this order, whatever the status.
+1. `stop_when`, `too_large_when`, `retry_when`, `rejected_when`, in this order, whatever the status. But a `rejected_when`
+   holds for 401, 403, 407, 408, 425, 429, 502, 503 and 504 only where it names them: those are about credentials, limits and
+   outages, whatever else the response says, and no record is blamed for them.
 2. `records`, where the status is in its `on`: each record's own result.
 3. The status: the narrowest range in `statuses` that holds it, else the usual table.
    For a request that may have been sent before, `on_repeat` comes before all of these.
@@ -98,6 +100,8 @@ ON_REPEAT = {
     "delivered_when": condition("A response that says delivered then, or, with `records`, a result."),
 }  # fmt: skip
 
+#: The statuses of a response that may be about records: all but those about credentials, limits and outages.
+MAY_REJECT = "100-400, 402, 404-406, 409-424, 426-428, 430-501, 505-599"
 #: The options of `destination.response`.
 RULES: dict[str, Any] = {
     "statuses": _table("What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.", *OUTCOMES),
@@ -105,7 +109,7 @@ RULES: dict[str, Any] = {
     "stop_when": condition("Stop the run."),
     "too_large_when": condition("The request has too many records or bytes: smaller ones from now on."),
     "retry_when": condition("Retry the request."),
-    "rejected_when": condition("A rejection, whatever the status."),
+    "rejected_when": condition("A rejection. What is about credentials, limits or outages (401, 403, 407, 408, 425, 429, 502 to 504) must be named by `status`."),
     "delivered_when": condition("A 2xx delivers only when this holds; else it is a rejection."),
     "accepted_when": condition("A delivered response that has only accepted the records, and works on them still: they are reported as accepted, too."),
     "retry_after": location("Where a response that is to be retried says after how many seconds: a path, or `{header: Name}`. It is obeyed as Retry-After is, which is the default."),
@@ -217,7 +221,7 @@ class Policy:
     def of(cls, rules: Declared) -> Policy:
         """The policy that `destination.response` declares, checked before."""
         conditions = [
-            (kind, Condition.of(rules.get(f"{kind.value}_when")))
+            (kind, Condition.of(rules.get(f"{kind.value}_when"), MAY_REJECT if kind is VerdictKind.REJECTED else ""))
             for kind in (VerdictKind.STOP, VerdictKind.TOO_LARGE, VerdictKind.RETRY, VerdictKind.REJECTED)
         ]
         policy = cls(

@@ -350,3 +350,18 @@ def test_a_condition_that_means_nothing_is_refused_with_its_place(project: Proje
         if isinstance(problem, Problem) and sentence in problem.sentence
     ]
     assert {line for line, _ in found} == {*range(5, 11), *range(13, 18)}, str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403, 407, 408, 425, 429, 502, 503, 504])
+def test_a_rejection_must_name_a_status_that_is_about_credentials_limits_or_outages(status: int) -> None:
+    """Kind: a record blamed for what a destination did. Brothers: a list of conditions, a text, a header."""
+    headers = {"content-type": "application/json"}
+    response = Response(status, headers, b'{"error": "no"}')
+    part: dict[str, object] = {"path": "$.error", "exists": True}
+    for declared in (part, [part], {"text": "no"}, {"header": "Content-Type", "exists": True}):
+        assert classify(response, Policy.of({"rejected_when": declared})).kind is not VerdictKind.REJECTED
+        assert (
+            classify(Response(500, headers, response.body), Policy.of({"rejected_when": declared})).kind is VerdictKind.REJECTED
+        )
+    named = Policy.of({"rejected_when": {**part, "status": f"{status}"}})
+    assert classify(response, named).kind is VerdictKind.REJECTED
