@@ -162,7 +162,7 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
     yield "\n## Commands\n"
     yield "Where a command takes a RUN, that is its number, `latest`, or a connector's name for its newest run. A connector is"
     yield "given by its name or its file. A shell completes commands, connectors and runs with this line in its startup file:"
-    yield "bash `eval \"$(_SENDOFF_COMPLETE=bash_source sendoff)\"`, zsh the same with `zsh_source`, fish"
+    yield 'bash `eval "$(_SENDOFF_COMPLETE=bash_source sendoff)"`, zsh the same with `zsh_source`, fish'
     yield "`_SENDOFF_COMPLETE=fish_source sendoff | source`."
     group = Commands("sendoff")
     for name in COMMANDS:
