@@ -18,7 +18,8 @@ from sendoff.errors import ConfigError
 #: What is said of each API, in this order.
 FACTS = ("documentation", "body", "success", "results", "limits", "idempotency", "needs", "tested")
 _FACT = re.compile(rf"^# ({'|'.join(FACTS)}): (.+(?:\n#   .+)*)$", re.MULTILINE)
-_FIELD = re.compile(r"  (\w+): *(\{.*\})( *#.*)?")
+_FIELD = re.compile(r"  (\w+): *(\{.*?\})( *#.*)?")
+_OPTIONAL = re.compile(r"\b(value: |nullable: true|required: false)")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Recipe:
                 del left[column]
                 renamed = column == name or "rename:" in rules
                 entries.append((as_scalar(column), (rules if renamed else f"{rules[:-1]}, rename: {name}}}") + note))
-            elif "nullable: true" in rules:
+            elif _OPTIONAL.search(rules):
                 entries.append((name, rules.replace("nullable: true", "required: false") + note))
             else:
                 entries.append((name, f"{rules}   # no column has this name: which one is it?"))
@@ -70,7 +71,7 @@ class Recipe:
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The fields that a column must have the name of, and none has."""
         found = map(_FIELD.fullmatch, self._section("schema").splitlines())
-        needed = [match[1] for match in found if match and "value:" not in match[2] and "nullable:" not in match[2]]
+        needed = [match[1] for match in found if match and not _OPTIONAL.search(match[2])]
         return [field for field in needed if _plain(field) not in map(_plain, columns)]
 
     def _section(self, key: str) -> str:

@@ -107,6 +107,24 @@ def test_a_recipe_passes_check_and_says_all_of_its_facts(name: str, project: Pro
     project.runner(env=variables(recipe.text)).connector(name)
 
 
+@pytest.mark.parametrize("name", cookbook.names())
+def test_a_recipe_fits_another_source_and_another_address(name: str, project: Project) -> None:
+    """A source has the fields that are needed, in other letters, and a column that the recipe does not know."""
+    recipe = cookbook.recipe(name)
+    fields = yaml.safe_load(recipe.text)["schema"]
+    needed = [field for field, rules in fields.items() if not {"value", "nullable", "required"} & rules.keys()]
+    assert recipe.missing([]) == needed
+    columns = {f"{field}".upper(): f"  {field.upper()}: {{type: string}}" for field in needed} | {
+        "Extra": "  Extra: {type: string}"
+    }
+    assert recipe.missing(list(columns)) == []
+    changed = recipe.reading("source: {use: csv, path: other.csv}", columns).to("https://other.example.com/v1/x").text
+    project({f"connectors.d/{name}.yaml": changed})
+    connector = project.runner(env=variables(changed)).connector(name)
+    assert connector.destination.url == "https://other.example.com/v1/x"
+    assert {field.name for field in connector.schema.fields} >= {*columns}
+
+
 def test_check_has_no_warning_for_any_recipe(project: Project) -> None:
     for name in cookbook.names():
         project({f"connectors.d/{name}.yaml": cookbook.recipe(name).text})
