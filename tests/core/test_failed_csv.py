@@ -99,7 +99,7 @@ def test_an_export_is_read_back_exactly_in_whatever_dialect(
     project: Project, run_that_fails: Any, delimiter: str, encoding: str, options: str
 ) -> None:
     word = {"cp1250": "Žluťoučký", "shift_jis": "表ソ能"}.get(encoding, "Ã¼'")
-    run_that_fails([["1", word, "x'", "y"], ["2", "a", word, "'="]], delimiter, encoding, options)
+    run_that_fails([["1", word, "x'", "y"], ["2", "a\rb", word, "'="]], delimiter, encoding, options)
     (project.home / "fix.csv").write_bytes(sendoff(project.home, "failed", "1", "--csv"))
     examined = project.runner().examine(1, project.home / "fix.csv")
     assert (len(examined.claimed), examined.unchanged) == (2, examined.claimed)

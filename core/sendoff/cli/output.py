@@ -56,11 +56,21 @@ def exactly(text: str) -> None:
 def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: CsvDialect | None = None) -> None:
     """Print rows as CSV, with no formula in any cell or name: `cleaning.restore_formula` has them as they were."""
     out, dialect = io.StringIO(), dialect or CsvDialect()
-    writer = csv.writer(out, delimiter=dialect.delimiter, lineterminator="\n")
+    writer = csv.writer(_Lines(out), delimiter=dialect.delimiter)
     writer.writerow(map(defuse_formula, names))
     writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
     click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else dialect.encode(text), nl=False)
+
+
+class _Lines:
+    """Ends rows with a line feed. `csv` quotes a carriage return only where rows end with one (up to Python 3.12)."""
+
+    def __init__(self, out: io.StringIO) -> None:
+        self._out = out
+
+    def write(self, row: str) -> None:
+        self._out.write(row.removesuffix("\r\n") + "\n")
 
 
 def colour() -> bool:

@@ -56,6 +56,12 @@ class UnfitValue(ValueError):
         super().__init__(sentence)
         self.end = end
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnfitValue) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
 
 def loads_leniently(text: str) -> Any:
     """Read JSON, with an `UnfitValue` where an object has a key twice, or a number is one that JSON or Python cannot hold.

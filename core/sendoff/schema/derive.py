@@ -34,7 +34,9 @@ def derive(page: Page, fields: Sequence[Field]) -> tuple[Page, dict[tuple[str, i
             for at, text in unmapped.items():
                 reasons[f.name, at] = f"{f.name}: is not in `map`{shown_value(text)}"
         columns[f.name] = cells
-    frame = page.frame.with_columns(*columns.values()) if page.frame.width else pl.DataFrame(list(columns.values()))
+    # A frame without columns has no height of its own: with none made either, it stays as it is.
+    is_bare = not page.frame.width and bool(columns)
+    frame = pl.DataFrame(list(columns.values())) if is_bare else page.frame.with_columns(*columns.values())
     missing = {name: mask for name, mask in page.missing_keys.items() if name not in columns}
     return replace(page, frame=frame, numbers=page.numbers - set(columns), missing_keys=missing), reasons
 

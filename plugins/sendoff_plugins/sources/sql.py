@@ -26,11 +26,12 @@ from sendoff.plugin import (
     SourceUnavailable,
     column,
     hookimpl,
+    jsonlib,
     rows_per_page,
     too_many_columns,
 )
 from sendoff_plugins.sources._common.database import describe, is_outage
-from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read, read_json
+from sendoff_plugins.sources._common.postgres import TimeAsText, keep_what_cannot_be_read
 from sendoff_plugins.sources._files.locations import import_extra
 
 _LAG = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
@@ -143,16 +144,29 @@ class Sql(Source):
                 rows = [each for each in some if keep(each)] if keep else some
                 if not rows:
                     continue
+                errors: dict[int, str] = {}
                 columns = [
-                    _column(name, [each[at] for each in rows], boolean=name in self.booleans, json=name in self.json)
+                    _column(name, self._read_json(name, [each[at] for each in rows], errors), boolean=name in self.booleans)
                     for at, name in enumerate(names)
                 ]
                 numbers = frozenset(series.name for series, is_number in columns if is_number)
                 lines = range(row + 1, row + 1 + len(rows))
-                yield Page(pl.DataFrame([series for series, _ in columns]), self.table or "query", lines, numbers=numbers)
+                frame = pl.DataFrame([series for series, _ in columns])
+                yield Page(frame, self.table or "query", lines, errors, numbers=numbers)
                 row += len(rows)
         finally:
             result.close()
+
+    def _read_json(self, name: str, cells: list[Any], errors: dict[int, str]) -> list[Any]:
+        """The cells of a column; where its text is JSON, what that says, and why a row's does not, in `errors`."""
+        if name in self.json:
+            for at, cell in enumerate(cells):
+                if isinstance(cell, str):
+                    try:
+                        cells[at] = jsonlib.loads(cell)
+                    except ValueError as error:
+                        errors.setdefault(at, f"{name}: {error}")
+        return cells
 
     def _check(self, names: Sequence[str]) -> None:
         if problem := too_many_columns(len(names), self.max_columns):
@@ -236,12 +250,10 @@ _SESSION = {
 _TRUTH: dict[object, bool] = {0: False, 1: True, b"\0": False, b"\1": True}
 
 
-def _column(name: str, cells: list[Any], *, boolean: bool, json: bool) -> tuple[pl.Series, bool]:
+def _column(name: str, cells: list[Any], *, boolean: bool) -> tuple[pl.Series, bool]:
     """A column of a page, and whether it is of numbers as text, which keeps all their digits."""
     if boolean:
         cells = [_TRUTH.get(cell, cell) if isinstance(cell, int | float | Decimal | bytes) else cell for cell in cells]
-    if json:
-        cells = [read_json(cell) if isinstance(cell, str) else cell for cell in cells]
     kinds = set(map(type, cells)) - {type(None)}
     if kinds == {Decimal}:
         digits = pl.Series(name, [None if cell is None else format(cell, "f") for cell in cells], dtype=pl.String)

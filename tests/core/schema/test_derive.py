@@ -149,3 +149,11 @@ def test_json_and_csv_make_the_same_text(values: list[str | None]) -> None:
     # Python's white space has four separators (U+001C to U+001F) that Unicode's has not.
     if not any(v and set(v) & set("\x1c\x1d\x1e\x1f") for v in values):
         assert typed == expected
+
+
+@pytest.mark.parametrize("rule", [{"map": {"a": "z"}}, {"trim": True}, {"lower": True}])
+def test_records_without_any_field_are_invalid_one_by_one(rule: dict[str, Any]) -> None:
+    """Kind: a page without columns, whose height is lost. Brother: no page at all."""
+    found, invalid = apply({"a": {"type": "string", **rule}}, from_mappings([{}, {}]))
+    assert len(found) == 2
+    assert invalid == {0: "a: null value not allowed", 1: "a: null value not allowed"}

@@ -166,9 +166,11 @@ def paged(last: Callable[[int], Reply]) -> Callable[[Any], Reply]:
     return reply
 
 
+@pytest.mark.parametrize("records", [b'[{"id": 1}, {"id": 2}]', b'[{"id": 1}, {"id": NaN}]', b'[{"id": 1, "id": 2}]'])
 @pytest.mark.parametrize("by", ["page", "offset"])
-def test_a_page_that_comes_again_is_noticed_at_once(receiver: Receiver, by: str) -> None:
-    receiver.script = lambda _: Reply(200, b'[{"id": 1}, {"id": 2}]')
+def test_a_page_that_comes_again_is_noticed_at_once(receiver: Receiver, by: str, records: bytes) -> None:
+    """Brothers: with a record that cannot be one, of which there are equal ones too."""
+    receiver.script = lambda _: Reply(200, records)
     with pytest.raises(SourceError, match=r"response 2 has the records of the one before; .*say `end: \[repeat\]`"):
         list(read_source(Http(url=receiver.url, paging={"by": by})))
     assert len(receiver.requests) == 2

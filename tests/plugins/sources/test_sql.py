@@ -480,3 +480,6 @@ def test_text_that_is_json_is_sent_as_json_if_its_column_is_named(project: Proje
     report = project.run("c")
     assert (report.delivered, report.invalid) == (2, 2)
     assert receiver.requests[0].body == b'[{"id":1,"doc":{"a":1.10,"b":[12345678901234567.89]}},{"id":2,"doc":null}]'
+    project({"connectors.d/c.yaml": f"{text.partition(chr(10))[0]}\nsend: batch\ndestination: {{url: '{receiver.url}'}}\n"})
+    untyped = project.run("c")
+    assert (untyped.delivered, untyped.invalid) == (3, 1), "without a type, text that is not JSON is not sent either"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import NamedTuple
 
 import polars as pl
@@ -26,8 +27,10 @@ def read_cells(data: bytes, width: int, dialect: Dialect) -> Cells | None:
 
     polars 2.1 refuses a record with more cells, and fills up one with fewer. That one is found by counting delimiters: a
     record has one fewer than columns, besides those in its cells. polars also takes quotes out of place, and loses some of
-    them, and it loses a carriage return at the end of any cell.
+    them, and it loses a carriage return at the end of any cell, and U+FEFF at the beginning of what it is given.
     """
+    if data.startswith(BOM_UTF8):
+        return None
     if not data.endswith(b"\n"):
         data += b"\n"  # without it, polars takes one cell too many in the last record
     is_quoted = dialect.quote in data
