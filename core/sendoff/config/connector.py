@@ -21,11 +21,12 @@ from sendoff.components import (
     Transport,
     Validator,
 )
-from sendoff.config import cross_checks, documents, references, secrets, shared, transports, validator, variants
+from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.documents import Document
 from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.schema_fields import declare_fields
+from sendoff.config.spec import CONNECTOR
 from sendoff.config.variants import RowVariant
 from sendoff.encode import routing, templates
 from sendoff.encode.idempotency import IdempotencyPolicy
@@ -152,18 +153,13 @@ def build(
         return made
 
     to = checked["destination"]
-    kept.add_literals(to["headers"])
     kept.add_nested(to["tls"])
     auth: Authenticator | None = make("authenticators", to["auth"]) if "auth" in to else None
-    if auth is not None:
-        kept.add_options(type(auth).options, to["auth"])
     source: Source = make("sources", checked["source"])
-    kept.add_options(source.options, checked["source"])
     kept.add_nested(checked["source"])
     source.egress, source.connector, source.file_access = to["egress"], name, access
     notifiers: tuple[Notifier, ...] = tuple(make("notifiers", chosen) for chosen in checked["notify"])
     for each, chosen in zip(notifiers, checked["notify"], strict=True):
-        kept.add_options(each.options, chosen)
         kept.add_nested(chosen)
         each.egress = to["egress"]
     sender: Sender = make("senders", checked["send"])
@@ -218,6 +214,9 @@ def _check(
     data = shared.with_shared_destination(data, document, home, registry, kept, unset)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
+    for options, chosen in declarations.components(spelled, CONNECTOR, registry):
+        kept.add_options(options, chosen)
+    kept.add_literals(_headers(spelled))
     fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
@@ -226,6 +225,13 @@ def _check(
     if problems or (checked is None and not offline):
         raise ConfigError(*_redacted(problems, kept))
     return checked or {}, fields
+
+
+def _headers(spelled: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that a file gives, as far as they are text."""
+    to = spelled.get("destination")
+    headers = to.get("headers") if isinstance(to, dict) else None
+    return {str(name): text for name, text in headers.items() if isinstance(text, str)} if isinstance(headers, dict) else {}
 
 
 def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secrets.Secrets) -> Destination:

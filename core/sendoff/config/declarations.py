@@ -1,8 +1,9 @@
-"""What the rules of options say: which component is the default, what is inside an option, and its help."""
+"""What the rules of options say: which component is the default, what is inside an option and along a path, and its help."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sendoff.options import Declared
 from sendoff.registry import Registry
@@ -39,3 +40,38 @@ def inner_rules(rule: Declared) -> Declared:
     """The rules of what is inside an option: of a mapping's keys, or of a list's items; none for any other."""
     inside: Declared = rule.get("by_type", {}).get("dict", rule).get("schema", {})
     return inside
+
+
+def components(spelled: Mapping[str, Any], rules: Declared, registry: Registry) -> Iterator[tuple[Declared, Mapping[str, Any]]]:
+    """The rules of each component's options, and what the file sets them to, whether or not it is valid."""
+    for key, value in spelled.items():
+        rule = rules.get(key) or {}
+        for at, each in [(rule, value)] if not isinstance(value, list) else [(inner_rules(rule), item) for item in value]:
+            if not isinstance(each, dict):
+                continue
+            inside = inner_rules(at)
+            if "component" in at:
+                offered = registry.find(at["component"], each["use"]) if isinstance(each.get("use"), str) else None
+                inside = offered.options if offered else {}
+                yield inside, each
+            yield from components(each, inside, registry)
+
+
+def rules_along(
+    rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry
+) -> Iterator[tuple[Declared, Mapping[str, Any]]]:
+    """The rules of each step of a path, and those of what is inside it."""
+    for step in path:
+        at: Declared = rules if isinstance(step, int) else rules.get(step) or {}
+        is_inside = isinstance(step, int) if isinstance(data, list) else isinstance(data, dict) and step in data
+        data = data[step] if is_inside else None
+        if isinstance(step, int) and "component" not in rules:
+            continue  # one of several conditions
+        if "component" in at:
+            chosen = registry.find(at["component"], data["use"]) if isinstance(data, dict) and "use" in data else None
+            rules = {"use": {}, **(chosen.options if chosen else {})}
+        elif "valuesrules" in at:
+            rules = dict.fromkeys(data or (), at["valuesrules"])
+        else:
+            rules = inner_rules(at)
+        yield at, rules

@@ -10,14 +10,15 @@ from typing import Any, cast
 
 from cerberus.errors import ErrorDefinition
 
-from sendoff.config.declarations import default_component, inner_rules, singular
+from sendoff.config.declarations import default_component, rules_along, singular
 from sendoff.config.documents import Document
+from sendoff.config.secrets import is_credential
 from sendoff.config.spec import CONNECTOR, DESTINATION
 from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
-from sendoff.options import Declared, find_timezone
+from sendoff.options import find_timezone
 from sendoff.registry import Registry
 from sendoff.response import condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
@@ -40,7 +41,8 @@ class ConnectorValidator(explain.RecordValidator):
     def _validate_component(self, kind: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
         if not isinstance(value, dict):
-            self._error(field, f"must be a name, or a mapping with `use:`; this is {value!r}")
+            shown = "a list" if isinstance(value, list) else repr(value)
+            self._error(field, f"must be a name, or a mapping with `use:`; this is {shown}")
             return
         chosen = self.registry.find(kind, value["use"]) if isinstance(value.get("use"), str) else None
         rules = {"use": {"type": "string", "offered": kind}, **(chosen.options if chosen else {})}
@@ -269,22 +271,22 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
     if error.code == _MISSING:
         return document.problem(path, "is missing")
     on_key = "keysrules" in error.schema_path
-    shown = "" if error.code == 0 or on_key else explain.shown_value(error.value)
+    is_shown = error.code != 0 and not on_key and not _may_be_secret(error.value, path, declared, data, registry)
+    shown = explain.shown_value(error.value) if is_shown else ""
     return document.problem(path, explain.describe_error(error) + shown, key=on_key)
+
+
+def _may_be_secret(value: object, path: Sequence[Any], declared: Mapping[str, Any], data: Any, registry: Registry) -> bool:
+    """Whether a value is a secret, by its declaration or a name on its path, or, of more than one value, may have one in it."""
+    if any(isinstance(step, str) and (step in ("auth", "headers") or is_credential(step)) for step in path):
+        return True
+    if isinstance(value, list | dict) and path[0] != "schema":
+        return True
+    return any(at.get("meta", {}).get("secret") for at, _ in rules_along(declared, data, path, registry))
 
 
 def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:
     """The keys that are allowed at a path."""
-    for step in path:
-        at: Declared = rules if isinstance(step, int) else rules.get(step) or {}
-        data = data[step] if isinstance(data, list | dict) else None
-        if isinstance(step, int) and "component" not in rules:
-            continue  # one of several conditions
-        if "component" in at:
-            chosen = registry.find(at["component"], data["use"]) if isinstance(data, dict) and "use" in data else None
-            rules = {"use": {}, **(chosen.options if chosen else {})}
-        elif "valuesrules" in at:
-            rules = dict.fromkeys(data or (), at["valuesrules"])
-        else:
-            rules = inner_rules(at)
+    for _, inside in rules_along(rules, data, path, registry):
+        rules = inside
     return list(rules)

@@ -119,3 +119,35 @@ def test_a_wrong_value_that_is_a_secret_is_not_shown(project: Project, monkeypat
         project.runner().connector("c")
     assert CANARY not in str(caught.value)
     assert "${env:TOKEN}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("auth", "told"),
+    [
+        ("{use: oauth2, client_secret: CANARY, private_key: CANARY}", "'private_key' must not be present with 'client_secret'"),
+        ("{use: aws_sigv4, secret_access_key: CANARY, credentials: ambient}", "'credentials' must not be present with"),
+        ("{use: bearer, token: [CANARY]}", "must be of string type"),
+        ("{use: bearer, token: 73510937}", "must be of string type"),
+        ("[bearer, CANARY]", "this is a list"),
+    ],
+)
+def test_a_secret_that_is_written_in_the_file_is_in_no_problem(project: Project, auth: str, told: str) -> None:
+    text = f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: 'http://127.0.0.1:9/', auth: {auth}}}\n"
+    project({"in.jsonl": "", "connectors.d/c.yaml": text.replace("CANARY", CANARY)})
+    with pytest.raises(ConfigError) as caught:
+        project.runner().connector("c")
+    assert told in str(caught.value)
+    for part in (CANARY, CANARY[:10], "73510937"):
+        assert part not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["{{Authorization: [Bearer, {}]}}", "'Authorization: Bearer {}'", '{{X-Api-Key: "a\\n{}"}}'])
+def test_nor_is_one_in_a_header_that_is_wrong(project: Project, form: str) -> None:
+    source = "source: {use: inbox, token: toosecret}\n"
+    project({"connectors.d/c.yaml": f"{source}destination: {{url: 'http://127.0.0.1:9/', headers: {form.format(CANARY)}}}\n"})
+    with pytest.raises(ConfigError) as caught:
+        project.runner().connector("c")
+    assert "destination.headers" in str(caught.value)
+    assert "min length is 16" in str(caught.value)
+    assert CANARY not in str(caught.value)
+    assert "toosecret" not in str(caught.value)
