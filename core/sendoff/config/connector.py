@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sendoff import jsonlib
 from sendoff.components import (
     Authenticator,
     Component,
@@ -22,6 +20,7 @@ from sendoff.components import (
     Validator,
 )
 from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
+from sendoff.config.digest import config_digest
 from sendoff.config.documents import Document
 from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
@@ -197,7 +196,7 @@ def build(
         notifiers=notifiers,
         secrets=kept,
         written_warnings=tuple(_redacted(document.warnings, kept)),
-        config_digest=_config_digest(checked, unknown, sender),
+        config_digest=config_digest(checked, unknown, sender, registry),
     )
 
 
@@ -263,35 +262,6 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         egress=to["egress"],
         deadline=float(deadline),
     )
-
-
-def _config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender) -> bytes:
-    decisive = [
-        {name: value for name, value in checked["source"].items() if name != "max_columns"},  # how much may be read, not what
-        checked["schema"],
-        unknown,
-        checked["validators"],
-        [each.decode("latin-1") for each in (sender.prefix, sender.separator, sender.suffix)],
-        {name: value for name, value in checked["send"].items() if name != "max_records"},
-        checked["destination"]["idempotency"],
-        [checked["destination"]["url"], checked["destination"]["headers"]]
-        if any(routing.all_fields(checked["destination"]["url"], checked["destination"]["headers"]))
-        else None,
-    ]
-    if "incremental" in checked:
-        decisive.append(checked["incremental"])
-    if sender.max_record_bytes is not None:
-        decisive.append({"max_record_bytes": sender.max_record_bytes})
-    return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
-
-
-def _templates(value: object) -> object:
-    """Secrets as the file wrote them: a digest must not let a short one be guessed."""
-    if isinstance(value, dict):
-        return {key: _templates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_templates(item) for item in value]
-    return value.template if isinstance(value, secrets.SecretStr) else value
 
 
 def _redacted(problems: list[Problem], kept: secrets.Secrets) -> list[Problem]:

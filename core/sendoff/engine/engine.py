@@ -50,7 +50,8 @@ MAX_RECONNECTIONS = 3
 REPORTED_WAIT = 2.0
 
 _CHANGED = (
-    "the source, or how its records are written, changed since the run began; put it back, or discard the rest with --restart"
+    "the source, how its records are written, or a secret that is in each of them changed since the run began; put it back, or "
+    "discard the rest and start over with --restart, which sends again what was delivered, unless the connector is incremental"
 )
 
 

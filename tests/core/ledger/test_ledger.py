@@ -117,13 +117,15 @@ def test_a_run_whose_connector_or_source_changed_is_not_resumed(ledger: Ledger, 
     assert str(changed.value) == (
         "run 1 of c was interrupted, and since then its source, schema, validators or sender changed in the connector file, "
         "or it was begun by another version of sendoff; undo the change, or finish the run with that version, "
-        "or discard the rest of it and start over with `sendoff run c --restart`; nothing was sent"
+        "or discard the rest of it and start over with `sendoff run c --restart`, which sends again what was delivered, "
+        "unless the connector is incremental; nothing was sent"
     )
     with pytest.raises(SourceChanged) as source:
         ledger.resume(state, config_digest=b"s", fingerprint=b"other", what="f.csv")
     assert str(source.value) == (
         "run 1 of c was interrupted, and f.csv changed since then; restore what it read, "
-        "or discard the rest of it and start over with `sendoff run c --restart`"
+        "or discard the rest of it and start over with `sendoff run c --restart`, which sends again what was delivered, "
+        "unless the connector is incremental"
     )
     assert history.run(1)["starts"] == 1
 

@@ -112,7 +112,10 @@ class SqliteLedger(DestinationState, ScheduleState):
     def resume(self, state: RunState, *, config_digest: bytes, fingerprint: bytes, what: str) -> RunState:
         row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
         interrupted = f"run {state.id} of {state.connector} was interrupted"
-        way_out = f"or discard the rest of it and start over with `sendoff run {state.connector} --restart`"
+        way_out = (
+            f"or discard the rest of it and start over with `sendoff run {state.connector} --restart`, which sends again what "
+            "was delivered, unless the connector is incremental"
+        )
         if row["shape"] != config_digest:
             raise ConfigError(
                 f"{interrupted}, and since then its source, schema, validators or sender changed in the connector file, "
