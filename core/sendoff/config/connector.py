@@ -34,6 +34,7 @@ from sendoff.engine.destination import Destination
 from sendoff.engine.retry import RetryPolicy
 from sendoff.errors import ConfigError, Problem
 from sendoff.incremental.rule import IncrementalRule
+from sendoff.options import Declared
 from sendoff.registry import Registry
 from sendoff.response import Policy
 from sendoff.schema import Field, Schema
@@ -226,7 +227,7 @@ def _check(
     return checked or {}, fields
 
 
-def _headers(spelled: Mapping[str, Any]) -> dict[str, str]:
+def _headers(spelled: Declared) -> dict[str, str]:
     """The headers that a file gives, as far as they are text."""
     to = spelled.get("destination")
     headers = to.get("headers") if isinstance(to, dict) else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from sendoff.options import Declared
 from sendoff.registry import Registry
@@ -42,7 +41,7 @@ def inner_rules(rule: Declared) -> Declared:
     return inside
 
 
-def components(spelled: Mapping[str, Any], rules: Declared, registry: Registry) -> Iterator[tuple[Declared, Mapping[str, Any]]]:
+def components(spelled: Declared, rules: Declared, registry: Registry) -> Iterator[tuple[Declared, Declared]]:
     """The rules of each component's options, and what the file sets them to, whether or not it is valid."""
     for key, value in spelled.items():
         rule = rules.get(key) or {}
@@ -58,20 +57,22 @@ def components(spelled: Mapping[str, Any], rules: Declared, registry: Registry) 
 
 
 def rules_along(
-    rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry
-) -> Iterator[tuple[Declared, Mapping[str, Any]]]:
+    rules: Declared, data: object, path: Sequence[object], registry: Registry
+) -> Iterator[tuple[Declared, Declared]]:
     """The rules of each step of a path, and those of what is inside it."""
     for step in path:
-        at: Declared = rules if isinstance(step, int) else rules.get(step) or {}
-        is_inside = isinstance(step, int) if isinstance(data, list) else isinstance(data, dict) and step in data
-        data = data[step] if is_inside else None
+        at: Declared = rules if isinstance(step, int) else rules.get(str(step)) or {}
+        if isinstance(data, dict):
+            data = data.get(step)
+        else:
+            data = data[step] if isinstance(data, list) and isinstance(step, int) else None
         if isinstance(step, int) and "component" not in rules:
             continue  # one of several conditions
         if "component" in at:
             chosen = registry.find(at["component"], data["use"]) if isinstance(data, dict) and "use" in data else None
             rules = {"use": {}, **(chosen.options if chosen else {})}
         elif "valuesrules" in at:
-            rules = dict.fromkeys(data or (), at["valuesrules"])
+            rules = dict.fromkeys(data if isinstance(data, dict) else (), at["valuesrules"])
         else:
             rules = inner_rules(at)
         yield at, rules

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from sendoff import jsonlib
 from sendoff.components import Sender
@@ -27,17 +26,17 @@ from sendoff.registry import Registry
 _LIMITS = ("max_columns", "max_records")
 
 
-def config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender, registry: Registry) -> bytes:
+def config_digest(checked: Declared, unknown: str, sender: Sender, registry: Registry) -> bytes:
     """The digest of a checked connector file. `sender` has started."""
     to, send = checked["destination"], checked["send"]
-    around = [each.decode("latin-1") for each in (sender.prefix, sender.separator, sender.suffix)]
+    outside = [each.decode("latin-1") for each in (sender.prefix, sender.separator, sender.suffix)]
     decisive = [
         _component(checked["source"], CONNECTOR["source"], registry),
         checked["schema"],
         unknown,
         [_component(each, CONNECTOR["validators"]["schema"], registry) for each in checked["validators"]],
         # With a secret in them they are known by the options that they are made of.
-        None if _templates(send) != send else around,
+        None if _templates(send) != send else outside,
         _component(send, CONNECTOR["send"], registry),
         _given(to["idempotency"], inner_rules(DESTINATION["idempotency"])),
         [to["url"], to["headers"]] if any(routing.all_fields(to["url"], to["headers"])) else None,
@@ -49,7 +48,7 @@ def config_digest(checked: Mapping[str, Any], unknown: str, sender: Sender, regi
     return hashlib.sha256(jsonlib.dumps(_templates(decisive)).encode()).digest()
 
 
-def _component(chosen: Mapping[str, Any], rule: Declared, registry: Registry) -> dict[str, Any]:
+def _component(chosen: Declared, rule: Declared, registry: Registry) -> dict[str, object]:
     """A component's name, and those of its options that are not as by default, in the order of their names."""
     found = registry.find(rule["component"], chosen["use"])
     options: Declared = found.options if found else {}
@@ -58,9 +57,9 @@ def _component(chosen: Mapping[str, Any], rule: Declared, registry: Registry) ->
     return {"use": chosen["use"], **_given({**given, **inner}, options)}
 
 
-def _given(chosen: Mapping[str, Any], rules: Declared) -> dict[str, Any]:
+def _given(chosen: Declared, rules: Declared) -> dict[str, object]:
     """The options that are not as by default, in the order of their names; also inside options that are mappings of such."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in sorted(chosen.items()):
         rule = rules.get(name) or {}
         inside = inner_rules(rule) if rule.get("type") == "dict" and isinstance(value, Mapping) else {}

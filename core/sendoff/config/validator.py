@@ -18,7 +18,7 @@ from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
-from sendoff.options import find_timezone
+from sendoff.options import Declared, find_timezone
 from sendoff.registry import Registry
 from sendoff.response import condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
@@ -276,7 +276,7 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
     return document.problem(path, explain.describe_error(error) + shown, key=on_key)
 
 
-def _may_be_secret(value: object, path: Sequence[Any], declared: Mapping[str, Any], data: Any, registry: Registry) -> bool:
+def _may_be_secret(value: object, path: Sequence[object], declared: Declared, data: object, registry: Registry) -> bool:
     """Whether a value is a secret, by its declaration or a name on its path, or, of more than one value, may have one in it."""
     if any(isinstance(step, str) and (step in ("auth", "headers") or is_credential(step)) for step in path):
         return True
@@ -285,7 +285,7 @@ def _may_be_secret(value: object, path: Sequence[Any], declared: Mapping[str, An
     return any(at.get("meta", {}).get("secret") for at, _ in rules_along(declared, data, path, registry))
 
 
-def _known(rules: Mapping[str, Any], data: Any, path: Sequence[Any], registry: Registry) -> list[str]:
+def _known(rules: Declared, data: object, path: Sequence[object], registry: Registry) -> list[str]:
     """The keys that are allowed at a path."""
     for _, inside in rules_along(rules, data, path, registry):
         rules = inside
