@@ -28,6 +28,8 @@ class Sender(Component, ABC):
     prefix: bytes = b""
     separator: bytes = b","
     suffix: bytes = b""
+    #: Whether a record may have line breaks in it where they separate records, as CSV has them between quotes.
+    multiline: bool = False
     content_type: str = "application/json"
     #: The maximum records of one request, and the maximum bytes of its body and of one record in it (None: unlimited).
     max_records: int = 1
@@ -38,18 +40,19 @@ class Sender(Component, ABC):
     before: Any = None
     #: Whether members that are null are left out.
     omit_null: bool = False
-    #: How many strings the records are in as JSON text: see `sendoff.encode.templates.envelope_depth`.
+    #: How many strings the records are in as JSON text: 1 for `{payload: {value: $records, as: json}}`, whose body is
+    #: `{"payload":"[{\\"id\\":1}]"}`, and 0 where they are no text. A sender whose envelope has them in one sets it.
     depth: int = 0
     #: The format of idempotency keys in bodies.
     key_format: str = "text"
-
-    #: The fields that records must have, by the names they are sent with, besides those in the templates.
+    #: The fields that `write` cannot do without, by the names they are sent with, besides those in the templates. A source
+    #: that has no such column stops the run, with the column's name, before any record of that page is sent.
     needs: Sequence[str] = ()
 
     def start(self, fields: Sequence[str]) -> None:
         """Called once, before anything else, with the names that records are sent with; with none if only the source knows.
 
-        Raises ValueError with a sentence for what cannot be sent so.
+        Raises ValueError with a sentence for what cannot be sent so; it is shown as a mistake of `send`, with its place.
         """
 
     def write(self, page: TypedPage) -> Block:
@@ -60,8 +63,27 @@ class Sender(Component, ABC):
         return self.block(encode_rows(page, self.json_format))
 
     def block(self, records: pl.Series | Iterable[str | bytes], unwritable: Mapping[int, str] | None = None) -> Block:
-        """A block of these records, each as it is sent. `unwritable` has the reasons of those that cannot be, by place."""
-        return make_block(records, self.separator, unwritable)
+        """A block of these records, each as it is sent: text, which is sent as UTF-8, or bytes.
+
+        `unwritable` has the reason of each record that cannot be sent, by its place: 0 for the first. Something stands at
+        its place in `records` as well, which is not used. Raises TypeError and ValueError for what is not so.
+        """
+        return make_block(records, self.separator, unwritable, multiline=self.multiline or self.writes_json())
+
+    def check_started(self) -> None:
+        """Raise TypeError for attributes that no request can be made of; called after `start`."""
+        for name in ("prefix", "separator", "suffix"):
+            value = getattr(self, name)
+            if not isinstance(value, bytes):
+                raise TypeError(f"`{name}` is bytes, as in b'['; it is a {type(value).__name__}")
+        if len(self.separator) != 1:
+            raise TypeError(f"`separator` is one byte; {self.separator!r} has {len(self.separator)}")
+        if not isinstance(self.content_type, str):
+            raise TypeError(f"`content_type` is text; it is a {type(self.content_type).__name__}")
+        for name in ("max_records", "max_bytes", "max_record_bytes"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value > 0) and (value is not None or name == "max_records"):
+                raise TypeError(f"`{name}` is a number above 0; it is {value!r}")
 
     @property
     def json_format(self) -> RecordFormat:

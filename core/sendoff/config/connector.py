@@ -32,7 +32,7 @@ from sendoff.encode.idempotency import IdempotencyPolicy
 from sendoff.encode.routing import Router
 from sendoff.engine.destination import Destination
 from sendoff.engine.retry import RetryPolicy
-from sendoff.errors import ConfigError, Problem
+from sendoff.errors import ConfigError, PluginCrash, Problem
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.options import Declared
 from sendoff.registry import Registry
@@ -167,8 +167,11 @@ def build(
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     try:
         sender.start([] if unknown == "keep" else [field.output_name for field in fields])
+        sender.check_started()
     except ValueError as error:
         raise ConfigError(*_redacted([document.problem(("send",), str(error))], kept)) from None
+    except (TypeError, LookupError, AttributeError) as error:
+        raise PluginCrash.of(error, sender) from error
     sender.prefix, sender.suffix = (
         templates.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
     )

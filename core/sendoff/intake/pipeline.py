@@ -12,7 +12,7 @@ import polars as pl
 from sendoff.components import Validator
 from sendoff.config.connector import Connector
 from sendoff.encode import templates
-from sendoff.encode.blocks import make_block
+from sendoff.encode.blocks import check_block, make_block
 from sendoff.encode.encoder import encode_rows, read_field
 from sendoff.encode.idempotency import Key
 from sendoff.errors import PluginCrash, SendoffError, SourceError
@@ -147,7 +147,7 @@ class Pipeline:
         if not rows:
             return make_block((), self._sender.separator)
         try:
-            block = self._sender.write(typed)
+            block = check_block(self._sender.write(typed))
         except (SendoffError, KeyboardInterrupt):
             raise
         except BaseException as error:

@@ -20,7 +20,7 @@ class Csv(Sender):
     """Send records together as CSV (RFC 4180), in UTF-8, with the names in the first line of each request."""
 
     name = "csv"
-    separator, suffix = b"\n", b"\n"
+    separator, suffix, multiline = b"\n", b"\n", True
     content_type = "text/csv; charset=utf-8"
     options = {
         "max_records": MAX_RECORDS,

@@ -54,6 +54,7 @@ class Multipart(Sender):
         limits = [each.max_bytes for each in (self, self.file) if each.max_bytes is not None]
         self.max_bytes = min(limits, default=None)
         self.separator, self.depth = self.file.separator, self.file.depth
+        self.multiline = self.file.multiline or self.file.writes_json()
         self.record, self.before, self.omit_null = self.file.record, self.file.before, self.file.omit_null
         self.needs, self.max_record_bytes = self.file.needs, self.file.max_record_bytes
         kind = self.content_type or self.file.content_type

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendoff import ConfigError, jsonlib
+from sendoff import ConfigError, PluginCrash, jsonlib
 from sendoff.encode.blocks import make_block
 from sendoff.encode.encoder import RecordFormat, encode_rows, encode_texts, read_field
 from sendoff.encode.templates import constant_json, envelope_depth, split_envelope
@@ -238,6 +239,93 @@ def test_a_sender_that_fails_is_named_with_the_place_and_no_record_is_blamed(
     assert report.stopped_because.endswith(("ZeroDivisionError: division by zero", "ValueError: it wrote 1 records of 2"))
     assert " at in.jsonl:1 to 2" in report.stopped_because
     assert receiver.requests == []
+
+
+WRONG = {
+    "text": (lambda own, records: "a,b", "TypeError: `write` returned a str; it returns the block that `self.block(records)` makes"),
+    "None": (lambda own, records: None, "TypeError: `write` returned None; it returns the block that `self.block(records)` makes"),
+    "list": (lambda own, records: records, "TypeError: `write` returned a list; it returns the block that"),
+    "numbers": (lambda own, records: own.block([1, 2]), "`block` takes records as text or bytes; the one at place 0 is int"),
+    "booleans": (lambda own, records: own.block(["a", True]), "the one at place 1 is bool"),
+    "a series of numbers": (lambda own, records: own.block(pl.Series([1, 2])), "the one at place 0 is int"),
+    "a series with a null": (lambda own, records: own.block(pl.Series(["a", None])), "the one at place 1 is NoneType"),
+    "one text": (lambda own, records: own.block("ab"), "`block` takes a list of records, each text or bytes; it was given one str"),
+    "bytes": (lambda own, records: own.block(b"ab"), "it was given one bytes"),
+    "after the end": (
+        lambda own, records: own.block(records, {2: "no"}),
+        "ValueError: `unwritable` names the place 2, and the block has 2 records, from place 0 on",
+    ),
+    "before the start": (lambda own, records: own.block(records, {-1: "no"}), "`unwritable` names the place -1"),
+    "replaced": (lambda own, records: replace(own.block(records), unwritable={9: "no"}), "`unwritable` names the place 9"),
+    "no reason": (lambda own, records: own.block(records, {0: None}), "`unwritable` has a reason, as text, by a record's place"),
+    "lines": (
+        lambda own, records: own.block(["a", "b\nc"]),
+        "ValueError: the record at place 1 has a line break in it, and line breaks separate records",
+    ),
+    "lines of a series": (lambda own, records: own.block(pl.Series(["a\n", "b"])), "the record at place 0 has a line break in it"),
+}  # fmt: skip
+
+
+def writer(write: Callable[[Any, list[str]], Any], **attributes: Any) -> Any:
+    from sendoff.plugin import hookimpl
+
+    def own_write(self: Sender, page: TypedPage) -> Any:
+        return write(self, [str(row["id"]) for row in page.rows()])
+
+    own = type("Own", (Sender,), {
+        "name": "own", "__doc__": "Own.", "max_records": 9, "separator": b"\n", "write": own_write, **attributes
+    })  # fmt: skip
+
+    class Plugin:
+        @hookimpl
+        def sendoff_senders(self) -> list[type[Sender]]:
+            return [own]
+
+    return Plugin()
+
+
+@pytest.mark.parametrize(("write", "sentence"), WRONG.values(), ids=WRONG)
+def test_a_sender_that_writes_no_block_of_its_records_is_named_and_nothing_is_sent(
+    project: Project, receiver: Receiver, write: Callable[[Any, list[str]], Any], sentence: str
+) -> None:
+    report = deliver(project, receiver, "own", plugins=[writer(write)])
+    assert (report.state, report.delivered, report.invalid) == ("stopped", 0, 0)
+    assert report.stopped_because.startswith("the sender 'own'")
+    assert " failed at in.jsonl:1 to 2: " in report.stopped_because
+    assert sentence in report.stopped_because
+    assert receiver.requests == []
+
+
+def test_line_breaks_are_for_records_that_are_skipped_and_for_senders_that_say_so(project: Project, receiver: Receiver) -> None:
+    def skip(own: Any, records: list[str]) -> Block:
+        block: Block = own.block(["a\nb" if each == "1" else each for each in records], {} if len(records) < 2 else {0: "no"})
+        return block
+
+    assert deliver(project, receiver, "own", plugins=[writer(skip)]).invalid == 1
+    assert receiver.requests[-1].body == b"2"
+    quoted = writer(lambda own, records: own.block(['"a\nb"', None], {1: "no"} if len(records) > 1 else {}), multiline=True)
+    report = deliver(project, receiver, "own", plugins=[quoted])
+    assert "the one at place 1 is NoneType" in report.stopped_because  # where it is not unwritable, it is sent
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"prefix": "["}, "TypeError: `prefix` is bytes, as in b'['; it is a str"),
+        ({"separator": b"\r\n"}, "TypeError: `separator` is one byte; b'\\r\\n' has 2"),
+        ({"content_type": b"text/plain"}, "TypeError: `content_type` is text; it is a bytes"),
+        ({"max_records": None}, "TypeError: `max_records` is a number above 0; it is None"),
+        ({"max_bytes": "9"}, "TypeError: `max_bytes` is a number above 0; it is '9'"),
+        ({"start": lambda own, fields: dict[str, str]()["key"]}, "KeyError: 'key'"),
+    ],
+)
+def test_a_sender_that_no_request_can_be_made_of_is_named_at_load(
+    project: Project, receiver: Receiver, attributes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(PluginCrash) as caught:
+        deliver(project, receiver, "own", plugins=[writer(lambda own, records: own.block(records), **attributes)])
+    assert str(caught.value).startswith("the sender 'own'")
+    assert sentence in str(caught.value)
 
 
 def test_results_may_name_records_of_any_form_by_their_fields(project: Project) -> None:
