@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sendoff.cleaning import EXCERPT_LENGTH, excerpt
+from sendoff.options import Declared
 
 
 class Component:
@@ -34,6 +35,14 @@ class Component:
         defaults = {name: deepcopy(rule["default"]) for name, rule in self.options.items() if "default" in rule}
         for name, value in {**defaults, **options}.items():
             setattr(self, name, value)
+
+    @classmethod
+    def conflicts(cls, options: Declared) -> Iterable[tuple[str, str]]:
+        """What does not go together among the options that a file gives, or is missing: the option's name and a sentence.
+
+        Each option by itself has been checked by its rules; the values of secrets and files may be unknown.
+        """
+        return ()
 
     def excerpt(self, text: str, limit: int = EXCERPT_LENGTH) -> str:
         """The beginning of a text from outside, in one line, without secrets: what may stand in an error's sentence."""

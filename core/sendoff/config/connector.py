@@ -217,8 +217,9 @@ def _check(
     data = shared.with_shared_destination(data, document, home, registry, kept, unset)
     checked = validator.check(data, document, registry) if not any(p.file != document.file for p in problems) else None
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
-    for options, chosen in declarations.components(spelled, CONNECTOR, registry):
-        kept.add_options(options, chosen)
+    for path, component, chosen in declarations.components(spelled, CONNECTOR, registry):
+        kept.add_options(component.options, chosen)
+        problems += [document.problem((*path, name), sentence) for name, sentence in component.conflicts(chosen)]
     kept.add_literals(_headers(spelled))
     fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sendoff.components import Component
 from sendoff.options import Declared
 from sendoff.registry import Registry
+
+Path = tuple[str | int, ...]
 
 
 def singular(kind: str) -> str:
@@ -41,19 +44,25 @@ def inner_rules(rule: Declared) -> Declared:
     return inside
 
 
-def components(spelled: Declared, rules: Declared, registry: Registry) -> Iterator[tuple[Declared, Declared]]:
-    """The rules of each component's options, and what the file sets them to, whether or not it is valid."""
+def components(
+    spelled: Declared, rules: Declared, registry: Registry, path: Path = ()
+) -> Iterator[tuple[Path, type[Component], Declared]]:
+    """Each component that a file chooses: where, its class, and what its options are set to, whether or not it is valid."""
     for key, value in spelled.items():
         rule = rules.get(key) or {}
-        for at, each in [(rule, value)] if not isinstance(value, list) else [(inner_rules(rule), item) for item in value]:
+        listed = isinstance(value, list)
+        for at, each in enumerate(value) if listed else [(0, value)]:
             if not isinstance(each, dict):
                 continue
-            inside = inner_rules(at)
-            if "component" in at:
-                offered = registry.find(at["component"], each["use"]) if isinstance(each.get("use"), str) else None
+            where: Path = (*path, key, at) if listed else (*path, key)
+            chosen = inner_rules(rule) if listed else rule
+            inside = inner_rules(chosen)
+            if "component" in chosen:
+                offered = registry.find(chosen["component"], each["use"]) if isinstance(each.get("use"), str) else None
+                if offered is not None:
+                    yield where, offered, each
                 inside = offered.options if offered else {}
-                yield inside, each
-            yield from components(each, inside, registry)
+            yield from components(each, inside, registry, where)
 
 
 def rules_along(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,9 +28,9 @@ class AwsSigV4(Authenticator):
     name = "aws_sigv4"
     headers = _ADDED[:2]
     options = {
-        "region": {"type": "string", "meta": {"help": "The region, like `eu-central-1`."}},
+        "region": {"type": "string", "check_with": check_not_empty, "meta": {"help": "The region, like `eu-central-1`."}},
         "service": {
-            "type": "string",
+            "type": "string", "check_with": check_not_empty,
             "meta": {"help": "The service as signatures name it: `sqs`, `events`, `kinesis`, `dynamodb`, `execute-api`."},
         },
         "access_key_id": {**_GIVEN, "meta": {"help": "The access key's id."}},
@@ -56,6 +56,18 @@ class AwsSigV4(Authenticator):
         self._lock = threading.Lock()
         self._found: Any = None
         self._secrets: set[str] = set()
+
+    @classmethod
+    def conflicts(cls, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Credentials that are not given, or in part."""
+        if "credentials" in options:
+            return
+        keys = ("access_key_id", "secret_access_key")
+        missing = [name for name in keys if name not in options]
+        if len(missing) == len(keys):
+            yield "credentials", "are missing: give `access_key_id` and `secret_access_key`, or `credentials: ambient`"
+        for name in missing if len(missing) < len(keys) else ():
+            yield name, f"is missing; {' and '.join(keys)} go together"
 
     def sign(self, request: Request) -> Mapping[str, str]:
         if self.credentials == "ambient" and not egress.may_lend_account(request.url, _HOSTS):
@@ -90,8 +102,6 @@ class AwsSigV4(Authenticator):
 
         with self._lock:
             if self._found is None and self.credentials is None:
-                if not (self.access_key_id and self.secret_access_key):
-                    raise AuthError("aws_sigv4: give `access_key_id` and `secret_access_key`, or `credentials: ambient`")
                 self._found = Credentials(self.access_key_id, self.secret_access_key, self.session_token)
             try:
                 if self._found is None:

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -36,6 +36,9 @@ ASSERTION_LIFETIME = 120
 #: The grants, by what a connector calls them, and how a client says that its proof is a JWT (RFC 7523 §2).
 _GRANTS = {"client_credentials": "client_credentials", "jwt_bearer": "urn:ietf:params:oauth:grant-type:jwt-bearer"}
 _JWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+#: What helps where a private key cannot be read.
+_PEM = "give the text of a PEM file, all its lines, of a private key that `algorithm` is for"
 
 
 class OAuth2(Authenticator):
@@ -102,6 +105,18 @@ class OAuth2(Authenticator):
         self.clock, self.wall_clock = time.monotonic, time.time
         self.sleep = time.sleep
 
+    @classmethod
+    def conflicts(cls, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """A grant without what proves who the client is, and what the grant has no use for."""
+        if options.get("grant") == "jwt_bearer":
+            if "private_key" not in options:
+                yield "private_key", "is missing; `grant: jwt_bearer` sends an assertion that it signs"
+            return
+        if "client_secret" not in options and "private_key" not in options:
+            yield "client_secret", "is missing; give it, or `private_key`: one of them proves who the client is"
+        if "subject" in options:
+            yield "subject", "has no effect without `grant: jwt_bearer`: leave it out, or say so"
+
     def start(self, send: SendOne) -> None:
         self._send = send
 
@@ -167,11 +182,9 @@ class OAuth2(Authenticator):
         elif self.private_key:
             assertion = self._assertion({"sub": self.client_id})
             form |= {"client_id": self.client_id, "client_assertion_type": _JWT, "client_assertion": assertion}
-        elif self.client_secret is None:
-            raise AuthError("oauth2: neither `client_secret` nor `private_key` is given")
         elif self.credentials_in == "header":
             # Each is form-encoded first (RFC 6749 §2.3.1).
-            login = f"{quote_plus(self.client_id)}:{quote_plus(self.client_secret)}"
+            login = f"{quote_plus(self.client_id)}:{quote_plus(str(self.client_secret))}"
             headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
         else:
             form |= {"client_id": self.client_id, "client_secret": self.client_secret}
@@ -181,14 +194,13 @@ class OAuth2(Authenticator):
 
     def _assertion(self, claims: Mapping[str, str | None]) -> str:
         """A JWT of these claims, signed by the private key, and good once and for a short time. Raises `AuthError`."""
-        if not self.private_key:
-            raise AuthError("oauth2: `grant: jwt_bearer` needs `private_key`")
         try:
             from joserfc import jwt  # noqa: PLC0415  # an extra
             from joserfc.errors import JoseError  # noqa: PLC0415  # of the same extra
             from joserfc.jwk import ECKey, OKPKey, RSAKey  # noqa: PLC0415  # of the same extra
         except ImportError:
             raise AuthError("oauth2: a private key needs another package: pip install 'sendoff[jwt]'") from None
+        pem = str(self.private_key).replace("\\n", "\n")  # as a JSON file of credentials has it
         now = int(self.wall_clock())
         all_claims = {
             "iss": self.client_id, "aud": self.assertion_audience or self.token_url, "jti": uuid.uuid4().hex,
@@ -200,12 +212,12 @@ class OAuth2(Authenticator):
             return jwt.encode(
                 {name: value for name, value in header.items() if value is not None},
                 {name: value for name, value in all_claims.items() if value is not None},
-                kind.import_key(self.private_key),
+                kind.import_key(pem),
                 algorithms=[self.algorithm],
             )
         except (JoseError, ValueError, TypeError) as error:
             why = self.excerpt(str(error))
-            raise AuthError(f"oauth2: the private key cannot sign with {self.algorithm}: {why}") from None
+            raise AuthError(f"oauth2: the private key cannot sign with {self.algorithm}; {_PEM}: {why}") from None
 
 
 @hookimpl

@@ -139,8 +139,6 @@ def test_the_machine_s_credentials_are_used_only_where_they_are_asked_for(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     told = deliver(project, url, "credentials: ambient").stopped_because
     assert told == "aws_sigv4: the machine has no credentials: neither variables, nor AWS's files, nor a role"
-    missing = deliver(project, url, "session_token: abcdefgh").stopped_because
-    assert missing == "aws_sigv4: give `access_key_id` and `secret_access_key`, or `credentials: ambient`"
 
 
 def test_the_machine_s_credentials_are_refused_where_egress_is_public(project: Project, receiver: Receiver) -> None:
@@ -151,3 +149,35 @@ def test_the_machine_s_credentials_are_refused_where_egress_is_public(project: P
     ):
         project.runner(egress="public").connector("c")
     assert receiver.requests == []
+
+
+@pytest.mark.parametrize("is_offline", [False, True])
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (
+            "region: r, service: s, session_token: abcdefgh",
+            "credentials: are missing: give `access_key_id` and `secret_access_key`, or `credentials: ambient`",
+        ),
+        (
+            "region: r, service: s, access_key_id: abcdefgh",
+            "secret_access_key: is missing; access_key_id and secret_access_key go together",
+        ),
+        (
+            "region: r, service: s, secret_access_key: abcdefgh",
+            "access_key_id: is missing; access_key_id and secret_access_key go together",
+        ),
+        ("region: r, service: '', credentials: ambient", "service: is empty: give it a value"),
+        ("region: '', service: s, credentials: ambient", "region: is empty: give it a value"),
+    ],
+)
+def test_what_is_missing_for_a_signature_is_found_at_load(
+    project: Project, options: str, problem: str, is_offline: bool
+) -> None:
+    destination = f"destination: {{url: 'https://sqs.r.amazonaws.com/', auth: {{use: aws_sigv4, {options}}}}}"
+    project({"in.jsonl": "", "connectors.d/c.yaml": f"source: {{use: jsonl, path: in.jsonl}}\n{destination}\n"})
+    runner = project.runner()
+    with pytest.raises(ConfigError) as caught:
+        runner.check_offline(project.home / "connectors.d/c.yaml") if is_offline else runner.connector("c")
+    (found,) = caught.value.problems
+    assert str(found).partition("destination.auth.")[2].startswith(problem)

@@ -11,6 +11,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from sendoff import ConfigError
 from sendoff.testing import Project, Received, Receiver, Reply
 
 KEYS: dict[str, Any] = {
@@ -103,20 +104,45 @@ def test_a_key_that_cannot_sign_stops_the_run_with_a_sentence(
     project: Project, receiver: Receiver, pem: bytes, more: str, problem: str
 ) -> None:
     report = deliver(project, receiver.url, pem, more)
-    assert report.stopped_because.startswith(f"oauth2: {problem}: ")
+    advice = "give the text of a PEM file, all its lines, of a private key that `algorithm` is for"
+    assert report.stopped_because.startswith(f"oauth2: {problem}; {advice}: ")
     assert receiver.requests == []
     assert "BEGIN" not in report.stopped_because
 
 
+@pytest.mark.parametrize("is_offline", [False, True])
 @pytest.mark.parametrize(
     ("auth", "problem"),
     [
-        ("client_id: me", "oauth2: neither `client_secret` nor `private_key` is given"),
-        ("client_id: me, client_secret: abcdefgh, grant: jwt_bearer", "oauth2: `grant: jwt_bearer` needs `private_key`"),
+        ("", "client_secret: is missing; give it, or `private_key`: one of them proves who the client is"),
+        (
+            ", client_secret: abcdefgh, grant: jwt_bearer",
+            "private_key: is missing; `grant: jwt_bearer` sends an assertion that it signs",
+        ),
+        (
+            ", client_secret: abcdefgh, subject: ann@example.com",
+            "subject: has no effect without `grant: jwt_bearer`: leave it out, or say so",
+        ),
     ],
 )
-def test_what_is_missing_for_a_token_is_named(project: Project, receiver: Receiver, auth: str, problem: str) -> None:
-    text = CONNECTOR.format(url=receiver.url, more="").replace('client_id: me, private_key: "${file:key.pem}"', auth)
-    report = project({"in.jsonl": '{"n": 1}\n', "connectors.d/c.yaml": text}).run("c")
-    assert report.stopped_because == problem
-    assert receiver.requests == []
+def test_what_a_grant_lacks_or_has_no_use_for_is_found_at_load(
+    project: Project, auth: str, problem: str, is_offline: bool
+) -> None:
+    text = CONNECTOR.format(url="http://127.0.0.1:9", more="").replace(', private_key: "${file:key.pem}"', auth)
+    project({"in.jsonl": "", "connectors.d/c.yaml": text})
+    runner = project.runner()
+    with pytest.raises(ConfigError) as caught:
+        runner.check_offline(project.home / "connectors.d/c.yaml") if is_offline else runner.connector("c")
+    (found,) = caught.value.problems
+    assert str(found).partition("destination.auth.")[2] == problem
+
+
+def test_a_key_whose_line_ends_are_two_characters_is_read_as_it_was_meant(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = KEYS["RS256"]
+    monkeypatch.setenv("PEM", key.as_pem(private=True).replace(b"\n", b"\\n").decode())
+    with Issuer(key, "RS256") as api:
+        text = CONNECTOR.format(url=api.url, more="").replace("${file:key.pem}", "${env:PEM}")
+        report = project({"in.jsonl": '{"n": 1}\n', "connectors.d/c.yaml": text}).run("c")
+    assert (report.state, report.delivered) == ("complete", 1)
