@@ -70,21 +70,6 @@ class Sender(Component, ABC):
         """
         return make_block(records, self.separator, unwritable, multiline=self.multiline or self.writes_json())
 
-    def check_started(self) -> None:
-        """Raise TypeError for attributes that no request can be made of; called after `start`."""
-        for name in ("prefix", "separator", "suffix"):
-            value = getattr(self, name)
-            if not isinstance(value, bytes):
-                raise TypeError(f"`{name}` is bytes, as in b'['; it is a {type(value).__name__}")
-        if len(self.separator) != 1:
-            raise TypeError(f"`separator` is one byte; {self.separator!r} has {len(self.separator)}")
-        if not isinstance(self.content_type, str):
-            raise TypeError(f"`content_type` is text; it is a {type(self.content_type).__name__}")
-        for name in ("max_records", "max_bytes", "max_record_bytes"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value > 0) and (value is not None or name == "max_records"):
-                raise TypeError(f"`{name}` is a number above 0; it is {value!r}")
-
     @property
     def json_format(self) -> RecordFormat:
         """How records are written as JSON."""
@@ -94,3 +79,19 @@ class Sender(Component, ABC):
     def writes_json(cls) -> bool:
         """Whether records are written as JSON, and not by a `write` of its own."""
         return cls.write is Sender.write
+
+
+def check_sender(sender: Sender) -> None:
+    """Raise TypeError for attributes that no request can be made of; called after `start`."""
+    for name in ("prefix", "separator", "suffix"):
+        value = getattr(sender, name)
+        if not isinstance(value, bytes):
+            raise TypeError(f"`{name}` is bytes, as in b'['; it is a {type(value).__name__}")
+    if len(sender.separator) != 1:
+        raise TypeError(f"`separator` is one byte; {sender.separator!r} has {len(sender.separator)}")
+    if not isinstance(sender.content_type, str):
+        raise TypeError(f"`content_type` is text; it is a {type(sender.content_type).__name__}")
+    for name in ("max_records", "max_bytes", "max_record_bytes"):
+        value = getattr(sender, name)
+        if not (isinstance(value, int) and value > 0) and (value is not None or name == "max_records"):
+            raise TypeError(f"`{name}` is a number above 0; it is {value!r}")

@@ -19,6 +19,7 @@ from sendoff.components import (
     Transport,
     Validator,
 )
+from sendoff.components.sender import check_sender
 from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.digest import config_digest
 from sendoff.config.documents import Document
@@ -167,7 +168,7 @@ def build(
     unknown = checked.get("unknown") or ("drop" if fields else "keep")
     try:
         sender.start([] if unknown == "keep" else [field.output_name for field in fields])
-        sender.check_started()
+        check_sender(sender)
     except ValueError as error:
         raise ConfigError(*_redacted([document.problem(("send",), str(error))], kept)) from None
     except (TypeError, LookupError, AttributeError) as error:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from operator import index
-from typing import SupportsIndex
+from typing import SupportsIndex, cast
 
 import polars as pl
 
@@ -50,9 +50,7 @@ def check_block(block: object) -> Block:
     if not isinstance(block, Block):
         what = "None" if block is None else f"a {type(block).__name__}"
         raise TypeError(f"`write` returned {what}; it returns the block that `self.block(records)` makes")
-    at: object
-    reason: object
-    for at, reason in block.unwritable.items():
+    for at, reason in cast("Mapping[object, object]", block.unwritable).items():
         if not isinstance(at, SupportsIndex) or not isinstance(reason, str):
             raise TypeError(f"`unwritable` has a reason, as text, by a record's place; it has {reason!r} by {at!r}")
         if not 0 <= index(at) < block.hi:

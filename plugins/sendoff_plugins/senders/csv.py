@@ -43,7 +43,9 @@ class Csv(Sender):
     crlf: bool
 
     def start(self, fields: Sequence[str]) -> None:
-        """Settle the columns, and write their names. Raises ValueError where nothing says which they are."""
+        """Settle the columns, and write their names. Raises ValueError where nothing says which they are, or for `null`."""
+        if not set(self.null).isdisjoint(f'"\r\n{self.delimiter}'):
+            raise ValueError(f"null: {self.null!r} has the delimiter, a quote or a line break in it; use a word, like NULL")
         for name in self.columns or ():
             if fields and name not in fields:
                 close = get_close_matches(name, fields, 1)

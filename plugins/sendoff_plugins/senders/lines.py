@@ -1,6 +1,6 @@
 """Many records a request, one a line, by a text template."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -18,6 +18,7 @@ from sendoff.plugin import (
     hookimpl,
     is_reference,
     option,
+    placeholders,
     record_problem,
     split_text,
 )
@@ -27,14 +28,30 @@ def check_line(field: str, value: Any, error: Callable[[str, str], None]) -> Non
     """Cerberus's `check_with` for a line's template."""
     if value in (WHOLE_RECORD, KEY):
         error(field, f"{value} is for JSON bodies; a line is text with fields in it, like `{{city}} {{temp}}`")
-    elif isinstance(value, str) and (problem := record_problem(value)):
-        error(field, problem)
+    elif isinstance(value, str):
+        problem = record_problem(value)
+        if problem is None and not any(placeholders(value)):
+            problem = "has no field in it, and would be the same line for each record; name one, like `{city}`"
+        if problem:
+            error(field, problem)
+
+
+def check_escapes(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+    """Cerberus's `check_with` for the escapes of values between quotes."""
+    if isinstance(value, Mapping) and str(value.get('"', "")).startswith("\\") and "\\" not in value:
+        error(field, r"escapes a quote by a backslash, so a value that ends in one would end the text; add `'\': '\\'`")
+
+
+def check_replacement(field: str, value: Any, error: Callable[[str, str], None]) -> None:
+    """Cerberus's `check_with` for what is written for a character."""
+    if isinstance(value, str) and not set(value).isdisjoint("\r\n"):
+        error(field, "has a line break in it, which ends the line; write it as text, like `'\\n'` in single quotes")
 
 
 ESCAPES = {
     "type": "dict",
     "keysrules": {"type": "string", "minlength": 1, "maxlength": 1},
-    "valuesrules": {"type": "string"},
+    "valuesrules": {"type": "string", "check_with": check_replacement},
     "default": {},
 }
 
@@ -42,8 +59,9 @@ ESCAPES = {
 class Lines(Sender):
     r"""Send records together as lines of text: InfluxDB's line protocol, Graphite, Prometheus.
 
-    A value with a line break makes its record invalid, unless it is escaped, and so does a null. Inside double quotes of the
-    template `escape_quoted` holds, and elsewhere `escape`; there a `"` must be escaped, or makes its record invalid.
+    Inside double quotes of the template `escape_quoted` holds, and elsewhere `escape`; nothing else is escaped. A null makes
+    its record invalid, as do, where no escape is given for them: a line break, a quote between quotes, and a backslash at the
+    end of a value that stands between quotes, or where `escape` writes backslashes. So does a line without anything in it.
     """
 
     name = "lines"
@@ -57,11 +75,17 @@ class Lines(Sender):
             "The line of a record: `weather,city={city} temp={temp} {time}`.", type="string", empty=False, check_with=check_line
         ),
         "escape": option("What is written for a character of a value: `{' ': '\\ ', ',': '\\,'}`.", **ESCAPES),
-        "escape_quoted": option("The same inside double quotes: `{'\"': '\\\"'}`.", **ESCAPES),
+        "escape_quoted": option(
+            "The same inside double quotes: `{'\"': '\\\"', '\\': '\\\\'}`.", check_with=check_escapes, **ESCAPES
+        ),
     }  # fmt: skip
 
     escape: Mapping[str, str]
     escape_quoted: Mapping[str, str]
+
+    def start(self, fields: Sequence[str]) -> None:
+        """See whether the template itself has several lines."""
+        self.multiline = "\n" in self.record
 
     def write(self, page: TypedPage) -> Block:
         """Write a line for each record."""
@@ -80,8 +104,11 @@ class Lines(Sender):
                 unwritable.setdefault(at, f"{field}: {reason}")
             line.append(pl.col(found.name).str.replace_many(dict(escapes)) if escapes else pl.col(found.name))
             values.append(found)
-        frame = pl.DataFrame(values) if values else pl.DataFrame({"0": [""] * page.frame.height})
-        return self.block(frame.with_columns(pl.concat_str(line).fill_null("").alias("line"))["line"], unwritable)
+        frame = pl.DataFrame(values)
+        lines = frame.select(pl.concat_str(line).fill_null(""))[:, 0]
+        for at in (lines.str.strip_chars() == "").arg_true():
+            unwritable.setdefault(at, "its line is empty")
+        return self.block(lines, unwritable)
 
 
 def _problems(values: pl.Series, escapes: Mapping[str, str], *, in_quotes: bool) -> Iterator[tuple[int, str]]:
@@ -95,6 +122,12 @@ def _problems(values: pl.Series, escapes: Mapping[str, str], *, in_quotes: bool)
         if character not in escapes:
             found = values.str.contains(character, literal=True).fill_null(False)
             yield from ((at, f"{what}; say in `{where}` what to write for it") for at in found.arg_true())
+    if "\\" not in escapes and (in_quotes or any(text.startswith("\\") for text in escapes.values())):
+        found = values.str.ends_with("\\").fill_null(False)
+        yield from (
+            (at, f"a backslash at its end escapes what follows; say in `{where}` what to write for it")
+            for at in found.arg_true()
+        )
 
 
 @hookimpl

@@ -115,6 +115,15 @@ def test_csv_is_read_back_as_it_was(rows: list[dict[str, Any]], delimiter: str) 
         ("{use: lines, record: $record}", SCHEMA, "send.record: $record is for JSON bodies"),
         ('{use: lines, record: "{nme}"}', SCHEMA, "send.record: no field is sent as 'nme'; did you mean 'name'?"),
         ("{use: lines, record: a, escape: {ab: c}}", SCHEMA, "send.escape"),
+        ("{use: lines, record: ping}", SCHEMA, "send.record: has no field in it, and would be the same line for each record"),
+        (r"""{use: lines, record: '"{name}"', escape_quoted: {'"': '\"'}}""", SCHEMA, (
+            r"send.escape_quoted: escapes a quote by a backslash, so a value that ends in one would end the text; add `'\': '\\'`"
+        )),
+        (r"""{use: lines, record: '{name}', escape: {"\n": "\\\n"}}""", SCHEMA, "has a line break in it, which ends the line"),
+        ("{use: csv, 'null': 'x,y'}", SCHEMA, "send: null: 'x,y' has the delimiter, a quote or a line break in it"),
+        (r'{use: csv, "null": "\n"}', SCHEMA, "send: null: "),
+        ("{use: csv, 'null': '\"'}", SCHEMA, "send: null: "),
+        ("{use: csv, 'null': ';', delimiter: ';'}", SCHEMA, "send: null: ';' has the delimiter"),
         ("{use: form, record: {a: $key}}", SCHEMA, "send.record: $key is for JSON bodies"),
         ("{use: form, record: {a: {b: $idd}}}", SCHEMA, "send.record.a.b: no field is sent as 'idd'; did you mean 'id'?"),
     ],
@@ -156,9 +165,9 @@ def test_lines_are_made_of_a_template_and_what_breaks_out_of_its_place_is_invali
 
 
 def test_a_null_has_no_line(project: Project, receiver: Receiver) -> None:
-    assert deliver(project, receiver, "{use: lines, record: $note}").invalid == 1
-    assert receiver.requests[0].body == b"\nx\n"
-    assert reasons(project) == ["note: the line needs it, and it is null"]
+    assert deliver(project, receiver, "{use: lines, record: $note}").invalid == 2
+    assert receiver.requests[0].body == b"x\n"
+    assert reasons(project) == ["note: the line needs it, and it is null", "its line is empty"]
 
 
 @given(st.lists(st.fixed_dictionaries({"a": TEXT, "b": TEXT}), min_size=1, max_size=5))
@@ -173,9 +182,25 @@ def test_escaped_values_stay_in_their_place(rows: list[dict[str, Any]]) -> None:
         assert json.loads(text.removeprefix("b=").replace("\t", "\\t")) == row["b"]
 
 
-def test_a_template_without_fields_is_a_line_for_each_record(project: Project, receiver: Receiver) -> None:
-    deliver(project, receiver, "{use: lines, record: ping}")
-    assert receiver.requests[0].body == b"ping\nping\nping\n"
+ESCAPED = r"""{use: lines, record: 'w t="{a}"', escape_quoted: {'"': '\"', '\': '\\'}}"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        """record: 'w t="{a}",b={b}'""",
+        r"""record: 'w,t={a} b={b}', escape: {' ': '\ '}""",
+    ],
+)
+def test_a_backslash_at_the_end_of_a_value_escapes_nothing_of_the_template(
+    project: Project, receiver: Receiver, options: str
+) -> None:
+    schema, rows = "{a: string, b: string}", [{"a": "end\\", "b": "1"}, {"a": "in\\side", "b": "2"}]
+    report = deliver(project, receiver, f"{{use: lines, {options}}}", schema=schema, rows=rows)
+    assert (report.delivered, report.invalid) == (1, 1)
+    assert reasons(project)[0].startswith("a: a backslash at its end escapes what follows; say in `escape")
+    assert deliver(project, receiver, ESCAPED, schema=schema, rows=rows).delivered == 2
+    assert receiver.requests[-1].body == b'w t="end\\\\"\nw t="in\\\\side"\n'
 
 
 # File uploads.
