@@ -29,7 +29,7 @@
 - **Posts**: `open_inboxes` opens the `Inboxes`, which keep every `Post` durably, or raise `InboxFull`; `last_post_id` is
   how far they go.
 - **History**: `open_history` gives the `History` of past runs and of the records they did not deliver, each a `FailureRow`;
-  `location` is a file and a line, as messages have it.
+  `failed_fields` and `added_columns` name what is added to them; `location` is a file and a line, as messages have it.
 - **Errors**: `SourceError` and its `SourceChanged` and `SourceUnavailable`, `AuthError`, `ConfigError` and the rest of the
   tree below `SendoffError`.
 
@@ -129,6 +129,8 @@ if TYPE_CHECKING:
     from sendoff.http.strict_response import find_framing as find_framing
     from sendoff.http.strict_response import read_status_line as read_status_line
     from sendoff.http.watchdog import Watchdog as Watchdog
+    from sendoff.intake.corrections import added_columns as added_columns
+    from sendoff.intake.corrections import failed_fields as failed_fields
     from sendoff.jsonlib import jsonpath as jsonpath
     from sendoff.jsonlib.jsonpath import MISSING as MISSING
     from sendoff.jsonlib.notation import Notation as Notation

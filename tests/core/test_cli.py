@@ -699,6 +699,6 @@ def test_failed_records_are_given_up_and_rows_forgotten(project: Project, termin
     project({"people.csv": CSV, "connectors.d/people.yaml": text + "incremental: {key: [id], initial_load: send}\n"})
     terminal("run", "-q", code=1)
     terminal("run", "-q", "--no-early-stop", code=1)
-    assert terminal("failed", "2", "--dismiss") == "1 records dismissed; they are not sent again\n"
+    assert terminal("failed", "2", "--dismiss") == "1 record dismissed; it is not sent again\n"
     assert "people: 4 rows unchanged, not sent" in terminal("run", "-q")
     assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is like its first\n"

@@ -13,7 +13,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import as_csv, as_lines, say, table
 from sendoff.components import CsvDialect
 from sendoff.errors import SendoffError
-from sendoff.intake.corrections import added_columns, cell, fields
+from sendoff.intake.corrections import added_columns, cell, failed_fields
 from sendoff.ledger.history import FailureRow
 from sendoff.records import location
 
@@ -44,7 +44,11 @@ def command(ctx: click.Context, project: Project, run: int, form: str | None, di
         if ctx.get_parameter_source("run") is ParameterSource.DEFAULT:
             raise click.UsageError("--dismiss needs the RUN whose records are dismissed")
         count = project.runner.dismiss(run)
-        say(f"{count:,} records dismissed; they are not sent again")
+        say(
+            "1 record dismissed; it is not sent again"
+            if count == 1
+            else f"{count:,} records dismissed; they are not sent again"
+        )
         return
     found = project.runner.history.failures(run)
     if form is None:
@@ -53,7 +57,7 @@ def command(ctx: click.Context, project: Project, run: int, form: str | None, di
             [[location(row["file"], row["line"]), row["status"], row["reason"]] for row in found],
         )
         return
-    added = added_columns(fields(project.runner.history, run))
+    added = added_columns(failed_fields(project.runner.history, run))
     rows = (_flat(row, added) for row in found)
     if form == "csv":
         _csv(rows, added, _dialect(project, run))

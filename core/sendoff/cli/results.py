@@ -9,6 +9,7 @@ from sendoff.cli.arguments import RUN
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_csv, as_lines, table
 from sendoff.records import location
+from sendoff.response import RESULT_COLUMNS
 
 
 @click.command("results")
@@ -26,10 +27,10 @@ def command(project: Project, run: int, form: str | None) -> None:
     Example: `sendoff results latest --jsonl`
     """
     rows = [
-        {"_row": location(row["file"], row["line"]), "_records": row["records"], **row["captured"]}
+        {**dict(zip(RESULT_COLUMNS, (location(row["file"], row["line"]), row["records"]), strict=True)), **row["captured"]}
         for row in project.runner.history.results(run)
     ]
-    names = list({name: None for row in rows for name in row}) or ["_row", "_records"]
+    names = list({name: None for row in rows for name in row}) or list(RESULT_COLUMNS)
     if form == "jsonl":
         as_lines(rows)
     elif form == "csv":

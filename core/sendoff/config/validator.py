@@ -20,7 +20,7 @@ from sendoff.errors import Problem
 from sendoff.jsonlib import jsonpath
 from sendoff.options import Declared, find_timezone
 from sendoff.registry import Registry
-from sendoff.response import condition_problem, statuses
+from sendoff.response import RESULT_COLUMNS, condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
 from sendoff.transport import rate_limit
 from sendoff.transport.urls import proxy_problem
@@ -162,6 +162,10 @@ class ConnectorValidator(explain.RecordValidator):
     def _check_with_response_header(self, field: object, value: object) -> None:
         if isinstance(value, str) and not _TOKEN.fullmatch(value):
             self._error(field, f"{value!r} cannot be a header's name")
+
+    def _check_with_capture_name(self, field: str, value: object) -> None:
+        if value in RESULT_COLUMNS:
+            self._error(field, f"{value} is a column of `sendoff results` already; choose another name")
 
     def _check_with_header_name(self, field: str, value: Any) -> None:
         if not _TOKEN.fullmatch(value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import NamedTuple
@@ -137,7 +137,7 @@ def match(
     """
     failed = {found.key: found for found in history.failed_records(run)}
     found = Corrections(run, failed)
-    known = fields(history, run)
+    known = failed_fields(history, run)
     added = added_columns(known)
     resolve = Resolver(history, run)
     seen: dict[str, int] = {}
@@ -177,7 +177,7 @@ def match(
     return found
 
 
-def fields(history: History, run: int) -> set[str]:
+def failed_fields(history: History, run: int) -> set[str]:
     """The names of the fields that a run's failed records have, and those of the runs that it retries."""
     found: set[str] = set()
     number: int | None = run
@@ -188,12 +188,12 @@ def fields(history: History, run: int) -> set[str]:
     return found
 
 
-def added_columns(fields: Collection[str]) -> dict[str, str]:
+def added_columns(fields: Collection[str], names: Sequence[str] = ADDED) -> dict[str, str]:
     """The columns that `sendoff failed` adds, named so that no record has a field of that name."""
     prefix = "_"
-    while any(prefix + name in fields for name in ADDED):
+    while any(prefix + name in fields for name in names):
         prefix += "_"
-    return {name: prefix + name for name in ADDED}
+    return {name: prefix + name for name in names}
 
 
 def cell(value: object) -> str:

@@ -3,11 +3,12 @@
 from sendoff.response.classifier import UnreadFailure, classify, is_plain_success, unread_failure
 from sendoff.response.condition import condition_problem, statuses
 from sendoff.response.outcome import Verdict, VerdictKind
-from sendoff.response.policy import DEFAULT, DELETE_POLICY, RULES, Policy
+from sendoff.response.policy import DEFAULT, DELETE_POLICY, RESULT_COLUMNS, RULES, Policy
 
 __all__ = [
     "DEFAULT",
     "DELETE_POLICY",
+    "RESULT_COLUMNS",
     "RULES",
     "Policy",
     "UnreadFailure",

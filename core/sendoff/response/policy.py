@@ -103,6 +103,9 @@ ON_REPEAT = {
 #: The statuses of a response that may be about records: all but those about credentials, limits and outages.
 MAY_REJECT = "100-400, 402, 404-406, 409-424, 426-428, 430-501, 505-599"
 #: The options of `destination.response`.
+#: The columns of `sendoff results` beside what was captured.
+RESULT_COLUMNS = ("_row", "_records")
+
 RULES: dict[str, Any] = {
     "statuses": _table("What a status means: 404, 4xx or 500-599, to delivered, retry, rejected, too_large or stop.", *OUTCOMES),
     "content_type": optional("What the content type of a success begins with. Declared paths need JSON unless this says otherwise.", type="string"),
@@ -122,7 +125,7 @@ RULES: dict[str, Any] = {
     "reason": location("Where a rejection says what is wrong: a path, or `{header: Name}`."),
     "capture": optional(
         "What to keep of each record's result, or where no result has it, of the response, by name: a path, or `{header: Name}`. `sendoff results` shows it.",
-        type="dict", keysrules={"type": "string", "empty": False}, valuesrules=LOCATION, default={},
+        type="dict", keysrules={"type": "string", "empty": False, "check_with": "capture_name"}, valuesrules=LOCATION, default={},
     ),
     "max_bytes": optional("Maximum bytes of a response that are read. Default 1 MiB; 64 MiB where `records` is declared.", type="integer", min=1024),
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
@@ -12,16 +12,19 @@ import polars as pl
 from sendoff.plugin import (
     PAGE_ROWS,
     FailureRow,
+    History,
     Page,
     Source,
     SourceError,
+    added_columns,
+    failed_fields,
     hookimpl,
     location,
     open_history,
     pages_of_mappings,
 )
 
-#: The columns that a record gets, with an underscore before them; two, where it has a field of such a name.
+#: The columns that a record gets, with an underscore before them; two, where a record of its run has a field of such a name.
 ADDED = ("record", "reason", "status", "row", "run")
 
 
@@ -50,13 +53,13 @@ class Failed(Source):
         # `connector` is what every source calls its own connector.
         self._other = self.connector
 
+    def columns(self) -> Iterable[tuple[str, Sequence[str]]]:
+        """None are known before reading; but whether there is such another connector is. Raises `SourceError` if not."""
+        self._runs()
+        return ()
+
     def read(self, cursor: Any) -> Iterator[Page]:
-        if self._other == self.connector:
-            raise SourceError(f"failed: {self._other} cannot be its own source; `sendoff retry` sends its failed records again")
-        history = open_history(self.state or self.home / ".sendoff")
-        runs = [run["id"] for run in history.runs(self._other)] if history.exists() else []
-        if not runs and not self._is_known():
-            raise SourceError(f"failed: no connector is named {self._other!r}, and none of that name has run")
+        history, runs = self._runs()
         taken = _Taken(cursor or {}, runs)
         for run in sorted(set(runs) & set(history.open_failures())) if runs else []:
             still_open = set(history.failed_keys(run))
@@ -65,8 +68,18 @@ class Failed(Source):
                 for row in history.failures(run)
                 if row["kind"] in self.kinds and (run, row["kind"], row["position"]) in still_open and taken.add(row["name"])
             )
-            yield from _pages(rows, self.max_columns)
+            yield from _pages(rows, added_columns(failed_fields(history, run), ADDED), self.max_columns)
         self.next_cursor = taken.as_json()
+
+    def _runs(self) -> tuple[History, list[int]]:
+        """The other connector's runs, and the history that they are in."""
+        if self._other == self.connector:
+            raise SourceError(f"failed: {self._other} cannot be its own source; `sendoff retry` sends its failed records again")
+        history = open_history(self.state or self.home / ".sendoff")
+        runs = [run["id"] for run in history.runs(self._other)] if history.exists() else []
+        if not runs and not self._is_known():
+            raise SourceError(f"failed: no connector is named {self._other!r}, and none of that name has run")
+        return history, runs
 
     def _is_known(self) -> bool:
         folder = (self.file_access and self.file_access.connectors) or self.home / "connectors.d"
@@ -106,23 +119,20 @@ class _Taken:
         return found
 
 
-def _pages(rows: Iterable[FailureRow], max_columns: int) -> Iterator[Page]:
+def _pages(rows: Iterable[FailureRow], added: Mapping[str, str], max_columns: int) -> Iterator[Page]:
     for (file, text), group in groupby(rows, lambda row: (row["file"], bool(row["text"]))):
         while batch := list(islice(group, PAGE_ROWS)):
             lines = [row["line"] for row in batch]
             for page in pages_of_mappings(
-                [_with_columns(row) for row in batch], file=file, lines=lines, max_columns=max_columns
+                [_with_columns(row, added) for row in batch], file=file, lines=lines, max_columns=max_columns
             ):
                 yield replace(page, frame=page.frame.cast(pl.String) if text else page.frame, all_text=text)
 
 
-def _with_columns(row: FailureRow) -> dict[str, object]:
+def _with_columns(row: FailureRow, added: Mapping[str, str]) -> dict[str, object]:
     """A record with the columns that say what became of it."""
-    prefix = "_"
-    while any(prefix + name in row["record"] for name in ADDED):
-        prefix += "_"
     values = (row["name"], row["reason"], row["status"], location(row["file"], row["line"]), row["run"])
-    return {**row["record"], **{prefix + name: value for name, value in zip(ADDED, values, strict=True)}}
+    return {**row["record"], **{added[name]: value for name, value in zip(ADDED, values, strict=True)}}
 
 
 @hookimpl

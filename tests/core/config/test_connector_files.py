@@ -194,3 +194,11 @@ def test_a_proxy_that_is_no_url_is_a_mistake_with_its_place(project: Project, ur
     (problem,) = raised.value.problems
     assert isinstance(problem, Problem)
     assert problem.path == "destination.proxy"
+
+
+@pytest.mark.parametrize("name", ["_row", "_records"])
+def test_what_is_captured_has_no_name_that_results_have_already(project: Project, name: str) -> None:
+    told = mistakes(project, GOOD + f"  response: {{capture: {{id: $.id, {name}: $.row}}}}\n")
+    assert told == [
+        f"6:34: destination.response.capture.{name}: {name} is a column of `sendoff results` already; choose another name"
+    ]

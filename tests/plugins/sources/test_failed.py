@@ -6,8 +6,10 @@ import json
 from collections.abc import Collection
 
 import pytest
+from click.testing import CliRunner
 
 from sendoff import ConfigError, SourceError
+from sendoff.cli.group import sendoff
 from sendoff.testing import Project, Received, Receiver, Reply
 
 PEOPLE = """
@@ -177,3 +179,28 @@ def test_a_connector_is_not_its_own_source_and_no_stranger_reads_another_s_recor
             project.run("people")
         with pytest.raises(ConfigError, match="failed reads the records of another connector, which is not allowed"):
             project.runner(egress="public").connector("people")
+
+
+def test_the_columns_are_named_alike_in_all_records_of_a_run(project: Project, receiver: Receiver) -> None:
+    receiver.script = lambda request: Reply(400) if request.path == "/people" else Reply()
+    source = f'source: {{use: jsonl, path: people.jsonl}}\ndestination: {{url: "{receiver.url}/people"}}\nsend: single\n'
+    project({
+        "people.jsonl": '{"id": 1}\n{"id": 2, "_run": "mine"}\n', "connectors.d/people.yaml": source,
+        "connectors.d/dead.yaml": DEAD.format(url=receiver.url, more=""),
+    })  # fmt: skip
+    project.run("people")
+    assert project.run("dead").delivered == 2
+    records = json.loads(receiver.requests[-1].body)
+    assert [{name for name in record if name.startswith("_")} - {"_run"} for record in records] == [
+        {"__record", "__reason", "__status", "__row", "__run"}
+    ] * 2
+
+
+@pytest.mark.parametrize("other", ["dead", "peopel"])
+def test_check_finds_a_connector_that_is_its_own_source_or_not_there(project: Project, other: str) -> None:
+    text = DEAD.format(url="http://127.0.0.1:9", more="").replace("people", other)
+    project({"connectors.d/dead.yaml": text})
+    result = CliRunner().invoke(sendoff, ["-d", str(project.home / "connectors.d"), "check"])
+    assert result.exit_code == 2
+    told = {"dead": "dead cannot be its own source", "peopel": "no connector is named 'peopel', and none of that name has run"}
+    assert f"dead.yaml: source: failed: {told[other]}" in result.output
