@@ -75,7 +75,8 @@ def _in_text(text: str, path: Path, names: Collection[str]) -> Iterator[Stray]:
         if f"{{{name}}}" in rest:
             sentence = (
                 f"{{{name}}} is sent as it is, as another brace touches it or its name cannot stand in text; make the text a "
-                "field, by `value` in the schema, or write `{value: …, as: literal}` if it is meant so"
+                "field, by `value` in the schema, where `{{` and `}}` are braces, as in `text: {value: '{{a={b}}}'}`, and "
+                "write `$text` here; what is meant as it stands is `{value: …, as: literal}` where JSON is sent"
             )
             yield Stray(path, sentence, True)
     for name in _INSIDE.findall(rest) if "{" not in rest else ():

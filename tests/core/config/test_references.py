@@ -15,7 +15,8 @@ send: {use: batch, record: {url: "%s", "%s": $id}}
 IN_TEXT = "inside text is sent as it is; write {id} for the field, or $$id for the text"
 BESIDE = (
     "{id} is sent as it is, as another brace touches it or its name cannot stand in text; make the text a field, by `value` in "
-    "the schema, or write `{value: …, as: literal}` if it is meant so"
+    "the schema, where `{{` and `}}` are braces, as in `text: {value: '{{a={b}}}'}`, and write `$text` here; what is meant as it "
+    "stands is `{value: …, as: literal}` where JSON is sent"
 )
 SCHEMA = "schema: {id: integer}\n"
 

@@ -203,6 +203,17 @@ def test_a_backslash_at_the_end_of_a_value_escapes_nothing_of_the_template(
     assert receiver.requests[-1].body == b'w t="end\\\\"\nw t="in\\\\side"\n'
 
 
+def test_braces_around_a_field_are_written_by_a_field_of_the_schema_as_the_message_says(
+    project: Project, receiver: Receiver
+) -> None:
+    with pytest.raises(ConfigError, match="by `value` in the schema, where `{{` and `}}` are braces") as caught:
+        deliver(project, receiver, "{use: lines, record: 'up{job={id}} {price}'}")
+    assert "`text: {value: '{{a={b}}}'}`, and write `$text` here" in str(caught.value)
+    schema = "{id: integer, text: {value: 'up{{job={id}}} {price}'}, price: decimal}"
+    assert deliver(project, receiver, "{use: lines, record: $text}", schema=schema, rows=ROWS[:1]).delivered == 1
+    assert receiver.requests[-1].body == b"up{job=1} 1.10\n"
+
+
 # File uploads.
 
 
@@ -268,6 +279,7 @@ def test_a_record_that_holds_the_boundary_is_invalid(project: Project, receiver:
     [
         ('record: {From: "+1", Body: "{name}!", n: $note}', [("From", "+1"), ("Body", 'Ann "A"!'), ("n", "")]),
         ("omit_null: true, record: {n: $note, id: $id}", [("id", "1")]),
+        ("record: {a: {value: null, as: json}, b: {value: null, as: base64}}", [("a", ""), ("b", "")]),
         ("record: {m: {a: {b: $id}}, l: [x, {c: $id}]}", [("m[a][b]", "1"), ("l[0]", "x"), ("l[1][c]", "1")]),
         ("lists: brackets, record: {l: [x, $id]}", [("l[]", "x"), ("l[]", "1")]),
         ("lists: repeated, record: {l: [x, $id]}", [("l", "x"), ("l", "1")]),
