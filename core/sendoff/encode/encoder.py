@@ -120,7 +120,7 @@ def _encode_template_member(name: str, value: object, typed: TypedPage, form: Re
 def _encode_text(template: object, typed: TypedPage, form: RecordFormat) -> pl.Expr:
     """A template as text; null where it is null."""
     if not any(templates.placeholders(template)):
-        return pl.lit(None, dtype=pl.String) if template is None else pl.lit(templates.constant_text(template))
+        return pl.lit(None, dtype=pl.String) if templates.is_null(template) else pl.lit(templates.constant_text(template))
     value_form = templates.form_of(template)
     if value_form is not None:
         value, name = value_form

@@ -220,6 +220,8 @@ def _encode_envelope(value: object) -> bytes:
 def constant_json(template: object) -> str:
     """The JSON of a template without references."""
     form = form_of(template)
+    if is_null(template):
+        return "null"
     if form is not None:
         value, name = form
         match name:
@@ -233,6 +235,12 @@ def constant_json(template: object) -> str:
     if isinstance(template, list):
         return "[" + ",".join(map(constant_json, template)) + "]"
     return jsonlib.dumps(unescape(template))
+
+
+def is_null(template: object) -> bool:
+    """Whether a template is null whatever the record: null itself, and any form of it."""
+    form = form_of(template)
+    return template is None if form is None else is_null(form[0]) if form[1] != "literal" else form[0] is None
 
 
 def constant_text(template: object) -> str:
