@@ -75,6 +75,11 @@ class Sender(Component, ABC):
         """How records are written as JSON."""
         return RecordFormat(self.record, self.before, self.omit_null, KEY_SIZES[self.key_format], self.depth)
 
+    @property
+    def sends_json(self) -> bool:
+        """Whether a record is JSON, by the templates, also where another sender writes it."""
+        return self.writes_json()
+
     @classmethod
     def writes_json(cls) -> bool:
         """Whether records are written as JSON, and not by a `write` of its own."""

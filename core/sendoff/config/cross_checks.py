@@ -36,12 +36,12 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
     to, send = _mapping(whole.get("destination")), _mapping(whole.get("send"))
     bodies = dict(_bodies(send, ("send",)))
     sender = _sender(registry, send)
+    writer, written_by = _writer(registry, send)
     _check_splitting(whole, send, sender, registry, complain)
-    if sender is not None and not sender.writes_json() and (_records_field(to) or "").startswith("$"):
-        complain(
-            _RECORDS_FIELD,
-            f"{_records_field(to)} is a path in a record's JSON, and {sender.name} sends none; name the field with the id",
-        )
+    has_fields = bool(fields) and whole.get("unknown") != "keep"
+    known = [field.output_name for field in fields] if has_fields else []
+    if writer is not None and (named := _records_field(to)):
+        _check_records_field(named, writer, written_by.get("record"), known, complain)
     _check_keys(to, bodies, complain)
     if home is not None:
         _check_files(to, home, complain)
@@ -59,15 +59,8 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
         )
     if isinstance(whole.get("incremental"), Mapping):
         _check_incremental(whole, to, fields, complain)
-    if fields and whole.get("unknown") != "keep":
-        _check_names(
-            whole,
-            to,
-            bodies,
-            [field.output_name for field in fields],
-            complain,
-            is_own_form=sender is not None and not sender.writes_json(),
-        )
+    if has_fields:
+        _check_names(whole, to, bodies, known, complain)
 
 
 def _bodies(send: Mapping[str, object], place: BodyPath) -> Iterator[tuple[BodyPath, object]]:
@@ -82,6 +75,30 @@ def _bodies(send: Mapping[str, object], place: BodyPath) -> Iterator[tuple[BodyP
 def _sender(registry: Registry, send: Mapping[str, object]) -> type[Sender] | None:
     found = registry.find("senders", str(send.get("use")))
     return found if found is not None and issubclass(found, Sender) else None
+
+
+def _writer(registry: Registry, send: Mapping[str, object]) -> tuple[type[Sender] | None, Mapping[str, object]]:
+    """The sender that writes the records, with its options: the one that is used, or the one that it leaves them to."""
+    found = _sender(registry, send)
+    inner = [key for key, rules in getattr(found, "options", {}).items() if rules.get("component") == "senders"]
+    return _writer(registry, _mapping(send.get(inner[0]))) if inner else (found, send)
+
+
+def _check_records_field(field: str, writer: type[Sender], record: object, known: Sequence[str], complain: Complain) -> None:
+    """Report a field that results are said to name records by, and that no record is sent with; `known` are the schema's."""
+    is_path = field.startswith("$")
+    if not writer.writes_json():
+        if is_path:
+            sentence = f"{field} is a path in a record's JSON, and {writer.name} sends none; name the field with the id"
+            complain(_RECORDS_FIELD, sentence)
+    elif record not in (None, templates.RECORD):
+        if not isinstance(record, Mapping) or templates.form_of(record) is not None:
+            if not is_path:
+                complain(_RECORDS_FIELD, f"no field is sent as {field!r}; `record` makes no object of a record, but one value")
+            return
+        known = [str(name) for name in record]
+    if known and not is_path and field not in known:
+        _complain_of_name(_RECORDS_FIELD, field, known, "no field is sent as", complain)
 
 
 def _records_field(to: Mapping[str, Any]) -> str | None:
@@ -191,8 +208,6 @@ def _check_names(
     bodies: Mapping[BodyPath, object],
     known: Sequence[str],
     complain: Complain,
-    *,
-    is_own_form: bool,
 ) -> None:
     url = to["url"] if isinstance(to.get("url"), str) else ""
     headers = {name: value for name, value in _mapping(to.get("headers")).items() if isinstance(value, str)}
@@ -213,9 +228,6 @@ def _check_names(
     ]
     if isinstance(whole.get("order_by"), str):
         named.append((("order_by",), whole["order_by"]))
-    field = _records_field(to)
-    if field and is_own_form and not field.startswith("$"):
-        named.append((_RECORDS_FIELD, field))
     for path, name in named:
         if name not in known:
             _complain_of_name(path, name, known, "no field is sent as", complain)

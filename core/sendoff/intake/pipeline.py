@@ -50,7 +50,7 @@ class Pipeline:
             *(self._router.fields if self._router else ()),
             *([self._order_by] if self._order_by else ()),
         ]
-        if self._named is not None and self._named.field is not None and not sender.writes_json():
+        if self._named is not None and self._named.field is not None and not sender.sends_json:
             self._needed.append(self._named.field)
         self._form = sender.json_format
         #: Whether records are sent as their own JSON, and nothing but the schema looks at them.
@@ -207,13 +207,13 @@ class Pipeline:
         if self._named is None or self._named.field is None:
             return None
         name = self._named.field
-        as_it_is = (self._is_plain or not self._sender.writes_json()) and name in typed.frame.columns
+        as_it_is = (self._form.is_plain or not self._sender.sends_json) and name in typed.frame.columns
         column = typed.frame[name] if as_it_is and name not in typed.raw else None
         if column is not None and (column.dtype == pl.String or column.dtype.is_integer()):
             text = column.cast(pl.String)
             text = text if self._named.match == "exact" else text.str.strip_chars()
             return text.str.to_lowercase() if self._named.match == "case_insensitive" else text
-        if self._sender.writes_json():
+        if self._sender.sends_json:
             values = read_field(block, self._form, name)
         else:
             values = typed.texts()[name].to_list() if as_it_is else [None] * typed.frame.height

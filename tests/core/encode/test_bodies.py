@@ -359,6 +359,45 @@ def test_a_form_that_cannot_be_read_back_is_said_at_load(
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("send", "field", "there"),
+    [
+        ("batch", "zzz", "there are id, name, price, on"),
+        ("{use: batch, record: $record}", "nam", "did you mean 'name'?"),
+        ("{use: batch, record: {k: $name}}", "id", "there are k"),
+        ("{use: ndjson, record: {value: $record, as: json}}", "id", "`record` makes no object of a record, but one value"),
+        ("{use: multipart, file: {use: batch, record: {k: $name}}}", "id", "there are k"),
+        ("{use: multipart, file: batch}", "zzz", "there are id, name, price, on"),
+        ("{use: multipart, file: csv}", "zzz", "there are id, name, price, on"),
+        ("{use: lines, record: '{id}'}", "zzz", "there are id, name, price, on"),
+    ],
+)
+def test_results_that_name_records_by_a_field_that_is_not_sent_are_a_mistake_at_load(
+    project: Project, receiver: Receiver, send: str, field: str, there: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        deliver(project, receiver, send, to=f", response: {{records: {{at: $, id: $.id, field: {field}}}}}")
+    assert f"destination.response.records.field: no field is sent as {field!r}; {there}" in str(caught.value)
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize(
+    ("send", "field"),
+    [
+        ('{use: multipart, file: {use: batch, record: {k: "p-{id}"}}}', "k"),
+        ('{use: multipart, file: {use: batch, record: {k: {l: "p-{id}"}}}}', "$.k.l"),
+        ('{use: multipart, file: {use: ndjson, before: {x: 1}, record: {k: "p-{id}"}}}', "k"),
+        ('{use: batch, record: {k: "p-{id}"}}', "k"),
+    ],
+)
+def test_results_may_name_the_records_of_an_upload_by_its_template(project: Project, send: str, field: str) -> None:
+    results = json.dumps([{"id": "p-1", "status": 200}, {"id": "p-2", "status": 400}]).encode()
+    with Receiver(lambda request: Reply(200, results)) as api:
+        to = f", response: {{records: {{at: $, id: $.id, field: {field}, status: $.status}}}}"
+        report = deliver(project, api, send, to=to)
+    assert (report.delivered, report.rejected, report.pending) == (1, 1, 0)
+
+
 def test_a_separator_is_one_byte() -> None:
     with pytest.raises(ValueError, match="a separator is one byte"):
         make_block(["a"], b"\r\n")

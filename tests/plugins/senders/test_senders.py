@@ -124,6 +124,10 @@ def test_csv_is_read_back_as_it_was(rows: list[dict[str, Any]], delimiter: str) 
         (r'{use: csv, "null": "\n"}', SCHEMA, "send: null: "),
         ("{use: csv, 'null': '\"'}", SCHEMA, "send: null: "),
         ("{use: csv, 'null': ';', delimiter: ';'}", SCHEMA, "send: null: ';' has the delimiter"),
+        (r'{use: multipart, content_type: "a\r\nX: y"}', SCHEMA, "send.content_type: is one line, as in `text/csv; charset=utf-8`"),
+        ('{use: multipart, filename: "{id}.csv"}', SCHEMA, "send.filename: $id is of one record, and this is sent with many"),
+        ('{use: multipart, part: "{id}"}', SCHEMA, "send.part: $id is of one record"),
+        ("{use: multipart, filename: {a: b}}", SCHEMA, "send.filename: is text, or `{value: …, as: literal}`"),
         ("{use: form, record: {a: $key}}", SCHEMA, "send.record: $key is for JSON bodies"),
         ("{use: form, record: {a: {b: $idd}}}", SCHEMA, "send.record.a.b: no field is sent as 'idd'; did you mean 'id'?"),
     ],
@@ -240,12 +244,15 @@ def parts_of(request: Received) -> dict[str, tuple[str | None, str, Any]]:
 def test_a_batch_is_uploaded_as_a_file(project: Project, receiver: Receiver, file: str, kind: str, content: bytes) -> None:
     fields = 'fields: {list_id: 17, note: "é \\"q\\"", on: true, text: {value: "{id}", as: literal}}'
     report = deliver(
-        project, receiver, f"{{use: multipart, file: {file}, part: 'up\"load', filename: people, {fields}}}", rows=ROWS[:1]
+        project,
+        receiver,
+        f"{{use: multipart, file: {file}, part: 'up\"load', filename: {{value: '{{id}}.csv', as: literal}}, {fields}}}",
+        rows=ROWS[:1],
     )
     assert report.state == "complete"
     (request,) = receiver.requests
     found = parts_of(request)
-    assert found.pop("up%22load") == ("people", kind, content)
+    assert found.pop("up%22load") == ("{id}.csv", kind, content)
     assert {name: value.decode() for name, (_, _, value) in found.items()} == {
         "list_id": "17", "note": 'é "q"', "on": "true", "text": "{id}",
     }  # fmt: skip
