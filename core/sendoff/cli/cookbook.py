@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.resources import files
+from itertools import chain, count
 
 from sendoff.cli.schema import as_scalar
 from sendoff.errors import ConfigError
@@ -48,7 +49,8 @@ class Recipe:
             match = _FIELD.fullmatch(line)
             assert match is not None, f"{self.name}: a field of the schema is a line of its own: {line}"
             name, rules, note = match[1], match[2], match[3] or ""
-            column = next((each for each in left if _plain(each) == _plain(name)), None)
+            alike = [each for each in left if _plain(each) == _plain(name)]
+            column = name if name in alike else next(iter(alike), None)
             if "value:" in rules:
                 entries.append((name, rules + note))
             elif column is not None:
@@ -59,7 +61,12 @@ class Recipe:
                 entries.append((name, rules.replace("nullable: true", "required: false") + note))
             else:
                 entries.append((name, f"{rules}   # no column has this name: which one is it?"))
-        entries += [(as_scalar(name), line.removeprefix(f"  {as_scalar(name)}:").lstrip()) for name, line in left.items()]
+        taken = {_sent_as(key, rules) for key, rules in entries}
+        for column, line in left.items():
+            rules = line.removeprefix(f"  {as_scalar(column)}:").lstrip()
+            sent = next(name for name in chain([column], (f"{column}_{n}" for n in count(2))) if name not in taken)
+            taken.add(sent)
+            entries.append((as_scalar(column), rules if sent == column else _renamed(rules, sent)))
         width = max(len(key) for key, _ in entries) + 1
         schema = "schema:\n" + "".join(f"  {key + ':':{width}} {rules}\n" for key, rules in entries)
         return self._replaced("schema", schema)._replaced("source", source + "\n")
@@ -97,6 +104,19 @@ def recipe(name: str) -> Recipe:
     text = (files("sendoff") / "apis" / f"{name}.yaml").read_text(encoding="utf-8")
     facts = {key: re.sub(r"\n#\s+", " ", value) for key, value in _FACT.findall(text)}
     return Recipe(name, text.partition("\n")[0].removeprefix("# "), facts, text)
+
+
+def _sent_as(key: str, rules: str) -> str:
+    """The name under which a field is sent."""
+    match = re.search(r"\brename: (\w+)", rules)
+    return match[1] if match else key.strip('"')
+
+
+def _renamed(rules: str, name: str) -> str:
+    """A field's rules, perhaps with a note behind them, with the name under which it is sent."""
+    brace = "}   #" if "}   #" in rules else "}"
+    before, _, after = rules.rpartition(brace)
+    return f"{before}, rename: {as_scalar(name)}{brace}{after}"
 
 
 def _plain(name: str) -> str:

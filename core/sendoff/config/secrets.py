@@ -181,7 +181,18 @@ class UnsetReferences:
 
     def without_consequences(self, problems: Sequence[Problem]) -> list[Problem]:
         """The problems, but for those of a value that is not known, as its reference leads to nothing."""
-        return [each for each in problems if each in self.problems or each.path not in self._paths]
+        return [each for each in problems if each in self.problems or not self._is_consequence(each)]
+
+    def _is_consequence(self, problem: Problem) -> bool:
+        """Whether it is of such a value, of what a shorthand for it stands for, or names it further up."""
+        path = problem.path
+        for unset in self._paths:
+            whole = re.sub(r"(\[\d+\])+\Z", "", unset)
+            if path == unset or path.startswith((f"{unset}.", f"{unset}[")):
+                return True
+            if "${" in problem.sentence and (path.startswith(f"{whole}.") or unset.startswith((f"{path}.", f"{path}["))):
+                return True
+        return False
 
 
 def resolve(
@@ -254,4 +265,4 @@ def _missing(provider: str, name: str, secrets: Secrets) -> str:
         return f"the file {name} cannot be read"
     if secrets.env is not None:
         return f"the environment variable {name} is none that connectors may use; add it to Runner(env=…)"
-    return f"the environment variable {name} is not set; set it, or use ${{{name}:-default}}"
+    return f"the environment variable {name} is not set; set it, or use ${{env:{name}:-default}}"

@@ -114,7 +114,7 @@ class OAuth2(Authenticator):
             return
         if "client_secret" not in options and "private_key" not in options:
             yield "client_secret", "is missing; give it, or `private_key`: one of them proves who the client is"
-        if "subject" in options:
+        if "subject" in options and options.get("grant", "client_credentials") == "client_credentials":
             yield "subject", "has no effect without `grant: jwt_bearer`: leave it out, or say so"
 
     def start(self, send: SendOne) -> None:

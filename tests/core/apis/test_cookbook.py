@@ -28,6 +28,7 @@ import pytest
 import yaml
 
 from sendoff.cli import cookbook
+from sendoff.cli.schema import as_scalar
 from sendoff.ledger import open_history
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.docs.pages import variables
@@ -123,6 +124,25 @@ def test_a_recipe_fits_another_source_and_another_address(name: str, project: Pr
     connector = project.runner(env=variables(changed)).connector(name)
     assert connector.destination.url == "https://other.example.com/v1/x"
     assert {field.name for field in connector.schema.fields} >= {*columns}
+
+
+@pytest.mark.parametrize("columns", [["E Mail", "email"], ["email", "E Mail", "e-mail"], ["E Mail", "EMAIL", "Email"]])
+def test_columns_of_names_that_are_alike_pass_check(project: Project, columns: list[str]) -> None:
+    lines = {name: f"  {as_scalar(name)}: {{type: string}}   # always empty" for name in columns}
+    written = cookbook.recipe("hubspot").reading("source: {use: csv, path: c.csv}", lines)
+    project({"c.csv": ",".join(columns) + "\n", "connectors.d/h.yaml": written.text})
+    fields = project.runner(env={"HUBSPOT_TOKEN": "a-token-that-is-made-up"}).connector("h").schema.fields
+    sent = {field.name: field.output_name for field in fields}
+    assert set(columns) <= set(sent)
+    assert sent["email" if "email" in columns else columns[0]] == "email"
+
+
+def test_a_column_of_the_name_that_another_field_is_sent_under_gets_one_of_its_own() -> None:
+    text = "# It\n\nsource: csv\nschema:\n  Email: {type: string, rename: mail}\n"
+    written = cookbook.Recipe("it", "It", {}, text).reading(
+        "source: jsonl", {"Email": "  Email: {type: string}", "mail": "  mail: {type: string}   # always empty"}
+    )
+    assert "  mail:  {type: string, rename: mail_2}   # always empty\n" in written.text
 
 
 def test_check_has_no_warning_for_any_recipe(project: Project) -> None:

@@ -94,3 +94,26 @@ def test_a_number_of_too_many_digits_is_reported_with_its_place(project: Project
     project({"connectors.d/a.yaml": text().replace("headers:", "timeout: " + "9" * 5000 + ", headers:"), "in.jsonl": ""})
     with pytest.raises(ConfigError, match=r"a\.yaml:2:\d+: a number of 5,000 digits is too long; write it as text, in quotes"):
         project.runner().connector("a")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'destination: {url: U}\nsend: {use: batch, envelope: {t: "${env:NOPE}", r: $records}}',
+        'destination: {url: U}\nsend: {use: multipart, fields: {t: {value: "${env:NOPE}", as: base64}}}',
+        'destination: {url: "https://api.example.com/${env:NOPE}/{id}"}',
+        'destination: {url: U, rate_limit: "${env:NOPE}"}',
+        'destination: {url: U, rate_limit: ["${env:NOPE}"]}',
+        'destination: {url: U, auth: "${env:NOPE}"}',
+        'destination: {url: U, auth: {use: oauth2, token_url: U, client_id: x, private_key: k, subject: s, grant: "${env:NOPE}"}}',
+        'destination: {url: U}\nincremental: {key: ["${env:NOPE}"], initial_load: send}',
+    ],
+)
+def test_a_variable_that_is_not_set_is_one_problem_and_none_offline(project: Project, lines: str) -> None:
+    text = "source: {use: jsonl, path: in.jsonl}\nschema: {id: string}\n" + lines.replace("U,", "'http://127.0.0.1:9/',")
+    project({"in.jsonl": "", "connectors.d/c.yaml": text.replace("U}", "'http://127.0.0.1:9/'}") + "\n"})
+    with pytest.raises(ConfigError) as caught:
+        project.runner().connector("c")
+    (problem,) = caught.value.problems
+    assert str(problem).endswith("the environment variable NOPE is not set; set it, or use ${env:NOPE:-default}")
+    project.runner().check_offline(project.home / "connectors.d/c.yaml")
