@@ -236,6 +236,8 @@ def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, A
                 destination[key] = _expand_component(destination[key], DESTINATION[key], registry)
         if isinstance(destination.get("idempotency"), bool):
             destination["idempotency"] = {"enabled": destination["idempotency"]}
+        if type(destination.get("rate_limit")) in (int, float):  # a rate that lacks its period, as its check says
+            destination["rate_limit"] = str(destination["rate_limit"])
         if isinstance(destination.get("rate_limit"), str | list):
             destination["rate_limit"] = {"requests": destination["rate_limit"]}
     if isinstance(spelled.get("schema"), dict):

@@ -129,7 +129,11 @@ def give_up(task: Task, verdict: Verdict, situation: Situation, strategy: Failur
     if strategy.splits and situation.idempotent and task.size > 1:
         return Divide(halves(task.spans), at_fault=True)
     applied = "; it may have been applied" if verdict.maybe_applied else ""
-    return FailAll(replace(verdict, reason=f"{verdict.reason}; given up after {task.attempts} attempts{applied}"))
+    return FailAll(replace(verdict, reason=f"{verdict.reason}; given up after {_attempts(task)}{applied}"))
+
+
+def _attempts(task: Task) -> str:
+    return "1 attempt" if task.attempts == 1 else f"{task.attempts} attempts"
 
 
 def _decide_transient(task: Task, verdict: Verdict, situation: Situation, strategy: FailureStrategy) -> Action:
@@ -177,7 +181,7 @@ def _decide_exhausted(task: Task, verdict: Verdict, situation: Situation, strate
     if situation.another_held and not situation.succeeded:
         return StopRun(f"{reason}; nothing has got through at all{_FINAL}", transient=True)
     if not situation.succeeded and not may_have_been_received(verdict):
-        return StopRun(f"{reason}; given up after {task.attempts} attempts", transient=True)
+        return StopRun(f"{reason}; given up after {_attempts(task)}", transient=True)
     if situation.succeeded and task.counted_attempts < retry.max_attempts:
         return StopRun(f"{reason}; it has failed for {task.failing_for(situation.now):.0f} seconds{_FINAL}", transient=True)
     return RetryLater(verdict) if task.holds else HoldBack(verdict)

@@ -30,9 +30,8 @@ def hint(history: History, name: str) -> str:
     """What to do with the runs of a connector that is not there; "" if there are none."""
     with suppress(LedgerError, ConfigError):
         if runs := history.runs(name):
-            return (
-                f"; its {len(runs):,} runs are in the ledger, and `sendoff rename {name} NEW` moves them to the connector NEW"
-            )
+            kept, moved = ("its run is", "it") if len(runs) == 1 else (f"its {len(runs):,} runs are", "them")
+            return f"; {kept} in the ledger, and `sendoff rename {name} NEW` moves {moved} to the connector NEW"
     return ""
 
 

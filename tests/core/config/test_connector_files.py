@@ -202,3 +202,8 @@ def test_what_is_captured_has_no_name_that_results_have_already(project: Project
     assert told == [
         f"6:34: destination.response.capture.{name}: {name} is a column of `sendoff results` already; choose another name"
     ]
+
+
+def test_a_rate_that_is_a_number_is_told_what_it_lacks(project: Project) -> None:
+    (told,) = mistakes(project, GOOD + "  rate_limit: 10\n")
+    assert told.endswith("'10' is not a valid rate; use 10/s, 100/10s, 250000/day or 5MB/s")
