@@ -49,8 +49,8 @@ class Recipe:
             match = _FIELD.fullmatch(line)
             assert match is not None, f"{self.name}: a field of the schema is a line of its own: {line}"
             name, rules, note = match[1], match[2], match[3] or ""
-            alike = [each for each in left if _plain(each) == _plain(name)]
-            column = name if name in alike else next(iter(alike), None)
+            similar = [each for each in left if _plain(each) == _plain(name)]
+            column = name if name in similar else next(iter(similar), None)
             if "value:" in rules:
                 entries.append((name, rules + note))
             elif column is not None:
