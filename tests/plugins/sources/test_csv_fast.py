@@ -18,7 +18,15 @@ from sendoff_plugins.sources._csv.fast import read_cells
 
 #: Texts that polars 2.1 reads otherwise than they are written: it takes quotes out of place, and loses some of them,
 #: carriage returns, and U+FEFF at the beginning.
-TRAPS = [b'a\n""b""\n', b'a\n"b"b"b"\n', b'a,b\nc"",d\n', b'a,b\nc",",""\n', b"a,b\nc\r,d\n", b"a\nb\r\r\n", b"a,b\n\xef\xbb\xbfc,d\n"]
+TRAPS = [
+    b'a\n""b""\n',
+    b'a\n"b"b"b"\n',
+    b'a,b\nc"",d\n',
+    b'a,b\nc",",""\n',
+    b"a,b\nc\r,d\n",
+    b"a\nb\r\r\n",
+    b"a,b\n\xef\xbb\xbfc,d\n",
+]
 
 
 def outcome(data: bytes, dialect: Dialect, size: int = 4 << 20) -> list[Any]:
