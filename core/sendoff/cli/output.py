@@ -64,7 +64,7 @@ def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: Csv
 
 
 class _Lines:
-    """Ends rows with a line feed. Python's csv module quotes a carriage return only where rows end with one (up to Python 3.12)."""
+    """Ends rows with a line feed. Python's csv module (to 3.12) quotes a carriage return only where rows end with one."""
 
     def __init__(self, out: io.StringIO) -> None:
         self._out = out
