@@ -85,7 +85,9 @@ def _list_apis(context: click.Context, _: click.Parameter, wanted: bool) -> None
 def command(
     project: Project, /, name: str, sample: Path | None, url: str | None, api: str | None, **given: str | None
 ) -> None:  # fmt: skip
-    """Write a connector file with all defaults, each with a comment, or one for an API of the cookbook.
+    """Write a connector file with all defaults, each with a comment.
+
+    Or one for an API of the cookbook, with --api.
 
     Example: `sendoff new people --from people.csv --api hubspot`
     """

@@ -8,12 +8,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from sendoff import jsonlib
 from sendoff.cleaning import clean, defuse_formula, escape_in_json
-from sendoff.components import CsvDialect
+
+if TYPE_CHECKING:
+    from sendoff.components import CsvDialect
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -55,12 +58,12 @@ def exactly(text: str) -> None:
 
 def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: CsvDialect | None = None) -> None:
     """Print rows as CSV, with no formula in any cell or name: `cleaning.restore_formula` has them as they were."""
-    out, dialect = io.StringIO(), dialect or CsvDialect()
-    writer = csv.writer(_Lines(out), delimiter=dialect.delimiter)
+    out = io.StringIO()
+    writer = csv.writer(_Lines(out), delimiter=dialect.delimiter if dialect else ",")
     writer.writerow(map(defuse_formula, names))
     writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
-    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else dialect.encode(text), nl=False)
+    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else dialect.encode(text) if dialect else text, nl=False)
 
 
 class _Lines:

@@ -54,7 +54,7 @@ def test_a_run_whose_connector_is_gone_is_shown_by_every_command_and_adopted(pro
     for words in (["runs"], ["runs", "1"], ["check"], ["doctor"], ["run", "other", "-q"]):
         assert SENTENCE in command(project, *words)[1], words
     for words in (["run", "people"], ["retry", "1"], ["preview", "people"]):
-        assert "`sendoff rename people NEW` moves them to the connector NEW" in command(project, *words)[1], words
+        assert "`sendoff rename people NEW` moves it to the connector NEW" in command(project, *words)[1], words
     assert command(project, "doctor")[0] == 2
     code, shown = command(project, "rename", "people", "persons")
     assert (code, shown) == (0, "people is now persons, with 1 run\n")
