@@ -63,7 +63,8 @@ def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: Csv
     writer.writerow(map(defuse_formula, names))
     writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
-    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else dialect.encode(text) if dialect else text, nl=False)
+    data = dialect.encode(text) if dialect else text
+    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else data, nl=False)
 
 
 class _Lines:
