@@ -32,7 +32,7 @@ PARTS = {
     "observers_at_the_end": ("Observer", "ended(self, connector, report)", {"more": "observers: [odd]\n"}),
     "notifiers": ("Notifier", "notify(self, notification)", {"more": "notify: [{use: odd}]\n", "path": "/refuses"}),
     "transports": ("Transport", "run(self, queue, settings)", {"to": ", transport: odd"}),
-    "senders": ("Sender", "values(self, request, field)", {"send": "odd", "to": ", response: {records: {id: $.id, field: id}}"}),
+    "senders": ("Sender", "write(self, page)", {"send": "odd"}),
     "failure_strategies": ("FailureStrategy", "decide(self, refusal)", {"more": "on_failure: odd\n", "path": "/refuses"}),
 }  # fmt: skip
 

@@ -81,10 +81,10 @@ def sendoff_authenticators():
     "sender": """
 from sendoff.plugin import Sender, hookimpl
 class Picky(Sender):
-    "Break as the results are read."
+    "Break as records are written."
     name = "picky"
-    def values(self, request, field):
-        raise KeyError(field)
+    def write(self, page):
+        raise KeyError("id")
 @hookimpl
 def sendoff_senders():
     return [Picky]
@@ -144,7 +144,7 @@ CRASHES = {
     ),
     "authenticator": ("", "the authenticator 'picky' (plugins.d/x.py:7) failed: KeyError: 'token'"),
     "source": ("", "the source 'picky' (plugins.d/x.py:8) failed: SystemExit: 0"),
-    "sender": ("", "the sender 'picky' (plugins.d/x.py:7) failed: KeyError: 'id'"),
+    "sender": ("", "the sender 'picky' (plugins.d/x.py:7) failed at people.csv:2 to 3: KeyError: 'id'"),
 }
 
 
@@ -166,10 +166,7 @@ def test_a_plugin_that_fails_is_named_with_its_line_and_the_record_and_ends_with
     elif kind == "source":
         text = text.replace("{use: csv, path: people.csv}", "picky")
     elif kind == "sender":
-        receiver.script = lambda _: Reply(200, b'[{"id": "1"}]')
-        text = text.replace("{use: batch, max_records: 1}", "picky").replace(
-            "url:", "response: {records: {at: $, id: $.id, field: id}}, url:"
-        )
+        text = text.replace("{use: batch, max_records: 1}", "picky")
     project({"people.csv": CSV, "connectors.d/people.yaml": text, "plugins.d/x.py": PLUGINS[kind]})
     done = sendoff(project.home, "run", "-q")
     said = (done.stdout + done.stderr).decode()

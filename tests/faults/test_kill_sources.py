@@ -18,7 +18,7 @@ import pytest
 
 from sendoff.ledger.opening import open_inboxes
 from sendoff.sandbox import Sandbox
-from sendoff.testing import Project
+from sendoff.testing import Project, Receiver, Reply
 from sendoff_plugins.sources.google_sheets import GoogleSheets
 from tests.oracle import account
 from tests.plugins.sources import samples, servers, tables
@@ -29,11 +29,12 @@ ROWS = 12_000
 KINDS = (
     "csv", "csv-gzip", "jsonl", "json", "parquet", "arrow", "excel", "once", "only-new", "s3", "sheet", "postgres", "cursor",
     "command", "python", "singer", "http", "inbox", "stdin",
+    "failed",
 )  # fmt: skip
 
 
 @pytest.fixture
-def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:  # noqa: PLR0912  # one branch for each source
+def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:  # noqa: PLR0912, PLR0915  # one branch for each source
     """What a connector of the kind says, with its records in place."""
     kind, rows, home = request.param, samples.records(ROWS), project.home
     match kind:
@@ -80,6 +81,14 @@ def source(request: pytest.FixtureRequest, project: Project) -> Iterator[str]:  
                 inboxes.put("c", "jsonl", lines.encode(), key=str(at), most_bytes=1 << 30)
             inboxes.close()
             yield "source: {use: inbox, token: a-token-of-24-characters}"
+        case "failed":
+            other = samples.write("csv", rows, home)
+            with Receiver(lambda _: Reply(400)) as api:
+                send = "send: {use: batch, max_records: 1000}"
+                text = f"source: {other}\n{samples.SCHEMA}\ndestination: {{url: '{api.url}'}}\n{send}\n"
+                project({"connectors.d/other.yaml": text})
+                project.runner().run("other", early_stop=False)
+            yield "source: {use: failed, connector: other}"
         case "stdin":
             samples.write("jsonl", rows, home)
             yield "source: stdin"
@@ -131,7 +140,7 @@ def test_c13_killed_while_it_reads_or_sends_it_goes_on_and_each_record_counts_on
 
 def again_is_nothing_new(project: Project, source: str, api: Sandbox) -> bool:
     """Sources that give a record once give nothing more now."""
-    if not any(word in source for word in ("once", "incremental", "cursor", "singer", "inbox")):
+    if not any(word in source for word in ("once", "incremental", "cursor", "singer", "inbox", "failed")):
         return True
     before = len(api.records)
     out, _ = start(project.home).communicate(timeout=60)
