@@ -108,7 +108,9 @@ class Schema:
         """The decoder of lines that are sent as they stand; None if there can be none, or if they may have too many keys."""
         from sendoff.schema.decoder import make_decoder  # noqa: PLC0415  # only JSON Lines need msgspec
 
-        if self._derived or self._rewritten or len(self.fields) > max_columns:
+        # What it takes has no unknown field at any depth, so that none would be taken away.
+        rewritten = any(nested.changes(f.rules, drop=False) for f in self.fields if f.raw)
+        if self._derived or rewritten or len(self.fields) > max_columns:
             return None
         compiled = {f.name: set(f.rules) - set(self._checks[f.name][1]) for f in self.fields}
         failing = {f.name: (at, self._failing_mask(at, f)) for at, f in enumerate(self.fields)}
