@@ -38,7 +38,7 @@ docs: .venv/dev  ## write the generated reference anew
 lock: .venv/dev  ## choose the versions that development uses anew
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
-	  --extra dev pyproject.toml --output-file requirements-dev.lock
+	  --extra all --group dev pyproject.toml --output-file requirements-dev.lock
 
 stress: .venv/dev  ## every promise for MINUTES, and the table of what came of it; writes docs/guarantees.md and docs/faults.md
 	$(BIN)/python -m tests.stress --minutes $(MINUTES)
