@@ -22,9 +22,9 @@ class Component:
     kind: ClassVar[str]
     #: Why it cannot be restricted ("runs programs"), or "". Such a component is forbidden where egress is `public`.
     privileged: ClassVar[str] = ""
-    #: What it is used for where none is named. Sources: endings of files, like ``.csv``. Senders and transports: ``one`` or
-    #: ``many`` records a request; transports also ``tls_proxy``, a proxy that is reached by TLS. Failure strategies:
-    #: ``rejection``. Observers: ``terminal``, where progress is shown.
+    #: What it is used for where none is named. Sources: endings of files, like ``.csv``. Senders: ``one`` or ``many``
+    #: records a request. Transports: ``destinations``, or ``tls_proxies``, which are proxies that are themselves reached
+    #: by TLS. Failure strategies: ``rejection``. Observers: ``terminal``, where progress is shown.
     default_for: ClassVar[Sequence[str]] = ()
     #: Takes the secrets of its connector out of a text.
     redact: Callable[[str], str] = staticmethod(str)

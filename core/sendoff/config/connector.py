@@ -177,7 +177,7 @@ def build(
         templates.reserve_key(part, to["idempotency"]["form"]) for part in (sender.prefix, sender.suffix)
     )
     destination = _destination(to, checked.get("deadline", math.inf), home, kept)
-    transport, because = transports.default_transport(to.get("transport"), sender, destination.proxy, registry)
+    transport, because = transports.default_transport(to.get("transport"), destination.proxy, registry)
     return Connector(
         name=name,
         file=document.file,

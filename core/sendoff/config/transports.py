@@ -10,31 +10,24 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
     proxy_bypass_environment,
 )
 
-from sendoff.components import Sender
 from sendoff.errors import PluginError
 from sendoff.registry import Registry
 
 #: Why, by what a transport is the default for.
-_REASONS = {
-    "tls_proxy": "as the proxy is reached by TLS",
-    "one": "as records travel one by one",
-    "many": "as records travel in batches",
-}
+_REASONS = {"tls_proxies": "as the proxy is reached by TLS", "destinations": "the default"}
 
 
 def default_transport(
-    declared: Mapping[str, object] | None, sender: Sender, proxy: str | None, registry: Registry
+    declared: Mapping[str, object] | None, proxy: str | None, registry: Registry
 ) -> tuple[Mapping[str, object], str]:
     """A transport and its options, and the reason in a few words, for `sendoff check -v`.
 
-    One by one the client is the bottleneck, and a transport on one loop is many times as fast; in batches all are at the
-    machine's limit (measured, docs/performance.md), and the most proven is the default. Each transport says of itself
-    what it is the default for. Raises `PluginError` if none does.
+    Each transport says of itself what it is the default for. Raises `PluginError` if none does.
     """
     if declared is not None:
         return declared, "as the file says"
     tls = proxy is not None and proxy.lower().startswith("https:")
-    purpose = "tls_proxy" if tls else "one" if sender.max_records == 1 else "many"
+    purpose = "tls_proxies" if tls else "destinations"
     chosen = registry.default("transports", purpose)
     if chosen is None:
         raise PluginError(f"no transport is the default for {purpose!r}; name one in destination.transport")

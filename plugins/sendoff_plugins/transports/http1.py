@@ -43,10 +43,10 @@ AHEAD = 4
 
 
 class Http1(Transport):
-    """Send requests over HTTP/1.1 on one loop: the fastest, for many small requests."""
+    """Send requests over HTTP/1.1 on one loop: the fastest."""
 
     name = "http1"
-    default_for = ("one",)
+    default_for = ("destinations",)
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Send requests from this thread, over as many connections as may be in flight.

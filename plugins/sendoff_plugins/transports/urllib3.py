@@ -41,7 +41,7 @@ class Urllib3(Transport):
     """Send requests with urllib3: the most proven transport."""
 
     name = "urllib3"
-    default_for = ("many", "tls_proxy")
+    default_for = ("tls_proxies",)
 
     def run(self, queue: RequestQueue, settings: ConnectionSettings) -> None:
         """Send requests from threads which pull from the queue: as many as are needed, and at most as may be in flight."""

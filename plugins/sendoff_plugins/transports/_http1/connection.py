@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sendoff.plugin import (
@@ -33,8 +34,11 @@ from sendoff_plugins.transports._http1.response_parser import ResponseParser
 
 #: Maximum bytes of one write, and of one read.
 WRITE_BYTES, READ_BYTES = 1 << 20, 64 << 10
+#: Maximum parts of a request that are written by one call; systems allow 1,024.
+MAX_PARTS = 64
 #: Maximum bytes of a response that is kept to recognise the next one by.
 REPEATED_LIMIT = 4 << 10
+_GATHERS = hasattr(socket.socket, "sendmsg")
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 
@@ -297,17 +301,29 @@ class Connection:
         out, self.sent = self._out, True
         try:
             while out:
-                view = out[0]
-                done = self._sock.send(view if len(view) <= WRITE_BYTES else view[:WRITE_BYTES])
-                if done == len(view):
-                    out.popleft()
-                else:
-                    out[0] = view[done:]
+                done = self._send_some()
+                while out and done >= len(out[0]):
+                    done -= len(out.popleft())
+                if done:
+                    out[0] = out[0][done:]
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError:
             self._cut_off = True
             out.clear()  # the other side may have responded already, and closed: read its response
+
+    def _send_some(self) -> int:
+        """Send the next bytes, those of several parts in one call where the socket can; returns how many left."""
+        sock, first = self._sock, self._out[0]
+        if len(first) >= WRITE_BYTES or len(self._out) == 1 or isinstance(sock, ssl.SSLSocket) or not _GATHERS:
+            return sock.send(first[:WRITE_BYTES])  # type: ignore[union-attr]  # what writes has one
+        parts, room = [], WRITE_BYTES
+        for part in islice(self._out, MAX_PARTS):
+            parts.append(part[:room])
+            room -= len(parts[-1])
+            if not room:
+                break
+        return sock.sendmsg(parts)  # type: ignore[union-attr]  # what writes has one
 
     def _read(self) -> None:
         assert self._sock is not None
