@@ -1,4 +1,4 @@
-"""Names that a module offers, and imports only when they are first asked for (PEP 562)."""
+"""What is imported only when it is first used: names that a module offers (PEP 562), and whole libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
+from threading import RLock
+from types import ModuleType
 from typing import Any
+
+_ONE_IMPORT = RLock()
 
 
 def offer_lazily(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -40,3 +45,24 @@ def _offered(source: str) -> Iterator[tuple[str, str]]:
             for statement in block.body:
                 if isinstance(statement, ast.ImportFrom) and statement.module:
                     yield from ((each.name, statement.module) for each in statement.names if each.asname == each.name)
+
+
+class _Postponed(ModuleType):
+    """A library that is not imported yet; the first name asked of it imports it."""
+
+    def __getattr__(self, name: str) -> Any:
+        with _ONE_IMPORT:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+                self.__dict__.update(vars(import_module(self.__name__)))
+        return getattr(sys.modules[self.__name__], name)
+
+
+def postpone_import(library: str) -> None:
+    """Let every ``import library`` of this process take effect when the library is first used.
+
+    `importlib.util.LazyLoader` does the same from Python 3.12 on; in 3.11 a second import statement ends its waiting.
+    Does nothing if the library is imported already, or not installed.
+    """
+    if library not in sys.modules and find_spec(library) is not None:
+        sys.modules[library] = _Postponed(library)

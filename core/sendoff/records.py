@@ -31,9 +31,8 @@ from sendoff.errors import SourceError
 PAGE_ROWS = 20_000
 PAGE_BYTES = 4 << 20
 
-#: Column types that polars writes as JSON just as `jsonlib` does.
-_WRITTEN_WELL = (pl.String, pl.Int64, pl.Boolean, pl.Date)
-_NATIVE = {str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, date: pl.Date, time: pl.Time}
+#: The column type, by its name in polars, of values of one Python type.
+_NATIVE = {str: "String", int: "Int64", float: "Float64", bool: "Boolean", date: "Date", time: "Time"}
 #: Types of values that nothing is nested in.
 _FLAT = frozenset({*_NATIVE, datetime, Decimal, type(None)})
 
@@ -122,7 +121,8 @@ class Page:
         frame = self.frame[list(rows)] if self.frame.width else pl.DataFrame(height=len(rows))
         if self.numbers:
             frame = replace(self, frame=frame).to_python().frame
-        if frame.width and not self.missing_keys and all(dtype in _WRITTEN_WELL for dtype in frame.dtypes):
+        written_alike = (pl.String, pl.Int64, pl.Boolean, pl.Date)  # polars writes these just as `jsonlib` does
+        if frame.width and not self.missing_keys and all(dtype in written_alike for dtype in frame.dtypes):
             return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
         away = {name: mask.gather(list(rows)).to_list() for name, mask in self.missing_keys.items()}
         return [
@@ -229,7 +229,7 @@ class Block:
     lo: int
     data: bytes
     offsets: array[int]
-    page: Page | Lines = Page(pl.DataFrame())
+    page: Page | Lines = field(default_factory=lambda: Page(pl.DataFrame()))
     rows: Sequence[int] = ()
     #: What each record's request is addressed to, where that is made of the record; else empty.
     routes: Sequence[Route] = ()
@@ -443,9 +443,10 @@ def _numbers(name: str, values: Iterable[object], kinds: set[type]) -> pl.Series
 def column(name: str, values: list[Any]) -> pl.Series:
     """A column of one native type where the values allow it, of Python objects where they do not."""
     kinds = set(map(type, values)) - {type(None)}
-    native: Any = _NATIVE.get(next(iter(kinds))) if len(kinds) == 1 else None
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
+    known = _NATIVE.get(next(iter(kinds))) if len(kinds) == 1 else None
+    native: Any = getattr(pl, known) if known else None
     if kinds == {datetime} and len({value.tzinfo for value in values if value is not None}) == 1:
         native = None if next(v for v in values if v is not None).tzinfo else pl.Datetime("us")
     if native is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sendoff.cleaning import clean
 from sendoff.components import Observer, Source
@@ -29,12 +29,12 @@ from sendoff.ledger.history import Failed
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
-from sendoff.run.preview import find_invalid
-from sendoff.run.preview import preview as previewed
 from sendoff.run.report import Report
-from sendoff.run.run import Run
 from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import Request
+
+if TYPE_CHECKING:
+    from sendoff.run.run import Run
 
 _LOG = logging.getLogger("sendoff")
 
@@ -158,6 +158,8 @@ class Runner:
 
     def examine(self, run: int, corrections: object) -> Examination:
         """What `retry` would do with these corrections; nothing is sent or claimed. Raises `ConfigError` as it does."""
+        from sendoff.run.preview import find_invalid  # noqa: PLC0415  # as with `Run`
+
         with self._ledger() as ledger:
             chosen = self.connector(self.history.run(run)["connector"])
             rows = read_rows(self.registry, corrections, chosen.source)
@@ -180,6 +182,8 @@ class Runner:
 
         Nothing is sent. Raises `SourceError` for a source that cannot be read.
         """
+        from sendoff.run.preview import preview as previewed  # noqa: PLC0415  # as with `Run`
+
         chosen.source.state = self.state
         if chosen.incremental is None and not self.history.exists():
             return previewed(chosen, count, read_source(chosen.source))
@@ -250,6 +254,8 @@ class Runner:
         return sent
 
     def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, early_stop: bool) -> Report:
+        from sendoff.run.run import Run  # noqa: PLC0415  # most commands run nothing, and it brings the engine
+
         observers = (*self.observers, *chosen.observers)
         self._run = run = Run(ledger, chosen, source, state, observers=observers, random=self._random, early_stop=early_stop)
         try:

@@ -665,10 +665,13 @@ def test_a_shell_completes_commands_connectors_and_runs(
     assert {line.partition(",")[2] for line in shown.splitlines()} >= found
 
 
-def test_help_loads_no_data_frames() -> None:
-    code = "import sys; sys.argv = ['sendoff', '--help']\nfrom sendoff.cli import main\n"
-    code += "try: main()\nexcept SystemExit: pass\nassert 'polars' not in sys.modules, 'it does'"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+@pytest.mark.parametrize("line", ["--help", "check --offline", "runs", "status", "failed 1"])
+def test_what_reads_no_source_loads_no_data_frames(project: Project, receiver: Receiver, line: str) -> None:
+    project({"people.csv": CSV, "connectors.d/people.yaml": CONNECTOR.format(url=receiver.url, more="")})
+    project.run("people")
+    code = "import sys\nfrom sendoff.cli import main\ntry: main()\nexcept SystemExit as ended: assert ended.code is None\n"
+    code += "assert 'polars.dataframe' not in sys.modules, 'it does'"
+    subprocess.run([sys.executable, "-c", code, *line.split()], check=True, capture_output=True, cwd=project.home)
 
 
 def test_every_public_name_is_found_where_it_is_said_to_live() -> None:

@@ -16,6 +16,7 @@ import click
 
 from sendoff.cli.failures import fail, show_tracebacks
 from sendoff.errors import ConfigError, PluginCrash
+from sendoff.lazy import postpone_import
 
 if TYPE_CHECKING:
     from sendoff.runner import Runner
@@ -166,6 +167,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+    postpone_import("polars")  # a quarter of a start, and most commands need none of it
     try:
         try:
             sendoff(prog_name="sendoff", standalone_mode=False)

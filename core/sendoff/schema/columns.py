@@ -186,7 +186,7 @@ def format_datetime(v: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
     return v.dt.to_string("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if dtype.time_zone else ""))
 
 
-_Conversion = Callable[[pl.Expr, DType], pl.Expr]
+_Conversion = Callable[["pl.Expr", DType], "pl.Expr"]
 
 _FROM_TEXT: dict[str, _Conversion] = {
     "string": lambda v, _: v,

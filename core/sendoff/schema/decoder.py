@@ -24,8 +24,9 @@ from sendoff.schema.record_type import RecordField, Untypable, ValueType, is_key
 
 #: What can make a number zero because its exponent is out of range: then the exact reader refuses it.
 _LONG_EXPONENT = re.compile(rb"[eE][-+]?[0-9]{18}")
-_COLUMNS: dict[str, type[pl.DataType]] = {"integer": pl.Int64, "boolean": pl.Boolean, "date": pl.Date}
-_COLUMNS |= dict.fromkeys(("float", "number", "decimal"), pl.Float64)
+#: The column type in which a field's values are checked, as polars names it.
+_COLUMNS = {"integer": "Int64", "boolean": "Boolean", "date": "Date"}
+_COLUMNS |= dict.fromkeys(("float", "number", "decimal"), "Float64")
 #: How many keys a decoder has at most when it learns undeclared ones, and from how many lines it does.
 MAX_KEYS, _MAX_LESSONS = 500, 100
 
@@ -103,7 +104,7 @@ class LineDecoder:
         assert f.type is not None
         at, failing = self._failing[f.name]
         found = [None if value is UNSET else value for value in values] if optional else values
-        cells = pl.Series(f"c{at}", found, dtype=_COLUMNS.get(f.type.name, pl.String))
+        cells = pl.Series(f"c{at}", found, dtype=getattr(pl, _COLUMNS.get(f.type.name, "String")))
         table = pl.DataFrame([cells, convert(cells, f.type, text=False).alias(f"v{at}")])
         changed = (pl.col(f"c{at}") != pl.col(f"v{at}")).fill_null(False) if cells.dtype == pl.String else pl.lit(False)
         return table.select(failing | changed).to_series().arg_true()

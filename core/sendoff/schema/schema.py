@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -45,15 +46,8 @@ class Schema:
     def __init__(self, fields: Sequence[Field], *, unknown: str) -> None:
         self.fields = fields
         self.unknown = unknown
-        self._checks = {f.name: compile_checks(f, pl.col(f"v{at}")) for at, f in enumerate(fields)}
         keeps = unknown != "forbid"
         self._explainers = {f.name: explain.make_validator({f.name: _alone(f.rules)}, allow_unknown=keeps) for f in fields}
-        self._slow = [f for f in fields if self._checks[f.name][1]]
-        slow = {f.name for f in self._slow}
-        # It is given whole records, so it has to know the other fields too.
-        self._slow_validator = explain.make_validator(
-            {f.name: f.rules if f.name in slow else {} for f in fields}, allow_unknown=keeps
-        )
         drops = unknown == "drop"
         self._rewritten = {f.name: f.rules for f in fields if f.raw and nested.changes(f.rules, drop=drops)}
         self._reasons: dict[tuple[str, bool, str], str | None] = {}
@@ -63,6 +57,22 @@ class Schema:
         self._derived = [f for f in fields if f.derivation]
         #: The columns that values are made of; they need not be declared.
         self._used = {name for f in fields for name in f.columns}
+
+    @cached_property
+    def _checks(self) -> dict[str, tuple[list[pl.Expr], list[str]]]:
+        """By field: its rules as expressions, and the names of those that have none."""
+        return {f.name: compile_checks(f, pl.col(f"v{at}")) for at, f in enumerate(self.fields)}
+
+    @cached_property
+    def _slow(self) -> list[Field]:
+        return [f for f in self.fields if self._checks[f.name][1]]
+
+    @cached_property
+    def _slow_validator(self) -> explain.RecordValidator:
+        """Checks whole records, so it has to know the other fields too."""
+        slow = {f.name for f in self._slow}
+        rules = {f.name: f.rules if f.name in slow else {} for f in self.fields}
+        return explain.make_validator(rules, allow_unknown=self.unknown != "forbid")
 
     @property
     def slow(self) -> dict[str, list[str]]:
@@ -329,9 +339,6 @@ def _json_problem(value: object) -> str:
     return ""
 
 
-_WRITTEN_BY_POLARS = (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime)
-
-
 def _keep_column(cells: pl.Series, invalid: _Reasons, missing_keys: pl.Series | None) -> tuple[pl.Series, bool]:
     """A column that the schema does not declare, as it is sent, and whether it has become JSON text."""
     dtype = cells.dtype
@@ -342,7 +349,7 @@ def _keep_column(cells: pl.Series, invalid: _Reasons, missing_keys: pl.Series | 
         return text.to_frame("v").select(written.alias(cells.name)).to_series(), True
     if dtype in (pl.Categorical, pl.Enum):
         return cells.cast(pl.String), False
-    if dtype.is_integer() or dtype in _WRITTEN_BY_POLARS or dtype == pl.Null:
+    if dtype.is_integer() or dtype in (pl.String, pl.Boolean, pl.Date, pl.Time, pl.Datetime, pl.Null):
         return cells, False
     if dtype.is_float():
         invalid.add_where(~cells.is_finite().fill_null(True), f"{cells.name}: must be finite; JSON has no NaN and no infinity")

@@ -60,10 +60,10 @@ DType: TypeAlias = "pl.DataType | type[pl.DataType]"
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type. `dtype` is that of its column; `raw` means that the column holds JSON text."""
+    """One type. `column_type` is that of its column, as polars names it; `raw` means that the column holds JSON text."""
 
     name: str
-    dtype: DType
+    column_type: str
     pattern: str
     python: tuple[type, ...]
     parse: Callable[[str], object]
@@ -72,6 +72,12 @@ class Type:
     from_text: bool = False
     #: How its source writes it, where that is not as JSON does.
     notation: Notation | None = None
+
+    @property
+    def dtype(self) -> DType:
+        """The type of its column."""
+        found: DType = getattr(pl, self.column_type)
+        return found
 
     def read(self, value: object, *, text: bool, format: Format = None) -> object:
         """Read the Python value of one cell; raises ValueError with a sentence for one that is invalid."""
@@ -158,7 +164,7 @@ def find_type(name: str | Sequence[str]) -> Type:
     members = tuple(TYPES[each] for each in name)
     python = tuple(kind for member in members for kind in member.python)
     is_from_text = any(member.from_text for member in members)
-    return UnionType(" or ".join(name), pl.String, "", python, str, raw=True, from_text=is_from_text, members=members)
+    return UnionType(" or ".join(name), "String", "", python, str, raw=True, from_text=is_from_text, members=members)
 
 
 def in_notation(type_: Type, notation: Notation) -> Type:
@@ -214,17 +220,17 @@ def _parse_number(text: str) -> int | Decimal:
 TYPES: Mapping[str, Type] = {
     type_.name: type_
     for type_ in (
-        Type("string", pl.String, r"(?s:.*)", (str,), str),
-        Type("integer", pl.Int64, r"-?(?:0|[1-9][0-9]*)", (int,), int),
-        Type("float", pl.Float64, _NUMBER, (float, int, Decimal), float),
-        Type("number", pl.String, _NUMBER, (int, float, Decimal), _parse_number, raw=True),
-        Type("decimal", pl.String, _NUMBER, (Decimal, int, float), Decimal, raw=True, from_text=True),
-        Type("boolean", pl.Boolean, r"true|false|True|False|TRUE|FALSE", (bool,), _parse_boolean),
-        Type("date", pl.Date, _DATE, (date,), date.fromisoformat, from_text=True),
-        Type("datetime", pl.String, rf"{_DATE}[T ]{_TIME}{_OFFSET}", (datetime,), datetime.fromisoformat, from_text=True),
-        Type("time", pl.String, _TIME, (time,), time.fromisoformat, from_text=True),
-        Type("duration", pl.String, _DURATION, (timedelta,), str, from_text=True),
-        Type("dict", pl.String, r"(?s:\s*\{.*)", (Mapping,), _parse_container(dict), raw=True),
-        Type("list", pl.String, r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _parse_container(list), raw=True),
+        Type("string", "String", r"(?s:.*)", (str,), str),
+        Type("integer", "Int64", r"-?(?:0|[1-9][0-9]*)", (int,), int),
+        Type("float", "Float64", _NUMBER, (float, int, Decimal), float),
+        Type("number", "String", _NUMBER, (int, float, Decimal), _parse_number, raw=True),
+        Type("decimal", "String", _NUMBER, (Decimal, int, float), Decimal, raw=True, from_text=True),
+        Type("boolean", "Boolean", r"true|false|True|False|TRUE|FALSE", (bool,), _parse_boolean),
+        Type("date", "Date", _DATE, (date,), date.fromisoformat, from_text=True),
+        Type("datetime", "String", rf"{_DATE}[T ]{_TIME}{_OFFSET}", (datetime,), datetime.fromisoformat, from_text=True),
+        Type("time", "String", _TIME, (time,), time.fromisoformat, from_text=True),
+        Type("duration", "String", _DURATION, (timedelta,), str, from_text=True),
+        Type("dict", "String", r"(?s:\s*\{.*)", (Mapping,), _parse_container(dict), raw=True),
+        Type("list", "String", r"(?s:\s*\[.*)", (list, tuple, set, frozenset), _parse_container(list), raw=True),
     )
 }

@@ -1,5 +1,7 @@
 """Many records a request, as CSV."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches

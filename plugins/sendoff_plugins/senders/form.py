@@ -1,5 +1,7 @@
 """One record a request, as a form."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote_plus

@@ -1,5 +1,7 @@
 """Many records a request, one a line, by a text template."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Arrow IPC files, also called Feather, and streams of the same."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A condition every record must meet."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import polars as pl

@@ -1,5 +1,7 @@
 """No two records with the same key in one delivery."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
+import cerberus
 import pytest
 
 from sendoff import ConfigError
+from sendoff.config.spec import CONNECTOR, DESTINATION
+from sendoff.config.validator import ConnectorValidator
 from sendoff.errors import Problem
+from sendoff.registry import Registry
 from sendoff.testing import Project
 
 GOOD = """\
@@ -26,6 +32,13 @@ def mistakes(project: Project, text: str) -> list[str]:
     return [str(problem).partition("c.yaml:")[2] for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("declared", [CONNECTOR, DESTINATION], ids=["connector", "destination"])
+def test_our_own_rules_are_a_cerberus_schema(declared: dict[str, object]) -> None:
+    ConnectorValidator(deepcopy(declared), registry=Registry())  # raises SchemaError otherwise
+    with pytest.raises(cerberus.SchemaError):
+        ConnectorValidator({**deepcopy(declared), "x": {"no_such_rule": True}}, registry=Registry())
+
+
 def test_a_good_file_has_its_defaults_filled_in(project: Project) -> None:
     connector = project({"connectors.d/c.yaml": GOOD}).runner().connector("c")
     assert connector.destination.method == "POST"
@@ -33,7 +46,7 @@ def test_a_good_file_has_its_defaults_filled_in(project: Project) -> None:
     assert connector.sender.name == "batch"
     assert connector.sender.max_records == 250_000
     assert connector.strategy.name == "fail"
-    assert connector.transport.name == "urllib3"
+    assert connector.transport.name == "http1"
 
 
 def test_eight_mistakes_are_eight_lines_with_their_places(project: Project) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import ErrorResponse, FileAccess, HttpClient, SourceError, SourceUnavailable, egress
+from sendoff.plugin import FileAccess, SourceError, SourceUnavailable, egress
 from sendoff_plugins.sources._files.disk import Disk
 from sendoff_plugins.sources._files.location import File, Location
 
@@ -83,6 +83,8 @@ class Site(Location):
 
     def files(self) -> list[File]:
         def fetch(into: BinaryIO) -> None:
+            from sendoff.plugin import ErrorResponse, HttpClient  # noqa: PLC0415  # most files are on this machine
+
             try:
                 with HttpClient(self._url, self._mode, seconds=3600, redact=self._redact) as web:
                     web.fetch(self._url, into, headers=self._headers)
