@@ -64,11 +64,15 @@ class Server:
 def run(
     command: Sequence[str | Path], home: Path, *, until: Callable[[], bool] | None = None, env: dict[str, str] | None = None
 ) -> Result:
-    """A process from its start to its end; or, with `until`, to the moment that it is so."""
+    """A process from its start to its end; or, with `until`, to the moment that it is so.
+
+    It may keep byte code, as what users install has it: else each run would compile sendoff anew.
+    """
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
     log = home / "peer.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out, env={**os.environ, **(env or {})})
+        process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out, env={**around, **(env or {})})
     seconds = 0.0
     if until is not None:
         while not until() and process.poll() is None and time.perf_counter() - began < 120:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Job:
 
     @property
     def file(self) -> Path:
-        return {"jsonl": samples.jsonl, "csv": samples.csv, "sqlite": samples.sqlite}[self.kind](self.home, self.records)
+        return {"jsonl": samples.jsonl, "nested": samples.nested, "csv": samples.csv, "sqlite": samples.sqlite}[self.kind](self.home, self.records)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def sendoff(job: Job, transport: str = "") -> Sequence[str | Path]:
     directory = job.home / f"sendoff-{next(_RUNS)}"
     (directory / "connectors.d").mkdir(parents=True)
     (directory / "connectors.d/bench.yaml").write_text(
-        f"source: {{use: {job.kind}, path: {job.file}}}\nschema:\n{samples.SCHEMA}"
+        f"source: {{use: {'jsonl' if job.kind == 'nested' else job.kind}, path: {job.file}}}\n"
+        f"schema:\n{samples.NESTED_SCHEMA if job.kind == 'nested' else samples.SCHEMA}"
         f'destination: {{url: "{job.url}", concurrency: {job.concurrency}{secure}{chosen}}}\nsend: {send}\n'
     )
     go = "from sendoff.cli import main; main()"
@@ -116,8 +117,8 @@ def syslog_ng(job: Job) -> Sequence[str | Path]:
 BRIDGE, NODE = PEERS / "bridge/bin/python", Path(shutil.which("node") or "/nonexistent")
 
 SENDOFF = Program("sendoff", "parses, checks a schema, keeps a durable account, a key for each request", sendoff)
-URLLIB3 = Program("sendoff, urllib3", "the same over the other transport", lambda job: sendoff(job, "urllib3"), share=0.02)
-HTTP1 = Program("sendoff, http1", "the same over the other transport", lambda job: sendoff(job, "http1"))
+URLLIB3 = Program("sendoff, urllib3", "the same over the other transport", lambda job: sendoff(job, "urllib3"))
+URLLIB3_ONE = replace(URLLIB3, share=0.02)
 WRK = Program("wrk", "no records: one request over and over, the limit of one core", wrk, needs=Path("/usr/bin/wrk"))
 PLAIN = Program(
     "urllib3 script", "passes lines through; no schema, no account, no retry", script(sys.executable, "plain.py"), share=0.04

@@ -16,6 +16,16 @@ SCHEMA = """\
   active: {type: boolean}
   score:  {type: float, min: 0, max: 1}
 """
+#: As APIs and exports write them: objects and lists in values, and keys that are there in some lines only.
+NESTED_SCHEMA = """\
+  id:      {type: integer, min: 0}
+  email:   {type: string, regex: "[^@]+@[^@]+", maxlength: 80}
+  name:    {type: dict, schema: {first: {type: string}, last: {type: string, nullable: true}}}
+  tags:    {type: list, schema: {type: string}}
+  address: {type: dict, required: false, schema: {street: {type: string}, city: {type: string}, zip: {type: string}}}
+  amount:  {type: number, required: false}
+  active:  {type: boolean}
+"""
 NAMES = ("id", "email", "first", "last", "born", "amount", "active", "score")
 
 
@@ -35,6 +45,23 @@ def jsonl(home: Path, records: int) -> Path:
         with file.open("w") as out:
             for at in range(records):
                 out.write("{" + ",".join(f'"{name}":{value}' for name, value in zip(NAMES, row(at), strict=True)) + "}\n")
+    return file
+
+
+def nested(home: Path, records: int) -> Path:
+    """JSON Lines with nested values, optional keys, and keys in three orders, written once."""
+    file = home / f"in-{records}-nested.jsonl"
+    if not file.exists():
+        with file.open("w") as out:
+            for at in range(records):
+                cells = dict(zip(NAMES, row(at), strict=True))
+                members = [
+                    f'"id":{at}', f'"email":{cells["email"]}', f'"name":{{"first":{cells["first"]},"last":{cells["last"]}}}',
+                    f'"tags":["a{at % 9}","b{at % 17}"]', f'"active":{cells["active"]}',
+                ]  # fmt: skip
+                members += [f'"amount":{cells["amount"]}'] if at % 2 else []
+                members += [f'"address":{{"street":"Street {at % 700}","city":"City","zip":"{at % 90000:05}"}}'] if at % 3 else []
+                out.write("{" + ",".join(members[at % 3 :] + members[: at % 3]) + "}\n")
     return file
 
 
