@@ -33,6 +33,7 @@ from sendoff.engine.states import (
     State,
     TaskState,
 )
+from sendoff.monitoring.events import EVENTS
 from sendoff.registry import Registry
 from sendoff.response import policy
 from sendoff.sandbox import rules as sandbox_rules
@@ -132,7 +133,7 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
     yield "# Reference"
     yield "\nGenerated from the code by `make docs`; a test holds it to it.\n"
     yield "- [Connector files](#connector-files)\n- [Field rules](#field-rules)\n- [Components](#components)"
-    yield "- [Commands](#commands)\n- [Exit codes](#exit-codes)\n- [Python](#python)"
+    yield "- [Commands](#commands)\n- [Events](#events)\n- [Exit codes](#exit-codes)\n- [Python](#python)"
     yield "- [Errors](#errors)\n- [Hooks](#hooks)\n- [The sandbox](#the-sandbox)"
     yield "\n## Connector files\n"
     yield "One file in `connectors.d/` is one connector; the file's name is its name. Where a component is chosen,"
@@ -169,6 +170,12 @@ def _lines() -> Iterator[str]:  # noqa: PLR0915  # one line for each section of 
         command = group.get_command(click.Context(group), name)
         assert command is not None
         yield from _command(command, f"sendoff {name}")
+    yield "\n## Events\n"
+    yield "What observers receive, and what logs and traces show.\n"
+    yield "| event | level | fields | what happened |\n| --- | --- | --- | --- |"
+    for event in EVENTS:
+        shown = ", ".join(f"`{field}`" for field in event.field_names())
+        yield f"| `{event.name}` | {event.level} | {shown} | {' '.join((inspect.getdoc(event) or '').split())} |"
     yield "\n## Exit codes\n\n| code | meaning |\n| --- | --- |"
     yield "| 0 | every record was delivered |\n| 1 | the run finished, and some records were not delivered |"
     yield (

@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from sendoff.errors import SourceError as SourceError
     from sendoff.errors import SourceUnavailable as SourceUnavailable
     from sendoff.hookspecs import hookimpl as hookimpl
+    from sendoff.monitoring.events import Event as Event
+    from sendoff.monitoring.events import RunInfo as RunInfo
+    from sendoff.monitoring.report import Report as Report
     from sendoff.records import Page as Page
     from sendoff.records import Span as Span
-    from sendoff.run.report import Report as Report
     from sendoff.runner import Runner as Runner
     from sendoff.sending import send as send
     from sendoff.transport.protocol import TLS as TLS

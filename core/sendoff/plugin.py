@@ -3,6 +3,9 @@
 - **Bases**, one a kind: `Source` (`InboxSource` for what is posted), `Validator` (`RecordValidator` looks at one record at a
   time), `Sender`, `FailureStrategy`, `Transport`, `Authenticator`, `Observer`, `Notifier`, `Scheduler`;
   all are a `Component`. `hookimpl` marks the function that offers yours.
+- **Events**, which observers receive: each an `Event` of a run, which `RunInfo` names. `RunStarted`, `RunProgressed`,
+  `RequestCompleted`, `RetryScheduled`, `RequestSplit`, `LimitLowered`, `CredentialsRenewed`, `DestinationRecovered`,
+  `SendingPaused`, `TlsUnverified`, `FailureUnread`, `RunStopping`, `RunEnded`.
 - **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail`, `Split`, `Retry` and `Stop`; `Notification`;
   `Report`; `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
@@ -142,6 +145,22 @@ if TYPE_CHECKING:
     from sendoff.ledger.opening import last_post_id as last_post_id
     from sendoff.ledger.opening import open_history as open_history
     from sendoff.ledger.opening import open_inboxes as open_inboxes
+    from sendoff.monitoring.events import CredentialsRenewed as CredentialsRenewed
+    from sendoff.monitoring.events import DestinationRecovered as DestinationRecovered
+    from sendoff.monitoring.events import Event as Event
+    from sendoff.monitoring.events import FailureUnread as FailureUnread
+    from sendoff.monitoring.events import LimitLowered as LimitLowered
+    from sendoff.monitoring.events import RequestCompleted as RequestCompleted
+    from sendoff.monitoring.events import RequestSplit as RequestSplit
+    from sendoff.monitoring.events import RetryScheduled as RetryScheduled
+    from sendoff.monitoring.events import RunEnded as RunEnded
+    from sendoff.monitoring.events import RunInfo as RunInfo
+    from sendoff.monitoring.events import RunProgressed as RunProgressed
+    from sendoff.monitoring.events import RunStarted as RunStarted
+    from sendoff.monitoring.events import RunStopping as RunStopping
+    from sendoff.monitoring.events import SendingPaused as SendingPaused
+    from sendoff.monitoring.events import TlsUnverified as TlsUnverified
+    from sendoff.monitoring.report import Report as Report
     from sendoff.options import check_not_empty as check_not_empty
     from sendoff.options import option as option
     from sendoff.options import optional as optional
@@ -157,7 +176,6 @@ if TYPE_CHECKING:
     from sendoff.records import pages as pages
     from sendoff.records import pages_of_mappings as pages_of_mappings
     from sendoff.response.rate_headers import retry_after as retry_after
-    from sendoff.run.report import Report as Report
     from sendoff.schema.typed_page import TypedPage as TypedPage
     from sendoff.schema.types import format_duration as format_duration
     from sendoff.transport import egress as egress

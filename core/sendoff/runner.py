@@ -26,10 +26,10 @@ from sendoff.intake.preparer import RunPreparer
 from sendoff.intake.reading import read_rows, read_source
 from sendoff.ledger import Failure, Ledger, RunState, open_history, open_ledger
 from sendoff.ledger.history import Failed
+from sendoff.monitoring.report import Report
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
-from sendoff.run.report import Report
 from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import Request
 

@@ -13,7 +13,7 @@ from sendoff.config import connector as connectors
 from sendoff.config.documents import Document
 from sendoff.errors import SourceError
 from sendoff.hookspecs import hookimpl
-from sendoff.run.report import Report
+from sendoff.monitoring.report import Report
 from sendoff.runner import Runner
 from sendoff.transport.file_access import FileAccess
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sendoff.components import KINDS
+from sendoff.monitoring.report import Report
 from sendoff.registry import contract_violation
-from sendoff.run.report import Report
 from sendoff.runner import Runner
 from sendoff.sandbox import LocalServer, Received, Reply, Sandbox
 

@@ -28,8 +28,8 @@ PARTS = {
     "sources": ("Source", "read(self, cursor)", {"source": "odd"}),
     "validators": ("Validator", "validate(self, frame)", {"more": "validators: [odd]\n"}),
     "authenticators": ("Authenticator", "sign(self, request)", {"to": ", auth: odd"}),
-    "observers": ("Observer", "started(self, connector, run, facts)", {"more": "observers: [odd]\n"}),
-    "observers_at_the_end": ("Observer", "ended(self, connector, report)", {"more": "observers: [odd]\n"}),
+    "observers": ("Observer", "on_event(self, run, event)", {"more": "observers: [odd]\n"}),
+    "observers_at_the_end": ("Observer", "on_event(self, run, event, end='run_ended')", {"more": "observers: [odd]\n"}),
     "notifiers": ("Notifier", "notify(self, notification)", {"more": "notify: [{use: odd}]\n", "path": "/refuses"}),
     "transports": ("Transport", "run(self, queue, settings)", {"to": ", transport: odd"}),
     "senders": ("Sender", "write(self, page)", {"send": "odd"}),
@@ -39,10 +39,11 @@ PARTS = {
 
 def plugin(part: str, raised: str) -> str:
     base, method, _ = PARTS[part]
+    only = "if event.name != end: return\n        " if "end=" in method else ""
     kind = part.partition("_at_")[0]
     return (
         f"from sendoff.plugin import {base}, hookimpl\nclass Odd({base}):\n    'Break.'\n    name = 'odd'\n"
-        f"    def {method}:\n        {raised}\n        yield\n"
+        f"    def {method}:\n        {only}{raised}\n        yield\n"
         f"@hookimpl\ndef sendoff_{kind}():\n    return [Odd]\n"
     ).replace("        yield\n", "        yield {}\n" if kind == "sources" else "")
 

@@ -94,8 +94,9 @@ from sendoff.plugin import Observer, hookimpl
 class Picky(Observer):
     "Break at the end."
     name = "picky"
-    def ended(self, connector, report):
-        raise ValueError("no room")
+    def on_event(self, run, event):
+        if event.name == "run_ended":
+            raise ValueError("no room")
 @hookimpl
 def sendoff_observers():
     return [Picky]
@@ -181,7 +182,7 @@ def test_an_observer_or_a_notifier_that_fails_is_named_once_and_changes_nothing(
     done = sendoff(home, "run", "-q")
     assert done.returncode == 0
     said = done.stderr.decode()
-    assert said.count("the observer 'picky' (plugins.d/x.py:7) failed: ValueError: no room") == 1
+    assert said.count("the observer 'picky' (plugins.d/x.py:8) failed: ValueError: no room") == 1
     assert b"Traceback" in sendoff(home, "run", "-q", environment={"SENDOFF_DEBUG": "1"}).stderr
     receiver.script = lambda _: Reply(400)
     home = connector(project, receiver.url, "notify: [picky]\n", **{"plugins.d/x.py": PLUGINS["notifier"]})

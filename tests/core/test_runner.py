@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,19 @@ import polars as pl
 import pytest
 
 import sendoff
-from sendoff import ConfigError, Incomplete, Observer, PluginCrash, Report, Runner, Source, SourceError, Validator, hookimpl
+from sendoff import (
+    ConfigError,
+    Event,
+    Incomplete,
+    Observer,
+    PluginCrash,
+    RunInfo,
+    Runner,
+    Source,
+    SourceError,
+    Validator,
+    hookimpl,
+)
 from sendoff.ledger import open_history
 from sendoff.sandbox import Sandbox
 from sendoff.testing import Project, Receiver, Reply
@@ -156,20 +168,14 @@ def test_observers_see_the_run(project: Project, receiver: Receiver) -> None:
 
         name = "watcher"
 
-        def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
-            seen.append(("started", run))
-
-        def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
-            seen.append(("progressed", counts["delivered"]))
-
-        def ended(self, connector: str, report: Report) -> None:
-            seen.append(("ended", report.delivered))
+        def on_event(self, run: RunInfo, event: Event) -> None:
+            seen.append((event.name, event.fields().get("delivered")))
 
     project({"in.jsonl": '{"a":1}\n' * 500, "connectors.d/c.yaml": CONNECTOR.format(url=receiver.url)})
     Runner(project.home / "connectors.d", observers=[Watcher()]).run("c")
-    assert seen[0] == ("started", 1)
-    assert seen[-1] == ("ended", 500)
-    assert ("progressed", 500) in seen
+    assert seen[0] == ("run_started", 0)
+    assert seen[-1] == ("run_ended", 500)
+    assert ("run_progressed", 500) in seen
 
 
 def test_the_log_and_metrics_observers_tell_what_happened(

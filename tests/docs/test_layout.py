@@ -29,7 +29,6 @@ ALSO = {
     "encode/templates.py": {"json": "the form of a value"},
     "ledger/spool.py": {"lines": "those of a page, in a file"},
     "records.py": {"lines": "those of a page"},
-    "engine/outcomes.py": {"split": "an event"},
     "engine/states.py": {"split": "a state"},
     "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
     "cli/serve.py": {"inbox": "the URLs under /inbox"},

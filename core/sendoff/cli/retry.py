@@ -14,7 +14,7 @@ from sendoff.cli.output import NO_EARLY_STOP, json_option
 from sendoff.cli.run import add_progress, load, run_all
 from sendoff.config.connector import Connector
 from sendoff.intake import reading
-from sendoff.run.report import Report
+from sendoff.monitoring.report import Report
 
 
 @click.command("retry")

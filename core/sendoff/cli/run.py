@@ -25,8 +25,8 @@ from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
 from sendoff.ledger.claims import UNFINISHED
 from sendoff.ledger.history import is_void
+from sendoff.monitoring.report import Report
 from sendoff.records import location
-from sendoff.run.report import Report
 from sendoff.runner import Runner
 
 

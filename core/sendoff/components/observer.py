@@ -1,26 +1,19 @@
-"""Observers: progress, logs and metrics of a run."""
+"""Observers: progress, logs, metrics and traces of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 from sendoff.components.component import Component
+from sendoff.monitoring.events import Event, RunInfo
 
 
 class Observer(Component):
-    """Watches a run: progress, logs, metrics. Its methods do nothing unless overridden."""
+    """Watches runs: progress, logs, metrics, traces. The events are in `sendoff.monitoring.events`."""
 
     kind = "observers"
+    #: Whether it receives an event of every single request, `RequestCompleted`.
+    per_request: ClassVar[bool] = False
 
-    def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
-        """A run begins or is resumed; `facts` say what it resumes, if anything."""
-
-    def progressed(self, connector: str, counts: Mapping[str, int], seconds: float) -> None:
-        """The counts of `Report` changed, as committed."""
-
-    def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
-        """An event worth logging: a retry, a split, a pause, a stop."""
-
-    def ended(self, connector: str, report: Any) -> None:
-        """The run is over; `report` is its `sendoff.Report`."""
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        """Something happened. Events of a run come one after the other, and while it waits for nothing: return soon."""

@@ -37,6 +37,7 @@ from sendoff.engine.requests import RequestBuilder
 from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import Task
 from sendoff.ledger import Changes, Failure, RunState
+from sendoff.monitoring.events import Event, SendingPaused
 from sendoff.records import Block, Span, halves
 from sendoff.response import DELETE_POLICY, Verdict, VerdictKind, classify
 from sendoff.response.rate_headers import quota_reset_delay
@@ -91,6 +92,9 @@ class Engine:
         )  # fmt: skip
         self._deadline: float | None = None
         self._now = self._waits_until = 0.0
+        #: Seconds in which limits and pauses let nothing be sent, and since when they do.
+        self.limited_seconds = 0.0
+        self._limited_since: float | None = None
         #: While the destination is down: the last probe was a request that had failed.
         self._probed_retry = False
         #: No request is sent before this time, as the API counts requests a second.
@@ -117,7 +121,7 @@ class Engine:
         """Whether `events` has something."""
         return self._changes.has_events
 
-    def events(self) -> list[tuple[str, dict[str, object]]]:
+    def events(self) -> list[Event]:
         """The events since the last call."""
         return self._changes.drain_events()
 
@@ -196,6 +200,7 @@ class Engine:
         if (early := self._not_before - now) > 0:
             return Wait(early)
         if ahead and (burst := self._next_burst(now, ahead)) is not None:
+            self._end_wait(now)
             return burst
         task = self._next_task(now)
         if task is not None:
@@ -317,10 +322,16 @@ class Engine:
         """A wait, until the deadline at most; a long one is reported once, with its reason."""
         if self._deadline is not None:
             seconds = min(seconds, self._deadline - now)
+        self._limited_since = now if self._limited_since is None else self._limited_since
         if seconds >= REPORTED_WAIT and abs(now + seconds - self._waits_until) > 1:
             self._waits_until = now + seconds
-            self._changes.event("waiting", reason=reason, seconds=round(seconds, 3))
+            self._changes.notify(SendingPaused(reason=reason, seconds=round(seconds, 3)))
         return Wait(seconds)
+
+    def _end_wait(self, now: float) -> None:
+        if self._limited_since is not None:
+            self.limited_seconds += now - self._limited_since
+            self._limited_since = None
 
     @property
     def _retries_outside_window(self) -> int:
@@ -347,6 +358,7 @@ class Engine:
             else:
                 self._queue.schedule(now, task)
             return self._wait(now, wait, "destination.rate_limit, or that of another connector to the same API")
+        self._end_wait(now)
         self._not_before = now + self._limit.gap
         task.move(TaskState.IN_FLIGHT)
         task.attempts += 1

@@ -40,6 +40,7 @@ from sendoff.engine.split_budget import SplitBudget
 from sendoff.engine.states import TaskState
 from sendoff.engine.tasks import OpenChunk, SplitGroup, SplitRequest, Task
 from sendoff.ledger import Chunk
+from sendoff.monitoring.events import CredentialsRenewed, DestinationRecovered, LimitLowered, RequestSplit, RetryScheduled
 from sendoff.records import Span, Spans, halves, ordinals, spans_of, total
 from sendoff.response import Verdict, VerdictKind
 from sendoff.transport.protocol import Response
@@ -100,14 +101,14 @@ class OutcomeHandler:
         task.uncounted_attempts += 1
         task.move(TaskState.BACKOFF)
         self._queue.schedule(now, task)
-        self._changes.event("renewed")
+        self._changes.notify(CredentialsRenewed())
 
     def retry_lost(self, task: Task, reason: str, now: float) -> None:
         """Send it again at once, as the connection it was sent on was lost. The attempt is not counted."""
         task.reconnections += 1
         task.uncounted_attempts += 1
         self._reschedule(task, now)
-        self._changes.event("retry", reason=reason, records=task.size, seconds=0.0, attempt=task.attempts)
+        self._changes.notify(RetryScheduled(reason=reason, records=task.size, seconds=0.0, attempt=task.attempts))
 
     def accept_rejections(self, now: float) -> None:
         """Treat the rejections held back so far as per-record."""
@@ -201,7 +202,7 @@ class OutcomeHandler:
         outage = self._breaker.is_outage
         if self._breaker.on_success(recovered=recovered):
             self._queue.retry_now(now)
-            self._changes.event("recovered")
+            self._changes.notify(DestinationRecovered())
         if (held := self._take_held_failure()) is not None:
             task, verdict, response = held
             if outage:  # it failed while others did
@@ -303,7 +304,7 @@ class OutcomeHandler:
         """Retry some of a request's records; without delay if all were not attempted only because another one failed."""
         child = self._open_task(spans_of(retried), repeats=True)
         if all(own.collateral for own in retried.values()):
-            self._changes.event("retry", reason=verdict.reason, records=child.size, seconds=0.0, attempt=0)
+            self._changes.notify(RetryScheduled(reason=verdict.reason, records=child.size, seconds=0.0, attempt=0))
         elif over := exceeds_retry_after(verdict, self._builder.destination.retry):
             self._carry_out(child, over, None, now)
         else:
@@ -325,7 +326,9 @@ class OutcomeHandler:
             self._builder.rate_limiter.pause_until(
                 now + self._breaker.probe_delay(), f"{verdict.reason}; the API is down and tried again at intervals"
             )
-        self._changes.event("retry", reason=verdict.reason, records=task.size, seconds=round(wait, 3), attempt=task.attempts)
+        self._changes.notify(
+            RetryScheduled(reason=verdict.reason, records=task.size, seconds=round(wait, 3), attempt=task.attempts)
+        )
         return wait
 
     def _hold_back(self, held: _Held, now: float) -> None:
@@ -351,15 +354,16 @@ class OutcomeHandler:
 
     def _lower_limit(self, task: Task, action: LowerLimit, now: float) -> None:
         most = self._planner.lower_limit(halves(task.spans), in_bytes=action.in_bytes)
-        length, unit = self._planner.body_length(task.spans), "bytes" if action.in_bytes else "records"
-        self._changes.event("too_large", bytes=length, records=task.size, at_most=most, of=unit)
+        unit: Literal["bytes", "records"] = "bytes" if action.in_bytes else "records"
+        length = self._planner.body_length(task.spans)
+        self._changes.notify(LimitLowered(bytes=length, records=task.size, at_most=most, of=unit))
         self.divide(task, Divide(halves(task.spans)), now)
 
     def _learn_size(self, request: SplitRequest) -> None:
         """All parts of a rejected request were delivered, so it was too large."""
         most = self._planner.learn_size(request.largest_part, request.size)
         self._planner.note_delivered(request.largest_part)
-        self._changes.event("too_large", bytes=request.body_length, records=request.size, at_most=most, of="records")
+        self._changes.notify(LimitLowered(bytes=request.body_length, records=request.size, at_most=most, of="records"))
 
     # Parts.
 
@@ -377,7 +381,7 @@ class OutcomeHandler:
             self._open_task(part, group, repeats=repeats).isolated_failures = int(action.at_fault)
         if verdict is not None:
             self._budget.split()
-            self._changes.event("split", records=task.size, parts=len(action.parts), reason=verdict.reason)
+            self._changes.notify(RequestSplit(reason=verdict.reason, records=task.size, parts=len(action.parts)))
         self._advance_group(task.group, now, bad_record_found=True)
 
     def _open_task(self, spans: Spans, group: SplitGroup | None = None, *, repeats: bool) -> Task:

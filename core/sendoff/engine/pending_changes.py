@@ -8,6 +8,7 @@ from typing import Literal
 
 from sendoff.cleaning import clean
 from sendoff.ledger import CapturedResult, Changes, Chunk, Failure, RequestRecord, RunState
+from sendoff.monitoring.events import Event, RunStopping
 from sendoff.records import Spans
 
 
@@ -29,7 +30,7 @@ class PendingChanges:
         self._changes = Changes()
         self._committing: Changes | None = None
         self.stopped: RunStop | None = None
-        self._events: list[tuple[str, dict[str, object]]] = []
+        self._events: list[Event] = []
         self.counts = {
             "read": state.read,
             "delivered": state.delivered.total,
@@ -75,14 +76,15 @@ class PendingChanges:
         setattr(self._changes, name, getattr(self._changes, name) + by)
         return self.counts[name]
 
-    def event(self, name: str, **facts: object) -> None:
-        self._events.append((name, facts))
+    def notify(self, event: Event) -> None:
+        """Tell the observers of this."""
+        self._events.append(event)
 
     @property
     def has_events(self) -> bool:
         return bool(self._events)
 
-    def drain_events(self) -> list[tuple[str, dict[str, object]]]:
+    def drain_events(self) -> list[Event]:
         """The events since the last call."""
         events, self._events = self._events, []
         return events
@@ -91,7 +93,7 @@ class PendingChanges:
         """Send nothing more. The first reason is kept, unless `instead` replaces it."""
         if self.stopped is None or instead:
             self.stopped = RunStop("interrupted" if interrupted else "stopped", clean(self._redact(reason)), transient)
-            self.event("stop", reason=self.stopped.reason)
+            self.notify(RunStopping(reason=self.stopped.reason))
 
     # What the ledger takes.
 

@@ -16,9 +16,10 @@ from sendoff.engine.engine import Engine
 from sendoff.errors import SendoffError
 from sendoff.intake.pipeline import EncodedPage
 from sendoff.ledger import Changes
+from sendoff.monitoring.events import Event, FailureUnread, RunProgressed
 from sendoff.records import Span
 from sendoff.response import UnreadFailure
-from sendoff.run.observers import ObserverGroup
+from sendoff.run.observers import ObserverGroup, burst_events, request_event
 from sendoff.run.prepare import RequestPreparer
 from sendoff.transport.protocol import Completion, Request, RequestBurst, Response, Wait
 
@@ -41,7 +42,8 @@ class Dispatcher:
     ) -> None:
         #: Says what is doubtful about a success: it is warned of once a run.
         self._warning = warning
-        self._warnings: list[UnreadFailure] = []
+        #: What happened beside the engine, reported with its next events.
+        self._events: list[Event] = []
         self._preparer = preparer
         self._engine = engine
         self._commit = commit
@@ -114,6 +116,8 @@ class Dispatcher:
             self._fail(error)
             return
         with self._can_send:
+            if self._observers.per_request:
+                self._events.append(request_event(request, response, verdict))
             try:
                 self._engine.complete(request, response, self._clock(), verdict)
             except BaseException as error:
@@ -128,6 +132,9 @@ class Dispatcher:
             except BaseException as error:
                 self._fail(error)
                 return
+            if self._observers.per_request:
+                failed = {request.span.lo for request, _ in others}
+                self._events += burst_events(burst, [done for done in completions if done[0] not in failed])
             self._changed()
         for request, response in others:
             self.complete(request, response)
@@ -149,7 +156,9 @@ class Dispatcher:
             if self._warning is None:
                 return
             if response is not known and (found := self._warning(response)):
-                self._warning, self._warnings = None, [found]
+                self._warning = None
+                with self._can_send:
+                    self._events.append(FailureUnread(reason=found.reason, add=found.add))
             known = response
 
     def wait(self, seconds: float) -> None:
@@ -213,14 +222,11 @@ class Dispatcher:
         while True:
             with self._can_commit:
                 changes = self._next_commit()
-                warnings, self._warnings = self._warnings, []
-                events = self._engine.events()
-                events += [("unread_failure", found._asdict()) for found in warnings]
+                events = self.drain_events()
                 if changes is not None:
                     self._can_read.notify()
                 done = changes is None and self._closing and self._engine.is_drained()
-            for name, facts in events:
-                self._observers.event(name, facts)
+            self._observers.notify(events)
             if done:
                 return
             if changes is None:
@@ -228,9 +234,17 @@ class Dispatcher:
             self._commit(changes)
             with self._can_send:
                 self._engine.confirm(changes)
-                counts = {**self._engine.counts, "whole": int(self._engine.planner.ended)}
+                progress = RunProgressed(
+                    seconds=self._clock() - self._started, limited_seconds=self._engine.limited_seconds,
+                    source_read=self._engine.planner.ended, **self._engine.counts,
+                )  # fmt: skip
                 self._changed()
-            self._observers.progressed(counts, self._clock() - self._started)
+            self._observers.notify((progress,))
+
+    def drain_events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return [*self._engine.events(), *events]
 
     def _next_commit(self) -> Changes | None:
         """Commit now if a sender waits for it, else after GATHER seconds; None after a wait."""

@@ -12,7 +12,7 @@ from sendoff.components import Notification
 from sendoff.config.connector import Connector
 from sendoff.errors import Interrupted, Locked, PluginCrash, SendoffError
 from sendoff.ledger import Ledger
-from sendoff.run.report import Report
+from sendoff.monitoring.report import Report
 
 _log = logging.getLogger("sendoff")
 

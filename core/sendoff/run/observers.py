@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+import msgspec
 
 from sendoff.cleaning import clean
 from sendoff.components import Observer
 from sendoff.errors import PluginCrash
+from sendoff.monitoring.events import Event, RequestCompleted, RunInfo
+from sendoff.response import Verdict, VerdictKind
+from sendoff.transport.protocol import Completion, Request, RequestBurst, Response
 
 _log = logging.getLogger("sendoff")
 
 
 class ObserverGroup:
-    """Calls every observer, in order. One that raises is logged and not called again."""
+    """Passes events to every observer, in order, without secrets. One that raises is logged and left out from then on."""
 
-    def __init__(self, connector: str, observers: Iterable[Observer], redact: Callable[[str], str] = str) -> None:
-        self._connector, self._redact = connector, redact
-        self._observers = list(observers)
+    def __init__(self, run: RunInfo, observers: Iterable[Observer], redact: Callable[[str], str] = str) -> None:
+        self._observers, self._redact = list(observers), redact
+        self._safe = lru_cache(1024)(lambda text: clean(redact(text)))
+        self._run = msgspec.structs.replace(run, url=self._safe(run.url))
+        #: Whether any of them wants an event of every request.
+        self.per_request = any(observer.per_request for observer in self._observers)
 
-    def started(self, run: int, facts: Mapping[str, object]) -> None:
-        self._notify(lambda observer: observer.started(self._connector, run, facts))
+    def notify(self, events: Iterable[Event]) -> None:
+        """Pass these events on, one after the other."""
+        for event in events:
+            safe = self._without_secrets(event)
+            for observer in list(self._observers):
+                try:
+                    observer.on_event(self._run, safe)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    sentence = self._redact(str(PluginCrash.of(error, observer)))
+                    _log.warning("%s: %s; it is left out", self._run.connector, sentence)
+                    _log.debug(self._redact("".join(traceback.format_exception(error)).rstrip()))
+                    self._observers.remove(observer)
 
-    def progressed(self, counts: Mapping[str, int], seconds: float) -> None:
-        self._notify(lambda observer: observer.progressed(self._connector, counts, seconds))
+    def _without_secrets(self, event: Event) -> Event:
+        changed: dict[str, object] = {}
+        for name in event.__struct_fields__:
+            value = getattr(event, name)
+            if isinstance(value, str) and (safe := self._safe(value)) != value:
+                changed[name] = safe
+            elif isinstance(value, list):
+                changed[name] = [self._safe(text) for text in value]
+        return msgspec.structs.replace(event, **changed) if changed else event
 
-    def event(self, name: str, facts: Mapping[str, object]) -> None:
-        facts = {key: clean(self._redact(value)) if isinstance(value, str) else value for key, value in facts.items()}
-        self._notify(lambda observer: observer.event(self._connector, name, facts))
 
-    def ended(self, report: object) -> None:
-        self._notify(lambda observer: observer.ended(self._connector, report))
+def request_event(request: Request, response: Response, verdict: Verdict) -> RequestCompleted:
+    """The event of a request that came to its end."""
+    return RequestCompleted(
+        method=request.method, url=request.url, status=response.status, verdict=verdict.kind.value, reason=verdict.reason,
+        seconds=response.seconds, bytes=request.body_length, records=request.record_count, attempt=request.attempt,
+        ended_at=time.time(),
+    )  # fmt: skip
 
-    def _notify(self, call: Callable[[Observer], None]) -> None:
-        for observer in list(self._observers):
-            try:
-                call(observer)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                sentence = self._redact(str(PluginCrash.of(error, observer)))
-                _log.warning("%s: %s; it is left out", self._connector, sentence)
-                _log.debug(self._redact("".join(traceback.format_exception(error)).rstrip()))
-                self._observers.remove(observer)
+
+def burst_events(burst: RequestBurst, delivered: Sequence[Completion]) -> Iterator[RequestCompleted]:
+    """The events of the requests of a burst that were delivered."""
+    overhead, now = len(burst.prefix) + len(burst.suffix) - 1, time.time()
+    for at, response, seconds in delivered:
+        yield RequestCompleted(
+            method=burst.method, url=burst.url, status=response.status, verdict=VerdictKind.DELIVERED.value, reason="",
+            seconds=seconds, bytes=burst.block.size(at, at + 1) + overhead, records=1, attempt=1, ended_at=now,
+        )  # fmt: skip

@@ -15,11 +15,12 @@ from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_lazily
 from sendoff.ledger import Changes, Ledger, RunState
+from sendoff.monitoring.events import RunEnded, RunInfo, RunStarted, TlsUnverified
+from sendoff.monitoring.report import Report
 from sendoff.response import unread_failure
 from sendoff.run.dispatcher import Dispatcher
 from sendoff.run.observers import ObserverGroup
 from sendoff.run.prepare import RequestPreparer, connection_settings
-from sendoff.run.report import Report
 from sendoff.run.request_template import build_request_builder
 from sendoff.transport import rate_limit
 
@@ -42,9 +43,10 @@ class Run:
         early_stop: bool,
     ) -> None:
         self._ledger, self._connector, self._source, self._state = ledger, connector, source, state
-        self._observers = ObserverGroup(connector.name, observers, connector.secrets.redact)
-        self._early_stop = early_stop
         to = connector.destination
+        about = RunInfo(connector=connector.name, run=state.id, method=to.method, url=to.url)
+        self._observers = ObserverGroup(about, observers, connector.secrets.redact)
+        self._early_stop = early_stop
         key = make_key_function(ledger.key_secret, state.key_name or connector.name, state.generation, to.idempotency.form)
         self._reader = Pipeline(connector, key)
         self._origin = rate_limit.origin(to.url)
@@ -75,17 +77,15 @@ class Run:
     def deliver(self) -> Report:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
         counts = self._engine.counts
-        facts: dict[str, object] = {
-            "resumed": self._state.resumed,
-            "delivered": counts["delivered"],
-            "may_be_repeated": self._may_be_repeated,
-            "uncertain": sum(request.records for request in self._state.uncertain),
-            "sends": max((request.sends for request in self._state.uncertain), default=0),
-            "maybe_applied_as": self._state.maybe_applied_as,
-        }
-        self._observers.started(self._state.id, facts)
-        if not self._connector.destination.tls.verify:
-            self._observers.event("unverified", {"reason": "tls.verify is false: any server is accepted as the API"})
+        started = RunStarted(
+            resumed=self._state.resumed,
+            delivered=counts["delivered"],
+            may_be_repeated=self._may_be_repeated,
+            uncertain=sum(request.records for request in self._state.uncertain),
+            sends=max((request.sends for request in self._state.uncertain), default=0),
+            maybe_applied_as=self._state.maybe_applied_as,
+        )
+        self._observers.notify([started] if self._connector.destination.tls.verify else [started, TlsUnverified()])
         if self._connector.on_invalid == "stop" and not self._state.resumed and (invalid := self._count_invalid()):
             self._engine.stop(f"{invalid:,} invalid records, and on_invalid is stop: nothing was sent")
         elif self._pause_left > 0 and self._early_stop:
@@ -95,10 +95,8 @@ class Run:
             )
         else:
             self._send()
-        for name, facts in self._engine.events():
-            self._observers.event(name, facts)
         report = self._close()
-        self._observers.ended(report)
+        self._observers.notify([*self._dispatcher.drain_events(), RunEnded(report=report)])
         return report
 
     def _send(self) -> None:

@@ -13,6 +13,7 @@ from sendoff.components import InboxSource, Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.ledger import open_ledger
+from sendoff.monitoring.events import Event, RunInfo
 from sendoff.runner import Runner
 from sendoff.serving.schedule import Debouncer, Due, Schedule
 
@@ -33,7 +34,12 @@ class _Began(Observer):
         super().__init__()
         self._mark, self.yes = mark, False
 
-    def started(self, connector: str, run: int, facts: Mapping[str, object]) -> None:
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        if not self.yes:
+            self.mark()
+
+    def mark(self) -> None:
+        """It is in the ledger, or counts as if it were."""
         self.yes = True
         self._mark()
 
@@ -177,7 +183,7 @@ class Server:
     def _decide_again(self, name: str, began: _Began, error: BaseException, before: float) -> None:
         """A run that was due did not begin: it is tried again, unless it runs elsewhere, or its source must be fixed first."""
         if isinstance(error, Locked) or (isinstance(error, SourceError) and error.exit_code == 2):
-            self._try(name, partial(began.started, name, 0, {}), self._later)
+            self._try(name, began.mark, self._later)
         else:
             self._schedule.mark_obeyed(name, before)
             self._wait(self._later, name)

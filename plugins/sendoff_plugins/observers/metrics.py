@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from sendoff.plugin import Observer, Report, hookimpl
+from sendoff.plugin import Event, Observer, Report, RunEnded, RunInfo, hookimpl
 
 _COUNTS = ("read", "delivered", "accepted", "invalid", "rejected", "pending", "requests", "retries", "bytes")
 
@@ -19,7 +19,11 @@ class Metrics(Observer):
 
     file: str
 
-    def ended(self, connector: str, report: Report) -> None:
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        if isinstance(event, RunEnded):
+            self._write(run.connector, event.report)
+
+    def _write(self, connector: str, report: Report) -> None:
         counts = report.as_dict()
         lines = [f'sendoff_run_{name}{{connector="{connector}"}} {counts[name]}' for name in _COUNTS]
         lines += [f'sendoff_run_exit_code{{connector="{connector}"}} {report.exit_code}']

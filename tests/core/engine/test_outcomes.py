@@ -20,7 +20,7 @@ Api = Callable[[Sequence[int]], Response]
 
 
 def told(run: Simulation, name: str) -> list[dict[str, Any]]:
-    return [facts for event, facts in run.engine.events() if event == name]
+    return [event.fields() for event in run.engine.events() if event.name == name]
 
 
 def by_turns(first: Response, then: Api = lambda records: OK, *, times: int = 1) -> Api:
@@ -34,7 +34,7 @@ def by_turns(first: Response, then: Api = lambda records: OK, *, times: int = 1)
 
 def test_a_request_that_is_too_large_is_told_with_its_size_and_the_limit_learned() -> None:
     run = Simulation(100, lambda records: Response(413) if len(records) > 60 else OK, batch=100).run()
-    (event,) = told(run, "too_large")
+    (event,) = told(run, "limit_lowered")
     assert event == {"bytes": 701, "records": 100, "at_most": 351, "of": "bytes"}
 
 
@@ -46,22 +46,22 @@ def test_what_is_too_many_is_told_in_records_and_limits_records() -> None:
     run = Simulation(
         100, lambda records: full if len(records) > 20 else OK, batch=40, response=answers, width=lambda at: width.get(at, 6)
     ).run()
-    assert [(event["records"], event["at_most"], event["of"]) for event in told(run, "too_large")] == [(40, 20, "records")]
+    assert [(event["records"], event["at_most"], event["of"]) for event in told(run, "limit_lowered")] == [(40, 20, "records")]
     assert [len(body) for body in run.bodies] == [40, 20, 20, 20, 20, 20]
 
 
 def test_a_split_is_told_with_its_reason() -> None:
     run = Simulation(8, refusing({3}), batch=8, split=True, ways=4).run()
-    (first, *_) = told(run, "split")
+    (first, *_) = told(run, "request_split")
     assert first == {"records": 8, "parts": 4, "reason": "400: bad record"}
     run = Simulation(20, refusing({3}), batch=20, split=True).run()
-    (first, *_) = told(run, "split")
+    (first, *_) = told(run, "request_split")
     assert first == {"records": 20, "parts": 5, "reason": "400: bad record"}  # three probes, and what lies between them
 
 
 def test_a_retry_is_told_with_its_reason_its_wait_and_how_often_it_was_tried() -> None:
     run = Simulation(20, by_turns(Response(503)), batch=10, retry={"initial_backoff": 8.0, "max_backoff": 8.0}, seed=1).run()
-    (event,) = told(run, "retry")
+    (event,) = told(run, "retry_scheduled")
     assert (event["reason"], event["records"], event["attempt"]) == ("503: Service Unavailable", 10, 1)
     assert 0 < event["seconds"] < 8
     assert event["seconds"] == round(event["seconds"], 3) != round(event["seconds"], 2)
@@ -70,7 +70,7 @@ def test_a_retry_is_told_with_its_reason_its_wait_and_how_often_it_was_tried() -
 def test_records_that_are_tried_again_are_told_by_their_number_and_a_reason() -> None:
     busy = iter([[201, 429, 429, 201]])
     run = Simulation(4, lambda records: results(next(busy, [201] * len(records))), batch=4, response=RESULTS).run()
-    (event,) = told(run, "retry")
+    (event,) = told(run, "retry_scheduled")
     assert (event["reason"], event["records"], event["attempt"]) == ("429: rejected, without a reason", 2, 1)
     assert event["seconds"] > 0
 
@@ -80,7 +80,7 @@ def test_records_that_were_refused_for_their_company_are_told_as_sent_again_at_o
         10, lambda records: results([400 if at == 5 else "stopped" if 5 in records else 201 for at in records]), batch=10,
         response=RESULTS,
     ).run()  # fmt: skip
-    (event,) = told(run, "retry")
+    (event,) = told(run, "retry_scheduled")
     assert event.pop("reason").startswith("400")
     assert event == {"records": 9, "seconds": 0.0, "attempt": 0}
 
@@ -124,7 +124,7 @@ def test_an_outage_that_ends_with_a_result_for_each_record_is_over_for_all() -> 
         return next(outage, None) or results([400 if at == 95 else 201 for at in records])
 
     run = Simulation(100, api, batch=10, concurrency=4, response=RESULTS, retry={"max_attempts": 20}).run()
-    assert told(run, "recovered") == [{}]
+    assert told(run, "destination_recovered") == [{}]
     assert (run.memory.delivered.total, set(run.memory.failed)) == (99, {95})
 
 
@@ -155,9 +155,9 @@ def test_a_run_that_stops_as_every_record_is_refused_by_itself_tells_a_reason_of
 
 def test_new_credentials_and_the_end_of_an_outage_are_told() -> None:
     run = Simulation(20, by_turns(Response(401, credentials_renewed=True)), batch=10).run()
-    assert told(run, "renewed") == [{}]
+    assert told(run, "credentials_renewed") == [{}]
     run = Simulation(20, by_turns(Response(503), times=10), batch=10, retry={"max_attempts": 20}).run()
-    assert told(run, "recovered") == [{}]
+    assert told(run, "destination_recovered") == [{}]
 
 
 # Tried again.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from sendoff import Observer, Response, hookimpl
 from sendoff.ledger import open_history
+from sendoff.monitoring.events import Event, FailureUnread, RunInfo
 from sendoff.response import VerdictKind, classify
 from sendoff.testing import Project, Received, Receiver, Reply
 
@@ -18,10 +18,10 @@ class Listener(Observer):
     """Keep the events."""
 
     name = "listener"
-    heard: list[tuple[str, Mapping[str, Any]]] = []
+    heard: list[Event] = []
 
-    def event(self, connector: str, name: str, facts: Mapping[str, Any]) -> None:
-        self.heard.append((name, facts))
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        self.heard.append(event)
 
 
 class Plugin:
@@ -60,7 +60,7 @@ def test_a_success_with_an_error_in_it_is_warned_of_once(
     receiver.script = lambda request: Reply(200, body, {"Content-Type": "application/json"})
     project({"in.csv": "id\n" + "1\n" * 20, "connectors.d/c.yaml": connector(receiver.url, send, more)})
     assert project.run("c", plugins=[Plugin()]).delivered == 20
-    found = [facts["reason"] for name, facts in Listener.heard if name == "unread_failure"]
+    found = [event.reason for event in Listener.heard if isinstance(event, FailureUnread)]
     assert len(found) == warned
     assert all("if it means a failure, add this under `destination`" in reason for reason in found)
 
@@ -90,7 +90,7 @@ def test_the_lines_that_a_warning_says_to_add_read_failures_and_successes(
     Listener.heard = []
     project({"in.csv": "id\n" + "".join(f"{at}\n" for at in bodies), "connectors.d/c.yaml": connector(receiver.url, "single")})
     assert project.run("c", plugins=[Plugin()]).delivered == len(bodies), "nothing is declared"
-    (add,) = [facts["add"] for name, facts in Listener.heard if name == "unread_failure"]
+    (add,) = [event.add for event in Listener.heard if isinstance(event, FailureUnread)]
     assert len(add) == 2
     more = "".join(f"  {line}\n" for line in add)
     project({"connectors.d/c.yaml": connector(receiver.url, "single", more)})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 
 from sendoff import Observer, Request, Response, Wait
 from sendoff.intake.pipeline import EncodedPage
 from sendoff.ledger import Changes
+from sendoff.monitoring.events import Event, RunInfo, SendingPaused
 from sendoff.run.dispatcher import Dispatcher
 from sendoff.run.observers import ObserverGroup
 from tests.simulation import Simulation
@@ -35,7 +35,7 @@ def test_nothing_travels_before_the_commit_that_plans_it_has_returned() -> None:
                 assert found.span.lo in durable
                 desk.complete(found, Response(200))
 
-    desk = Dispatcher(simulation.engine, commit, observers=ObserverGroup("c", []))
+    desk = Dispatcher(simulation.engine, commit, observers=ObserverGroup(RunInfo(connector="c", run=1), []))
     desk.run((EncodedPage(block, (), block.hi) for block in simulation._blocks()), carry)
     assert not any(isinstance(found, Request) for found in tried_too_early)
     assert tried_too_early
@@ -49,9 +49,9 @@ def test_an_observer_hears_of_a_wait_while_it_lasts() -> None:
     class Listener(Observer):
         name = "listener"
 
-        def event(self, connector: str, name: str, facts: Mapping[str, object]) -> None:
-            if name == "waiting":
-                assert facts["reason"] == "the API's quota is used up"
+        def on_event(self, run: RunInfo, event: Event) -> None:
+            if isinstance(event, SendingPaused):
+                assert event.reason == "the API's quota is used up"
                 heard.set()
 
     simulation = Simulation(100, lambda records: Response(200), batch=50)
@@ -68,5 +68,5 @@ def test_an_observer_hears_of_a_wait_while_it_lasts() -> None:
         dispatcher.stop("enough", interrupted=True)
         assert dispatcher.next_request() == "done"
 
-    dispatcher = Dispatcher(simulation.engine, simulation.memory.commit, observers=ObserverGroup("c", [Listener()]))
+    dispatcher = Dispatcher(simulation.engine, simulation.memory.commit, observers=ObserverGroup(RunInfo(connector="c", run=1), [Listener()]))
     dispatcher.run((EncodedPage(block, (), block.hi) for block in simulation._blocks()), send)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 from sendoff.components import Observer
 from sendoff.engine.states import RUN_MOVES, RunPhase
 from sendoff.ledger import open_history
+from sendoff.monitoring.events import Event, RunInfo, RunStarted
 from sendoff.runner import Runner
 from sendoff.testing import Project, Received, Receiver, Reply
 
@@ -24,8 +23,9 @@ class Watch(Observer):
         self._runner = runner
         self.states: dict[int, list[RunPhase]] = {}
 
-    def started(self, connector: str, run: int, facts: Mapping[str, Any]) -> None:
-        self.note()
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.note()
 
     def note(self) -> None:
         for row in open_history(self._runner.state).runs():

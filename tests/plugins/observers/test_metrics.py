@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sendoff import send
+from sendoff import RunInfo, send
+from sendoff.monitoring.events import RunEnded
 from sendoff.testing import Receiver
 from sendoff_plugins.observers.metrics import Metrics
 
@@ -15,7 +16,7 @@ def test_a_link_where_the_draft_goes_leads_nowhere(tmp_path: Path, receiver: Rec
     victim = tmp_path / "victim"
     victim.write_text("theirs")
     (tmp_path / f".c.prom.{os.getpid()}").symlink_to(victim)
-    Metrics(home=tmp_path, file="c.prom").ended("c", report)
+    Metrics(home=tmp_path, file="c.prom").on_event(RunInfo(connector="c", run=1), RunEnded(report=report))
     assert victim.read_text() == "theirs"
     assert 'sendoff_run_delivered{connector="c"} 1' in (tmp_path / "c.prom").read_text().splitlines()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.prom", "victim"]

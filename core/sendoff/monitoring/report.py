@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sendoff.errors import Incomplete, SendoffError
 
@@ -17,6 +17,12 @@ class Report:
     The counts are the whole run's, with what it did before it was interrupted and resumed.
     `pending` records were not delivered yet; the next run of the connector goes on with them.
     """
+
+    #: What is shown of it where it is read by programs.
+    FIELDS: ClassVar = (
+        "connector", "run", "state", "read", "delivered", "accepted", "invalid", "rejected", "pending", "requests", "retries",
+        "bytes", "seconds", "unchanged", "stopped_because",
+    )  # fmt: skip
 
     connector: str
     run: int
@@ -54,24 +60,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """What ``sendoff run --json`` prints for the run."""
-        names = [
-            "connector",
-            "run",
-            "state",
-            "read",
-            "delivered",
-            "accepted",
-            "invalid",
-            "rejected",
-            "pending",
-            "requests",
-            "retries",
-            "bytes",
-            "seconds",
-            "unchanged",
-            "stopped_because",
-        ]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self.FIELDS}
 
     def sentence(self) -> str:
         """The account in one sentence."""
