@@ -32,7 +32,7 @@ bench: .venv/dev  ## speed, beside that of others, as ratios in one run; writes 
 bench-quick: .venv/dev  ## the same in two minutes, with the peers that are installed
 	$(BIN)/python -m tests.bench --quick
 
-docs: .venv/dev  ## write the generated reference anew
+docs: .venv/dev  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
 
 lock: .venv/dev  ## choose the versions that development uses anew

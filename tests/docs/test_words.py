@@ -18,7 +18,11 @@ from sendoff.registry import Registry
 from .pages import ROOT
 
 SCOPES = ("code", "help", "docs")
-GENERATED = {"CHANGELOG.md", "docs/reference.md", "docs/faults.md"}
+GENERATED = {
+    "CHANGELOG.md",
+    "docs/faults.md",
+    *(f"docs/reference/{page.name}" for page in (ROOT / "docs/reference").glob("*.md")),
+}
 
 
 @cache

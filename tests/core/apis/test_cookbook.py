@@ -27,12 +27,12 @@ from typing import Any
 import pytest
 import yaml
 
+from docs.generator import apis
 from sendoff.cli import cookbook
 from sendoff.cli.schema import as_scalar
 from sendoff.ledger import open_history
 from sendoff.testing import Project, Received, Receiver, Reply
 from tests.docs.pages import variables
-from tests.docs.test_promises import generate
 
 FAKES = sorted(path.stem for path in Path(__file__).parent.glob("*.yaml"))
 KILLED = [name for name in FAKES if "killed:" in (Path(__file__).parent / f"{name}.yaml").read_text()]
@@ -173,7 +173,7 @@ def test_at_least_forty_apis_are_there_and_fifteen_are_tested() -> None:
 
 
 def test_the_pages_are_as_generated() -> None:
-    assert {page: page.read_text() for page in generate.APIS.glob("*.md")} == generate.apis(), "run `make docs`"
+    assert {page: page.read_text() for page in apis.APIS.glob("*.md")} == apis.pages(), "run `make docs`"
 
 
 @pytest.mark.parametrize("fake", FAKES, indirect=True)
