@@ -35,7 +35,7 @@ def command(project: Project, to_json: bool) -> None:
         as_json([dict(zip(("what", "found", "trouble"), finding, strict=True)) for finding in findings])
     else:
         for what, found, trouble in findings:
-            say(f"{'!!' if trouble else 'ok'}  {what:12} {found}{f': {trouble}' if trouble else ''}")
+            say(f"{'!!' if trouble else 'ok'}  {what:12} {found}{f': {trouble}' if trouble else ''}", hang=18)
     if any(trouble for _, _, trouble in findings):
         raise SystemExit(2)
 

@@ -64,6 +64,8 @@ class Project:
     directory: Path
     state: Path | None
     allow: tuple[str, ...] | None = None
+    #: The directory as it was given.
+    given: Path = Path("connectors.d")
 
     @classmethod
     def chosen(cls, directory: Path, state: Path | None, allow: str | None) -> Project:
@@ -72,7 +74,7 @@ class Project:
             allow = ""  # click takes a variable that is empty for one that is not there
         named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
         inner = directory / "connectors.d"
-        return cls(inner if inner.is_dir() else directory, state, named)
+        return cls(inner if inner.is_dir() else directory, state, named, directory)
 
     @cached_property
     def runner(self) -> Runner:

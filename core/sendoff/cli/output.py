@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -19,25 +18,40 @@ if TYPE_CHECKING:
     from sendoff.components import CsvDialect
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print lines for people. What is in them from outside moves no cursor, and hides and reverses nothing."""
-    click.echo("\n".join(map(clean, text.split("\n"))), err=err)
+def say(text: str, *, err: bool = False, hang: int | None = None) -> None:
+    """Print sentences. What is in them from outside moves no cursor, and hides and reverses nothing.
+
+    On a terminal they break between words; what follows in a sentence is indented by `hang`.
+    """
+    lines = [clean(line) for line in text.split("\n")]
+    stream = sys.stderr if err else sys.stdout
+    if is_terminal(stream):
+        from sendoff.cli import screen  # noqa: PLC0415  # rich is for terminals
+
+        lines = [screen.wrap(line, screen.width_of(stream), hang) for line in lines]
+    click.echo("\n".join(lines), err=err)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table: numbers to the right with thousands separated, everything else to the left."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, optional: Sequence[str] = ()) -> None:
+    """A table: numbers to the right with thousands separated, everything else to the left.
+
+    A terminal too narrow for it shows it without the `optional` columns, or as lists.
+    """
     heads = [clean(head) for head in heads]
     cells = [[_cell(value) for value in row] for row in rows]
+    if is_terminal(sys.stdout):
+        from sendoff.cli import screen  # noqa: PLC0415
+
+        screen.show_table(heads, cells, optional)
+        return
     right = [all(text.replace(",", "").isdigit() for text in column) for column in zip(*cells, strict=True)]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)] if cells else [len(head) for head in heads]
-    lines = [list(heads), *cells]
-    for number, line in enumerate(lines):
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    for line in (list(heads), *cells):
         padded = [
             text.rjust(width) if right and to_right else text.ljust(width)
             for text, width, to_right in zip(line, widths, right or [False] * len(heads), strict=True)
         ]
-        text = "  ".join(padded).rstrip()
-        click.echo(click.style(text, bold=True) if number == 0 and colour() else text)
+        click.echo("  ".join(padded).rstrip())
 
 
 def as_json(data: object) -> None:
@@ -53,7 +67,7 @@ def as_lines(rows: Iterable[object]) -> None:
 
 def exactly(text: str) -> None:
     """Print what is to be used as it is; on a terminal, what that would obey is taken out."""
-    (say if sys.stdout.isatty() else click.echo)(text)
+    click.echo("\n".join(map(clean, text.split("\n"))) if is_terminal(sys.stdout) else text)
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: CsvDialect | None = None) -> None:
@@ -64,7 +78,7 @@ def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, str]], dialect: Csv
     writer.writerows([defuse_formula(row.get(name, "")) for name in names] for row in rows)
     text = out.getvalue()
     data = dialect.encode(text) if dialect else text
-    click.echo("\n".join(map(clean, text.split("\n"))) if sys.stdout.isatty() else data, nl=False)
+    click.echo("\n".join(map(clean, text.split("\n"))) if is_terminal(sys.stdout) else data, nl=False)
 
 
 class _Lines:
@@ -77,9 +91,18 @@ class _Lines:
         self._out.write(row.removesuffix("\r\n") + "\n")
 
 
-def colour() -> bool:
-    """Whether standard output is a terminal that shows colour (https://no-color.org)."""
-    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether people look at what is written to a stream."""
+    return stream is not None and stream.isatty()
+
+
+def room_for_lines() -> int | None:
+    """How many columns the terminal has that standard output is; None if it is none."""
+    if not is_terminal(sys.stdout):
+        return None
+    from sendoff.cli import screen  # noqa: PLC0415
+
+    return screen.width_of(sys.stdout)
 
 
 def _cell(value: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -11,22 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
 
+from sendoff.cli.account import show_account
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.failures import fail, log_traceback
 from sendoff.cli.group import Project
-from sendoff.cli.output import NO_EARLY_STOP, as_json, count_delivered, json_option, say, table
+from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Interrupted, Problem
-from sendoff.ledger.claims import UNFINISHED
-from sendoff.ledger.history import is_void
 from sendoff.monitoring.report import Report
-from sendoff.records import location
 from sendoff.runner import Runner
 
 
@@ -132,7 +128,7 @@ def _show_all(project: Project, reports: Sequence[Report], code: int, to_json: b
     if to_json:
         as_json({"runs": [report.as_dict() for report in reports], "exit_code": code})
     elif reports:
-        show(project, reports)
+        show_account(project, reports)
 
 
 def _as_stored(project: Project, name: str) -> Report | None:
@@ -148,102 +144,8 @@ def _as_stored(project: Project, name: str) -> Report | None:
     )  # fmt: skip
 
 
-def show(project: Project, reports: Sequence[Report]) -> None:
-    """Print the summary of some runs, and the next command to try."""
-    heads = ["connector", "run", "read", "delivered", "rejected", "invalid", "pending", "requests", "seconds", "state"]
-    table(
-        heads,
-        [
-            [
-                r.connector,
-                r.run,
-                r.read,
-                count_delivered(r.delivered, r.accepted),
-                r.rejected,
-                r.invalid,
-                r.pending,
-                r.requests,
-                f"{r.seconds:.1f}",
-                r.state,
-            ]
-            for r in reports
-        ],
-    )
-    history = project.runner.history
-    for report in reports:
-        retry_of = history.run(report.run)["retry_of"]
-        if report.unchanged:
-            why = (
-                "rows unchanged, not sent"
-                if retry_of is None
-                else f"record{'s' * (report.unchanged != 1)} delivered already, not sent again"
-            )
-            say(f"\n{report.connector}: {report.unchanged:,} {why}")
-        if report.accepted:
-            kept = next(history.results(report.run), None) is not None
-            where = f"`{program_name()} results {report.run}` shows what was kept of its responses"
-            say(
-                f"\n{report.connector}: {report.accepted:,} accepted only: the API works on them still, and sendoff does not "
-                f"ask it how that ends; {where if kept else 'response.capture keeps the ids that it gives'}"
-            )
-        if report.stopped_because:
-            say(f"\n{report.connector} {report.state}: {report.stopped_because}")
-        left = report.rejected + report.invalid
-        if not left:
-            continue
-        say(f"\n{report.connector}: {left:,} not delivered")
-        for reason in history.reasons(report.run):
-            first = location(reason["file"], reason["line"])
-            say(f"  {reason['count']:>7,}  {reason['kind']}  {reason['reason']}  (first: {first})")
-    _next_steps(project, reports)
-
-
-def _next_steps(project: Project, reports: Sequence[Report]) -> None:
-    steps = []
-    me, history = program_name(), project.runner.history
-    rows = [history.run(report.run) for report in reports]
-    for row in rows:
-        is_open = history.open_failures(row["id"])
-        if is_open.pop(row["id"], 0):
-            steps.append((f"{me} failed {row['id']} --csv > fix.csv", "the records to correct"))
-            steps.append((f"{me} retry {row['id']} --from fix.csv", "and deliver them again"))
-        option = " --from FILE" if is_void(row) and row["source"] == "spool" else ""
-        steps += [
-            (f"{me} retry {run}{option}", f"open in run {run}: {count:,} failed record{'s' * (count != 1)}")
-            for run, count in is_open.items()
-        ]
-        if steps:
-            break
-    unfinished = (row["connector"] for row in rows if row["state"] in UNFINISHED and not is_void(row))
-    interrupted = next(unfinished, None)
-    if interrupted is not None:
-        fix_first = any(report.exit_code == 2 for report in reports if report.connector == interrupted)
-        steps.append((f"{me} run {interrupted}", "resume it" + ", when that is fixed" * fix_first))
-    crashed = next((report for report in reports if report.exit_code == 70), None)
-    if crashed is not None:
-        steps.append((f"{me} --debug run {crashed.connector}", "the same, with the traceback"))
-    show_steps(steps)
-
-
-def show_steps(steps: Sequence[tuple[str, str]]) -> None:
-    """Print the commands to try next, each with what it is for; nothing if there are none."""
-    if steps:
-        width = max(len(step) for step, _ in steps)
-        say("\nNext:")
-        for step, why in steps:
-            say(f"  {step.ljust(width)}  # {why}")
-
-
 #: Signals within so many seconds count as one.
 TOGETHER = 1.0
-
-
-def program_name() -> str:
-    """How to call this program again: its name if it is on the PATH, else its path."""
-    name = Path(sys.argv[0])
-    if shutil.which(name.name) or not name.exists():
-        return name.name
-    return str(name.relative_to(Path.cwd())) if name.is_relative_to(Path.cwd()) else str(name)
 
 
 @contextmanager

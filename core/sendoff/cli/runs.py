@@ -58,12 +58,13 @@ def command(project: Project, run: int | None, requests: bool, to_json: bool) ->
         as_json([{name: row[name] for name in _SHOWN} for row in found])
     elif run is not None:
         for name in _SHOWN:
-            say(f"{name:16} {_shown(found[0][name])}")
+            say(f"{name:16} {_shown(found[0][name])}", hang=17)
         for reason in history.reasons(run):
-            say(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}")
+            say(f"{reason['count']:>8,}  {reason['kind']}  {reason['reason']}", hang=10)
     else:
         heads = ["run", "connector", "started", *_COUNTS, "state"]
-        table(heads, [[row["id"], row["connector"], _started(row), *_counted(row), row["state"]] for row in rows])
+        shown = [[row["id"], row["connector"], _started(row), *_counted(row), row["state"]] for row in rows]
+        table(heads, shown, optional=["requests", "read", "pending", "started"])
 
 
 def _started(row: RunRow) -> str:
@@ -82,7 +83,7 @@ def _requests(history: History, run: int, to_json: bool) -> None:
         return
     heads = ["request", "records", "attempt", "bytes", "status", "verdict", "seconds", "key", "reason"]
     rows = ({**row, "request": row["number"], "seconds": f"{row['seconds']:.3f}"} for row in found)
-    table(heads, [[row[head] for head in heads] for row in rows])
+    table(heads, [[row[head] for head in heads] for row in rows], optional=["key", "bytes"])
     total = history.run(run)["requests"]
     if total > len(found):
         say(f"{len(found):,} of {total:,} requests were logged: the first, and those that did not simply deliver")

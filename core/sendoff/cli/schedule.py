@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from sendoff.cli.account import program_name
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, say, table
-from sendoff.cli.run import load, program_name
+from sendoff.cli.output import as_json, exactly, json_option, say, table
+from sendoff.cli.run import load
 from sendoff.components import ScheduledJob, Scheduler
 from sendoff.config import cron
 from sendoff.config.connector import Connector
@@ -75,7 +76,7 @@ def export(project: Project, scheduler: str, names: Sequence[str], directory: Pa
         job = ScheduledJob(chosen.name, rule.cron, rule.timezone, rule.missed, project.runner.home, program)
         for name, text in exporter.export(job).items():
             if directory is None:
-                say(f"# {name}\n{text}")
+                exactly(f"# {name}\n{text}")
                 continue
             directory.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(text)

@@ -12,7 +12,7 @@ import click
 from sendoff.cleaning import UNSAFE
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, say
+from sendoff.cli.output import as_json, exactly, json_option
 from sendoff.records import pages
 from sendoff.schema.infer import Inferred, infer
 
@@ -45,7 +45,7 @@ def infer_command(project: Project, /, file: Path, to_json: bool, **given: str |
     if to_json:
         as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:
-        say(as_yaml(found).removesuffix("\n"))
+        exactly(as_yaml(found).removesuffix("\n"))
 
 
 def as_yaml(found: Inferred) -> str:

@@ -8,9 +8,10 @@ from typing import TypedDict
 
 import click
 
+from sendoff.cli.account import called, show_steps
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say, table
-from sendoff.cli.run import program_name, show_steps, warn_of_orphans
+from sendoff.cli.run import warn_of_orphans
 from sendoff.ledger.claims import UNFINISHED
 from sendoff.ledger.history import DestinationRow, RunRow, is_void
 
@@ -62,10 +63,11 @@ def command(project: Project, to_json: bool) -> None:
             [one["connector"], one["run"], one["started"], one["pending"], sum(one["failed"].values()), one["state"] or "new"]
             for one in found
         ],
+        optional=["started"],
     )
     for destination in destinations:
         say(f"\n{destination['origin']}: {_trouble(destination)}")
-    show_steps([step for one in found for step in _steps(one)])
+    show_steps([step for one in found for step in _steps(one, called(project))])
 
 
 def _status(name: str, runs: Sequence[RunRow], still_open: dict[int, int]) -> Status:
@@ -95,8 +97,7 @@ def _time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
-def _steps(one: Status) -> Iterator[tuple[str, str]]:
-    me = program_name()
+def _steps(one: Status, me: str) -> Iterator[tuple[str, str]]:
     if one["unfinished"] is not None:
         yield f"{me} run {one['connector']}", f"resume run {one['unfinished']}"
     for run, count in list(one["failed"].items())[:MAX_SHOWN_RUNS]:

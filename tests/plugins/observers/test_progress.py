@@ -38,7 +38,7 @@ def terminal(project: Project) -> str:
                 break
     process.wait(10)
     os.close(ours)
-    return shown.decode()
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
 
 
 def test_a_terminal_has_one_line_that_counts_and_ends_in_the_table(project: Project) -> None:
