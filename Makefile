@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MINUTES ?= 60
 
-.PHONY: run test servers lint bench bench-quick docs lock stress mutants clean
+.PHONY: run site test servers lint bench bench-quick docs lock stress mutants clean
 
 run: .venv/run  ## install, start the bundled local API, and deliver the sample records to it
 	@$(BIN)/sendoff sandbox --stand-in google_sheets=connectors.d/_samples/sheet.csv --fail "/v1/contacts 400 if email ~ @nowhere" --fail "slow 0.05 if always" -- $(BIN)/sendoff run; \
@@ -24,6 +24,7 @@ lint: .venv/dev  ## style, types, the direction of the arrows, weaknesses of the
 	@# The passwords of tests are made up; what has the form of somebody's real key or token is found in them too.
 	$(BIN)/detect-secrets-hook --disable-plugin BasicAuthDetector --disable-plugin KeywordDetector $$(git ls-files tests)
 	$(BIN)/python -m tests.audit requirements-dev.lock
+	@$(MAKE) --silent site
 
 bench: .venv/dev  ## speed, beside that of others, as ratios in one run; writes docs/performance.md
 	tests/bench/peers/install.sh
@@ -47,8 +48,11 @@ mutants: .venv/dev  ## change the code in small ways, and see whether the tests 
 	$(BIN)/pip install --quiet --disable-pip-version-check 'mutmut>=3.8,<4'
 	$(BIN)/python -m tests.mutants
 
+site: .venv/dev  ## build the documentation as a site, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict >.site.log 2>&1 || { cat .site.log; exit 1; }
+
 clean:
-	rm -rf .venv .sendoff build dist
+	rm -rf .venv .sendoff build dist site
 
 .venv/run: pyproject.toml
 	$(PYTHON) -m venv .venv
