@@ -34,7 +34,9 @@ ROOT_PAGES = {
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Write out the folders of the navigation."""
-    config.nav = [{title: _listed(at) if isinstance(at, str) and at.endswith("/") else _nav(at)} for title, at in _pairs(config)]
+    config.nav = [
+        {title: _listed(at) if isinstance(at, str) and at.endswith("/") else _nav(at)} for title, at in _pairs(config)
+    ]
     return config
 
 

@@ -49,7 +49,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "index.html").exists():
             command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(shared)]
-            done = subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, text=True, capture_output=True)
+            done = subprocess.run(
+                command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, text=True, capture_output=True
+            )
             assert done.returncode == 0, done.stderr
     return shared
 
