@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from sendoff.cli.group import COMMANDS, Commands
+from sendoff.cli.group import COMMANDS, sendoff
 
 from .page import Page, table
 
@@ -17,7 +18,9 @@ def _commands() -> Iterator[str]:
     yield "given by its name or its file. A shell completes commands, connectors and runs with this line in its startup file:"
     yield 'bash `eval "$(_SENDOFF_COMPLETE=bash_source sendoff)"`, zsh the same with `zsh_source`, fish'
     yield "`_SENDOFF_COMPLETE=fish_source sendoff | source`."
-    group = Commands("sendoff")
+    group = sendoff
+    yield "\n## sendoff\n\n`sendoff [OPTION]... COMMAND`\n\nThese options stand before the command.\n"
+    yield from _options(group)
     for name in COMMANDS:
         command = group.get_command(click.Context(group), name)
         assert command is not None
@@ -31,9 +34,34 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
         return
     words = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
     yield f"\n## {path}\n\n`{' '.join([path, *words])}`\n\n{inspect.cleandoc(command.help or '')}\n"
-    for option in command.params:
-        if isinstance(option, click.Option):
-            yield f"- `{', '.join(option.opts)}`: {option.help}"
+    yield from _options(command)
+
+
+def _options(command: click.Command) -> Iterator[str]:
+    """What a command takes, as a table: each option with its values and its default."""
+    with click.Context(command) as context:
+        rows = [_option(option, context) for option in command.params if isinstance(option, click.Option)]
+    if rows:
+        yield from table(["option", "value", "default", "what it does"], rows)
+
+
+def _option(option: click.Option, context: click.Context) -> list[str]:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    if option.is_flag or (option.flag_value is not None and not option.multiple and option.type is click.BOOL):
+        value = ""
+    elif isinstance(option.type, click.Choice):
+        value = ", ".join(f"`{choice}`" for choice in option.type.choices)
+    else:
+        value = (option.metavar or option.type.name).upper()
+        if isinstance(option.type, click.IntRange):
+            value += (
+                f", {option.type.min} to {option.type.max}" if option.type.max is not None else f", at least {option.type.min}"
+            )
+        value += ", several times" if option.multiple else ""
+    default = option.get_default(context)
+    plain = isinstance(default, (str, int, float, Path)) and not isinstance(default, bool)
+    text = (option.help or "").replace("|", "\\|")
+    return [names, value, f"`{default}`" if plain and not option.is_flag else "", text]
 
 
 EXIT_CODES = {

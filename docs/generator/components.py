@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sendoff.components import KINDS
 from sendoff.registry import Registry
 
-from .page import Page, options
+from .page import Page, inside, options
 
 
 def _page(kind: str) -> Page:
@@ -19,6 +19,7 @@ def _page(kind: str) -> Page:
                 yield f"[An example](../sources/{name}.md)\n"
             if offer.component.options:
                 yield from options(offer.component.options)
+                yield from inside(name, offer.component.options, "###")
 
     summary = (inspect.getdoc(KINDS[kind]) or "").partition("\n\n")[0].replace("\n", " ")
     return Page(kind.replace("_", "-"), kind.replace("_", " ").capitalize(), summary, lines)

@@ -9,7 +9,9 @@ from sendoff.config.spec import CONNECTOR
 from sendoff.response import policy
 from sendoff.schema import INSTEAD, RULES, types
 
-from .page import Page, nested, options, table
+from .page import Page, inside, nested, options, table
+
+DESTINATION = CONNECTOR["destination"]["schema"]
 
 
 def _connector() -> Iterator[str]:
@@ -17,10 +19,21 @@ def _connector() -> Iterator[str]:
     yield "a bare word stands for `{use: word}`. Values come from outside as `${env:NAME}`, `${NAME:-default}` or"
     yield "`${file:PATH}`, in any string; `$$` is a plain `$`.\n"
     yield from options(CONNECTOR)
-    for name in ("incremental", "schedule", "destination"):
+    for name in ("incremental", "schedule"):
         yield from nested(name, CONNECTOR[name]["schema"], "##")
-    yield "\n## How a response is read\n"
+    yield "\nWhat is under `destination` has [a page of its own](destination.md)."
+
+
+def _destination() -> Iterator[str]:
+    yield from options(DESTINATION)
+    yield from inside("destination", DESTINATION, "#", but=["response"])
+    yield "\nWhat is under `response` has [a page of its own](response.md)."
+
+
+def _response() -> Iterator[str]:
+    yield "## How a response is read\n"
     yield inspect.cleandoc(policy.__doc__ or "").partition("\n\n")[2]
+    yield from nested("response", DESTINATION["response"]["schema"], "##")
 
 
 def _fields() -> Iterator[str]:
@@ -34,6 +47,15 @@ def _fields() -> Iterator[str]:
 
 
 PAGES = [
-    Page("connector-file", "Connector files", "Every option of a connector file.", _connector),
+    Page(
+        "connector-file",
+        "Connector files",
+        "Every option at the top of a connector file, and of what has no page of its own.",
+        _connector,
+    ),
+    Page(
+        "destination", "The destination", "Every option under `destination`: the API, and how requests reach it.", _destination
+    ),
+    Page("response", "Responses", "Every option under `destination.response`: how the API's responses are read.", _response),
     Page("field-rules", "Field rules and types", "What may stand under a field in `schema:`.", _fields),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from sendoff.registry import Registry
 
 DOCS = Path(__file__).parents[1]
 REFERENCE = DOCS / "reference"
+MAX_HEADING = 4
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,45 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def options(rules: Mapping[str, Any]) -> Iterator[str]:
-    """Options by their rules, as a table."""
-    yield "| option | type | default | what it is |\n| --- | --- | --- | --- |"
+    """Options by their rules, as a table: with what is allowed, the default, and an example from the pages."""
+    from .examples import example  # noqa: PLC0415  # it needs this module
+
+    rows = []
     for name, kind, default, text in options_of(rules, Registry()):
         shown = f"`{default}`" if default not in ("", "required") else default
-        yield f"| `{name}` | {kind} | {shown} | {text} |"
+        rows.append([f"`{name}`", _type(kind, rules[name]), shown, f"{text}{example(rules, name)}"])
+    yield from table(["option", "type", "default", "what it is"], rows)
 
 
-def nested(name: str, rules: Mapping[str, Any], heading: str) -> Iterator[str]:
+def nested(name: str, rules: Mapping[str, Any], heading: str, but: Collection[str] = ()) -> Iterator[str]:
     """A mapping's options, and those of the mappings in it; what several have in common is shown once."""
     yield f"\n{heading} {name}\n"
     yield from options(rules)
+    yield from inside(name, rules, heading, but)
+
+
+def inside(name: str, rules: Mapping[str, Any], heading: str, but: Collection[str] = ()) -> Iterator[str]:
+    """The options of the mappings in a mapping."""
     shared: dict[int, list[str]] = {}
     for option, rule in rules.items():
         inner = inner_rules(rule)
-        if inner and all(isinstance(each, Mapping) for each in inner.values()):  # those of a list are of its items
+        if (
+            option not in but and inner and all(isinstance(each, Mapping) for each in inner.values())
+        ):  # a list's are of its items
             shared.setdefault(id(inner), []).append(option)
     for names in shared.values():
         title = f"{name}.{names[0]}" if len(names) == 1 else f"{name}: {', '.join(names)}"
-        yield from nested(title, inner_rules(rules[names[0]]), heading + "#")
+        yield from nested(title, inner_rules(rules[names[0]]), heading + "#" * (len(heading) < MAX_HEADING))
+
+
+def _type(kind: str, rule: Mapping[str, Any]) -> str:
+    """A type as it is read, and what of it is allowed."""
+    shown = re.sub(r"\bdict\b", "mapping", kind)
+    items = rule.get("schema") if "list" in kind else None
+    allowed = rule.get("allowed") or (items.get("allowed") if isinstance(items, Mapping) else None)
+    if allowed:
+        return f"{shown}: {', '.join(f'`{value}`' for value in allowed)}"
+    low, high = rule.get("min"), rule.get("max")
+    if low is not None and high is not None:
+        return f"{shown}, {low:,} to {high:,}"
+    return f"{shown}, at least {low:,}" if low is not None else f"{shown}, at most {high:,}" if high is not None else shown

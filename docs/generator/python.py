@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 import sendoff
-from sendoff import errors, hookspecs
+from sendoff import errors, hookspecs, testing
 from sendoff.components import KINDS
 from sendoff.sandbox import rules as sandbox_rules
 
@@ -27,6 +27,19 @@ def _python() -> Iterator[str]:
         yield ""
 
 
+def _testing() -> Iterator[str]:
+    yield f"{(inspect.getdoc(testing) or '').partition(chr(10) * 2)[2]}\n"
+    for name in testing.__all__:
+        thing = getattr(testing, name)
+        if not inspect.isclass(thing) and not inspect.isfunction(thing):
+            continue  # a fixture
+        signature = f"`{name}{inspect.signature(thing)}`\n\n"
+        yield f"## sendoff.testing.{name}\n\n{signature}{inspect.getdoc(thing) or ''}\n"
+        for verb, member in vars(thing).items() if inspect.isclass(thing) else ():
+            if not verb.startswith("_") and inspect.isfunction(member) and member.__doc__:
+                yield f"- `{verb}{inspect.signature(member)}`: {' '.join((inspect.getdoc(member) or '').split())}"
+
+
 def _errors() -> Iterator[str]:
     yield f"```text\n{inspect.cleandoc((errors.__doc__ or '').partition('::')[2])}\n```"
 
@@ -43,6 +56,7 @@ def _sandbox() -> Iterator[str]:
 
 PAGES = [
     Page("python", "Python", "Every public name of the package `sendoff`.", _python),
+    Page("testing", "The test kit", "What `sendoff.testing` has for tests of connectors and plugins.", _testing),
     Page("errors", "Errors", "The exceptions that `sendoff` raises, as a tree.", _errors),
     Page("hooks", "Hooks", "What a plugin implements to offer its components.", _hooks),
     Page("sandbox", "The sandbox", "The rules by which `sendoff sandbox --fail` misbehaves.", _sandbox),

@@ -25,11 +25,15 @@ def default_component(rules: Declared, registry: Registry) -> str | None:
 def options_of(rules: Declared, registry: Registry) -> Iterator[tuple[str, str, str, str]]:
     """Each option's name, type, default and help: what `sendoff plugins NAME` and the reference show."""
     for name, rule in rules.items():
-        kind = f"a {singular(rule['component'])}" if "component" in rule else rule.get("type", "anything")
+        kind = _with_article(singular(rule["component"])) if "component" in rule else rule.get("type", "anything")
         shown = " or ".join(kind) if isinstance(kind, list) else str(kind)
         default = default_component(rule, registry) or rule.get("default")
         required = default is None and "default" not in rule and rule.get("required") is not False
         yield name, shown, "required" if required else _default(default), rule.get("meta", {}).get("help", "")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _default(value: object) -> str:

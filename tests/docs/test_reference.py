@@ -1,0 +1,75 @@
+"""The reference has what programs rely on: JSON fields, environment variables, options with what they allow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from docs.generator import outputs
+from docs.generator.page import REFERENCE
+from sendoff.cli.group import COMMANDS, Commands, sendoff
+from sendoff.config.spec import CONNECTOR
+from sendoff.monitoring.report import Report
+from sendoff.testing import Project, Receiver
+
+from .pages import ROOT
+
+
+def printed(project: Project, command: str) -> Any:
+    """What a command prints as JSON."""
+    arguments = ["-d", str(project.home / "connectors.d"), *command.split()]
+    return json.loads(CliRunner().invoke(sendoff, arguments).stdout)
+
+
+def test_the_json_of_every_command_has_the_fields_on_the_page(project: Project, receiver: Receiver) -> None:
+    (project.home / "a.csv").write_text("id\n1\n")
+    (project.home / "connectors.d/a.yaml").write_text(
+        f"source: {{use: csv, path: a.csv}}\nschema: {{id: integer}}\ndestination: {{url: {receiver.url}}}\n"
+    )
+    for command, fields in outputs.JSON.items():
+        shown = printed(project, command.replace("RUN", "1"))
+        one = shown[0] if isinstance(shown, list) else shown
+        assert set(one) == set(fields), command
+        if command == "run --json":
+            assert [*one["runs"][0]] == [*Report.FIELDS]
+
+
+def test_every_variable_that_the_code_names_is_on_the_page() -> None:
+    code = "".join(path.read_text() for room in ("core", "plugins") for path in (ROOT / room).rglob("*.py"))
+    named = set(re.findall(r"[\"'](SENDOFF_[A-Z_]+)[\"']", code))
+    assert named
+    assert named <= set(outputs.ENVIRONMENT)
+
+
+def test_every_command_and_each_of_its_options_is_on_the_page() -> None:
+    page = (REFERENCE / "commands.md").read_text()
+    for name in COMMANDS:
+        command = Commands("sendoff").get_command(click.Context(sendoff), name)
+        for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+            assert each
+            for option in each.params:
+                if isinstance(option, click.Option):
+                    assert all(f"`{spelled}`" in page for spelled in option.opts), option
+
+
+@pytest.mark.parametrize("page", ["connector-file", "destination", "response"])
+def test_options_with_a_list_of_values_show_them(page: str) -> None:
+    """Of the options of connector files; nearly all have an example from the pages, too."""
+    text = (REFERENCE / f"{page}.md").read_text()
+
+    def look(rules: Mapping[str, Any]) -> None:
+        for name, rule in rules.items():
+            if f"| `{name}` |" in text and rule.get("allowed"):
+                assert ", ".join(f"`{value}`" for value in rule["allowed"]) in text, name
+            if isinstance(rule.get("schema"), Mapping):
+                look({key: each for key, each in rule["schema"].items() if isinstance(each, Mapping)})
+
+    look(CONNECTOR)
+    options = re.findall(r"^\| `\w+` \|.*", text, re.MULTILINE)
+    assert sum("See [" in option for option in options) > 0.75 * len(options)
