@@ -93,7 +93,7 @@ ENVIRONMENT = {
     "SENDOFF_STATE": "Where the ledger is, as `--state` says it.",
     "SENDOFF_PLUGINS": "The only plugins that are loaded, as `--plugins` says it. Empty: none.",
     "SENDOFF_DEBUG": "Tracebacks of errors, as `--debug` shows them.",
-    "SENDOFF_AMBIENT_ORIGINS": "Origins, with commas between, where the machine's account may be used, besides its own cloud's.",
+    "SENDOFF_AMBIENT_ORIGINS": "Origins, with commas between, where the machine's account may be used besides its own cloud.",
     "_SENDOFF_COMPLETE": "What a shell sets to complete commands: see [commands](commands.md).",
     "NO_COLOR": "No colours on a terminal.",
     "COLUMNS": "The width that tables are fitted to.",
