@@ -31,6 +31,8 @@ ALSO = {
     "records.py": {"lines": "those of a page"},
     "engine/states.py": {"split": "a state"},
     "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
+    "cli/logs.py": {"json": "a format of the log"},
+    "cli/run.py": {"log": "what standard error is"},
     "cli/serve.py": {"inbox": "the URLs under /inbox"},
     "sending.py": {"batch": "the parameter"},
     "serving/inbox_app.py": {"bearer": "the scheme of HTTP's Authorization"},

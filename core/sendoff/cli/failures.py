@@ -7,7 +7,10 @@ import logging
 import traceback
 from collections.abc import Callable
 
+import click
+
 from sendoff.cleaning import clean
+from sendoff.cli import logs
 from sendoff.cli.output import say
 from sendoff.errors import ConfigError, PluginCrash, SendoffError
 
@@ -18,7 +21,8 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 def show_tracebacks() -> None:
     """From now on, show the traceback of every error."""
-    _LOG.addHandler(logging.StreamHandler())
+    if not logs.is_log():
+        _LOG.addHandler(logging.StreamHandler())
     _LOG.setLevel(logging.DEBUG)
 
 
@@ -40,12 +44,21 @@ def fail(error: BaseException, *, connector: str = "", redact: Callable[[str], s
         sentences = [f"{name}: a fault of sendoff itself, at {place}: {type(error).__name__}: {error}"]
     for sentence in sentences:
         hint = "; `sendoff --debug ...` shows the traceback" if code == 70 and not _LOG.isEnabledFor(logging.DEBUG) else ""
-        say(redact(sentence) + hint, err=True)
+        facts = {"event": "error", "fields": {"exit_code": code}, **({"connector": connector} if connector else {})}
+        say(redact(sentence) + hint, err=True, level="error", facts=facts)
     log_traceback(error, redact)
     return code
+
+
+def show_usage_error(error: click.ClickException) -> None:
+    """Print what is wrong with a command line."""
+    if logs.is_log():
+        logs.write(error.format_message(), "error", event="error", fields={"exit_code": error.exit_code})
+    else:
+        error.show()
 
 
 def log_traceback(error: BaseException, redact: Callable[[str], str] = str) -> None:
     """Show where an error was raised, if tracebacks are shown."""
     if _LOG.isEnabledFor(logging.DEBUG):
-        _LOG.debug("\n".join(map(clean, redact("".join(traceback.format_exception(error)).rstrip()).split("\n"))))
+        _LOG.debug("%s", "\n".join(map(clean, redact("".join(traceback.format_exception(error)).rstrip()).split("\n"))))

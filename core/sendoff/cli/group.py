@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sendoff.cli.failures import fail, show_tracebacks
+from sendoff.cli import logs
+from sendoff.cli.failures import fail, show_tracebacks, show_usage_error
+from sendoff.cli.output import say
 from sendoff.errors import ConfigError, PluginCrash
 from sendoff.lazy import postpone_import
 
@@ -155,6 +157,14 @@ class Commands(click.Group):
     envvar="SENDOFF_PLUGINS",
     help="Load no plugins but these: distributions and files of plugins.d, with commas between; '' for none. [default: all]",
 )
+@click.option(
+    "--log-format", type=click.Choice(logs.FORMATS), envvar="SENDOFF_LOG_FORMAT", is_eager=True, expose_value=False,
+    callback=logs.chosen_format, help="Write a log to standard error, without progress: text, or a JSON object a line.",
+)
+@click.option(
+    "--log-level", type=click.Choice(logs.LEVELS), envvar="SENDOFF_LOG_LEVEL", is_eager=True, expose_value=False,
+    callback=logs.chosen_level, help="Write a log to standard error, from this level on. [default: info]",
+)
 @click.option("--debug", is_flag=True, envvar="SENDOFF_DEBUG", help="Show the traceback of an error.")
 @click.pass_context
 def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None, debug: bool) -> None:
@@ -179,10 +189,10 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("aborted", err=True)
+        say("aborted", err=True, level="error")
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader is gone
         _forget_stdout()

@@ -13,16 +13,23 @@ import click
 
 from sendoff import jsonlib
 from sendoff.cleaning import clean, defuse_formula, escape_in_json
+from sendoff.cli import logs
 
 if TYPE_CHECKING:
     from sendoff.components import CsvDialect
 
 
-def say(text: str, *, err: bool = False, hang: int | None = None) -> None:
+def say(
+    text: str, *, err: bool = False, hang: int | None = None, level: str = "info", facts: Mapping[str, object] | None = None
+) -> None:
     """Print sentences. What is in them from outside moves no cursor, and hides and reverses nothing.
 
-    On a terminal they break between words; what follows in a sentence is indented by `hang`.
+    On a terminal they break between words; what follows in a sentence is indented by `hang`. Where standard error is a log,
+    what goes there is an entry of it, with a level and facts.
     """
+    if err and logs.is_log():
+        logs.write(text, level, **(facts or {}))
+        return
     lines = [clean(line) for line in text.split("\n")]
     stream = sys.stderr if err else sys.stdout
     if is_terminal(stream):

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 import click
 
+from sendoff.cli import logs
 from sendoff.cli.account import show_account
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.failures import fail, log_traceback
@@ -69,7 +70,7 @@ def command(
 def warn_of_orphans(project: Project) -> None:
     """Warn of unfinished runs whose connector is gone."""
     for sentence in project.runner.orphans():
-        say(f"warning: {sentence}", err=True)
+        say(f"warning: {sentence}", err=True, level="warning")
 
 
 def load(project: Project, names: Sequence[str]) -> list[Connector]:
@@ -88,10 +89,11 @@ def load(project: Project, names: Sequence[str]) -> list[Connector]:
 
 
 def add_progress(runner: Runner, quiet: bool) -> None:
-    """Add the observers that are made for terminals, unless the command is to be quiet."""
-    if not quiet:
+    """Add the observers that show progress, unless the command is to be quiet; or those that write the log."""
+    purpose = "log" if logs.is_log() else "terminal"
+    if logs.is_log() or not quiet:
         offered = [cast("type[Observer]", offer.component) for offer in runner.registry.offers("observers").values()]
-        runner.observers = (*runner.observers, *(observer() for observer in offered if "terminal" in observer.default_for))
+        runner.observers = (*runner.observers, *(observer() for observer in offered if purpose in observer.default_for))
 
 
 def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json: bool) -> None:
@@ -174,7 +176,7 @@ def interruptible(
                 sys.stdout.flush()
             os._exit(128 + number)
         caught.append(number)
-        os.write(2, b"\nending after the requests in flight; press again to end at once\n")
+        logs.write_at_once("ending after the requests in flight; press again to end at once")
         runner.interrupt(f"by {signal.Signals(number).name}")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from sendoff.cleaning import clean
-from sendoff.cli import output
+from sendoff.cli import logs, output
 from sendoff.cli.group import Project
+from sendoff.cli.run import add_progress
 from sendoff.errors import ConfigError
+from sendoff.monitoring.events import Event, RunEnded
 from sendoff.serving import Server
 
 if TYPE_CHECKING:
     from sendoff.components import InboxSource
+    from sendoff.runner import Runner
     from sendoff.serving.web import Listener
 
 
@@ -34,10 +37,20 @@ def command(project: Project, host: str, port: int) -> None:
     Example: `sendoff serve`
     """
 
-    def say(line: str) -> None:
-        output.say(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {clean(line)}", err=True)
+    def say(line: str, level: str = "info", **facts: object) -> None:
+        at = "" if logs.is_log() else f"{time.strftime('%Y-%m-%d %H:%M:%S')}  "
+        output.say(f"{at}{clean(line)}", err=True, level=level, facts=facts)
 
-    server = Server(project.new_runner, say)
+    def notify(name: str, event: Event) -> None:
+        if not (logs.is_log() and isinstance(event, RunEnded)):  # that is logged where the run is
+            say(f"{name}: {event.sentence()}", event.severity(), event=event.name, connector=name, fields=event.fields())
+
+    def runner() -> Runner:
+        made = project.new_runner()
+        add_progress(made, quiet=True)
+        return made
+
+    server = Server(runner, notify)
     with ExitStack() as stack:
         stack.enter_context(closing(server))
         if server.inboxes:

@@ -24,7 +24,8 @@ class Component:
     privileged: ClassVar[str] = ""
     #: What it is used for where none is named. Sources: endings of files, like ``.csv``. Senders: ``one`` or ``many``
     #: records a request. Transports: ``destinations``, or ``tls_proxies``, which are proxies that are themselves reached
-    #: by TLS. Failure strategies: ``rejection``. Observers: ``terminal``, where progress is shown.
+    #: by TLS. Failure strategies: ``rejection``. Observers: ``terminal``, where progress is shown; ``log``, where standard
+    #: error is a log.
     default_for: ClassVar[Sequence[str]] = ()
     #: Takes the secrets of its connector out of a text.
     redact: Callable[[str], str] = staticmethod(str)

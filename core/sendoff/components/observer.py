@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from sendoff.components.component import Component
 from sendoff.monitoring.events import Event, RunInfo
 
@@ -12,8 +10,11 @@ class Observer(Component):
     """Watches runs: progress, logs, metrics, traces. The events are in `sendoff.monitoring.events`."""
 
     kind = "observers"
-    #: Whether it receives an event of every single request, `RequestCompleted`.
-    per_request: ClassVar[bool] = False
+
+    @property
+    def per_request(self) -> bool:
+        """Whether it receives an event of every single request, `RequestCompleted`, when a run begins."""
+        return False
 
     def on_event(self, run: RunInfo, event: Event) -> None:
         """Something happened. Events of a run come one after the other, and while it waits for nothing: return soon."""

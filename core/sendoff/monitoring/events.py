@@ -1,4 +1,4 @@
-"""The events of a run: each with its fields, its level and its sentence.
+"""Events, of a run and of `sendoff serve`: each with its fields, its level and its sentence.
 
 Logs, metrics, traces and the progress on a terminal are all made of these.
 """
@@ -26,7 +26,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened in a run. Its name is that of its class, in small letters: `run_started`."""
+    """Something that happened. Its name is that of its class, in small letters: `run_started`."""
 
     name: ClassVar[str] = "event"
     level: ClassVar[Level] = "info"
@@ -42,6 +42,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self) -> dict[str, object]:
         """Its fields and their values."""
         return {name: getattr(self, name) for name in self.field_names()}
+
+    def severity(self) -> Level:
+        """Its level; that of a run's end depends on how it ended."""
+        return self.level
 
     def sentence(self) -> str:
         """What happened, for people."""
@@ -204,9 +208,12 @@ class RunStopping(Event, frozen=True, kw_only=True):
 
 
 class RunEnded(Event, frozen=True, kw_only=True):
-    """The run is over. Its fields are those of the report."""
+    """The run is over. Its fields are the report's. It is a warning if not all was delivered, and an error if it stopped."""
 
     report: Report
+
+    def severity(self) -> Level:
+        return "info" if self.report.state == "complete" else "error" if self.report.state == "stopped" else "warning"
 
     @classmethod
     def field_names(cls) -> Sequence[str]:
@@ -216,8 +223,37 @@ class RunEnded(Event, frozen=True, kw_only=True):
         return {name: getattr(self.report, name) for name in self.field_names()}
 
     def sentence(self) -> str:
-        return self.report.sentence()
+        return f"run {self.report.run}: {self.report.sentence()}"
 
 
-#: All of them, in the order in which a run may have them.
+class RunDue(Event, frozen=True, kw_only=True):
+    """`sendoff serve` begins a run, for a reason: it is due, it was missed, something has arrived, it is resumed."""
+
+    reason: str
+
+    def sentence(self) -> str:
+        return self.reason
+
+
+class RunSkipped(Event, frozen=True, kw_only=True):
+    """`sendoff serve` begins no run at a time that is due: the time has passed, or the connector runs still."""
+
+    level = "warning"
+    reason: str
+
+    def sentence(self) -> str:
+        return self.reason
+
+
+class RunFailed(Event, frozen=True, kw_only=True):
+    """`sendoff serve` could not begin a run, or it broke; it is tried again where that may help."""
+
+    level = "error"
+    reason: str
+
+    def sentence(self) -> str:
+        return self.reason
+
+
+#: All of them, first those of a run, in the order in which it may have them.
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

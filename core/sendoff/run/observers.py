@@ -24,7 +24,11 @@ class ObserverGroup:
     """Passes events to every observer, in order, without secrets. One that raises is logged and left out from then on."""
 
     def __init__(self, run: RunInfo, observers: Iterable[Observer], redact: Callable[[str], str] = str) -> None:
-        self._observers, self._redact = list(observers), redact
+        self._observers: list[Observer] = []
+        for observer in observers:  # one that the command line adds, and the connector names too, is one
+            if observer.options or type(observer) not in map(type, self._observers):
+                self._observers.append(observer)
+        self._redact = redact
         self._safe = lru_cache(1024)(lambda text: clean(redact(text)))
         self._run = msgspec.structs.replace(run, url=self._safe(run.url))
         #: Whether any of them wants an event of every request.

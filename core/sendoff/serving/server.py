@@ -13,7 +13,7 @@ from sendoff.components import InboxSource, Observer, Source
 from sendoff.config.connector import Connector
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.ledger import open_ledger
-from sendoff.monitoring.events import Event, RunInfo
+from sendoff.monitoring.events import Event, RunDue, RunEnded, RunFailed, RunInfo, RunSkipped
 from sendoff.runner import Runner
 from sendoff.serving.schedule import Debouncer, Due, Schedule
 
@@ -47,15 +47,16 @@ class _Began(Observer):
 class Server:
     """Runs the connectors of a project that have a schedule, a watch or an inbox.
 
-    `runner` makes a runner for one run; `say` is called with each line of the log. Connector files are read again when a
-    run begins, so a change counts from the next run on; a new schedule or watch needs the server to be started again.
+    `runner` makes a runner for one run; `notify` is called with a connector and what happens to it. Connector files are read
+    again when a run begins, so a change counts from the next run on; a new schedule or watch needs the server to be
+    started again.
     Raises `ConfigError` for connectors that are not valid.
     """
 
     def __init__(
-        self, runner: Callable[[], Runner], say: Callable[[str], None], *, clock: Callable[[], float] = time.time
+        self, runner: Callable[[], Runner], notify: Callable[[str, Event], None], *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._runner, self._say, self._clock = runner, say, clock
+        self._runner, self._notify, self._clock = runner, notify, clock
         first = runner()
         found = {name: first.load(file) for name, file in first.found().files.items()}
         self.connectors: Mapping[str, Connector] = {
@@ -119,17 +120,18 @@ class Server:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self._say(f"{name}: {self._sentence(name, error)}")
+            self._notify(name, RunFailed(reason=self._sentence(name, error)))
             self._wait(again, name)
 
     def _obey(self, name: str, found: Due) -> None:
         """Do what a schedule says. It counts as obeyed, durably, once the run is in the ledger."""
         if not found.run:
             self._mark_fired(name, found.fired)
-            self._say(f"{name}: was due {time.strftime('%H:%M', time.localtime(found.fired))}, is late, and is skipped")
+            at = time.strftime("%H:%M", time.localtime(found.fired))
+            self._notify(name, RunSkipped(reason=f"was due {at}, is late, and is skipped"))
         elif name in self._under_way:
             self._mark_fired(name, found.fired)
-            self._say(f"{name}: due, and still running; it is not started again")
+            self._notify(name, RunSkipped(reason="due, and still running; it is not started again"))
         else:
             self._begin(name, "due" if found.why == "on time" else "missed, and run now", found.fired)
 
@@ -160,17 +162,17 @@ class Server:
         before = self._schedule.mark_obeyed(name, fired) if fired is not None else None
         with self._lock:
             self._under_way[name] = runner
-        self._say(f"{name}: {why}")
+        self._notify(name, RunDue(reason=why))
         self._pool.submit(self._run, name, began, before)
 
     def _run(self, name: str, began: _Began, before: float | None) -> None:
         """Run a connector; `before` is up to when its schedule was obeyed, if that is why."""
         try:
             report = self._under_way[name].run(name)
-            self._say(f"{name}: run {report.run}: {report.sentence()}")
+            self._notify(name, RunEnded(report=report))
             self._note(name, whole=report.pending == 0)
         except BaseException as error:  # whatever it is, what has landed is tried again
-            self._say(f"{name}: {self._sentence(name, error)}")
+            self._notify(name, RunFailed(reason=self._sentence(name, error)))
             self._note(name, whole=False)
             if before is not None and not began.yes:
                 self._decide_again(name, began, error, before)
