@@ -40,7 +40,7 @@ if [ -n "$wanted" ]; then
   epmd -kill >/dev/null 2>&1 || true
 fi
 # Those of node, once more when this list changes. What they would compile is not needed: it is for keeping data.
-node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1"
+node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1 yaml-language-server@1.25.0"
 if [ "$(cat .servers/node.txt 2>/dev/null)" != "$node" ]; then
   # shellcheck disable=SC2086
   npm install --silent --no-audit --no-fund --ignore-scripts --save-exact --prefix .servers $node

@@ -25,6 +25,7 @@ ALSO = {
     "cli/preview.py": {"json": "a format of output", "form": "the parameter"},
     "config/connector.py": {"form": "the form of an idempotency key"},
     "config/spec.py": {"form": "the form of an idempotency key"},
+    "editors/project.py": {"command": "the key of a task of VS Code"},
     "encode/encoder.py": {"json": "the form of a value"},
     "encode/templates.py": {"json": "the form of a value"},
     "ledger/spool.py": {"lines": "those of a page, in a file"},

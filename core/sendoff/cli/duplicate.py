@@ -8,6 +8,7 @@ from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.group import Project
 from sendoff.cli.new import new_connector_path
 from sendoff.cli.output import say
+from sendoff.editors.project import with_modeline
 
 
 @click.command("duplicate")
@@ -24,5 +25,7 @@ def command(project: Project, name: str, copy: str | None) -> None:
     file = project.file(name)
     target = new_connector_path(project, copy or click.prompt("The copy's name", default=f"{name}-copy"))
     target = target.with_suffix(file.suffix)
-    target.write_bytes(file.read_bytes())
+    text = file.read_bytes().decode("utf-8", "surrogateescape")
+    text = with_modeline(text, target, project.directory)
+    target.write_bytes(text.encode("utf-8", "surrogateescape"))
     say(f"{target} written")

@@ -28,7 +28,7 @@ GROUPS = {
     "Author": {
         "init": "Make a project here, or in DIRECTORY.",
         "new": "Write a connector file with all defaults, each with a comment.",
-        "schema": "Infer a schema from a file.",
+        "schema": "Infer a schema from a file; write one for editors.",
         "check": "Check connector files; report every mistake with its place.",
         "preview": "Show the first request of a connector exactly; send nothing.",
         "edit": "Open a connector's file in $EDITOR, and check it afterwards.",

@@ -16,6 +16,7 @@ from sendoff.cli.schema import SAMPLE_PAGES, as_scalar, as_yaml
 from sendoff.config.declarations import default_component
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
+from sendoff.editors.project import with_modeline
 from sendoff.errors import ConfigError
 from sendoff.records import pages
 from sendoff.registry import Registry
@@ -99,7 +100,7 @@ def command(
     else:
         texts = {"url": as_scalar(url or URL), **_choices(project.runner.registry)}
         text, left = TEMPLATE.format(name=name, source=source, schema=as_yaml(schema) if schema else SCHEMA, **texts), ""
-    file.write_text(text, encoding="utf-8")
+    file.write_text(with_modeline(text, file, project.directory), encoding="utf-8")
     say(f"{file} written; edit it, then: sendoff check, sendoff preview {name}, sendoff run {name}{left}")
 
 

@@ -1,4 +1,4 @@
-"""`sendoff schema infer`: a schema from a file's headers and rows."""
+"""`sendoff schema`: a schema from a file's headers and rows; and one of connector files, for editors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import click
 from sendoff.cleaning import UNSAFE
 from sendoff.cli.files import file_source, reading_options
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, exactly, json_option
+from sendoff.cli.output import as_json, exactly, json_option, say
+from sendoff.components import KINDS
+from sendoff.editors.project import FILE, modeline, schema_text
+from sendoff.errors import ConfigError
 from sendoff.records import pages
 from sendoff.schema.infer import Inferred, infer
 
@@ -27,7 +30,7 @@ _UNPRINTABLE = re.compile(f"[{UNSAFE}\ufffe\uffff]")
 
 @click.group("schema")
 def command() -> None:
-    """Infer a schema from a file."""
+    """Infer a schema from a file; write one for editors."""
 
 
 @command.command("infer")
@@ -46,6 +49,34 @@ def infer_command(project: Project, /, file: Path, to_json: bool, **given: str |
         as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:
         exactly(as_yaml(found).removesuffix("\n"))
+
+
+@command.command("editor")
+@click.option("--print", "to_stdout", is_flag=True, help="Print it; write nothing.")
+@click.option("--check", "compare", is_flag=True, help="Write nothing; end with 2 if the file is not as it would be written.")
+@click.pass_obj
+def editor_command(project: Project, to_stdout: bool, compare: bool) -> None:
+    """Write the JSON Schema of connector files, with which editors complete and check them.
+
+    It is beside the connectors, and made of all components there are, those of plugins.d and of installed plugins included.
+
+    Example: `sendoff schema editor`
+    """
+    registry = project.runner.registry
+    text, file = schema_text(registry), project.directory / FILE
+    if to_stdout:
+        exactly(text.removesuffix("\n"))
+    elif not compare:
+        if not project.directory.is_dir():
+            raise ConfigError(f"{project.directory}: no such directory; `sendoff init` creates one")
+        file.write_text(text, encoding="utf-8")
+        providers = {offer.provider for kind in KINDS for offer in registry.offers(kind).values()}
+        say(f"{file} written, for the components of {', '.join(sorted(providers))}")
+        say(f"an editor finds it by a connector's first line: {modeline(file, project.directory)}")
+    elif not file.is_file() or file.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{file} is {'stale' if file.is_file() else 'not there'}; `sendoff schema editor` writes it")
+    else:
+        say(f"{file} is up to date")
 
 
 def as_yaml(found: Inferred) -> str:

@@ -76,7 +76,7 @@ DESTINATION = {
         "Seconds a whole attempt may take, to the last byte of the response; a large body gets more.", type="number", min=0.001, max=86400, default=60
     ),
     "min_upload_rate": option("Minimum upload rate, in bytes a second: a body of that many gets one second more.", type="number", min=1, default=100_000),
-    "rate_limit": option("Maximum rates: so much in any such period. A bare rate, or a list of them, is of requests.", type="dict", schema=RATE_LIMIT, default={}),
+    "rate_limit": option("Maximum rates: so much in any such period. A bare rate, or a list of them, is of requests.", type="dict", schema=RATE_LIMIT, default={}, shorthand={"string": "requests", "list": "requests", "number": "requests"}),
     "response": option("How responses are read.", type="dict", schema=RESPONSE_RULES, default={}),
     "atomic": option("Whether a rejected request leaves nothing behind. Then splitting it cannot apply a record twice.", type="boolean", required=False),
     "idempotent": option("Whether a record sent twice counts once, as with an upsert. Then also what may have been applied is split.", type="boolean", required=False),
@@ -89,7 +89,7 @@ DESTINATION = {
         type="string", allowed=["configured", "public"], default="configured",
     ),
     "retry": option("How transient failures are retried.", type="dict", schema=RETRY, default={}),
-    "idempotency": option("The idempotency key, by which the API recognises a repeat.", type="dict", schema=IDEMPOTENCY, default={}),
+    "idempotency": option("The idempotency key, by which the API recognises a repeat.", type="dict", schema=IDEMPOTENCY, default={}, shorthand={"boolean": "enabled"}),
 }  # fmt: skip
 
 ON_CHANGED = {
@@ -122,10 +122,12 @@ CONNECTOR: dict[str, Any] = {
     "source": option("Where records come from.", component="sources"),
     "incremental": option("Deliver only rows that were not delivered before.", type="dict", schema=INCREMENTAL, required=False),
     "schema": option(
-        "The fields, in the order they are sent.",
+        "The fields, in the order they are sent, each with its rules or its type alone.",
         type="dict",
         keysrules={"type": "string", "empty": False},
-        valuesrules={"type": "dict", "schema": FIELD_RULES, "allow_unknown": False},
+        valuesrules={
+            "type": "dict", "schema": FIELD_RULES, "allow_unknown": False, "shorthand": {"string": "type", "null": None},
+        },
         default={},
     ),
     "unknown": option(

@@ -11,9 +11,10 @@ from typing import Any, cast
 from cerberus.errors import ErrorDefinition
 from cerberus.schema import UnvalidatedSchema
 
-from sendoff.config.declarations import default_component, rules_along, singular
+from sendoff.config.declarations import rules_along, singular
 from sendoff.config.documents import Document
 from sendoff.config.secrets import is_credential
+from sendoff.config.shorthand import expand
 from sendoff.config.spec import CONNECTOR, DESTINATION
 from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
@@ -71,6 +72,9 @@ class ConnectorValidator(explain.RecordValidator):
 
     def _validate_default_for(self, purpose: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # `expand_shorthand` has filled in what declares itself the default for it
+
+    def _validate_shorthand(self, table: Mapping[str, object], field: object, value: object) -> None:
+        """{'type': 'dict'}"""  # noqa: D415  # `expand_shorthand` has written it in full
 
     def _validate_offered(self, kind: str, field: object, value: object) -> None:
         """{'type': 'string'}"""  # noqa: D415  # the rules of the rule's own value, which Cerberus reads here
@@ -224,42 +228,9 @@ def _checked(
 
 
 def expand_shorthand(data: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """The shorthands written in full (a word is ``{use: word}``, a type ``{type: …}``), and the default components named."""
-    spelled = dict(data)
-    for key, rules in CONNECTOR.items():
-        if "component" in rules and (key in spelled or default_component(rules, registry)):
-            spelled[key] = _expand_component(spelled.get(key, {}), rules, registry)
-        elif "component" in rules.get("schema", {}) and isinstance(spelled.get(key), list):
-            spelled[key] = [_expand_component(item, rules["schema"], registry) for item in spelled[key]]
-    if isinstance(spelled.get("destination"), dict):
-        destination = spelled["destination"] = dict(spelled["destination"])
-        for key in ("transport", "auth"):
-            if key in destination:
-                destination[key] = _expand_component(destination[key], DESTINATION[key], registry)
-        if isinstance(destination.get("idempotency"), bool):
-            destination["idempotency"] = {"enabled": destination["idempotency"]}
-        if type(destination.get("rate_limit")) in (int, float):  # a rate that lacks its period, as its check says
-            destination["rate_limit"] = str(destination["rate_limit"])
-        if isinstance(destination.get("rate_limit"), str | list):
-            destination["rate_limit"] = {"requests": destination["rate_limit"]}
-    if isinstance(spelled.get("schema"), dict):
-        spelled["schema"] = {
-            name: {"type": rules} if isinstance(rules, str) else {} if rules is None else rules
-            for name, rules in spelled["schema"].items()
-        }
+    """A connector file's data with its shorthands written in full, and the default components named."""
+    spelled: dict[str, Any] = expand(data, {"type": "dict", "schema": CONNECTOR}, registry)
     return spelled
-
-
-def _expand_component(value: Any, rules: Mapping[str, Any], registry: Registry) -> Any:
-    """A component written in full, as are those that its options name."""
-    spelled = {"use": value} if isinstance(value, str) else value
-    if not isinstance(spelled, dict):
-        return spelled
-    if "use" not in spelled and (chosen := default_component(rules, registry)):
-        spelled = {"use": chosen, **spelled}
-    offered = registry.find(rules["component"], spelled["use"]) if isinstance(spelled.get("use"), str) else None
-    inner = {key: rule for key, rule in (offered.options if offered else {}).items() if "component" in rule}
-    return {**spelled, **{key: _expand_component(spelled.get(key, {}), rule, registry) for key, rule in inner.items()}}
 
 
 def _problem(error: Any, document: Document, data: Any, registry: Registry, declared: Mapping[str, Any]) -> Problem:
