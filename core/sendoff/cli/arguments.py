@@ -68,7 +68,7 @@ def _project(ctx: click.Context | None) -> Project:
     """The project of the command line. While a shell completes it, no command has made one yet."""
     assert ctx is not None
     params = ctx.find_root().params
-    return ctx.find_object(Project) or Project.chosen(params["directory"], params["state"], params["allow"])
+    return ctx.find_object(Project) or Project.chosen(params["directory"], params["state"], params["allow"], params["env_file"])
 
 
 def _matching(found: Mapping[str, str], incomplete: str) -> list[CompletionItem]:

@@ -51,12 +51,26 @@ def _findings(project: Project) -> Iterator[tuple[str, str, str]]:
         yield "urllib3", foreign, "urllib3-future has replaced urllib3; uninstall it, then reinstall urllib3"
     except PackageNotFoundError:
         pass
+    yield _env_file(project)
     yield from _state(project)
     yield from _open_secrets(project)
     year = time.gmtime().tm_year
     yield "clock", time.strftime("%Y-%m-%d %H:%M:%S %Z"), "" if 2026 <= year < 2100 else "the clock is wrong"
     proxies = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy") if os.environ.get(name)]
     yield "proxy", f"{', '.join(proxies)} set, but not used" if proxies else "none in the environment", ""
+
+
+def _env_file(project: Project) -> tuple[str, str, str]:
+    if project.env_file is None:
+        return "env file", "none is read; --env-file or SENDOFF_ENV_FILE names one", ""
+    try:
+        variables = project.variables
+    except SendoffError as error:
+        return "env file", str(project.env_file), str(error)
+    assert variables is not None
+    mode = project.env_file.stat().st_mode & 0o777
+    found = f"{project.env_file}, {variables.count:,} variable{'s' * (variables.count != 1)}"
+    return "env file", found, "other users can read it; chmod 600" if mode & 0o077 else ""
 
 
 def _state(project: Project) -> Iterator[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ from sendoff.errors import ConfigError, PluginCrash
 from sendoff.lazy import postpone_import
 
 if TYPE_CHECKING:
+    from sendoff.config.env_file import EnvFile
     from sendoff.runner import Runner
 
 #: The commands in groups, and what each does, so that help does not load them.
@@ -68,15 +69,17 @@ class Project:
     allow: tuple[str, ...] | None = None
     #: The directory as it was given.
     given: Path = Path("connectors.d")
+    #: A file of variables that connectors may name.
+    env_file: Path | None = None
 
     @classmethod
-    def chosen(cls, directory: Path, state: Path | None, allow: str | None) -> Project:
+    def chosen(cls, directory: Path, state: Path | None, allow: str | None, env_file: Path | None) -> Project:
         """The project that the options of the command line choose."""
         if allow is None and "SENDOFF_PLUGINS" in os.environ:
             allow = ""  # click takes a variable that is empty for one that is not there
         named = None if allow is None else tuple(name.strip() for name in allow.split(",") if name.strip())
         inner = directory / "connectors.d"
-        return cls(inner if inner.is_dir() else directory, state, named, directory)
+        return cls(inner if inner.is_dir() else directory, state, named, directory, env_file)
 
     @cached_property
     def runner(self) -> Runner:
@@ -86,7 +89,14 @@ class Project:
         """A runner as the command line asks for it: the only place where commands make one."""
         from sendoff.runner import Runner  # noqa: PLC0415  # it imports nearly everything
 
-        return Runner(self.directory, state=self.state, allow=self.allow)
+        return Runner(self.directory, state=self.state, allow=self.allow, env=self.variables)
+
+    @cached_property
+    def variables(self) -> EnvFile | None:
+        """What connectors may name beside the variables of the process, if a file of them was asked for."""
+        from sendoff.config.env_file import EnvFile  # noqa: PLC0415  # few ask for it
+
+        return None if self.env_file is None else EnvFile.read(self.env_file)
 
     def file(self, name: str) -> Path:
         """A connector's file by its name."""
@@ -165,13 +175,21 @@ class Commands(click.Group):
     "--log-level", type=click.Choice(logs.LEVELS), envvar="SENDOFF_LOG_LEVEL", is_eager=True, expose_value=False,
     callback=logs.chosen_level, help="Write a log to standard error, from this level on. [default: info]",
 )
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    envvar="SENDOFF_ENV_FILE",
+    help="A file of variables, NAME=value a line, that connectors may name as ${env:NAME}; those that are set already hold.",
+)
 @click.option("--debug", is_flag=True, envvar="SENDOFF_DEBUG", help="Show the traceback of an error.")
 @click.pass_context
-def sendoff(ctx: click.Context, directory: Path, state: Path | None, allow: str | None, debug: bool) -> None:
+def sendoff(
+    ctx: click.Context, directory: Path, state: Path | None, allow: str | None, env_file: Path | None, debug: bool
+) -> None:  # fmt: skip
     """Deliver records to a third-party HTTP API, and account for every one of them."""
     if debug:
         show_tracebacks()
-    ctx.obj = Project.chosen(directory, state, allow)
+    ctx.obj = Project.chosen(directory, state, allow, env_file)
 
 
 def main() -> None:

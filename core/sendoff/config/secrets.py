@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from sendoff.config.env_file import EnvFile
 from sendoff.config.redaction import MIN_LENGTH, Redactor
 from sendoff.errors import Problem
 from sendoff.transport.file_access import FileAccess
@@ -263,6 +264,8 @@ def _lookup(provider: str, name: str, home: Path, secrets: Secrets) -> str | Non
 def _missing(provider: str, name: str, secrets: Secrets) -> str:
     if provider == "file":
         return f"the file {name} cannot be read"
+    if isinstance(secrets.env, EnvFile):
+        return f"the environment variable {name} is not set, neither in {secrets.env.file} nor outside; set it in one of them"
     if secrets.env is not None:
         return f"the environment variable {name} is none that connectors may use; add it to Runner(env=…)"
     return f"the environment variable {name} is not set; set it, or use ${{env:{name}:-default}}"

@@ -1,0 +1,48 @@
+"""A file of variables, ``NAME=value`` a line, that connectors may name beside those of the process."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Self
+
+from sendoff.errors import ConfigError, Problem
+
+
+class EnvFile(dict[str, str]):
+    """The variables of the process, and those of a file that the process has not set."""
+
+    def __init__(self, file: Path, names: dict[str, str]) -> None:
+        super().__init__({**names, **os.environ})
+        self.file = file
+        #: How many the file sets.
+        self.count = len(names)
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read a file. Raises `ConfigError` with every mistake in it."""
+        from dotenv.parser import parse_stream  # noqa: PLC0415  # few ask for it
+
+        try:
+            text = file.read_text("utf-8-sig")
+        except OSError as error:
+            raise ConfigError(Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}")) from None
+        except UnicodeDecodeError:
+            raise ConfigError(Problem(str(file), 0, 0, "", "is not UTF-8")) from None
+        names: dict[str, str] = {}
+        lines: dict[str, int] = {}
+        problems: list[Problem] = []
+        for found in parse_stream(io.StringIO(text)):
+            written = found.original.string
+            line = found.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+            if found.error or (found.key is not None and found.value is None):
+                # What is there may be a secret, and is not shown.
+                problems.append(Problem(str(file), line, 1, "", "must be NAME=value; quote what needs it"))
+            elif found.key in names:
+                problems.append(Problem(str(file), line, 1, "", f"{found.key} is set already in line {lines[found.key]}"))
+            elif found.key is not None and found.value is not None:
+                names[found.key], lines[found.key] = found.value, line
+        if problems:
+            raise ConfigError(*problems)
+        return cls(file, names)
