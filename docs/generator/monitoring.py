@@ -1,4 +1,4 @@
-"""The page on what is seen of a run from outside: the events that observers, logs and traces show."""
+"""The page on what is seen of a run from outside: its events and its metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from sendoff.monitoring.events import EVENTS
+from sendoff.monitoring.metrics import METRICS
 
 from .page import Page, table
 
@@ -23,4 +24,12 @@ def _events() -> Iterator[str]:
     yield from table(["event", "level", "fields", "what happened"], rows)
 
 
-PAGES = [Page("events", "Events", "What observers receive, and what logs and traces show.", _events)]
+def _metrics() -> Iterator[str]:
+    rows = [[f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help] for one in METRICS]
+    yield from table(["metric", "type", "labels", "what it is"], rows)
+
+
+PAGES = [
+    Page("events", "Events", "What observers receive, and what logs and traces show.", _events),
+    Page("metrics", "Metrics", "What the observer `metrics` and `/metrics` of `sendoff serve` export.", _metrics),
+]

@@ -9,6 +9,7 @@ while read -r program packages; do
   command -v "$program" >/dev/null || wanted="$wanted $packages"
 done <<'LIST'
 prometheus-alertmanager prometheus-alertmanager
+promtool prometheus
 mariadbd mariadb-server
 sshd openssh-server openssh-client
 strace strace

@@ -185,8 +185,8 @@ def test_the_log_and_metrics_observers_tell_what_happened(
     project({"in.jsonl": '{"a":1}\n', "connectors.d/c.yaml": text})
     with caplog.at_level(logging.INFO, "sendoff"):
         project.run("c")
-    assert "c: 1 of 1 records delivered" in caplog.text
-    assert 'sendoff_run_delivered{connector="c"} 1' in (project.home / "out.prom").read_text()
+    assert "c: run 1: 1 of 1 records delivered" in caplog.text
+    assert 'sendoff_records_total{connector="c",outcome="delivered"} 1' in (project.home / "out.prom").read_text()
 
 
 def test_a_library_call_prints_nothing(project: Project, receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:

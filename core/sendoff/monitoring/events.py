@@ -56,8 +56,11 @@ class RunStarted(Event, frozen=True, kw_only=True):
     """A run begins, or an interrupted one is resumed."""
 
     resumed: bool
-    #: Of a resumed run: records that were delivered before, and that may have been sent before and are sent again.
+    #: Of a resumed run: what was counted before; and records that may have been sent before and are sent again.
     delivered: int = 0
+    rejected: int = 0
+    invalid: int = 0
+    retries: int = 0
     may_be_repeated: int = 0
     #: Of these, records that were sent `sends` times at most without a response; what they count as, if that was chosen.
     uncertain: int = 0

@@ -80,6 +80,9 @@ class Run:
         started = RunStarted(
             resumed=self._state.resumed,
             delivered=counts["delivered"],
+            rejected=counts["rejected"],
+            invalid=counts["invalid"],
+            retries=counts["retries"],
             may_be_repeated=self._may_be_repeated,
             uncertain=sum(request.records for request in self._state.uncertain),
             sends=max((request.sends for request in self._state.uncertain), default=0),

@@ -84,6 +84,7 @@ class Server:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sendoff-run")
         self._stopped = threading.Event()
+        self._looked_at = time.monotonic()
         self.inboxes: Mapping[str, InboxSource] = {
             name: chosen.source for name, chosen in self.connectors.items() if isinstance(chosen.source, InboxSource)
         }
@@ -105,7 +106,7 @@ class Server:
 
     def tick(self) -> None:
         """One look at the clock and at what has landed; what is due is begun. The trouble of one connector stays its own."""
-        now = self._clock()
+        self._looked_at, now = time.monotonic(), self._clock()
         for name, found in self._schedule.due(now).items():
             if self._later.get(name, (0.0, 0.0))[0] <= now:
                 self._try(name, partial(self._obey, name, found), self._later)
@@ -210,6 +211,22 @@ class Server:
     def busy(self) -> bool:
         """Whether a run is under way."""
         return bool(self._under_way)
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        """The connectors that run now."""
+        with self._lock:
+            return frozenset(self._under_way)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since it last looked at what is due."""
+        return time.monotonic() - self._looked_at
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it begins no more runs."""
+        return self._stopped.is_set()
 
     def serve(self, every: float = 1.0) -> None:
         """Look again and again until stopped."""

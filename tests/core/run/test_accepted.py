@@ -151,7 +151,7 @@ def test_it_is_shown_wherever_delivered_records_are_counted(project: Project, re
     assert "1,000 (1,000 accepted only)" in shown(project, "runs")
     assert "accepted         1,000" in shown(project, "runs", "1").splitlines()
     assert json.loads(shown(project, "runs", "1", "--json"))[0]["accepted"] == 1_000
-    assert 'sendoff_run_accepted{connector="c"} 1000' in Path(project.home / "metrics.prom").read_text()
+    assert 'sendoff_last_run_accepted_records{connector="c"} 1000' in Path(project.home / "metrics.prom").read_text()
     text = (project.home / "connectors.d/c.yaml").read_text()
     project({"connectors.d/c.yaml": text + f"notify: [{{use: webhook, url: {receiver.url}/chat, on: [digest]}}]\n"})
     receiver.script = lambda request: Reply()
