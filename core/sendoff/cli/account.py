@@ -48,7 +48,7 @@ def show_account(project: Project, reports: Sequence[Report]) -> None:
             say(f"\n{report.connector}: {report.unchanged:,} {why}")
         if report.accepted:
             kept = next(history.results(report.run), None) is not None
-            where = f"`{called(project)} results {report.run}` shows what was kept of its responses"
+            where = f"`{name_in_project(project)} results {report.run}` shows what was kept of its responses"
             say(
                 f"\n{report.connector}: {report.accepted:,} accepted only: the API works on them still, and sendoff does not "
                 f"ask it how that ends; {where if kept else 'response.capture keeps the ids that it gives'}"
@@ -67,7 +67,7 @@ def show_account(project: Project, reports: Sequence[Report]) -> None:
 
 def _next_steps(project: Project, reports: Sequence[Report]) -> None:
     steps = []
-    me, history = called(project), project.runner.history
+    me, history = name_in_project(project), project.runner.history
     rows = [history.run(report.run) for report in reports]
     for row in rows:
         is_open = history.open_failures(row["id"])
@@ -116,7 +116,7 @@ def program_name() -> str:
     return str(name.relative_to(Path.cwd())) if name.is_relative_to(Path.cwd()) else str(name)
 
 
-def called(project: Project) -> str:
+def name_in_project(project: Project) -> str:
     """How to call this program again for the same project."""
     words = [program_name()]
     if project.given != Path("connectors.d"):

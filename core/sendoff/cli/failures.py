@@ -19,10 +19,27 @@ _LOG = logging.getLogger("sendoff")
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
+class _Sentences(logging.Handler):
+    """Prints what is logged, between the lines that show progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            say(self.format(record), err=True)
+        except Exception:  # as the handlers of the standard library do
+            self.handleError(record)
+
+
+def show_warnings() -> None:
+    """From now on, print warnings as sentences, not as Python does."""
+    if not (logs.is_log() or any(isinstance(handler, _Sentences) for handler in _LOG.handlers)):
+        _LOG.addHandler(_Sentences(logging.WARNING))
+
+
 def show_tracebacks() -> None:
     """From now on, show the traceback of every error."""
-    if not logs.is_log():
-        _LOG.addHandler(logging.StreamHandler())
+    for handler in _LOG.handlers:
+        if isinstance(handler, _Sentences):
+            handler.setLevel(logging.DEBUG)
     _LOG.setLevel(logging.DEBUG)
 
 

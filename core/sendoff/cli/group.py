@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sendoff.cli import logs
-from sendoff.cli.failures import fail, show_tracebacks, show_usage_error
+from sendoff.cli.failures import fail, show_tracebacks, show_usage_error, show_warnings
 from sendoff.cli.output import say
 from sendoff.errors import ConfigError, PluginCrash
 from sendoff.lazy import postpone_import
@@ -187,6 +187,7 @@ def sendoff(
     ctx: click.Context, directory: Path, state: Path | None, allow: str | None, env_file: Path | None, debug: bool
 ) -> None:  # fmt: skip
     """Deliver records to a third-party HTTP API, and account for every one of them."""
+    show_warnings()
     if debug:
         show_tracebacks()
     ctx.obj = Project.chosen(directory, state, allow, env_file)

@@ -15,6 +15,8 @@ from sendoff.cleaning import clean, escape_in_json
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 _LOG = logging.getLogger("sendoff")
+#: Takes away what shows progress on a terminal: the cursor is left at its start.
+CLEAR = "\r\x1b[J"
 #: What a log record may have of an event, in the order in which it is written.
 _OF_EVENTS = ("event", "connector", "run", "fields")
 
@@ -77,9 +79,16 @@ def write_at_once(text: str, level: str = "warning") -> None:
     record = _LOG.makeRecord(_LOG.name, number, "", 0, text, (), None)
     formatter = _formatter()
     if not is_log() or formatter is None:
-        os.write(2, f"\n{text}\n".encode())
+        start = CLEAR if os.isatty(2) else "\n"
+        os.write(2, f"{start}{text}\n".encode())
     elif _LOG.isEnabledFor(number):
         os.write(2, f"{formatter.format(record)}\n".encode())
+
+
+def clear_progress() -> None:
+    """Take away what shows progress, from a signal handler."""
+    if os.isatty(2):
+        os.write(2, CLEAR.encode())
 
 
 def _formatter() -> logging.Formatter | None:

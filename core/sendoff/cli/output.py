@@ -36,6 +36,8 @@ def say(
         from sendoff.cli import screen  # noqa: PLC0415  # rich is for terminals
 
         lines = [screen.wrap(line, screen.width_of(stream), hang) for line in lines]
+        if err:
+            lines[0] = logs.CLEAR + lines[0]
     click.echo("\n".join(lines), err=err)
 
 

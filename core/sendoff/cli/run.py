@@ -171,6 +171,7 @@ def interruptible(
         if caught:
             for each in numbers:
                 signal.signal(each, signal.SIG_DFL)  # once more ends it even if the account cannot be shown
+            logs.clear_progress()
             with suppress(Exception):
                 account()
                 sys.stdout.flush()

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import click
 
-from sendoff.cli.account import called, show_steps
+from sendoff.cli.account import name_in_project, show_steps
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, json_option, say, table
 from sendoff.cli.run import warn_of_orphans
@@ -67,7 +67,7 @@ def command(project: Project, to_json: bool) -> None:
     )
     for destination in destinations:
         say(f"\n{destination['origin']}: {_trouble(destination)}")
-    show_steps([step for one in found for step in _steps(one, called(project))])
+    show_steps([step for one in found for step in _steps(one, name_in_project(project))])
 
 
 def _status(name: str, runs: Sequence[RunRow], still_open: dict[int, int]) -> Status:

@@ -49,6 +49,8 @@ class Source(Component, ABC):
     egress: Mode = "configured"
     #: Which files it may read; None: any.
     file_access: FileAccess | None = None
+    #: How many rows it has in all, about, as `share_read` shows while it is read; None if that is unknown.
+    expected_rows: int | None = None
     #: The file that is read now, where it reads files: for messages.
     current_file: str = ""
     #: The name of its connector, and the state directory, where it may keep files of its own.
@@ -73,6 +75,10 @@ class Source(Component, ABC):
         A source without a fingerprint is spooled to disk before anything of it is sent, so that an
         interrupted run can be resumed.
         """
+        return None
+
+    def share_read(self) -> float | None:
+        """How much of it has been read so far, from 0 to 1; None if that is unknown. It is asked for at every page."""
         return None
 
     def change_token(self) -> Any:

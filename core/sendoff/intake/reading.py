@@ -38,8 +38,13 @@ def read_lazily(source: Source, cursor: object = None) -> Iterator[Page | Lines]
         return f" after {rows:,} rows" if rows else ""
 
     limit = ColumnLimit(source.max_columns)
+    share = 0.0
     with source_errors(source, place):
         for item in pages_or_lines(source.read(cursor), max_columns=source.max_columns):
+            share_now = source.share_read()
+            if share_now is not None and share_now != share:
+                # what was read up to `share` is the rows before this page: a source may read on before it yields
+                source.expected_rows, share = round(rows / share) if share else None, share_now
             if isinstance(item, Lines):
                 yield replace(item, limit=limit)
                 rows += len(item.texts)

@@ -42,6 +42,7 @@ class Spool(Source):
         self.file = file
         #: What is known from writing it.
         self._digest, self._columns = digest, columns
+        self._share: float | None = None
 
     def fingerprint(self) -> bytes:
         """The digest of the file's contents."""
@@ -58,13 +59,18 @@ class Spool(Source):
 
     def read(self, cursor: object) -> Iterator[Page]:
         """The pages in the file. Raises `LedgerError` if it is damaged."""
+        size = self.file.stat().st_size
         with self.file.open("rb") as stream:
             while head := stream.read(_FRAME.size):
                 length, checksum = _FRAME.unpack(head)
                 raw = stream.read(length)
                 if zlib.crc32(raw) != checksum:
                     raise LedgerError(f"{self.file} is damaged; its records that were not sent yet are lost")
+                self._share = stream.tell() / size
                 yield _unpacked(raw)
+
+    def share_read(self) -> float | None:
+        return self._share
 
 
 def write(file: Path, pages: Iterable[Page]) -> Spool:

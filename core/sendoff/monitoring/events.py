@@ -88,6 +88,8 @@ class RunProgressed(Event, frozen=True, kw_only=True):
     limited_seconds: float
     #: Whether all of the source has been read, so that `read` grows no more.
     source_read: bool
+    #: How many records the source has in all, about; None if it does not say.
+    expected: int | None = None
 
     def sentence(self) -> str:
         return f"{self.delivered:,} of {self.read:,} records delivered"

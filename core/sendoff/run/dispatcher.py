@@ -39,11 +39,13 @@ class Dispatcher:
         preparer: RequestPreparer | None = None,
         clock: Callable[[], float] = time.monotonic,
         warning: Callable[[Response], UnreadFailure | None] | None = None,
+        expected: Callable[[], int | None] = lambda: None,
     ) -> None:
         #: Says what is doubtful about a success: it is warned of once a run.
         self._warning = warning
         #: What happened beside the engine, reported with its next events.
         self._events: list[Event] = []
+        self._expected = expected
         self._preparer = preparer
         self._engine = engine
         self._commit = commit
@@ -236,7 +238,7 @@ class Dispatcher:
                 self._engine.confirm(changes)
                 progress = RunProgressed(
                     seconds=self._clock() - self._started, limited_seconds=self._engine.limited_seconds,
-                    source_read=self._engine.planner.ended, **self._engine.counts,
+                    source_read=self._engine.planner.ended, expected=self._expected(), **self._engine.counts,
                 )  # fmt: skip
                 self._changed()
             self._observers.notify((progress,))

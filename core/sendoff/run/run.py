@@ -62,7 +62,7 @@ class Run:
         self._preparer = RequestPreparer(connector, lambda request: connector.transport.send_one(request, self._connection))
         self._dispatcher = Dispatcher(
             self._engine, self._commit, observers=self._observers, preparer=self._preparer,
-            warning=lambda response: unread_failure(response, to.response),
+            warning=lambda response: unread_failure(response, to.response), expected=lambda: source.expected_rows,
         )  # fmt: skip
         self._started = time.monotonic()
         #: Records that an earlier process planned, and may have sent.

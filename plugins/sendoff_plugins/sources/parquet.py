@@ -38,8 +38,11 @@ class Parquet(FileSource):
         self.begin(cursor)
         for name, path in self.local():
             rows = checked_rows(path, name)
+            read = 0
             try:
                 for page in read_whole(self._open(path, name), name, rows, self.max_columns):
+                    read += page.frame.height
+                    self._note_read(read / rows)
                     found = replace(page, uniform=self.schema_drift == "fail")
                     yield _decoded(found) if self.binary_as_text else found
             except (pl.exceptions.PolarsError, OSError) as error:

@@ -7,7 +7,7 @@ import importlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -58,10 +58,16 @@ class BoundedStream(io.RawIOBase):
         return data
 
 
-def decompress(path: Path, name: str, compression: str, member: str) -> Iterator[tuple[str, BinaryIO]]:
-    """The streams of a file, each with its name: the file itself, or an archive's members."""
+def decompress(
+    path: Path, name: str, compression: str, member: str, opened: Callable[[BinaryIO], None] = lambda _: None
+) -> Iterator[tuple[str, BinaryIO]]:
+    """The streams of a file, each with its name: the file itself, or an archive's members.
+
+    `opened` is given the file as it is on disk: where it is shows how much was read.
+    """
     try:
         with path.open("rb") as raw:
+            opened(raw)
             kind = compression if compression != "auto" else detect_compression(raw)
             if kind == "none":
                 yield name, raw

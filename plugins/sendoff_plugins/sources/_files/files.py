@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -82,6 +82,9 @@ class FileSource(Source):
         super().__init__(**options)
         self._given: set[str] = set()
         self._left_out: set[str] = set()
+        #: Bytes of all files, of those that were read, and of the one that is read now; how much of that is read.
+        self._bytes = self._bytes_done = self._bytes_now = 0
+        self._bytes_read: Callable[[], float] = lambda: 0
 
     @property
     def places(self) -> list[Location]:
@@ -139,7 +142,10 @@ class FileSource(Source):
 
     def local(self) -> Iterator[tuple[str, Path]]:
         """Each file that was not read before, downloaded if it is remote. A file that changes while it is read is an error."""
-        for file in self.files():
+        found = self.files()
+        self._bytes, self._bytes_done, self._bytes_now = sum(file.size or 0 for file in found), 0, 0
+        for file in found:
+            self._bytes_done, self._bytes_now, self._bytes_read = self._bytes_done + self._bytes_now, file.size or 0, lambda: 0
             with file.fetched() as path:
                 known = _digest(path, file.name).hex() if self.once else ""
                 if known in self._given:
@@ -154,7 +160,18 @@ class FileSource(Source):
     def streams(self) -> Iterator[tuple[str, BinaryIO]]:
         """Each file's bytes, decompressed; a zip archive's members one by one."""
         for name, path in self.local():
-            yield from decompress(path, name, self.compression, self.member)
+            yield from decompress(path, name, self.compression, self.member, self._follow)
+
+    def share_read(self) -> float | None:
+        """As far as bytes say it; of many files, by their sizes."""
+        return (self._bytes_done + self._bytes_read()) / self._bytes if self._bytes else None
+
+    def _follow(self, raw: BinaryIO) -> None:
+        self._bytes_read = lambda: self._bytes_now if raw.closed else raw.tell()
+
+    def _note_read(self, share: float) -> None:
+        """So much of the current file is read, where its bytes do not show it."""
+        self._bytes_read = lambda: self._bytes_now * share
 
     def decompressed_paths(self) -> Iterator[tuple[str, Path]]:
         """Each file, decompressed onto the disk where it is compressed: for readers that need random access."""

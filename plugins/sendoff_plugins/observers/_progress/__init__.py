@@ -1,0 +1,1 @@
+"""What the progress observer is made of."""
