@@ -12,6 +12,7 @@ from sendoff.components import Source
 from sendoff.config import connector as connectors
 from sendoff.config.documents import Document
 from sendoff.errors import SourceError
+from sendoff.errors.codes import Code
 from sendoff.hookspecs import hookimpl
 from sendoff.monitoring.report import Report
 from sendoff.runner import Runner
@@ -42,7 +43,7 @@ def send(
         sender = runner.registry.default("senders", "many" if batch else "one")
         how = {"send": {"use": sender.name, **({"max_records": batch} if batch else {})}} if sender else {}
         document = Document("send()", {"source": "rows", **how, **settings, "destination": destination})
-        document.problems += [document.problem(path, sentence) for path, sentence in _unwritable(document.data)]
+        document.problems += [document.problem(path, sentence, Code.TYPE) for path, sentence in _unwritable(document.data)]
         return runner.run(connectors.build(document, name, runner.registry, access=FileAccess(runner.home)), records=rows)
 
 

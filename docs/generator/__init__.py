@@ -10,14 +10,14 @@ from pathlib import Path
 
 from tests import catalogue
 
-from . import apis, commands, components, connectors, delivery, monitoring, outputs, python
+from . import apis, commands, components, connectors, delivery, monitoring, outputs, problem_codes, python
 from .page import DOCS, REFERENCE, Page, tidy
 
 #: The reference in the order of its list.
 GROUPS: dict[str, list[Page]] = {
     "Connector files": connectors.PAGES,
     "Components": components.PAGES,
-    "Command line": [*commands.PAGES, *outputs.PAGES],
+    "Command line": [*commands.PAGES, *outputs.PAGES, *problem_codes.PAGES],
     "Monitoring": monitoring.PAGES,
     "Python": python.PAGES,
 }

@@ -68,14 +68,24 @@ def test_a_directory_without_connectors_is_no_silent_success(project: Project, m
     for files in ({}, {"connectors.d/a.yaml": ""}):
         project(files)
         done = run(project, monkeypatch, "check")
-        assert isinstance(done.exception, ConfigError)
-        assert str(done.exception) == "no connectors in connectors.d; `sendoff new NAME` creates one"
+        assert done.exit_code == 2
+        assert ("`sendoff new NAME` creates one" in done.output) != bool(files)
 
 
-def test_an_empty_connector_file_is_reported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project({"connectors.d/a.yaml": GOOD, "connectors.d/cut.yaml": ""})
+@pytest.mark.parametrize(
+    "rest", ["", "# who to ask: somebody\n", "source: {use: csv, pa", "source: {use: csv, path: gone.csv}\n"]
+)
+def test_an_empty_or_cut_off_connector_file_is_a_mistake(project: Project, monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    project({"connectors.d/a.yaml": GOOD, "connectors.d/cut.yaml": rest})
     done = run(project, monkeypatch, "check", "--offline")
-    assert done.output == "warning: connectors.d/cut.yaml: is empty, which disables it\n1 connector: nothing wrong\n"
+    assert done.exit_code == 2
+    assert done.output.startswith("connectors.d/cut.yaml:1:")
+    assert run(project, monkeypatch, "check", "--offline", "a").exit_code == 0
+
+
+def test_a_directory_that_is_not_there_is_a_mistake_in_every_format(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run(project, monkeypatch, "-d", "elsewhere", "check", "--format", "json")
+    assert (done.exit_code, json.loads(done.output)["problems"][0]["code"]) == (2, "project")
 
 
 def test_two_files_of_one_name_in_two_folders_are_both_checked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ ALSO = {
         "condition": "a group of a pattern, a check",
         "failed": "a state, and what it is called",
     },
+    "cli/check.py": {"json": "a format of output", "github": "another", "form": "the parameter"},
+    "cli/check_formats.py": {"json": "a format of output", "github": "another"},
     "cli/doctor.py": {"python": "the interpreter", "urllib3": "the library"},
     "cli/failed.py": {"csv": "a format of output", "jsonl": "another", "json": "another", "form": "the parameter"},
     "cli/results.py": {"csv": "a format of output", "jsonl": "another", "form": "the parameter"},

@@ -115,8 +115,8 @@ def test_check_warns_of_a_credential_that_is_too_short_to_be_taken_out(
     text = f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: 'http://127.0.0.1:9/', headers: {headers}}}\n"
     project({"connectors.d/c.yaml": text})
     found = warnings(project.runner().load(Path(project.home / "connectors.d/c.yaml")))
-    assert [line.rpartition("yaml: ")[2].replace("API_", "") for line in found] == [
-        "${env:KEY}: its value has fewer than 6 characters, so it is not taken out of what is shown and stored; use a longer one"
+    assert [f"{problem.path}: {problem.sentence}".replace("API_", "") for problem in found] == [
+        "${env:KEY}: its value has fewer than 6 characters, so it is shown and stored like any text; use a longer one"
     ]
 
 

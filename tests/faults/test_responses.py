@@ -109,7 +109,7 @@ def test_a_400_with_partial_effect_is_warned_of_unless_the_destination_is_declar
 
     with Api(rule) as api:
         report = run(project, api)
-        assert "can apply a record twice" in warnings(project.runner().connector("c"))[0]
+        assert "can apply a record twice" in str(warnings(project.runner().connector("c"))[0])
         for declared in (", idempotent: true", ", atomic: true"):
             run(project, api, more=declared, n=1)
             assert warnings(project.runner().connector("c")) == []

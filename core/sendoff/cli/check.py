@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from sendoff.cli.arguments import CONNECTOR
+from sendoff.cli.check_formats import FORMATS, Checked
 from sendoff.cli.group import Project
-from sendoff.cli.output import as_json, json_option, say
+from sendoff.cli.output import json_option
 from sendoff.config.connector import Connector, warnings
 from sendoff.config.discovery import EMPTY, Found
-from sendoff.errors import ConfigError, PluginCrash, Problem, SourceError
+from sendoff.errors import ConfigError, PluginCrash, PluginError, Problem, SourceError
+from sendoff.errors.codes import Code
 from sendoff.intake.reading import source_errors
+from sendoff.runner import Runner
 
 
 @click.command("check")
@@ -27,9 +30,16 @@ from sendoff.intake.reading import source_errors
 @click.option(
     "--offline", is_flag=True, help="Look at the connector files alone: no secret needs to be set, and no data to be there."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*FORMATS]),
+    default="text",
+    help="How it is reported: `github` as annotations of a workflow, `sarif` for code scanning.",
+)
 @json_option
 @click.pass_obj
-def command(project: Project, names: Sequence[str], verbose: bool, offline: bool, to_json: bool) -> None:
+def command(project: Project, names: Sequence[str], verbose: bool, offline: bool, form: str, to_json: bool) -> None:
     """Check connector files; report every mistake with its place.
 
     All connectors, or those that are given by name or file.
@@ -38,41 +48,66 @@ def command(project: Project, names: Sequence[str], verbose: bool, offline: bool
 
     Example: `sendoff check --offline`
     """
-    found = Found() if names else project.runner.found()
+    checked = check(project, names, offline=offline)
+    FORMATS["json" if to_json else form](checked, verbose)
+    if checked.problems:
+        raise SystemExit(2)
+
+
+def check(project: Project, names: Sequence[str], *, offline: bool) -> Checked:
+    """Check the connectors of these names or files, or all."""
+    checked = Checked()
+    try:
+        _check_all(project, names, checked, offline=offline)
+    except ConfigError as error:
+        checked.problems += _placed(error, project.directory)
+    return checked
+
+
+def _check_all(project: Project, names: Sequence[str], checked: Checked, *, offline: bool) -> None:
+    runner = project.runner
+    found = Found() if names else runner.found()
     files = [_file(project, name) for name in names] or list(found.files.values())
-    if not files:
-        raise ConfigError(f"no connectors in {project.directory}; `sendoff new NAME` creates one")
-    problems: list[Problem | str] = []
-    warned = [f"{path}: {reason}" for path, reason in found.skipped if reason == EMPTY]
-    notes = [f"{path}: skipped: {reason}" for path, reason in found.skipped]
-    warned += project.runner.registry.warnings
-    warned += [] if names or offline else project.runner.orphans()
+    for path, reason in found.skipped:
+        checked.notes.append(f"{path}: skipped: {reason}")
+        if reason == EMPTY:
+            checked.problems.append(Problem(str(path), 1, 1, "", _EMPTY, Code.EMPTY))
+    if not files and not checked.problems:
+        sentence = (
+            f"no connectors in {project.directory}; `sendoff new NAME` creates one, and `sendoff -d` names another project"
+        )
+        checked.problems.append(Problem(str(project.directory), 0, 0, "", sentence, Code.PROJECT))
+    for sentence in runner.registry.warnings:
+        plugin, _, rest = sentence.partition(": ")
+        checked.warnings.append(Problem(plugin, 1, 1, "", rest, Code.PLUGIN))
+    if not names and not offline:
+        checked.warnings += [Problem(str(runner.state), 0, 0, "", sentence, Code.ORPHANED_RUN) for sentence in runner.orphans()]
     for file in files:
+        checked.files.append(str(file))
         try:
             if offline:
-                project.runner.check_offline(file)
+                runner.check_offline(file)
             else:
-                connector = project.runner.load(file)
-                warned += warnings(connector)
-                notes += _notes(connector)
-                problems += _source_problems(connector)
+                _check_file(runner, file, checked)
         except ConfigError as error:
-            problems += error.problems
-    if to_json:
-        as_json(
-            {
-                "checked": [str(file) for file in files],
-                "problems": [_as_dict(p) for p in problems],
-                "warnings": warned,
-                "notes": notes,
-            }
-        )
-    else:
-        lines = [*(notes if verbose else ()), *(f"warning: {warning}" for warning in warned), *problems]
-        for line in lines if problems else [*lines, f"{len(files)} connector{'s' * (len(files) != 1)}: nothing wrong"]:
-            say(str(line))
-    if problems:
-        raise SystemExit(2)
+            checked.problems += _placed(error, file)
+
+
+_EMPTY = "is empty: restore it; to disable a connector, let its file end in .disabled"
+
+
+def _check_file(runner: Runner, file: Path, checked: Checked) -> None:
+    connector = runner.load(file)
+    checked.warnings += warnings(connector)
+    checked.notes += _notes(connector)
+    checked.problems += _source_problems(connector)
+
+
+def _placed(error: ConfigError, file: Path) -> Iterator[Problem]:
+    """The problems of an error; one without a place is the file's."""
+    code = Code.PLUGIN if isinstance(error, PluginError) else Code.PROJECT
+    for problem in error.problems:
+        yield Problem(str(file), 0, 0, "", problem, code) if isinstance(problem, str) else problem
 
 
 def _file(project: Project, name: str) -> Path:
@@ -94,10 +129,4 @@ def _source_problems(connector: Connector) -> Iterator[Problem]:
         for name, columns in files:
             connector.schema.check_columns(name, columns)
     except (SourceError, PluginCrash) as error:
-        yield Problem(connector.file, 0, 0, "source", connector.secrets.redact(str(error)))
-
-
-def _as_dict(problem: Problem | str) -> dict[str, object]:
-    if isinstance(problem, str):
-        return {"sentence": problem}
-    return {name: getattr(problem, name) for name in ("file", "line", "column", "path", "sentence")}
+        yield connector.problem("source", str(error), error.code)

@@ -168,12 +168,22 @@ class Commands(click.Group):
     help="Load no plugins but these: distributions and files of plugins.d, with commas between; '' for none. [default: all]",
 )
 @click.option(
-    "--log-format", type=click.Choice(logs.FORMATS), envvar="SENDOFF_LOG_FORMAT", is_eager=True, expose_value=False,
-    callback=logs.chosen_format, help="Write a log to standard error, without progress: text, or a JSON object a line.",
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    envvar="SENDOFF_LOG_FORMAT",
+    is_eager=True,
+    expose_value=False,
+    callback=logs.chosen_format,
+    help="Write a log to standard error, without progress: text, or a JSON object a line.",
 )
 @click.option(
-    "--log-level", type=click.Choice(logs.LEVELS), envvar="SENDOFF_LOG_LEVEL", is_eager=True, expose_value=False,
-    callback=logs.chosen_level, help="Write a log to standard error, from this level on. [default: info]",
+    "--log-level",
+    type=click.Choice(logs.LEVELS),
+    envvar="SENDOFF_LOG_LEVEL",
+    is_eager=True,
+    expose_value=False,
+    callback=logs.chosen_level,
+    help="Write a log to standard error, from this level on. [default: info]",
 )
 @click.option(
     "--env-file",

@@ -22,7 +22,7 @@ from sendoff.components import (
 from sendoff.components.sender import check_sender
 from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.digest import config_digest
-from sendoff.config.documents import Document
+from sendoff.config.documents import Document, Places
 from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.schema_fields import declare_fields
@@ -34,6 +34,7 @@ from sendoff.encode.routing import Router
 from sendoff.engine.destination import Destination
 from sendoff.engine.retry import RetryPolicy
 from sendoff.errors import ConfigError, PluginCrash, Problem
+from sendoff.errors.codes import Code
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.options import Declared
 from sendoff.registry import Registry
@@ -77,28 +78,36 @@ class Connector:
     written_warnings: tuple[Problem, ...]
     #: A digest of all that decides which records there are and what their bytes look like.
     config_digest: bytes
+    #: Where each path of its file is.
+    places: Places
+
+    def problem(self, path: str, sentence: str, code: Code) -> Problem:
+        """A problem at a path of its file, without the secrets in it."""
+        line, column = self.places.find(path)
+        return Problem(self.file, line, column, path, self.secrets.redact(sentence), code)
 
 
-def warnings(chosen: Connector) -> list[str]:
+def warnings(chosen: Connector) -> list[Problem]:
     """What is allowed but may be a mistake, with its place: `sendoff check` reports it."""
-    to, found = chosen.destination, []
+    to, found = chosen.destination, list[tuple[str, str, Code]]()
     if chosen.strategy.splits and not (to.atomic or to.idempotent):
-        found.append(
-            f"on_failure: {chosen.strategy.name} can apply a record twice, unless the API keeps nothing of a request it "
-            "rejects (set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
+        sentence = (
+            f"{chosen.strategy.name} can apply a record twice, unless the API keeps nothing of a request it rejects (set "
+            "`destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
         )
-    found += [
-        f"{reference}: its value has fewer than {MIN_LENGTH} characters, so it is not taken out of what is shown and stored; "
-        "use a longer one"
-        for reference in chosen.secrets.too_short
-    ]
+        found.append(("on_failure", sentence, Code.DOUBLE_DELIVERY))
+    for reference in chosen.secrets.too_short:
+        sentence = (
+            f"its value has fewer than {MIN_LENGTH} characters, so it is shown and stored like any text; use a longer one"
+        )
+        found.append((reference, sentence, Code.SHORT_SECRET))
     if not to.tls.verify:
-        found.append("destination.tls.verify: any server is accepted as the API; use `tls.ca` instead")
+        sentence = "any server is accepted as the API; use `tls.ca` instead"
+        found.append(("destination.tls.verify", sentence, Code.UNVERIFIED_TLS))
     if to.proxy is not None and to.egress == "public":
-        found.append(
-            "destination.proxy: the proxy decides which addresses are reached; egress: public restricts only the way to it"
-        )
-    return [*map(str, chosen.written_warnings), *(f"{chosen.file}: {sentence}" for sentence in found)]
+        sentence = "the proxy decides which addresses are reached; egress: public restricts only the way to it"
+        found.append(("destination.proxy", sentence, Code.PROXY_EGRESS))
+    return [*chosen.written_warnings, *(chosen.problem(*each) for each in found)]
 
 
 def load(
@@ -170,7 +179,7 @@ def build(
         sender.start([] if unknown == "keep" else [field.output_name for field in fields])
         check_sender(sender)
     except ValueError as error:
-        raise ConfigError(*_redacted([document.problem(("send",), str(error))], kept)) from None
+        raise ConfigError(*_redacted([document.problem(("send",), str(error), Code.VALUE)], kept)) from None
     except (TypeError, LookupError, AttributeError) as error:
         raise PluginCrash.of(error, sender) from error
     sender.prefix, sender.suffix = (
@@ -202,6 +211,7 @@ def build(
         secrets=kept,
         written_warnings=tuple(_redacted(document.warnings, kept)),
         config_digest=config_digest(checked, unknown, sender, registry),
+        places=document.places,
     )
 
 
@@ -220,12 +230,12 @@ def _check(
     spelled = validator.expand_shorthand(data, registry) if isinstance(data, dict) else {}
     for path, component, chosen in declarations.components(spelled, CONNECTOR, registry):
         kept.add_options(component.options, chosen)
-        problems += [document.problem((*path, name), sentence) for name, sentence in component.conflicts(chosen)]
+        problems += [document.problem((*path, name), sentence, Code.CONFLICT) for name, sentence in component.conflicts(chosen)]
     kept.add_literals(_headers(spelled))
     fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
-        (problems if is_mistake else document.warnings).append(document.problem(path, sentence))
+        (problems if is_mistake else document.warnings).append(document.problem(path, sentence, Code.REFERENCE))
     problems[:] = unset.without_consequences(problems)
     if problems or (checked is None and not offline):
         raise ConfigError(*_redacted(problems, kept))
@@ -272,6 +282,6 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
 
 def _redacted(problems: list[Problem], kept: secrets.Secrets) -> list[Problem]:
     return [
-        type(problem)(problem.file, problem.line, problem.column, problem.path, kept.redact(problem.sentence))
+        replace(problem, sentence=kept.redact(problem.sentence))
         for problem in sorted(problems, key=lambda problem: (problem.line, problem.column))
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sendoff.components import Component, Sender
 from sendoff.config import variants
@@ -13,6 +13,7 @@ from sendoff.config.documents import Document
 from sendoff.config.references import TEMPLATES
 from sendoff.encode import routing, templates
 from sendoff.errors import ConfigError
+from sendoff.errors.codes import Code
 from sendoff.http.connect import find_unusable
 from sendoff.registry import Registry
 from sendoff.schema import Field
@@ -23,14 +24,19 @@ from sendoff.transport.protocol import TLS
 _RECORDS_FIELD = ("destination", "response", "records", "field")
 
 BodyPath = tuple[str | int, ...]
-Complain = Callable[[Sequence[str | int], str], None]
+
+
+class Complain(Protocol):
+    """Reports a problem at a path."""
+
+    def __call__(self, path: Sequence[str | int], sentence: str, code: Code = Code.CONFLICT) -> None: ...
 
 
 def check(spelled: object, document: Document, registry: Registry, fields: Sequence[Field], home: Path | None) -> None:
     """Report what does not fit together. What is wrong by itself has been reported already, and is skipped here."""
 
-    def complain(path: Sequence[str | int], sentence: str) -> None:
-        document.problems.append(document.problem(path, sentence))
+    def complain(path: Sequence[str | int], sentence: str, code: Code = Code.CONFLICT) -> None:
+        document.problems.append(document.problem(path, sentence, code))
 
     whole = _mapping(spelled)
     to, send = _mapping(whole.get("destination")), _mapping(whole.get("send"))
@@ -138,14 +144,14 @@ def _check_keys(to: Mapping[str, object], bodies: Mapping[BodyPath, object], com
 def _check_files(to: Mapping[str, object], home: Path, complain: Complain) -> None:
     tls = _mapping(to.get("tls"))
     if (needed := compression.missing(str(to.get("compress")))) is not None:
-        complain(("destination", "compress"), needed)
+        complain(("destination", "compress"), needed, Code.VALUE)
     for name in ("key", "passphrase"):
         if tls.get(name) and not tls.get("cert"):
             complain(("destination", "tls", name), "has no effect without `cert`")
     files = {name: home / tls[name] for name in ("ca", "cert", "key") if isinstance(tls.get(name), str)}
     missing = [name for name, file in files.items() if not file.is_file()]
     for name in missing:
-        complain(("destination", "tls", name), f"the file {tls[name]} cannot be read")
+        complain(("destination", "tls", name), f"the file {tls[name]} cannot be read", Code.FILE)
     passphrase = tls.get("passphrase")
     if files and not missing and (passphrase is None or (isinstance(passphrase, str) and "${" not in passphrase)):
         _check_certificates(TLS(**files, passphrase=passphrase), tls, complain)
@@ -155,11 +161,11 @@ def _check_certificates(declared: TLS, tls: Mapping[str, object], complain: Comp
     try:
         unusable = find_unusable(declared)
     except OSError as error:
-        complain(("destination", "tls"), f"{error.filename}: {error.strerror}")
+        complain(("destination", "tls"), f"{error.filename}: {error.strerror}", Code.FILE)
         return
     if unusable is not None:
         name, sentence = unusable
-        complain(("destination", "tls", name), f"{tls[name]} {sentence}")
+        complain(("destination", "tls", name), f"{tls[name]} {sentence}", Code.FILE)
 
 
 def _check_incremental(whole: Mapping[str, Any], to: Mapping[str, Any], fields: Sequence[Field], complain: Complain) -> None:
@@ -190,7 +196,7 @@ def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], co
     place = ("incremental", "on_removed", "url") if "url" in removed else ("incremental", "on_removed")
     for name in named:
         if name not in key:
-            complain(place, f"{{{name}}} is not in the key, and of a row that is gone only its key is known")
+            complain(place, f"{{{name}}} is not in the key, and of a row that is gone only its key is known", Code.REFERENCE)
     missing = [name for name in key if name not in named]
     if variants.without_body(removed) and missing:
         holes = ", ".join(f"{{{name}}}" for name in missing)
@@ -199,7 +205,11 @@ def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], co
 
 def _complain_of_name(path: Sequence[str | int], name: str, known: Sequence[str], what: str, complain: Complain) -> None:
     close = get_close_matches(name, known, 1)
-    complain(path, f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"))
+    complain(
+        path,
+        f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"),
+        Code.REFERENCE,
+    )
 
 
 def _check_names(
@@ -240,7 +250,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def refuse_privileged(document: Document, parts: Mapping[str, Sequence[Component | None]]) -> None:
     """Raise `ConfigError` for components that go where `egress` cannot see; `parts` are by the key that names them."""
     problems = [
-        document.problem((key, at), f"{each.name} {each.privileged}, which is not allowed where egress is `public`")
+        document.problem(
+            (key, at), f"{each.name} {each.privileged}, which is not allowed where egress is `public`", Code.FORBIDDEN
+        )
         for key, components in parts.items()
         for at, each in enumerate(components)
         if each is not None and each.privileged
@@ -271,7 +283,7 @@ def check_named_files(
         if rules.get("meta", {}).get("path") and isinstance(value := getattr(each, option, None), str)
     ]
     problems = [
-        document.problem(place, f"{path} {problem}")
+        document.problem(place, f"{path} {problem}", Code.FORBIDDEN)
         for place, path, is_written in named
         if (problem := access.write_problem(path) if is_written else access.read_problem(path))
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sendoff.errors import ConfigError, Problem
+from sendoff.errors.codes import Code
 
 _SKIPPED_PREFIXES = (".", "_", "#")
 _SKIPPED_SUFFIXES = ("~", ".bak", ".orig", ".swp", ".example", ".disabled")
@@ -32,7 +33,7 @@ def find(directory: Path) -> Found:
     digits, ``-`` and ``_``, and two files of one name.
     """
     if not directory.is_dir():
-        raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` creates one"))
+        raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` creates one", Code.PROJECT))
     found, problems = Found(), []
     for file in sorted(directory.rglob("*"), key=lambda path: os.fsencode(path.relative_to(directory))):
         if file.is_dir():
@@ -40,7 +41,7 @@ def find(directory: Path) -> Found:
         reason = _why_skipped(file.relative_to(directory))
         if reason is None and not file.is_file():
             sentence = f"is a link that leads nowhere: {file.readlink()}" if file.is_symlink() else "is not a regular file"
-            problems.append(Problem(str(file), 0, 0, "", sentence))
+            problems.append(Problem(str(file), 1, 1, "", sentence, Code.FILE))
             continue
         if reason is None and file.stat().st_size == 0:
             reason = EMPTY
@@ -49,9 +50,10 @@ def find(directory: Path) -> Found:
             continue
         problem = check_name(file.stem)
         if problem:
-            problems.append(Problem(str(file), 0, 0, "", problem))
+            problems.append(Problem(str(file), 1, 1, "", problem, Code.NAME))
         elif file.stem in found.files:
-            problems.append(Problem(str(file), 0, 0, "", f"has the name of {found.files[file.stem]}; names are unique"))
+            sentence = f"has the name of {found.files[file.stem]}; names are unique"
+            problems.append(Problem(str(file), 1, 1, "", sentence, Code.NAME))
         else:
             found.files[file.stem] = file
     if problems:

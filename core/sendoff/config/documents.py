@@ -9,14 +9,16 @@ refused, which also refuses alias bombs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sendoff.config.yaml_faults import Fault, decoding_fault, fault
 from sendoff.errors import Problem
+from sendoff.errors.codes import Code
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -46,6 +48,19 @@ _SCALARS: dict[str, Callable[[str], object]] = {
 }
 
 
+class Places:
+    """The lines and columns of a file's paths."""
+
+    def __init__(self, marks: Mapping[Path_, tuple[int, int]]) -> None:
+        self._marks = {dotted(path): place for path, place in marks.items()}
+
+    def find(self, path: str) -> tuple[int, int]:
+        """The line and column of a path, or of its nearest ancestor that is in the file."""
+        while path and path not in self._marks:
+            path = path.rpartition(".")[0]
+        return self._marks.get(path, (1, 1))
+
+
 @dataclass(slots=True)
 class Document:
     """A parsed file: its `data`, the `problems` found, and the position of each path."""
@@ -58,14 +73,18 @@ class Document:
     _marks: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
 
-    def problem(self, path: Sequence[str | int], sentence: str, *, key: bool = False) -> Problem:
+    @property
+    def places(self) -> Places:
+        return Places(self._marks)
+
+    def problem(self, path: Sequence[str | int], sentence: str, code: Code, *, key: bool = False) -> Problem:
         """A problem at a path, or at its nearest ancestor that is in the file."""
         where = tuple(path)
         marks = self._keys if key else self._marks
         while where not in marks and where:
             where, marks = where[:-1], self._marks
         line, column = marks.get(where, (1, 1))
-        return Problem(self.file, line, column, dotted(path), sentence)
+        return Problem(self.file, line, column, dotted(path), sentence, code)
 
 
 def dotted(path: Sequence[object]) -> str:
@@ -78,7 +97,7 @@ def read(file: Path, shown: str | None = None) -> Document:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        document.problems.append(Problem(document.file, 0, 0, "", f"cannot be read: {error.strerror}"))
+        document.problems.append(Problem(document.file, 1, 1, "", f"cannot be read: {error.strerror}", Code.FILE))
         return document
     return parse(raw, document)
 
@@ -86,26 +105,20 @@ def read(file: Path, shown: str | None = None) -> Document:
 def parse(raw: bytes, document: Document) -> Document:
     """Parse bytes into the document: data, positions and problems."""
     if len(raw) > MAX_BYTES:
-        document.problems.append(Problem(document.file, 0, 0, "", "is larger than 1 MiB, the maximum size of a connector file"))
+        sentence = "is larger than 1 MiB, the maximum size of a connector file"
+        document.problems.append(Problem(document.file, 1, 1, "", sentence, Code.LIMIT))
         return document
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - raw.rfind(b"\n", 0, error.start)
-        document.problems.append(Problem(document.file, line, column, "", "is not UTF-8 here"))
+        _complain(document, decoding_fault(raw, error))
         return document
     try:
         if _bounded(text, document):
             node = yaml.compose(text, _Loader)
             document.data = None if node is None else _construct(node, (), document)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        sentence = f"not YAML: {error.problem or error.context}"
-        document.problems.append(Problem(document.file, line, column, "", sentence))
     except yaml.YAMLError as error:
-        document.problems.append(Problem(document.file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}"))
+        _complain(document, fault(error, text))
     return document
 
 
@@ -114,21 +127,27 @@ def _bounded(text: str, document: Document) -> bool:
     depth = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            _complain(document, event, "aliases are not supported; write the value out")
+            _complain(
+                document,
+                _at(event, "aliases are not supported; text that begins with * needs quotes, other values are written out"),
+            )
             return False
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                _complain(document, event, f"nested deeper than {MAX_DEPTH} levels")
+                _complain(document, _at(event, f"nested deeper than {MAX_DEPTH} levels"))
                 return False
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return True
 
 
-def _complain(document: Document, marked: Any, sentence: str) -> None:
-    mark = marked.start_mark
-    document.problems.append(Problem(document.file, mark.line + 1, mark.column + 1, "", sentence))
+def _complain(document: Document, found: Fault) -> None:
+    document.problems.append(Problem(document.file, found.line, found.column, "", found.sentence, found.code))
+
+
+def _at(marked: Any, sentence: str) -> Fault:
+    return Fault(marked.start_mark.line + 1, marked.start_mark.column + 1, sentence)
 
 
 def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
@@ -136,12 +155,13 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
     if isinstance(node, yaml.ScalarNode):
         build = _SCALARS.get(node.tag)
         if build is None:
-            _complain(document, node, f"the tag {node.tag!r} is not supported")
+            _complain(document, _at(node, f"the tag {node.tag!r} is not supported; text that begins with ! needs quotes"))
             return None
         try:
             return build(node.value)
         except ValueError:  # Python reads integers of up to 4,300 digits
-            _complain(document, node, f"a number of {len(node.value):,} digits is too long; write it as text, in quotes")
+            sentence = f"a number of {len(node.value):,} digits is too long; write it as text, in quotes"
+            _complain(document, _at(node, sentence))
             return None
     if isinstance(node, yaml.SequenceNode):
         return [_construct(item, (*path, index), document) for index, item in enumerate(node.value)]
@@ -149,14 +169,14 @@ def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
     data: dict[str, object] = {}
     for key_node, value_node in node.value:
         if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-            _complain(document, key_node, "merge keys and complex keys are not supported; use plain keys")
+            _complain(document, _at(key_node, "merge keys and complex keys are not supported; use plain keys"))
             continue
         key = key_node.value
         place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if key in data:
             first = document._keys[(*path, key)][0]
-            problem = Problem(document.file, *place, dotted((*path, key)), f"is duplicated; the first is in line {first}")
-            document.problems.append(problem)
+            sentence = f"is duplicated; the first is in line {first}; keep one of them"
+            document.problems.append(Problem(document.file, *place, dotted((*path, key)), sentence, Code.DUPLICATE_KEY))
             continue
         document._keys[(*path, key)] = place
         data[key] = _construct(value_node, (*path, key), document)

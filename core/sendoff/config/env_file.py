@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from sendoff.errors import ConfigError, Problem
+from sendoff.errors.codes import Code
 
 
 class EnvFile(dict[str, str]):
@@ -27,9 +28,9 @@ class EnvFile(dict[str, str]):
         try:
             text = file.read_text("utf-8-sig")
         except OSError as error:
-            raise ConfigError(Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}")) from None
+            raise ConfigError(Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}", Code.FILE)) from None
         except UnicodeDecodeError:
-            raise ConfigError(Problem(str(file), 0, 0, "", "is not UTF-8")) from None
+            raise ConfigError(Problem(str(file), 0, 0, "", "is not UTF-8", Code.ENCODING)) from None
         names: dict[str, str] = {}
         lines: dict[str, int] = {}
         problems: list[Problem] = []
@@ -38,9 +39,13 @@ class EnvFile(dict[str, str]):
             line = found.original.line + written[: len(written) - len(written.lstrip())].count("\n")
             if found.error or (found.key is not None and found.value is None):
                 # What is there may be a secret, and is not shown.
-                problems.append(Problem(str(file), line, 1, "", "must be NAME=value; quote what needs it"))
+                problems.append(Problem(str(file), line, 1, "", "must be NAME=value; quote what needs it", Code.VALUE))
             elif found.key in names:
-                problems.append(Problem(str(file), line, 1, "", f"{found.key} is set already in line {lines[found.key]}"))
+                problems.append(
+                    Problem(
+                        str(file), line, 1, "", f"{found.key} is set already in line {lines[found.key]}", Code.DUPLICATE_KEY
+                    )
+                )
             elif found.key is not None and found.value is not None:
                 names[found.key], lines[found.key] = found.value, line
         if problems:

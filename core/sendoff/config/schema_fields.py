@@ -7,6 +7,7 @@ from collections import Counter
 import cerberus
 
 from sendoff.config.documents import Document
+from sendoff.errors.codes import Code
 from sendoff.schema import Field, InvalidRule, Schema, declare
 
 
@@ -25,15 +26,17 @@ def declare_fields(schema: object, document: Document, source: object) -> list[F
             Schema([field], unknown="drop")
             fields.append(field)
         except InvalidRule as error:
-            document.problems.append(document.problem(("schema", name, error.rule), str(error)))
+            document.problems.append(document.problem(("schema", name, error.rule), str(error), Code.RULE))
         except cerberus.SchemaError as error:
-            document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}"))
+            document.problems.append(document.problem(("schema", name), f"not a valid rule of Cerberus: {error}", Code.RULE))
         except Exception as error:  # Cerberus may raise anything for a constraint of an unexpected type
-            document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}"))
+            document.problems.append(document.problem(("schema", name), f"cannot be checked: {error}", Code.RULE))
     count = Counter(f.output_name for f in fields)
     twice = [f for f in fields if count[f.output_name] > 1]
     for field in twice[1:]:
         document.problems.append(
-            document.problem(("schema", field.name), f"is sent as {field.output_name!r}, and so is {twice[0].name!r}")
+            document.problem(
+                ("schema", field.name), f"is sent as {field.output_name!r}, and so is {twice[0].name!r}", Code.CONFLICT
+            )
         )
     return fields

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from sendoff.config.env_file import EnvFile
 from sendoff.config.redaction import MIN_LENGTH, Redactor
 from sendoff.errors import Problem
+from sendoff.errors.codes import Code
 from sendoff.transport.file_access import FileAccess
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?:(?P<from>[a-z]+):(?!-))?(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}|\$\{[^}]*\}?")
@@ -165,13 +166,13 @@ def is_credential(header: str) -> bool:
 class UnsetReferences:
     """The references of a file to what does not exist, and the values that are unknown because of them."""
 
-    def __init__(self, problem: Callable[[Sequence[str | int], str], Problem], *, reported: bool) -> None:
+    def __init__(self, problem: Callable[[Sequence[str | int], str, Code], Problem], *, reported: bool) -> None:
         self._problem, self.reported = problem, reported
         self._paths: set[str] = set()
         self.problems: list[Problem] = []
 
     def note(self, path: Sequence[str | int], sentence: str) -> None:
-        found = self._problem(path, sentence)
+        found = self._problem(path, sentence, Code.SECRET)
         self._paths.add(found.path)
         if self.reported:
             self.problems.append(found)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sendoff.config import documents, secrets, validator
 from sendoff.config.documents import Document
+from sendoff.errors.codes import Code
 from sendoff.registry import Registry
 
 DIRECTORY = "destinations.d"
@@ -29,7 +30,8 @@ def with_shared_destination(
     if name not in files:
         close = get_close_matches(name, files, 1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(files) or 'none'}"
-        document.problems.append(document.problem(("destination", "extends"), f"no file {DIRECTORY}/{name}.yaml; {hint}"))
+        sentence = f"no file {DIRECTORY}/{name}.yaml; {hint}"
+        document.problems.append(document.problem(("destination", "extends"), sentence, Code.REFERENCE))
         return data
     shared = documents.read(files[name], f"{DIRECTORY}/{name}.yaml")
     shared_unset = secrets.UnsetReferences(shared.problem, reported=unset.reported)

@@ -1,4 +1,7 @@
-"""Check a connector file against the rules, and report every mistake with its place."""
+"""Check a connector file against the rules, and report every mistake with its place.
+
+The file is long because the check of each kind of value is a method of one class, as Cerberus wants it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any, cast
 
+from cerberus import errors
 from cerberus.errors import ErrorDefinition
 from cerberus.schema import UnvalidatedSchema
 
@@ -19,6 +23,7 @@ from sendoff.config.spec import CONNECTOR, DESTINATION
 from sendoff.encode import routing
 from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
+from sendoff.errors.codes import Code
 from sendoff.jsonlib import jsonpath
 from sendoff.options import Declared, find_timezone
 from sendoff.registry import Registry
@@ -31,6 +36,25 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _COMPONENT = ErrorDefinition(0x1080, "component")
 _UNKNOWN, _MISSING = 0x03, 0x02
+#: The codes of Cerberus's own errors, and of those by rules of sendoff's.
+_CODES = {
+    **dict.fromkeys(
+        (errors.DEPENDENCIES_FIELD.code, errors.DEPENDENCIES_FIELD_VALUE.code, errors.EXCLUDES_FIELD.code), Code.CONFLICT
+    ),
+    **dict.fromkeys((errors.BAD_TYPE.code, errors.NOT_NULLABLE.code), Code.TYPE),
+    **dict.fromkeys((errors.UNALLOWED_VALUE.code, errors.UNALLOWED_VALUES.code), Code.CHOICE),
+    **dict.fromkeys(
+        (
+            errors.EMPTY_NOT_ALLOWED.code,
+            errors.MIN_LENGTH.code,
+            errors.MAX_LENGTH.code,
+            errors.MIN_VALUE.code,
+            errors.MAX_VALUE.code,
+        ),
+        Code.LIMIT,
+    ),
+}
+_CODES_BY_RULE = {"offered": Code.COMPONENT, "component": Code.TYPE}
 
 
 class ConnectorValidator(explain.RecordValidator):
@@ -197,8 +221,13 @@ def _clock() -> Any:
 
 def check(data: object, document: Document, registry: Registry) -> dict[str, Any] | None:
     """The data with shorthands expanded and defaults filled in; None if the document now has problems."""
+    if data is None:
+        sentence = "has nothing in it but comments: restore it; to disable a connector, let its file end in .disabled"
+        document.problems.append(document.problem((), sentence, Code.EMPTY))
+        return None
     if not isinstance(data, dict):
-        document.problems.append(document.problem((), "is not a mapping of `source`, `schema`, `destination` and so on"))
+        sentence = "is not a mapping of `source`, `schema`, `destination` and so on"
+        document.problems.append(document.problem((), sentence, Code.TYPE))
         return None
     return _checked(expand_shorthand(data, registry), CONNECTOR, document, registry, require_all=True)
 
@@ -206,7 +235,7 @@ def check(data: object, document: Document, registry: Registry) -> dict[str, Any
 def check_shared(data: object, document: Document, registry: Registry) -> dict[str, Any]:
     """A destination that connectors share, with shorthands expanded; the connectors give what it lacks."""
     if not isinstance(data, dict):
-        document.problems.append(document.problem((), "is not a mapping of the keys of `destination`"))
+        document.problems.append(document.problem((), "is not a mapping of the keys of `destination`", Code.TYPE))
         return {}
     spelled: dict[str, object] = expand_shorthand({"destination": data}, registry)["destination"]
     rules = {key: {**rule, "required": False} for key, rule in DESTINATION.items() if key != "extends"}
@@ -246,13 +275,18 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
             hint = f"; did you mean {close[0]!r}?"
         else:
             hint = f"; known here: {', '.join(known)}" if known else ""
-        return document.problem(path, f"unknown key{hint}", key=True)
+        return document.problem(path, f"unknown key{hint}", Code.UNKNOWN_KEY, key=True)
     if error.code == _MISSING:
-        return document.problem(path, "is missing")
+        return document.problem(path, "is missing", Code.MISSING)
     on_key = "keysrules" in error.schema_path
     is_shown = error.code != 0 and not on_key and not _may_be_secret(error.value, path, declared, data, registry)
     shown = explain.shown_value(error.value) if is_shown else ""
-    return document.problem(path, explain.describe_error(error) + shown, key=on_key)
+    return document.problem(path, explain.describe_error(error) + shown, _code(error), key=on_key)
+
+
+def _code(error: Any) -> Code:
+    """The code of what Cerberus found."""
+    return _CODES.get(error.code) or _CODES_BY_RULE.get(error.schema_path[-1] if error.schema_path else "", Code.VALUE)
 
 
 def _may_be_secret(value: object, path: Sequence[object], declared: Declared, data: object, registry: Registry) -> bool:

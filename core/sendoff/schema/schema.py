@@ -16,6 +16,7 @@ import polars as pl
 from sendoff import jsonlib
 from sendoff.bounds import listed
 from sendoff.errors import SourceError
+from sendoff.errors.codes import Code
 from sendoff.records import Page
 from sendoff.schema import explain, nested
 from sendoff.schema.checks import compile_checks
@@ -105,14 +106,20 @@ class Schema:
         where = f"{file}: " if file else ""
         missing = self.missing(columns)
         if missing:
-            raise SourceError(f"{where}no column {listed(missing)}; its columns are {listed(columns, str) or 'none'}")
+            raise SourceError(
+                f"{where}no column {listed(missing)}; its columns are {listed(columns, str) or 'none'}", code=Code.COLUMN
+            )
         known = self._declared | self._used
         unknown = [name for name in columns if name not in known]
         if self.unknown == "forbid" and unknown:
-            raise SourceError(f"{where}unknown column {listed(unknown)}; declare it in the schema, or use `unknown: drop`")
+            raise SourceError(
+                f"{where}unknown column {listed(unknown)}; declare it in the schema, or use `unknown: drop`", code=Code.COLUMN
+            )
         taken = [name for name in unknown if name in self._output_names]
         if self.unknown == "keep" and taken:
-            raise SourceError(f"{where}{self._why_taken(taken[0])}; declare the column, or use `unknown: drop`")
+            raise SourceError(
+                f"{where}{self._why_taken(taken[0])}; declare the column, or use `unknown: drop`", code=Code.COLUMN
+            )
 
     def make_decoder(self, max_columns: int) -> LineDecoder | None:
         """The decoder of lines that are sent as they stand; None if there can be none, or if they may have too many keys."""

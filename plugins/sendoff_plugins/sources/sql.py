@@ -132,7 +132,7 @@ class Sql(Source):
         """Check that an SQLite file exists: SQLite would create a missing one, empty."""
         file = self.home / url.database
         if not file.is_file():
-            raise SourceError(f"{url.database}: no such file")
+            raise SourceError(f"{url.database}: no such file", code="file")
         return url.set(database=str(file))
 
     def _pages(self, result: Any, keep: Callable[[Any], bool] | None = None) -> Iterator[Page]:

@@ -105,12 +105,13 @@ def test_k9_k10_k12_what_a_destination_may_not_be(project: Project, line: str, t
 
 
 def test_k2_a_key_written_twice_is_refused(project: Project) -> None:
-    assert mistakes(project, GOOD + "schema: {}\n") == ["6:1: schema: is duplicated; the first is in line 2"]
+    assert mistakes(project, GOOD + "schema: {}\n") == ["6:1: schema: is duplicated; the first is in line 2; keep one of them"]
 
 
 def test_k3_aliases_are_refused_before_anything_is_built_of_them(project: Project) -> None:
     bomb = "a: &a [x,x]\nb: &b [*a,*a]\n" + "".join(f"c{i}: &c{i} [*b,*b]\n" for i in range(30))
-    assert mistakes(project, bomb) == ["2:8: aliases are not supported; write the value out"]
+    sentence = "aliases are not supported; text that begins with * needs quotes, other values are written out"
+    assert mistakes(project, bomb) == [f"2:8: {sentence}"]
 
 
 def test_k4_deep_nesting_is_refused(project: Project) -> None:
@@ -133,12 +134,12 @@ def test_k6_tags_are_refused(project: Project, tag: str) -> None:
 
 def test_what_is_no_yaml_is_told_with_its_place(project: Project) -> None:
     (problem,) = mistakes(project, "source: [\nschema: }\n")
-    assert problem.startswith("2:9: not YAML: ")
+    assert problem == "2:9: a value is missing before this sign"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just text", "5"])
+@pytest.mark.parametrize("text", ["[]", "just text", "5"])
 def test_a_file_that_is_no_mapping_is_refused(project: Project, text: str) -> None:
-    project({"connectors.d/c.yaml": text or "# nothing\n"})
+    project({"connectors.d/c.yaml": text})
     with pytest.raises(ConfigError, match="is not a mapping"):
         project.runner().connector("c")
 

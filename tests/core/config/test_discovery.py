@@ -37,7 +37,7 @@ def test_k8_names_are_plain(project: Project, name: str) -> None:
 
 def test_two_files_of_one_name_are_refused_naming_both(project: Project) -> None:
     project({"connectors.d/a.yaml": "x: 1", "connectors.d/team/a.yml": "x: 1"})
-    with pytest.raises(ConfigError, match=r"team/a\.yml: has the name of .*a\.yaml"):
+    with pytest.raises(ConfigError, match=r"team/a\.yml:1:1: has the name of .*a\.yaml"):
         find(project.home / "connectors.d")
 
 

@@ -184,7 +184,9 @@ def test_references_are_resolved_at_any_depth_and_complaints_have_their_place(
     assert [each.template for each in found["a"]] == ["${TOKEN}", "x-${env:TOKEN}-$${b}"]
     assert (found["b"]["c"], found["d"], found["e"], found["h"]) == ("file-value", 1, "plain", "or")
     assert not isinstance(found["h"], SecretStr)
-    assert complaints == [(("f", 1, "g"), "the environment variable NOWHERE is not set; set it, or use ${env:NOWHERE:-default}")]
+    assert complaints == [
+        (("f", 1, "g"), "the environment variable NOWHERE is not set; set it, or use ${env:NOWHERE:-default}")
+    ]
     assert kept.redact("token-value file-value x-token-value-${b} or") == "${TOKEN} ${file:f} x-${env:TOKEN}-$${b} or"
 
 

@@ -67,7 +67,7 @@ def test_a_field_inside_text_is_recognised_or_a_mistake(project: Project, schema
 def test_what_may_be_a_field_is_a_warning_with_its_place(project: Project, changed: dict[str, str], line: str) -> None:
     project({"connectors.d/a.yaml": text(**changed), "in.jsonl": ""})
     (found,) = warnings(project.runner().connector("a"))
-    assert found.partition("a.yaml:")[2] == line
+    assert str(found).partition("a.yaml:")[2] == line
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_a_rest_that_was_asked_for_outlives_the_run_it_was_asked_of() -> None:
         (None, "{extends: cmr, url: /x}", "connectors.d/c.yaml:2:24: destination.extends: no file destinations.d/cmr.yaml; did you mean 'crm'?"),
         ("url: http://x/\nmetod: PUT\n", "{extends: crm}", "destinations.d/crm.yaml:2:1: metod: unknown key; did you mean 'method'?"),
         ("url: http://x/\nauth: baerer\n", "{extends: crm}", "destinations.d/crm.yaml:2:7: auth.use: no authenticator is named 'baerer'; did you mean 'bearer'?"),
-        ("url: [\n", "{extends: crm}", "destinations.d/crm.yaml:2:1: not YAML"),
+        ("url: [\n", "{extends: crm}", "destinations.d/crm.yaml:1:6: the [ that opens here is never closed; put ] where it ends"),
         ("- a\n", "{extends: crm}", "destinations.d/crm.yaml:1:1: is not a mapping"),
         ("method: PUT\n", "{extends: crm, url: /x}", "connectors.d/c.yaml:2:34: destination.url: a URL starts with http"),
         ("url: http://x/\nheaders: {A: '${env:NOT_SET_ANYWHERE}'}\n", "{extends: crm}", "destinations.d/crm.yaml:2:14: headers.A: the environment variable NOT_SET_ANYWHERE is not set"),

@@ -76,7 +76,7 @@ def decompress(
             else:
                 yield name, _stream(kind, raw, name, path.stat().st_size)
     except OSError as error:
-        raise SourceError(f"{name}: cannot be read: {error.strerror or error}") from None
+        raise SourceError(f"{name}: cannot be read: {error.strerror or error}", code="file") from None
 
 
 def detect_compression(raw: BinaryIO) -> str:

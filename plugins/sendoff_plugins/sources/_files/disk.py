@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import stat
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from sendoff.plugin import FileAccess, SourceError, is_inside
@@ -43,6 +45,19 @@ class Disk(Location):
         self.left_out = [f"{self._name(path)}: {problem}" for path, problem in refused.items()]
         return [self._file(path) for path in there if path not in refused]
 
+    def hint(self) -> str:
+        folder = (self._home / self._path).parent
+        if glob.has_magic(str(Path(self._path).parent)) or self._access.read_problem(folder):
+            return ""
+        if not folder.is_dir():
+            return f" (there is no folder {folder})"
+        with suppress(OSError):
+            names = [file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+            close = get_close_matches(Path(self._path).name, names, 1)
+            meant = f"; did you mean {Path(self.shown).with_name(close[0]).as_posix()}?" if close else ""
+            return f" in {folder}{meant}"
+        return ""
+
     def _folder(self) -> Path:
         """The folder that all files of a directory or pattern are in: the path before the first part that is a pattern."""
         whole = self._home / self._path
@@ -69,9 +84,9 @@ class Disk(Location):
         try:
             state = path.stat()
         except OSError as error:
-            raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
+            raise SourceError(f"{name}: cannot be read: {error.strerror}", code="file") from None
         if not stat.S_ISREG(state.st_mode):
-            raise SourceError(f"{name}: not a regular file")
+            raise SourceError(f"{name}: not a regular file", code="file")
         if problem := self._problem(path):
             raise SourceError(f"{name}: {problem}")
         return File(name, state.st_size, state.st_mtime_ns, path=path, problem=self._problem)

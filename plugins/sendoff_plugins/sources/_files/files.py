@@ -105,7 +105,7 @@ class FileSource(Source):
                     self._left_out.add(sentence)
                     _LOG.warning("%s: skipped: %s", self.connector, sentence)
             if not there and not where.may_be_empty:
-                raise SourceError(f"{where.shown}: no such file" + ("s" if where.many else ""))
+                raise SourceError(f"{where.shown}: no such file{'s' * where.many}{where.hint()}", code="file")
             found.update((file.name, file) for file in there)
         inside = (
             sorted(found.values(), key=lambda file: file.name.encode())
@@ -192,7 +192,7 @@ def _digest(path: Path, name: str) -> bytes:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()
     except OSError as error:
-        raise SourceError(f"{name}: cannot be read: {error.strerror}") from None
+        raise SourceError(f"{name}: cannot be read: {error.strerror}", code="file") from None
 
 
 @contextmanager

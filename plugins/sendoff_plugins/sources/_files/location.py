@@ -56,13 +56,13 @@ class File:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place is not waited for
         except OSError as error:
-            raise SourceError(f"{self.name}: cannot be read: {error.strerror}") from None
+            raise SourceError(f"{self.name}: cannot be read: {error.strerror}", code="file") from None
         try:
             opened = _OPEN_FILES / str(fd)
             if problem := self.problem(opened):
                 raise SourceError(f"{self.name}: {problem}")
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise SourceError(f"{self.name}: not a regular file")
+                raise SourceError(f"{self.name}: not a regular file", code="file")
             yield opened
         finally:
             os.close(fd)
@@ -80,6 +80,10 @@ class Location(ABC):
         self.left_out: list[str] = []
         self.shown = path.partition("?")[0]
         self.many = glob.has_magic(path) or path.endswith("/")
+
+    def hint(self) -> str:
+        """Where there is no such file: what may be meant, as the end of a sentence."""
+        return ""
 
     @abstractmethod
     def files(self) -> list[File]:

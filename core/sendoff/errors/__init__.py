@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Self
 
 from sendoff.cleaning import clean
+from sendoff.errors.codes import Code
 
 __all__ = [
     "AuthError",
@@ -66,6 +67,7 @@ class Problem:
     column: int
     path: str
     sentence: str
+    code: Code
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
@@ -87,8 +89,13 @@ class PluginError(ConfigError):
 class SourceError(SendoffError):
     """The source cannot be read as declared. The sentence names file and line where it can.
 
-    Raised before anything is sent; a source that breaks later stops its run, and the report says so.
+    Raised before anything is sent; a source that breaks later stops its run, and the report says so. `code` is what kind of
+    mistake `sendoff check` reports it as.
     """
+
+    def __init__(self, sentence: str, *, code: Code | str = Code.SOURCE) -> None:
+        super().__init__(sentence)
+        self.code = Code(code)
 
 
 class SourceChanged(SourceError):
@@ -134,6 +141,7 @@ class PluginCrash(SendoffError):
     """
 
     exit_code = 70
+    code = Code.PLUGIN
 
     def __init__(self, plugin: str, raised: str, *, place: str = "", row: int | None = None) -> None:
         super().__init__(f"{plugin} failed{place}: {raised}")
