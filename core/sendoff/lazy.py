@@ -1,9 +1,10 @@
-"""What is imported only when it is first used: names that a module offers (PEP 562), and whole libraries."""
+"""What is imported only when first used: names that a module offers (PEP 562), whole libraries, and the libraries of extras."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -66,3 +67,14 @@ def postpone_import(library: str) -> None:
     """
     if library not in sys.modules and find_spec(library) is not None:
         sys.modules[library] = _Postponed(library)
+
+
+def install_command(extra: str) -> str:
+    """The command that installs the libraries of an extra, as sendoff's own metadata lists them.
+
+    They are named themselves: the name `sendoff` on PyPI is another project's, which `sendoff[excel]` would lead to.
+    """
+    condition = re.compile(rf"extra == ['\"]{extra}['\"]")
+    metadata = import_module("importlib.metadata")
+    wanted = [each.partition(";")[0].strip() for each in metadata.requires("sendoff") or () if condition.search(each)]
+    return " ".join(["pip install", *(f"'{library}'" for library in wanted)])

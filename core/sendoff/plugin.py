@@ -138,6 +138,7 @@ if TYPE_CHECKING:
     from sendoff.jsonlib import jsonpath as jsonpath
     from sendoff.jsonlib.jsonpath import MISSING as MISSING
     from sendoff.jsonlib.notation import Notation as Notation
+    from sendoff.lazy import install_command as install_command
     from sendoff.ledger.history import FailureRow as FailureRow
     from sendoff.ledger.history import History as History
     from sendoff.ledger.inbox import Inboxes as Inboxes

@@ -17,6 +17,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.run import add_progress
 from sendoff.components import Observer
 from sendoff.errors import ConfigError
+from sendoff.lazy import install_command
 from sendoff.monitoring.events import Event, RunEnded, RunInfo, RunSkipped
 from sendoff.monitoring.metrics import Metrics
 from sendoff.serving import Server
@@ -106,7 +107,7 @@ def _listen_to_monitors(server: Server, counting: Counting, project: Project, ho
     try:
         from sendoff.serving.monitoring_app import Monitor, listen  # noqa: PLC0415  # an extra
     except ImportError:
-        raise ConfigError("--metrics-port needs the serve extra: pip install 'sendoff[serve]'") from None
+        raise ConfigError(f"--metrics-port needs the serve extra: {install_command('serve')}") from None
     try:
         return listen(Monitor(server, counting.metrics, project.new_runner, sendoff.__version__), host, port)
     except OSError as error:
@@ -117,7 +118,7 @@ def _listen(inboxes: Mapping[str, InboxSource], host: str, port: int) -> Listene
     try:
         from sendoff.serving.inbox_app import listen  # noqa: PLC0415  # an extra
     except ImportError:
-        raise ConfigError("an inbox needs the serve extra: pip install 'sendoff[serve]'") from None
+        raise ConfigError(f"an inbox needs the serve extra: {install_command('serve')}") from None
     try:
         return listen(inboxes, host, port)
     except OSError as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 from isal import isal_zlib
 
+from sendoff.lazy import install_command
+
 #: The slices a body is compressed in.
 SLICE = 1 << 20
 
@@ -55,5 +57,5 @@ def missing(name: str) -> str | None:
         if name == "zstd":
             _import_zstd()
     except ImportError:
-        return "zstd is not installed: pip install 'sendoff[zstd]', or Python 3.14"
+        return f"zstd is not installed: {install_command('zstd')}, or use Python 3.14"
     return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, egress, hookimpl
+from sendoff.plugin import Authenticator, AuthError, Request, check_not_empty, egress, hookimpl, install_command
 
 #: What a signature adds to a request, where it is there.
 _ADDED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
@@ -80,7 +80,7 @@ class AwsSigV4(Authenticator):
             from botocore.auth import S3SigV4Auth, SigV4Auth  # noqa: PLC0415  # an extra
             from botocore.awsrequest import AWSRequest  # noqa: PLC0415  # of the same extra
         except ImportError:
-            raise AuthError("aws_sigv4 needs another package: pip install 'sendoff[aws]'") from None
+            raise AuthError(f"aws_sigv4 needs the aws extra: {install_command('aws')}") from None
         # The path of a URL is encoded once more by all services but S3.
         signer = (S3SigV4Auth if self.service == "s3" else SigV4Auth)(self._frozen(), self.service, self.region)
         digest = hashlib.sha256()

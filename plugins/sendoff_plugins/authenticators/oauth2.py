@@ -22,6 +22,7 @@ from sendoff.plugin import (
     check_not_empty,
     check_url,
     hookimpl,
+    install_command,
     jsonlib,
 )
 
@@ -58,7 +59,7 @@ class OAuth2(Authenticator):
         },
         "private_key": {
             "type": "string", "required": False, "excludes": "client_secret", "check_with": check_not_empty,
-            "meta": {"help": "A private key (PEM) instead of it, best as `${file:…}`. Needs sendoff[jwt].", "secret": True},
+            "meta": {"help": "A private key (PEM) instead of it, best as `${file:…}`. Needs the extra `jwt`.", "secret": True},
         },
         "key_id": {"type": "string", "required": False, "meta": {"help": "What the server calls the key (`kid`)."}},
         "algorithm": {
@@ -199,7 +200,7 @@ class OAuth2(Authenticator):
             from joserfc.errors import JoseError  # noqa: PLC0415  # of the same extra
             from joserfc.jwk import ECKey, OKPKey, RSAKey  # noqa: PLC0415  # of the same extra
         except ImportError:
-            raise AuthError("oauth2: a private key needs another package: pip install 'sendoff[jwt]'") from None
+            raise AuthError(f"oauth2: a private key needs the jwt extra: {install_command('jwt')}") from None
         pem = str(self.private_key).replace("\\n", "\n")  # as a JSON file of credentials has it
         now = int(self.wall_clock())
         all_claims = {

@@ -26,6 +26,7 @@ from sendoff.plugin import (
     SourceUnavailable,
     column,
     hookimpl,
+    install_command,
     jsonlib,
     rows_per_page,
     too_many_columns,
@@ -111,8 +112,8 @@ class Sql(Source):
             engine = alchemy.create_engine(url, poolclass=alchemy.pool.NullPool)
         except ImportError as error:
             driver = (error.name or "").partition(".")[0]
-            wanted = f"sendoff[{_EXTRAS[driver]}]" if driver in _EXTRAS else f"{driver}"
-            raise SourceError(f"the driver {driver} is not installed: pip install '{wanted}'") from None
+            command = install_command(_EXTRAS[driver]) if driver in _EXTRAS else f"pip install '{driver}'"
+            raise SourceError(f"the driver {driver} is not installed: {command}") from None
         except alchemy.exc.SQLAlchemyError as error:
             raise SourceError(f"source.url: {self.excerpt(describe(error))}") from None
         try:

@@ -468,13 +468,13 @@ def test_a_library_that_is_missing_is_named_with_what_installs_it(tmp_path: Path
     import sys
 
     sheet(tmp_path / "in.xlsx", [["id"], [1]])
-    for module, source, extra in (
-        ("python_calamine", Excel(home=tmp_path, path="in.xlsx"), "excel"),
-        ("obstore", JsonLines(home=tmp_path, path="s3://bucket/x"), "cloud"),
-        ("paramiko", JsonLines(home=tmp_path, path="sftp://host/x"), "sftp"),
+    for module, source, library in (
+        ("python_calamine", Excel(home=tmp_path, path="in.xlsx"), "python-calamine"),
+        ("obstore", JsonLines(home=tmp_path, path="s3://bucket/x"), "obstore"),
+        ("paramiko", JsonLines(home=tmp_path, path="sftp://host/x"), "paramiko"),
     ):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(SourceError, match=rf"pip install 'sendoff\[{extra}\]'"):
+        with pytest.raises(SourceError, match=rf"pip install '{library}>=[\d.]+'"):
             rows(source)
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from sendoff.plugin import SourceError, is_bomb
+from sendoff.plugin import SourceError, install_command, is_bomb
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
@@ -92,7 +92,7 @@ def _stream(kind: str, raw: BinaryIO, name: str, size: int) -> Any:
     for home in ("compression.zstd", "backports.zstd"):  # the standard library has it from 3.14 on; before, an extra
         with suppress(ImportError):
             return BoundedStream(importlib.import_module(home).ZstdFile(raw), name, size, kind)
-    raise SourceError(f"{name}: is compressed with zstd, and this needs the zstd extra: pip install 'sendoff[zstd]'")
+    raise SourceError(f"{name}: is compressed with zstd, and this needs the zstd extra: {install_command('zstd')}")
 
 
 def _members(raw: BinaryIO, name: str, pattern: str, *, is_declared: bool) -> Iterator[tuple[str, BinaryIO]]:

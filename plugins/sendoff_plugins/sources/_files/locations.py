@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from sendoff.plugin import FileAccess, SourceError, SourceUnavailable, egress
+from sendoff.plugin import FileAccess, SourceError, SourceUnavailable, egress, install_command
 from sendoff_plugins.sources._files.disk import Disk
 from sendoff_plugins.sources._files.location import File, Location
 
@@ -173,7 +173,7 @@ def import_extra(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise SourceError(f"this needs the {extra} extra: pip install 'sendoff[{extra}]'") from None
+        raise SourceError(f"this needs the {extra} extra: {install_command(extra)}") from None
 
 
 def _matches(path: str, pattern: str) -> bool:
