@@ -6,7 +6,7 @@
 - **Events**, which observers receive: each an `Event` of a run, which `RunInfo` names. `RunStarted`, `RunProgressed`,
   `RequestCompleted`, `RetryScheduled`, `RequestSplit`, `LimitLowered`, `CredentialsRenewed`, `DestinationRecovered`,
   `SendingPaused`, `TlsUnverified`, `FailureUnread`, `RunStopping`, `RunEnded`.
-  `Metrics` counts them, and writes Prometheus's text format.
+  `Metrics` counts them, and writes Prometheus's text format; `Increments` is by how much a run's counts grow.
 - **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail`, `Split`, `Retry` and `Stop`; `Notification`;
   `Report`; `ScheduledJob`; `StandIn`.
 - **Records**: `Page` and `Span`; `pages` makes pages of whatever a source yields, `pages_of_mappings` some of dictionaries,
@@ -162,6 +162,7 @@ if TYPE_CHECKING:
     from sendoff.monitoring.events import RunStopping as RunStopping
     from sendoff.monitoring.events import SendingPaused as SendingPaused
     from sendoff.monitoring.events import TlsUnverified as TlsUnverified
+    from sendoff.monitoring.metrics import Increments as Increments
     from sendoff.monitoring.metrics import Metrics as Metrics
     from sendoff.monitoring.report import Report as Report
     from sendoff.options import check_not_empty as check_not_empty

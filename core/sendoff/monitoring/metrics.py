@@ -100,6 +100,22 @@ _SAMPLE = re.compile(r'([a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\.)*",?)*)\} (\S+)')
 _LABEL = re.compile(r'([a-z]+)="((?:[^"\\\n]|\\.)*)"')
 
 
+class Increments:
+    """By how much the counts of a run grow from one event to the next."""
+
+    def __init__(self, started: RunStarted) -> None:
+        self._seen: dict[str, float] = {of: getattr(started, of) for of in ("delivered", "rejected", "invalid", "retries")}
+        self._seen["limited_seconds"] = 0.0
+
+    def until(self, event: RunProgressed | RunEnded) -> dict[str, float]:
+        """By how much they grew since the last event, or the start: records by outcome, `retries`, `limited_seconds`."""
+        of = event.report if isinstance(event, RunEnded) else event
+        now = {name: getattr(of, name, before) for name, before in self._seen.items()}
+        by = {name: max(0.0, now[name] - before) for name, before in self._seen.items()}
+        self._seen = now
+        return by
+
+
 class _Durations:
     """How many requests took how long, by bucket; the last bucket is without bound."""
 
@@ -116,8 +132,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._values: dict[Metric, dict[Labels, float]] = {metric: {} for metric in METRICS}
         self._durations: dict[str, _Durations] = {}
-        #: The counts of each connector's run up to now, which is what the next ones are compared with.
-        self._seen: dict[str, Mapping[str, float]] = {}
+        self._increments: dict[str, Increments] = {}
 
     def on_event(self, run: RunInfo, event: Event) -> None:
         """Count an event."""
@@ -131,13 +146,11 @@ class Metrics:
                     durations.counts[bisect_left(BUCKETS, event.seconds)] += 1
                     durations.sum += event.seconds
             case RunStarted():
-                counts = {"delivered": event.delivered, "rejected": event.rejected, "invalid": event.invalid}
-                self._seen[name] = {**counts, "retries": event.retries, "limited_seconds": 0.0}
+                self._increments[name] = Increments(event)
             case RunProgressed():
-                self._progress(name, {of: getattr(event, of) for of in self._seen[name]})
+                self._progress(name, event)
             case RunEnded(report=report):
-                counts = {of: getattr(report, of) for of in ("delivered", "rejected", "invalid", "retries")}
-                self._progress(name, counts)
+                self._progress(name, event)
                 with self._lock:
                     self._add(RUNS, (name, report.state), 1)
                     self._values[LAST_CODE][name,] = report.exit_code
@@ -150,15 +163,13 @@ class Metrics:
                 with self._lock:
                     self._add(SKIPPED, (name,), 1)
 
-    def _progress(self, name: str, counts: Mapping[str, float]) -> None:
-        before = self._seen.get(name, {})
-        by = {of: max(0.0, count - before.get(of, 0)) for of, count in counts.items()}
+    def _progress(self, name: str, event: RunProgressed | RunEnded) -> None:
+        by = self._increments.setdefault(name, Increments(RunStarted(resumed=False))).until(event)
         with self._lock:
             for outcome in ("delivered", "rejected", "invalid"):
                 self._add(RECORDS, (name, outcome), by[outcome])
             self._add(RETRIES, (name,), by["retries"])
-            self._add(WAITS, (name,), by.get("limited_seconds", 0))
-        self._seen[name] = {**before, **counts}
+            self._add(WAITS, (name,), by["limited_seconds"])
 
     def set_last_run(self, name: str, records: Mapping[str, int], seconds: float, ended_at: float, accepted: int) -> None:
         """What is known of a connector's last run."""
