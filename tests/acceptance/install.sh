@@ -16,6 +16,7 @@ strace strace
 ip iproute2
 nft nftables
 curl curl
+systemd-analyze systemd
 nginx nginx-light
 haproxy haproxy
 squid squid
@@ -41,7 +42,7 @@ if [ -n "$wanted" ]; then
   epmd -kill >/dev/null 2>&1 || true
 fi
 # Those of node, once more when this list changes. What they would compile is not needed: it is for keeping data.
-node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1 yaml-language-server@1.25.0"
+node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1 yaml-language-server@1.25.0 dockerfile-utils@0.16.3"
 if [ "$(cat .servers/node.txt 2>/dev/null)" != "$node" ]; then
   # shellcheck disable=SC2086
   npm install --silent --no-audit --no-fund --ignore-scripts --save-exact --prefix .servers $node

@@ -29,6 +29,7 @@ KINTO = _SERVERS / "kinto/bin/kinto"
 POUCHDB = _SERVERS / "node_modules/.bin/pouchdb-server"
 TYPESENSE = _SERVERS / "typesense/typesense-server"
 YAML_LANGUAGE_SERVER = _SERVERS / "node_modules/yaml-language-server/bin/yaml-language-server"
+DOCKERFILE_UTILS = _SERVERS / "node_modules/dockerfile-utils/bin/dockerfile-utils"
 GRAPHQL = _SERVERS / "node_modules/graphql-yoga"
 WIREMOCK = _SERVERS / "node_modules/wiremock/build/wiremock-standalone-3.13.2.jar"
 
