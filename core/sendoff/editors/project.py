@@ -14,8 +14,8 @@ from sendoff.registry import Registry
 FILE = ".connector.schema.json"
 _MODELINE = re.compile(r"\A# yaml-language-server: \$schema=.*\n")
 
-#: A line of `sendoff check`: a file, a line, a column and a sentence; what is only warned of says so before.
-CHECKED_LINE = r"^(?:(warning): )?(.+?\.ya?ml):(\d+):(\d+): (.+)$"
+#: A line of `sendoff check`: a file, a line, a column, a sentence and a code; what is only warned of says so before.
+CHECKED_LINE = r"^(?:(warning): )?(.+?\.ya?ml):(\d+):(\d+): (.+?)(?: \[([a-z-]+)\])?$"
 
 
 def schema_text(registry: Registry) -> str:
@@ -56,7 +56,7 @@ def vscode_files(directory: str) -> dict[str, str]:
             "owner": "sendoff",
             "source": "sendoff",
             "fileLocation": ["relative", "${workspaceFolder}"],
-            "pattern": {"regexp": CHECKED_LINE, "severity": 1, "file": 2, "line": 3, "column": 4, "message": 5},
+            "pattern": {"regexp": CHECKED_LINE, "severity": 1, "file": 2, "line": 3, "column": 4, "message": 5, "code": 6},
             "background": {"activeOnStart": True, "beginsPattern": "^.*checking", "endsPattern": "^.*(nothing wrong|mistake)"},
         },
     }

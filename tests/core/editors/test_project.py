@@ -115,4 +115,5 @@ def test_the_problem_matcher_reads_what_check_prints(home: Path) -> None:
         ("connectors.d/wrong.yaml", "4", "3")
     ]
     assert read[0][pattern["message"]] == "destination.metod: unknown key; did you mean 'method'?"
+    assert read[0][pattern["code"]] == "unknown-key"
     (home / "connectors.d/wrong.yaml").unlink()
