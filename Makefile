@@ -35,6 +35,7 @@ bench-quick: .venv/dev  ## the same in two minutes, with the peers that are inst
 
 docs: .venv/dev  ## write the generated pages anew
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/pictures.py
 
 lock: .venv/dev  ## choose the versions that development uses anew
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

@@ -10,7 +10,19 @@ from pathlib import Path
 
 from tests import catalogue
 
-from . import apis, commands, components, connectors, delivery, monitoring, outputs, problem_codes, python
+from . import (
+    apis,
+    commands,
+    comparison,
+    components,
+    connectors,
+    delivery,
+    monitoring,
+    outputs,
+    problem_codes,
+    python,
+    way,
+)
 from .page import DOCS, REFERENCE, Page, tidy
 
 #: The reference in the order of its list.
@@ -31,7 +43,10 @@ def pages() -> dict[Path, str]:
         **written,
         **apis.pages(),
         DOCS / "faults.md": catalogue.page(),
+        comparison.PAGE: comparison.text(),
         delivery.PAGE: delivery.text(),
+        **delivery.pictures(),
+        **way.pictures(),
     }
 
 
@@ -44,5 +59,5 @@ def _list() -> Iterator[str]:
 
 def stale() -> list[Path]:
     """Pages that were generated once, and are not any more."""
-    made = {file for folder in (REFERENCE, apis.APIS) for file in folder.glob("*.md")}
+    made = {file for folder in (REFERENCE, apis.APIS, DOCS / "states") for file in folder.iterdir()}
     return sorted(made - set(pages()))

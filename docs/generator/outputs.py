@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import click
+
+from sendoff.cli.group import sendoff
 from sendoff.monitoring.report import Report
 
 from .page import Page, table
@@ -90,9 +93,6 @@ JSON: dict[str, dict[str, str]] = {
     },
 }
 ENVIRONMENT = {
-    "SENDOFF_STATE": "Where the ledger is, as `--state` says it.",
-    "SENDOFF_PLUGINS": "The only plugins that are loaded, as `--plugins` says it. Empty: none.",
-    "SENDOFF_DEBUG": "Tracebacks of errors, as `--debug` shows them.",
     "SENDOFF_AMBIENT_ORIGINS": "Origins, with commas between, where the machine's account may be used besides its own cloud.",
     "_SENDOFF_COMPLETE": "What a shell sets to complete commands: see [commands](commands.md).",
     "NO_COLOR": "No colours on a terminal.",
@@ -116,8 +116,14 @@ def _json() -> Iterator[str]:
     yield "`_record`, `_reason`, `_status` and `_row` of where each was and why."
 
 
+def environment() -> dict[str, str]:
+    """What each variable does: those of options of `sendoff`, and the others."""
+    options = [option for option in sendoff.params if isinstance(option, click.Option) and isinstance(option.envvar, str)]
+    return {str(option.envvar): f"As `{max(option.opts, key=len)}`: {option.help}" for option in options} | ENVIRONMENT
+
+
 def _environment() -> Iterator[str]:
-    rows = ([", ".join(f"`{name}`" for name in names.split(", ")), text] for names, text in ENVIRONMENT.items())
+    rows = ([", ".join(f"`{name}`" for name in names.split(", ")), text] for names, text in environment().items())
     yield from table(["variable", "what it does"], rows)
     yield "\nEvery other variable is read only where a connector file names it, as `${env:NAME}`."
     yield "[Authentication and credentials](../how-to/credentials.md) has more on that."

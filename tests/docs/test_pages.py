@@ -16,9 +16,9 @@ def test_the_page_goes_as_written(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_is_of_a_kind_that_is_run(page: Path) -> None:
-    """Only `text` and `mermaid` are for looking at: drawings, and output that no command here prints."""
+    """Only `text` is for looking at: drawings, and output that no command here prints."""
     for block in blocks(page.read_text()):
-        assert block.file or block.language in ("console", "python", "yaml", "sh", "text", "mermaid"), block.text
+        assert block.file or block.language in ("console", "python", "yaml", "sh", "text"), block.text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

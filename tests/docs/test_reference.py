@@ -44,7 +44,7 @@ def test_every_variable_that_the_code_names_is_on_the_page() -> None:
     code = "".join(path.read_text() for room in ("core", "plugins") for path in (ROOT / room).rglob("*.py"))
     named = set(re.findall(r"[\"'](SENDOFF_[A-Z_]+)[\"']", code))
     assert named
-    assert named <= set(outputs.ENVIRONMENT)
+    assert named <= set(outputs.environment())
 
 
 def test_every_command_and_each_of_its_options_is_on_the_page() -> None:
