@@ -28,8 +28,8 @@
 - **HTTP**: `HttpClient` for sources and notifiers, which raises `ErrorResponse`; `retry_after` reads that header. For
   transports: `resolve` and `ssl_context`, `make_pool`, `Watchdog`, `response_from_error`, `describe_failure`,
   `is_distrusted`, `AddressRefused`, `CONNECT_TIMEOUT`; and what every response is held to: `read_status_line`,
-  `find_framing`, `ContentDecoder`, `read_bounded`, `MAX_HEAD`, `MAX_FIELDS`, `MAX_INTERIM`, `describe_early`, and
-  `BadResponse` where it fails. `egress` says which addresses may be dialled.
+  `find_framing`, `ContentDecoder`, `read_bounded`, `MAX_HEAD`, `MAX_FIELDS`, `MAX_INTERIM`, `describe_early`,
+  `describe_start`, and `BadResponse` where it fails. `egress` says which addresses may be dialled.
 - **Posts**: `open_inboxes` opens the `Inboxes`, which keep every `Post` durably, or raise `InboxFull`; `last_post_id` is
   how far they go.
 - **History**: `open_history` gives the `History` of past runs and of the records they did not deliver, each a `FailureRow`;
@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from sendoff.http.strict_response import MAX_INTERIM as MAX_INTERIM
     from sendoff.http.strict_response import BadResponse as BadResponse
     from sendoff.http.strict_response import describe_early as describe_early
+    from sendoff.http.strict_response import describe_start as describe_start
     from sendoff.http.strict_response import find_framing as find_framing
     from sendoff.http.strict_response import read_status_line as read_status_line
     from sendoff.http.watchdog import Watchdog as Watchdog

@@ -34,6 +34,7 @@ from sendoff.transport.file_access import FileAccess
 from sendoff.transport.protocol import Request
 
 if TYPE_CHECKING:
+    from sendoff.run.probe import Step
     from sendoff.run.run import Run
 
 _LOG = logging.getLogger("sendoff")
@@ -102,6 +103,16 @@ class Runner:
     def check_offline(self, file: Path) -> None:
         """Check a connector file without the secrets and files that it names. Raises `ConfigError` with all its mistakes."""
         connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
+
+    def probe(self, name: str, on_step: Callable[[Step], None] = lambda step: None) -> list[Step]:
+        """Look at all that a run of a connector needs, step by step: secrets, source, address, TLS, credentials, and the API.
+
+        No record is sent, and none is taken from the source. `on_step` has each step as it comes; one that is slow comes
+        twice, first with `ok` None. Raises `ConfigError` for a connector that is not right.
+        """
+        from sendoff.run.probe import probe  # noqa: PLC0415  # as with `Run`
+
+        return probe(self.connector(name), on_step)
 
     def run(
         self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True,

@@ -128,7 +128,9 @@ def test_a_right_file_has_no_mistake_whether_its_first_line_or_the_settings_lead
     plain.write_text(RIGHT)
     files = [connector(home, RIGHT), connector(home, RIGHT, "crm/inside.yaml"), plain]
     assert sendoff(home, "check", "--offline").returncode == 0
-    with LanguageServer(YAML_LANGUAGE_SERVER, home, {"yaml": {"schemas": settings["yaml.schemas"], "validate": True}}) as editor:
+    with LanguageServer(
+        YAML_LANGUAGE_SERVER, home, {"yaml": {"schemas": settings["yaml.schemas"], "validate": True}}
+    ) as editor:
         assert [editor.open(file) for file in files] == [[], [], []]
         other = home / "connectors.d/other.yaml"
         other.write_text(RIGHT.replace("method:", "metod:"))
@@ -137,7 +139,8 @@ def test_a_right_file_has_no_mistake_whether_its_first_line_or_the_settings_lead
 
 def test_the_editor_completes_components_their_options_and_keys(home: Path, editor: LanguageServer) -> None:
     file = connector(
-        home, "source:\n  use: \ndestination:\n  url: https://x.example.com/a\n  \nsend:\n  use: batch\n  \n"
+        home,
+        "source:\n  use: \ndestination:\n  url: https://x.example.com/a\n  \nsend:\n  use: batch\n  \n"
         "schema:\n  id: {type: }\n  name: \non_failure: \n",
     )
     editor.open(file)
@@ -154,7 +157,9 @@ def test_the_editor_completes_components_their_options_and_keys(home: Path, edit
 
 
 def test_the_editor_shows_the_help_of_keys_and_of_a_plugins_options(home: Path, editor: LanguageServer) -> None:
-    file = connector(home, "source:\n  use: house_queue\n  topic: orders\ndestination:\n  timeout: 5\n  url: https://x.example.com/a\n")
+    file = connector(
+        home, "source:\n  use: house_queue\n  topic: orders\ndestination:\n  timeout: 5\n  url: https://x.example.com/a\n"
+    )
     editor.open(file)
     assert "What is read from `the` queue." in editor.hover(file, 3, 4)
     assert "Seconds a whole attempt may take" in editor.hover(file, 5, 4)

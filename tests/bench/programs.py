@@ -29,7 +29,9 @@ class Job:
 
     @property
     def file(self) -> Path:
-        return {"jsonl": samples.jsonl, "nested": samples.nested, "csv": samples.csv, "sqlite": samples.sqlite}[self.kind](self.home, self.records)
+        return {"jsonl": samples.jsonl, "nested": samples.nested, "csv": samples.csv, "sqlite": samples.sqlite}[self.kind](
+            self.home, self.records
+        )
 
 
 @dataclass(frozen=True)

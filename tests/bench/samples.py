@@ -60,7 +60,9 @@ def nested(home: Path, records: int) -> Path:
                     f'"tags":["a{at % 9}","b{at % 17}"]', f'"active":{cells["active"]}',
                 ]  # fmt: skip
                 members += [f'"amount":{cells["amount"]}'] if at % 2 else []
-                members += [f'"address":{{"street":"Street {at % 700}","city":"City","zip":"{at % 90000:05}"}}'] if at % 3 else []
+                members += (
+                    [f'"address":{{"street":"Street {at % 700}","city":"City","zip":"{at % 90000:05}"}}'] if at % 3 else []
+                )
                 out.write("{" + ",".join(members[at % 3 :] + members[: at % 3]) + "}\n")
     return file
 

@@ -16,8 +16,10 @@ BEGIN = "import sys\nfrom sendoff.lazy import postpone_import\npostpone_import('
         "assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)",
         "from colorsys import rgb_to_hsv\nassert rgb_to_hsv(0, 0, 0) == (0, 0, 0)",
         "assert 'rgb_to_hsv' not in vars(colorsys)\ncolorsys.ONE_THIRD\nassert 'rgb_to_hsv' in vars(colorsys)",
-        ("import threading\ngot = []\nthreads = [threading.Thread(target=lambda: got.append(colorsys.hsv_to_rgb)) for _ in range(9)]\n"
-        "[each.start() for each in threads]\n[each.join() for each in threads]\nassert len(got) == 9 and len(set(got)) == 1"),
+        (
+            "import threading\ngot = []\nthreads = [threading.Thread(target=lambda: got.append(colorsys.hsv_to_rgb)) for _ in range(9)]\n"
+            "[each.start() for each in threads]\n[each.join() for each in threads]\nassert len(got) == 9 and len(set(got)) == 1"
+        ),
         "try: colorsys.no_such_name\nexcept AttributeError as error: assert 'no_such_name' in str(error)\nelse: raise SystemExit(1)",
     ],
     ids=["by its module", "by its name", "not before", "in many threads", "a name it has not"],

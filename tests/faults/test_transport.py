@@ -292,8 +292,8 @@ def test_n15_a_server_that_does_not_prove_who_it_is_gets_nothing(
         answer.error
         == {
             "untrusted": "TLS: the server's certificate is from an authority that is not known here; name its certificate in destination.tls.ca",
-            "wrong host": "TLS: the server's certificate is for another address",
-            "expired": "TLS: the server's certificate has expired",
+            "wrong host": "TLS: the server's certificate is for another address; `sendoff check --connect` shows for which",
+            "expired": "TLS: the server's certificate has expired; `sendoff check --connect` shows whose it is, and since when",
         }[fault]
     )
     assert got in ([], [b""])
@@ -336,8 +336,21 @@ def test_n15_a_certificate_names_its_host_among_its_alternative_names(transport:
         answer = asked(transport, sendoff.ConnectionSettings(url, tls=TLS(ca=tmp_path / "ca.pem")))
         server.join(10)
     assert (answer.status, answer.may_have_been_sent, answer.permanent) == (None, False, True)
-    assert answer.error == "TLS: the server's certificate is for another host name"
+    assert answer.error == "TLS: the server's certificate is for another host name; `sendoff check --connect` shows for which"
     assert got in ([], [b""])
+
+
+def test_n15_a_server_that_speaks_only_tls_is_told_from_one_that_speaks_no_http(transport: Transport) -> None:
+    def alert(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line:
+            line.recv(1000)
+            line.sendall(b"\x15\x03\x01\x00\x02\x02\x46")  # as JSSE does; others say it in an HTTP response, or reset
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=alert, args=(listener,)).start()
+        answer = ask(transport, f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=5)
+    assert answer.error == "the server speaks TLS at this port; is it https://?"
 
 
 def test_n15_a_server_that_speaks_no_tls_is_fatal(transport: Transport) -> None:

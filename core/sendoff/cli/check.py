@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.check_formats import FORMATS, Checked
 from sendoff.cli.group import Project
-from sendoff.cli.output import json_option
+from sendoff.cli.output import json_option, say
 from sendoff.config.connector import Connector, warnings
 from sendoff.config.discovery import EMPTY, Found
 from sendoff.errors import ConfigError, PluginCrash, PluginError, Problem, SourceError
 from sendoff.errors.codes import Code
 from sendoff.intake.reading import source_errors
-from sendoff.runner import Runner
+
+if TYPE_CHECKING:
+    from sendoff.run.probe import Step
+    from sendoff.runner import Runner
 
 
 @click.command("check")
@@ -31,6 +36,11 @@ from sendoff.runner import Runner
     "--offline", is_flag=True, help="Look at the connector files alone: no secret needs to be set, and no data to be there."
 )
 @click.option(
+    "--connect",
+    is_flag=True,
+    help="Also open each source and read a page, and connect to the API: its address, certificate, credentials, and its probe.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice([*FORMATS]),
@@ -39,7 +49,9 @@ from sendoff.runner import Runner
 )
 @json_option
 @click.pass_obj
-def command(project: Project, names: Sequence[str], verbose: bool, offline: bool, form: str, to_json: bool) -> None:
+def command(
+    project: Project, names: Sequence[str], verbose: bool, offline: bool, connect: bool, form: str, to_json: bool
+) -> None:
     """Check connector files; report every mistake with its place.
 
     All connectors, or those that are given by name or file.
@@ -48,8 +60,13 @@ def command(project: Project, names: Sequence[str], verbose: bool, offline: bool
 
     Example: `sendoff check --offline`
     """
+    if offline and connect:
+        raise click.UsageError("--offline and --connect exclude each other")
+    form = "json" if to_json else form
     checked = check(project, names, offline=offline)
-    FORMATS["json" if to_json else form](checked, verbose)
+    if connect:
+        probe_all(project, checked, say_step if form == "text" else lambda name, step: None)
+    FORMATS[form](checked, verbose)
     if checked.problems:
         raise SystemExit(2)
 
@@ -62,6 +79,25 @@ def check(project: Project, names: Sequence[str], *, offline: bool) -> Checked:
     except ConfigError as error:
         checked.problems += _placed(error, project.directory)
     return checked
+
+
+def probe_all(project: Project, checked: Checked, on_step: Callable[[str, Step], None]) -> None:
+    """Probe the connectors that are right; a step that fails is a problem."""
+    from sendoff.run.probe import probe  # noqa: PLC0415  # it imports nearly everything
+
+    for connector in checked.connectors:
+        steps = probe(connector, partial(on_step, connector.name))
+        checked.steps[connector.name] = steps
+        reported = {problem.code for problem in checked.problems if problem.file == connector.file}
+        for step in steps:
+            if step.ok is False and step.code not in reported:
+                checked.problems.append(connector.problem(step.path, step.sentence, step.code))
+
+
+def say_step(name: str, step: Step) -> None:
+    """A line for a step as it comes."""
+    mark = {True: "ok", False: "!!", None: ".."}[step.ok]
+    say(f"{mark}  {name}: {step.name}: {step.sentence} ({step.seconds:.1f} s)")
 
 
 def _check_all(project: Project, names: Sequence[str], checked: Checked, *, offline: bool) -> None:
@@ -98,6 +134,7 @@ _EMPTY = "is empty: restore it; to disable a connector, let its file end in .dis
 
 def _check_file(runner: Runner, file: Path, checked: Checked) -> None:
     connector = runner.load(file)
+    checked.connectors.append(connector)
     checked.warnings += warnings(connector)
     checked.notes += _notes(connector)
     checked.problems += _source_problems(connector)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -13,8 +14,12 @@ import click
 from sendoff import __version__
 from sendoff.cleaning import clean
 from sendoff.cli.output import as_json, say
+from sendoff.config.connector import Connector
 from sendoff.errors import Problem
 from sendoff.errors.codes import CODES
+
+if TYPE_CHECKING:
+    from sendoff.run.probe import Step
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -27,6 +32,9 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: The connectors that can be loaded, and the steps of those that were probed, by name.
+    connectors: list[Connector] = field(default_factory=list)
+    steps: dict[str, list[Step]] = field(default_factory=dict)
 
 
 def as_text(checked: Checked, verbose: bool) -> None:
@@ -42,7 +50,8 @@ def as_text(checked: Checked, verbose: bool) -> None:
 def as_one_json(checked: Checked, verbose: bool) -> None:
     """One JSON object."""
     found = {"problems": [*map(asdict, checked.problems)], "warnings": [*map(asdict, checked.warnings)]}
-    as_json({"checked": checked.files, **found, "notes": checked.notes})
+    steps = {name: [*map(asdict, steps)] for name, steps in checked.steps.items()}
+    as_json({"checked": checked.files, **found, "notes": checked.notes, **({"steps": steps} if steps else {})})
 
 
 def as_github(checked: Checked, verbose: bool) -> None:

@@ -24,6 +24,13 @@ class Authenticator(Component, ABC):
     def sign(self, request: Request) -> Mapping[str, str]:
         """The headers to add to a request that is about to leave. Raises `AuthError` if there are no credentials."""
 
+    def fetch(self) -> str:
+        """Get what it signs with, where that has to be fetched or read, and say so in a sentence; "" if nothing has to be.
+
+        Raises `AuthError`. `sendoff check --connect` calls it.
+        """
+        return ""
+
     def renew(self, request: Request) -> bool:
         """The API responded 401 to this request: whether to try again with what `sign` returns now."""
         return False

@@ -69,6 +69,13 @@ class Source(Component, ABC):
         sources without a fingerprint. Raise `SourceError` for what cannot be read.
         """
 
+    def peek(self) -> Iterable[Any] | None:
+        """What `sendoff check --connect` reads the first page of; None if that would take records away or change something.
+
+        Raise `SourceError` for what can be seen to be wrong without reading.
+        """
+        return self.read(None)
+
     def fingerprint(self) -> bytes | None:
         """What must be equal for the source to read the same again; None if it reads only once.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from sendoff.components import (
     Authenticator,
@@ -276,6 +277,7 @@ def _destination(to: Mapping[str, Any], deadline: float, home: Path, kept: secre
         tls=TLS(file("ca"), file("cert"), file("key"), to["tls"]["verify"], to["tls"].get("passphrase")),
         proxy=proxy,
         egress=to["egress"],
+        probe={**to["probe"], "url": urljoin(to["url"], to["probe"]["url"])} if "probe" in to else None,
         deadline=float(deadline),
     )
 

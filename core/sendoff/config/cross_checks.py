@@ -1,4 +1,7 @@
-"""Checks of what is valid by itself in a connector file, but not together with the rest."""
+"""Checks of what is valid by itself in a connector file, but not together with the rest.
+
+The file is long because each pair of settings that clash is a check of its own.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
     if writer is not None and (named := _records_field(to)):
         _check_records_field(named, writer, written_by.get("record"), known, complain)
     _check_keys(to, bodies, complain)
+    _check_probe(to, complain)
     if home is not None:
         _check_files(to, home, complain)
     source = _mapping(whole.get("source"))
@@ -124,6 +128,16 @@ def _check_splitting(
             ("on_failure",),
             "there is nothing to split: every request carries one record; leave `on_failure` out, or send in batches",
         )
+
+
+def _check_probe(to: Mapping[str, object], complain: Complain) -> None:
+    url, base = _mapping(to.get("probe")).get("url"), to.get("url")
+    if not isinstance(url, str) or not isinstance(base, str):
+        return
+    if routing.fields(url):
+        complain(("destination", "probe", "url"), "has a field in it, and a probe has no record", Code.VALUE)
+    elif not url.startswith("/") and rate_limit.origin(url) != rate_limit.origin(base):
+        complain(("destination", "probe", "url"), "must be at the scheme, host and port of destination.url")
 
 
 def _check_keys(to: Mapping[str, object], bodies: Mapping[BodyPath, object], complain: Complain) -> None:

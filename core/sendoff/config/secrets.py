@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -149,6 +149,11 @@ class Secrets:
         self.add(value, reference, whole=credential or is_credential(name))
         if len(value) < MIN_LENGTH and is_credential(name):
             self.too_short[reference] = None
+
+    @property
+    def references(self) -> Collection[str]:
+        """The references that led to a value, as the files write them."""
+        return self._referred.keys()
 
     def _note_credential(self, value: SecretStr) -> None:
         """A credential is made of references: those among them that are too short are reported."""

@@ -52,6 +52,12 @@ TLS = {
     "verify": option("Whether the API must prove who it is. `false` is warned of at every run.", type="boolean", default=True),
 }
 
+PROBE = {
+    "method": option("Its method, which changes nothing.", type="string", allowed=["GET", "HEAD", "OPTIONS"], default="GET"),
+    "url": option("Where it goes, at the destination's scheme, host and port: a path like `/health`, or a URL.", type="string", check_with="behind"),
+    "expect": option("The statuses with which all is well, like `2xx` or `200, 204`.", type="string", check_with="statuses", default="2xx"),
+}  # fmt: skip
+
 DESTINATION = {
     "extends": option("A file in `destinations.d`, by name: what it says holds here too, unless said otherwise.", type="string", required=False),
     "url": option(
@@ -88,6 +94,7 @@ DESTINATION = {
         "`public` dials only addresses on the open internet; `configured` all but link-local and metadata addresses.",
         type="string", allowed=["configured", "public"], default="configured",
     ),
+    "probe": option("A request that `sendoff check --connect` sends, with the destination's headers and credentials, to see whether the API responds.", type="dict", schema=PROBE, required=False),
     "retry": option("How transient failures are retried.", type="dict", schema=RETRY, default={}),
     "idempotency": option("The idempotency key, by which the API recognises a repeat.", type="dict", schema=IDEMPOTENCY, default={}, shorthand={"boolean": "enabled"}),
 }  # fmt: skip

@@ -38,5 +38,7 @@ class Destination:
     tls: TLS = field(default_factory=TLS)
     proxy: str | None = None
     egress: egress.Mode = "configured"
+    #: The request that `sendoff check --connect` sends: `method`, `url`, and the statuses that it expects.
+    probe: Mapping[str, str] | None = None
     #: Seconds a whole run may take before it ends for now.
     deadline: float = math.inf

@@ -31,6 +31,22 @@ def resolve(host: str, port: int, address_filter: Callable[[str], str | None]) -
     return found
 
 
+def dial(found: Sequence[Any], timeout: float) -> socket.socket:
+    """A connection to the first that takes one of the addresses that `resolve` found. Raises what the last one did."""
+    trouble: OSError = OSError("the name has no address")
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        sock.settimeout(timeout)
+        try:
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            trouble = error
+        else:
+            return sock
+    raise trouble
+
+
 def ssl_context(tls: TLS) -> ssl.SSLContext:
     """TLS 1.2 or newer, verified unless the settings say otherwise."""
     made = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)

@@ -29,13 +29,14 @@ from sendoff.transport.protocol import Response
 CLOSED = "the connection was closed without a response"
 CUT = "the connection was closed before the response was whole"
 
+_SHOWS = "; `sendoff check --connect` shows "
 #: What OpenSSL finds wrong with a certificate, by its number (openssl-verification-options(1)).
 _CERTIFICATES = {
     9: "the server's certificate is not valid yet; check this machine's clock",
-    10: "the server's certificate has expired",
+    10: f"the server's certificate has expired{_SHOWS}whose it is, and since when",
     23: "the server's certificate was revoked",
-    62: "the server's certificate is for another host name",
-    64: "the server's certificate is for another address",
+    62: f"the server's certificate is for another host name{_SHOWS}for which",
+    64: f"the server's certificate is for another address{_SHOWS}for which",
     **dict.fromkeys(
         (2, 18, 19, 20, 21, 27),
         "the server's certificate is from an authority that is not known here; name its certificate in destination.tls.ca",

@@ -48,6 +48,11 @@ class BadResponse(http.client.HTTPException):
     """A response that counts for none; its text is the sentence to show."""
 
 
+def describe_start(data: bytes) -> str:
+    """What the first bytes of a response are that is no HTTP: a server that waits for TLS answers with an alert of TLS."""
+    return "the server speaks TLS at this port; is it https://?" if data.startswith(b"\x15\x03") else NO_HTTP
+
+
 def read_status_line(line: bytes) -> tuple[str, int, str]:
     """The version, status and reason of a status line, which has no line end."""
     found = _STATUS_LINE.fullmatch(line)
@@ -105,7 +110,8 @@ class StrictHTTPResponse(http.client.HTTPResponse):
         for name, value in fields:
             joined[name.lower()] = f"{joined[name.lower()]}, {value}" if name.lower() in joined else value
             self.msg[name] = value
-        framing = find_framing(version, status, joined)
+        is_head = self._method == "HEAD"  # type: ignore[attr-defined]  # not in its stub
+        framing = 0 if is_head else find_framing(version, status, joined)
         del self.msg["Transfer-Encoding"]  # it is taken off here
         self.code = self.status = status
         self.version, self.reason = (10 if version == "1.0" else 11), reason
@@ -210,6 +216,8 @@ def _read_line(line: Any, most: int) -> bytes:
     raw: bytes = line.readline(max(1, most))
     if raw.endswith(b"\n"):
         return raw
+    if raw.startswith(b"\x15\x03"):
+        raise BadResponse(describe_start(raw))
     if len(raw) >= most:
         raise BadResponse(TOO_LONG)
     raise http.client.IncompleteRead(b"")

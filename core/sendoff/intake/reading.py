@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,16 +21,16 @@ COMPRESSED = (".gz", ".zst")
 _PANIC = "a library failed on what it read; the data is damaged, or of a kind that it cannot read"
 
 
-def read_source(source: Source, cursor: object = None) -> Iterator[Page]:
-    """Yield the source's pages from `cursor` on.
+def read_source(source: Source, cursor: object = None, *, given: Iterable[object] | None = None) -> Iterator[Page]:
+    """Yield the source's pages from `cursor` on, or those of what is `given` of it.
 
     An exception inside the source says after how many rows it came. A date or time that no calendar has is its row's fault.
     """
-    for item in read_lazily(source, cursor):
+    for item in read_lazily(source, cursor, given=given):
         yield from item.read() if isinstance(item, Lines) else [item]
 
 
-def read_lazily(source: Source, cursor: object = None) -> Iterator[Page | Lines]:
+def read_lazily(source: Source, cursor: object = None, *, given: Iterable[object] | None = None) -> Iterator[Page | Lines]:
     """As `read_source`, but lines of JSON are left unread."""
     rows = 0
 
@@ -40,7 +40,7 @@ def read_lazily(source: Source, cursor: object = None) -> Iterator[Page | Lines]
     limit = ColumnLimit(source.max_columns)
     share = 0.0
     with source_errors(source, place):
-        for item in pages_or_lines(source.read(cursor), max_columns=source.max_columns):
+        for item in pages_or_lines(source.read(cursor) if given is None else given, max_columns=source.max_columns):
             share_now = source.share_read()
             if share_now is not None and share_now != share:
                 # what was read up to `share` is the rows before this page: a source may read on before it yields

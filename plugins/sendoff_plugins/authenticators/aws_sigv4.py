@@ -91,6 +91,12 @@ class AwsSigV4(Authenticator):
         signer.add_auth(signed)
         return {name: signed.headers[name] for name in _ADDED if name in signed.headers}
 
+    def fetch(self) -> str:
+        if self.credentials is None:
+            return ""
+        self._frozen()
+        return "the machine's credentials were found"
+
     def secrets(self) -> Iterable[str]:
         return tuple(self._secrets)
 

@@ -36,6 +36,10 @@ class Bearer(Authenticator):
     def sign(self, request: Request) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._current()}"}
 
+    def fetch(self) -> str:
+        self._current()
+        return f"the token was read from {self.file}" if self.file else ""
+
     def renew(self, request: Request) -> bool:
         return self.file is not None and request.headers.get("Authorization") != f"Bearer {self._current()}"
 

@@ -128,6 +128,11 @@ class OAuth2(Authenticator):
                     self._fetch()
         return {"Authorization": f"Bearer {self._token}"}
 
+    def fetch(self) -> str:
+        with self._lock:
+            self._fetch()
+        return f"a token was fetched from {self.token_url}"
+
     def renew(self, request: Request) -> bool:
         with self._lock:
             if request.headers.get("Authorization") == f"Bearer {self._token}":

@@ -90,6 +90,10 @@ class Inbox(InboxSource):
                 yield from self._post(post)
                 self.next_cursor = post.id
 
+    def peek(self) -> Iterator[Page] | None:
+        """Without a cursor no post counts as taken."""
+        return self.read(None) if self.change_token() else None
+
     def _post(self, post: Post) -> Iterator[Page]:
         name = f"post {post.id}"
         for page in _pages(post.kind, post.body, name, self.max_columns):

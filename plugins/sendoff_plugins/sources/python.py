@@ -28,6 +28,10 @@ class Python(Source):
     def read(self, cursor: Any) -> Iterable[Any]:
         return self._function()(**self.arguments)  # type: ignore[no-any-return]  # what it yields is checked where it is read
 
+    def peek(self) -> None:
+        """The function is not called, as what it reads may be gone then; but whether there is one is seen."""
+        self._function()
+
     def _function(self) -> Callable[..., Any]:
         where, _, name = self.call.rpartition(":")
         try:

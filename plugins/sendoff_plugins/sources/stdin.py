@@ -28,6 +28,9 @@ class StandardInput(Source):
         self.notation = notation_of(self)
         self.csv_dialect = csv_dialect_of(self)
 
+    def peek(self) -> None:
+        """Standard input can be read once."""
+
     def read(self, cursor: Any) -> Iterator[Page | Lines]:
         if sys.stdin is None:
             raise SourceError("standard input is closed")

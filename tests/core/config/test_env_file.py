@@ -35,7 +35,9 @@ def run(home: Path, *words: str, env: Mapping[str, str | None] | None = None, co
     return done.output + (str(done.exception) if code else "")
 
 
-def test_a_file_is_read_where_it_is_asked_for_by_option_or_by_variable_and_never_by_itself(home: Path, receiver: Receiver) -> None:
+def test_a_file_is_read_where_it_is_asked_for_by_option_or_by_variable_and_never_by_itself(
+    home: Path, receiver: Receiver
+) -> None:
     assert "the environment variable TOKEN is not set; set it" in run(home, "run", code=2)
     run(home, "--env-file", ".env", "run")
     run(home, "run", env={"SENDOFF_ENV_FILE": ".env"})
@@ -80,12 +82,16 @@ def test_doctor_says_which_file_was_read_and_who_can_read_it(home: Path) -> None
     assert "ok  env file     .env, 1 variable\n" in run(home, "--env-file", ".env", "doctor")
     assert "env file     none is read; --env-file or SENDOFF_ENV_FILE names one" in run(home, "doctor")
     (home / ".env").chmod(0o644)
-    assert "!!  env file     .env, 1 variable: other users can read it; chmod 600" in run(home, "--env-file", ".env", "doctor", code=2)
+    assert "!!  env file     .env, 1 variable: other users can read it; chmod 600" in run(
+        home, "--env-file", ".env", "doctor", code=2
+    )
     (home / ".env").write_text("oops\n")
     assert "!!  env file     .env: .env:1:1: must be NAME=value" in run(home, "--env-file", ".env", "doctor", code=2)
 
 
-def test_values_stand_in_quotes_over_lines_and_with_comments_as_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_stand_in_quotes_over_lines_and_with_comments_as_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("PLAIN", "KEY", "DOLLAR", "EMPTY"):
         monkeypatch.delenv(name, raising=False)
     file = tmp_path / "a.env"

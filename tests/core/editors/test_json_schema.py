@@ -32,7 +32,9 @@ class Bound(Source):
         "other": optional("The other.", type="string", dependencies="word"),
         "any": optional("A number or a word.", anyof=[{"type": "integer"}, {"type": "string", "allowed": ["all"]}]),
         "text": optional("A number is a text.", type="string", coerce=str),
-        "inner": optional("Named numbers.", type="dict", valuesrules={"type": "number"}, keysrules={"type": "string", "regex": "[a-z]"}),
+        "inner": optional(
+            "Named numbers.", type="dict", valuesrules={"type": "number"}, keysrules={"type": "string", "regex": "[a-z]"}
+        ),
     }
 
     def read(self, cursor: Any) -> Any:
@@ -153,7 +155,16 @@ def test_a_destination_that_extends_another_needs_no_url_and_any_other_does(sche
 def test_each_option_of_each_component_is_there_with_its_help(schema: jsonschema.Draft7Validator) -> None:
     registry = Registry()
     definitions = schema.schema["definitions"]
-    for kind in ("sources", "validators", "senders", "failure_strategies", "transports", "authenticators", "observers", "notifiers"):
+    for kind in (
+        "sources",
+        "validators",
+        "senders",
+        "failure_strategies",
+        "transports",
+        "authenticators",
+        "observers",
+        "notifiers",
+    ):
         for name, offer in registry.offers(kind).items():
             shown = definitions[f"{kind}.{name}"]
             assert shown["description"] == offer.summary

@@ -91,7 +91,9 @@ def test_new_files_name_the_schema_in_their_first_line_and_copies_from_where_the
     assert (plain / "connectors.d/people.yaml").read_text().startswith("# people:")
 
 
-def test_settings_for_vs_code_are_written_where_there_are_none_and_left_alone_where_there_are(home: Path, tmp_path: Path) -> None:
+def test_settings_for_vs_code_are_written_where_there_are_none_and_left_alone_where_there_are(
+    home: Path, tmp_path: Path
+) -> None:
     settings = json.loads((home / ".vscode/settings.json").read_text())
     (schema,) = settings["yaml.schemas"]
     assert (home / schema).is_file()

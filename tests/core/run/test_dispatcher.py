@@ -68,5 +68,7 @@ def test_an_observer_hears_of_a_wait_while_it_lasts() -> None:
         dispatcher.stop("enough", interrupted=True)
         assert dispatcher.next_request() == "done"
 
-    dispatcher = Dispatcher(simulation.engine, simulation.memory.commit, observers=ObserverGroup(RunInfo(connector="c", run=1), [Listener()]))
+    dispatcher = Dispatcher(
+        simulation.engine, simulation.memory.commit, observers=ObserverGroup(RunInfo(connector="c", run=1), [Listener()])
+    )
     dispatcher.run((EncodedPage(block, (), block.hi) for block in simulation._blocks()), send)

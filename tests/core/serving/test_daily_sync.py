@@ -50,7 +50,9 @@ def test_every_morning_the_right_people_are_told_and_once(project: Project, way:
         project({"connectors.d/morning-signups.yaml": text})
         clock, said, seen = Clock(), list[str](), 0
         clock.now = datetime(2026, 3, 26, 12, tzinfo=BERLIN).timestamp()
-        server = Server(lambda: project.runner(clock=clock), lambda name, event: said.append(f"{name}: {event.sentence()}"), clock=clock)
+        server = Server(
+            lambda: project.runner(clock=clock), lambda name, event: said.append(f"{name}: {event.sentence()}"), clock=clock
+        )
         for day, (rows, told) in enumerate(MORNINGS, 27):  # over the change of the clock
             sheet.write_text(rows)
             for hour in (6, 7, 8, 23):

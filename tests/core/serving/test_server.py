@@ -30,7 +30,9 @@ class Clock:
 
 
 def server(project: Project, clock: Clock, said: list[str]) -> Server:
-    return Server(lambda: project.runner(clock=clock), lambda name, event: said.append(f"{name}: {event.sentence()}"), clock=clock)
+    return Server(
+        lambda: project.runner(clock=clock), lambda name, event: said.append(f"{name}: {event.sentence()}"), clock=clock
+    )
 
 
 def settled(made: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ class ProgramSource(Source):
     """Base of the sources that read what a program writes. The program and all that it started end with the run."""
 
     privileged = "runs programs"
+    command: list[str]
     env: dict[str, str]
     _process: subprocess.Popen[bytes] | None = None
     _is_cancelled = False
@@ -46,6 +48,13 @@ class ProgramSource(Source):
                 yield output
         finally:
             self._process = None
+
+    def peek(self) -> None:
+        """The program is not run, as what it reads may be gone then; but whether there is one is seen."""
+        program, *_ = self.command
+        path = program_environment(self.env).get("PATH")
+        if shutil.which(str(self.home / program) if "/" in program else program, path=path) is None:
+            raise SourceError(f"{program}: there is no such program, or it may not be run")
 
     def cancel(self) -> None:
         self._is_cancelled = True

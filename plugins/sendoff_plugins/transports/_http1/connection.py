@@ -341,6 +341,8 @@ class Connection:
             self._begun = bool(data)
             if self._parser is None:
                 self._parser = ResponseParser(self.max_response_bytes)
+                if isinstance(self.load, Request) and self.load.method == "HEAD":
+                    self._parser.renew(self.max_response_bytes, head_only=True)
             else:
                 self._parser.renew(self.max_response_bytes)
         parser = self._parser

@@ -13,6 +13,7 @@ from sendoff.plugin import (
     BadResponse,
     ContentDecoder,
     Response,
+    describe_start,
     find_framing,
     read_status_line,
 )
@@ -29,8 +30,9 @@ class ResponseParser:
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.renew(body_bytes)
 
-    def renew(self, body_bytes: int) -> None:
-        """Start on the next response of the same connection."""
+    def renew(self, body_bytes: int, *, head_only: bool = False) -> None:
+        """Start on the next response of the same connection; `head_only`, to a HEAD request, has no body whatever it says."""
+        self._head_only = head_only
         self._max_body = body_bytes
         self._fields: list[tuple[str, str]] = []
         self._headers: dict[str, str] = {}
@@ -73,7 +75,7 @@ class ResponseParser:
             raise cause if isinstance(cause, BadResponse) else BadResponse(str(cause or error)) from None
         except httptools.HttpParserError as error:
             if not self.done:
-                raise BadResponse("not an HTTP response") from error
+                raise BadResponse(describe_start(bytes(self._head[:2]))) from error
             self.reusable = False
 
     def ended(self) -> None:
@@ -130,6 +132,8 @@ class ResponseParser:
         self._framed = find_framing(version, status, headers) is not None
         if "content-encoding" in headers:
             self._decoder = ContentDecoder.of(status, headers["content-encoding"])
+        if self._head_only:
+            self._complete()
 
     def on_body(self, data: bytes) -> None:
         self._unproductive = 0
