@@ -5,7 +5,7 @@
   all are a `Component`. `hookimpl` marks the function that offers yours.
 - **Events**, which observers receive: each an `Event` of a run, which `RunInfo` names. `RunStarted`, `RunProgressed`,
   `RequestCompleted`, `RetryScheduled`, `RequestSplit`, `LimitLowered`, `CredentialsRenewed`, `DestinationRecovered`,
-  `SendingPaused`, `TlsUnverified`, `FailureUnread`, `RunStopping`, `RunEnded`.
+  `SendingPaused`, `TlsUnverified`, `FailureUnread`, `RunStopping`, `RunEnded`, `RunAborted`.
   `Metrics` counts them, and writes Prometheus's text format; `Increments` is by how much a run's counts grow.
 - **What their methods take and answer**: `Refusal`, and the `Decision`s `Fail`, `Split`, `Retry` and `Stop`; `Notification`;
   `Report`; `ScheduledJob`; `StandIn`.
@@ -156,6 +156,7 @@ if TYPE_CHECKING:
     from sendoff.monitoring.events import RequestCompleted as RequestCompleted
     from sendoff.monitoring.events import RequestSplit as RequestSplit
     from sendoff.monitoring.events import RetryScheduled as RetryScheduled
+    from sendoff.monitoring.events import RunAborted as RunAborted
     from sendoff.monitoring.events import RunEnded as RunEnded
     from sendoff.monitoring.events import RunInfo as RunInfo
     from sendoff.monitoring.events import RunProgressed as RunProgressed

@@ -22,7 +22,8 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
-from sendoff.errors import ConfigError, Interrupted, Problem
+from sendoff.errors import ConfigError, Interrupted, LedgerError, Problem, SendoffError
+from sendoff.ledger.claims import UNFINISHED
 from sendoff.monitoring.report import Report
 from sendoff.runner import Runner
 
@@ -115,10 +116,15 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
             except BaseException as error:
                 code = fail(error, connector=connector.name, redact=connector.secrets.redact)
                 codes.append(128 + caught[0] if isinstance(error, Interrupted) and caught else code)
+                if isinstance(error, LedgerError):
+                    with suppress(SendoffError):
+                        left = _as_stored(project, connector.name, "the ledger cannot be written")
+                        reports += [left] if left else []
             else:
                 if report.error is not None:
                     log_traceback(report.error, connector.secrets.redact)
-                reports.append(replace(report, interrupted_by=128 + caught[0] if caught else 130))
+                interrupted_by = 128 + caught[0] if caught else 130
+                reports.append(replace(report, interrupted_by=interrupted_by) if report.state == "interrupted" else report)
                 codes.append(reports[-1].exit_code)
             if caught:
                 break
@@ -133,13 +139,13 @@ def _show_all(project: Project, reports: Sequence[Report], code: int, to_json: b
         show_account(project, reports)
 
 
-def _as_stored(project: Project, name: str) -> Report | None:
-    """The report of a connector's run under way, as the ledger has it; None if it has no run yet."""
-    found = next((row for row in project.runner.history.runs(name) if row["state"] == "running"), None)
+def _as_stored(project: Project, name: str, why: str = "ended at once") -> Report | None:
+    """The report of a connector's run that is not over, as the ledger has it; None if there is none."""
+    found = next((row for row in project.runner.history.runs(name) if row["state"] in UNFINISHED), None)
     if found is None:
         return None
     return Report(
-        name, found["id"], "interrupted", seconds=found["seconds"], stopped_because="ended at once",
+        name, found["id"], "interrupted", seconds=found["seconds"], stopped_because=why,
         read=found["read"], delivered=found["delivered"], invalid=found["invalid"], rejected=found["rejected"],
         requests=found["requests"], retries=found["retries"], bytes=found["bytes"], unchanged=found["unchanged"],
         accepted=found["accepted"],

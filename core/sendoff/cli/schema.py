@@ -68,7 +68,9 @@ def editor_command(project: Project, to_stdout: bool, compare: bool) -> None:
         exactly(text.removesuffix("\n"))
     elif not compare:
         if not project.directory.is_dir():
-            raise ConfigError(f"{project.directory}: no such directory; `sendoff init` creates one")
+            raise ConfigError(
+                f"{project.directory}: no such directory; `sendoff -d DIRECTORY` names another, `sendoff init` creates one"
+            )
         file.write_text(text, encoding="utf-8")
         providers = {offer.provider for kind in KINDS for offer in registry.offers(kind).values()}
         say(f"{file} written, for the components of {', '.join(sorted(providers))}")

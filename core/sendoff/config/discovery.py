@@ -33,7 +33,8 @@ def find(directory: Path) -> Found:
     digits, ``-`` and ``_``, and two files of one name.
     """
     if not directory.is_dir():
-        raise ConfigError(Problem(str(directory), 0, 0, "", "no such directory; `sendoff init` creates one", Code.PROJECT))
+        sentence = "no such directory; `sendoff -d DIRECTORY` names another, `sendoff init` creates one"
+        raise ConfigError(Problem(str(directory), 0, 0, "", sentence, Code.PROJECT))
     found, problems = Found(), []
     for file in sorted(directory.rglob("*"), key=lambda path: os.fsencode(path.relative_to(directory))):
         if file.is_dir():

@@ -260,5 +260,15 @@ class RunFailed(Event, frozen=True, kw_only=True):
         return self.reason
 
 
+class RunAborted(Event, frozen=True, kw_only=True):
+    """The run is over without a report: its ledger failed, or Python ends."""
+
+    level = "error"
+    reason: str
+
+    def sentence(self) -> str:
+        return f"the run ended at once: {self.reason}"
+
+
 #: All of them, first those of a run, in the order in which it may have them.
 EVENTS: tuple[type[Event], ...] = tuple(Event.__subclasses__())

@@ -41,7 +41,7 @@ class Report:
     #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
     unchanged: int = 0
     #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
-    interrupted_by: int = 130
+    interrupted_by: int | None = None
     #: What stopped the run may pass by itself: the next run goes on without anything being fixed.
     transient: bool = False
     #: What stopped the run, where it was an exception: of the source, of credentials, of a plugin.
@@ -55,7 +55,7 @@ class Report:
     def exit_code(self) -> int:
         """What the command ends with: 0 complete, 1 incomplete, 130 or 143 interrupted; stopped: 2, 3 or 70, by its cause."""
         stopped = self.error.exit_code if self.error is not None else 3 if self.transient else 2
-        codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": self.interrupted_by}
+        codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": self.interrupted_by or 130}
         return codes[self.state]
 
     def as_dict(self) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def preview(connector: Connector, count: int, read: Iterable[Page]) -> tuple[lis
                 record_count=total(spans), request_id=len(requests) + 1, route=buffer.route(spans[0].lo),
             )
         )  # fmt: skip
-    return requests, invalid[:count]
+    before = [failure for earlier, failure in enumerate(invalid) if failure.position - earlier < count]
+    return requests, before[:count]
 
 
 def find_invalid(connector: Connector, read: Iterable[Page]) -> list[Failure]:

@@ -15,7 +15,7 @@ from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_lazily
 from sendoff.ledger import Changes, Ledger, RunState
-from sendoff.monitoring.events import RunEnded, RunInfo, RunStarted, TlsUnverified
+from sendoff.monitoring.events import RunAborted, RunEnded, RunInfo, RunStarted, TlsUnverified
 from sendoff.monitoring.report import Report
 from sendoff.response import unread_failure
 from sendoff.run.dispatcher import Dispatcher
@@ -76,6 +76,13 @@ class Run:
 
     def deliver(self) -> Report:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
+        try:
+            return self._deliver()
+        except BaseException as error:
+            self._observers.notify([*self._dispatcher.drain_events(), RunAborted(reason=str(error) or type(error).__name__)])
+            raise
+
+    def _deliver(self) -> Report:
         counts = self._engine.counts
         started = RunStarted(
             resumed=self._state.resumed,

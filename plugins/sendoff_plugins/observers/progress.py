@@ -12,6 +12,7 @@ from sendoff.plugin import (
     FailureUnread,
     Observer,
     RetryScheduled,
+    RunAborted,
     RunEnded,
     RunInfo,
     RunProgressed,
@@ -52,7 +53,7 @@ class Progress(Observer):
                 self._say(f"{run.connector}: warning: {event.reason}:", *(f"  {line}" for line in event.add))
             case SendingPaused():
                 self._paused(run, event)
-            case RunEnded():
+            case RunEnded() | RunAborted():
                 self._end(run)
 
     def _start(self, run: RunInfo, event: RunStarted) -> None:

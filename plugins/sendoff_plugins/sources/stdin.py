@@ -1,8 +1,9 @@
 """Standard input."""
 
+import io
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from sendoff.plugin import Lines, Page, Source, SourceError, hookimpl
 from sendoff_plugins.sources._csv.dialect import DIALECT, csv_dialect_of, dialect_of, notation_of
@@ -38,7 +39,16 @@ class StandardInput(Source):
             return read_table(
                 utf8(sys.stdin.buffer, "stdin", self.encoding), "stdin", dialect_of(self), max_columns=self.max_columns
             )
+        _refuse_csv(sys.stdin.buffer)
         return read_lines(sys.stdin.buffer, "stdin", self.max_columns)
+
+
+def _refuse_csv(stream: BinaryIO) -> None:
+    """Raise `SourceError` if the first line is not JSON and looks like the header of a CSV file."""
+    start = stream.peek(1) if isinstance(stream, io.BufferedReader) else b""
+    first = start.lstrip().partition(b"\n")[0]
+    if first[:1] not in b'{["' and any(sign in first for sign in (b",", b";", b"\t")):
+        raise SourceError("stdin:1: not JSON, but it looks like CSV; is `format: csv` missing under `source`?")
 
 
 @hookimpl

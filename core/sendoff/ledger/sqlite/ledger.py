@@ -268,7 +268,7 @@ class SqliteLedger(DestinationState, ScheduleState):
                     raise
                 self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger cannot be written: {error}; nothing more is sent") from error
+            raise LedgerError(f"the ledger in {self.directory} cannot be written: {error}; nothing more is sent") from error
 
 
 def _merged(spans: list[Span]) -> Iterator[Span]:
