@@ -40,6 +40,8 @@ if [ -n "$wanted" ]; then
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $wanted
   # Erlang's port mapper, which its package starts; one that is in use stays.
   epmd -kill >/dev/null 2>&1 || true
+  # Prometheus, if its package was not there before and has started it.
+  case "$wanted " in *" prometheus "*) $sudo service prometheus stop >/dev/null 2>&1 || true ;; esac
 fi
 # Those of node, once more when this list changes. What they would compile is not needed: it is for keeping data.
 node="json-server@0.17.4 pouchdb-server@4.2.0 wiremock@3.13.2 graphql@16.15.0 graphql-yoga@5.24.1 yaml-language-server@1.25.0 dockerfile-utils@0.16.3"

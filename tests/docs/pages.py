@@ -17,12 +17,13 @@ import re
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PORT, DOOR = "8824", "8787"
+PORTS = ("8824", "8787", "9464")
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: What differs from run to run, and what it is replaced by before comparing.
@@ -61,8 +62,10 @@ class Reader:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
-            self.port, self.door = str(free.getsockname()[1]), str(other.getsockname()[1])
+        with ExitStack() as stack:
+            free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
+            #: For each port that pages name, the one that is used here.
+            self.ports = {port: str(one.getsockname()[1]) for port, one in zip(PORTS, free, strict=True)}
         shims = home / ".bin"
         shims.mkdir()
         (shims / "sendoff").write_text(f"#!{sys.executable}\nfrom sendoff.cli import main\n\nmain()\n")
@@ -97,10 +100,14 @@ class Reader:
                 process.stderr.close()
 
     def _here(self, text: str) -> str:
-        return text.replace(PORT, self.port).replace(DOOR, self.door)
+        for port, here in self.ports.items():
+            text = text.replace(port, here)
+        return text
 
     def _there(self, text: str) -> str:
-        return text.replace(self.port, PORT).replace(self.door, DOOR).replace(str(self.home), "/srv/deliveries")
+        for port, here in self.ports.items():
+            text = text.replace(here, port)
+        return text.replace(str(self.home), "/srv/deliveries")
 
     def _command(self, command: str, _: str) -> str:
         line = self._here(command)

@@ -1,4 +1,4 @@
-"""What monitors ask `sendoff serve`: ``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` for whoever starts it again.
+"""What monitors ask `sendoff serve`: ``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` for supervisors.
 
 All are GET, without credentials: the port is for monitors, not for the outside. Errors name no secret.
 """
