@@ -107,7 +107,7 @@ def _moved(markdown: str, folder: str, here: str) -> str:
 
 def _python_markdown(lines: list[str]) -> Iterator[str]:
     """CommonMark's lines, as Python-Markdown reads them."""
-    fence, before, shift = False, "", 0
+    fence, before, shift, parts, was_in_parts = False, "", 0, False, False
     for line in lines:
         if FENCE.match(line):
             fence = not fence
@@ -116,7 +116,10 @@ def _python_markdown(lines: list[str]) -> Iterator[str]:
         elif fence:
             yield " " * shift + line
         else:
-            begins = ITEM.match(line) is not None and not before.startswith(" ") and not ITEM.match(before)
+            item = ITEM.match(line) is not None
+            parts = (parts or not before.strip()) and line.startswith(" ")  # an item of several parts, not only lines
+            begins = item and not ITEM.match(before) and (was_in_parts or not before.startswith(" "))
+            was_in_parts = parts
             begins |= line.lstrip().startswith("|") and not before.lstrip().startswith("|")
             if begins and before.strip():
                 yield ""
