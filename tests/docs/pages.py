@@ -60,7 +60,7 @@ def blocks(page: str) -> list[Block]:
 class Reader:
     """Follows a page in a directory of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, python: str = sys.executable) -> None:
         self.home = home
         with ExitStack() as stack:
             free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
@@ -68,7 +68,7 @@ class Reader:
             self.ports = {port: str(one.getsockname()[1]) for port, one in zip(PORTS, free, strict=True)}
         shims = home / ".bin"
         shims.mkdir()
-        (shims / "sendoff").write_text(f"#!{sys.executable}\nfrom sendoff.cli import main\n\nmain()\n")
+        (shims / "sendoff").write_text(f"#!{python}\nfrom sendoff.cli import main\n\nmain()\n")
         (shims / "sendoff").chmod(0o755)
         self.environment = {**os.environ, "PATH": f"{shims}:{os.environ['PATH']}", "NO_COLOR": "1", "COLUMNS": "100"}
         self.running: list[subprocess.Popen[str]] = []
@@ -184,10 +184,10 @@ def settled(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def follow(page: Path, home: Path) -> None:
-    """Follow a page to its end; raises AssertionError where it does not go as written."""
+def follow(page: Path, home: Path, python: str = sys.executable) -> None:
+    """Follow a page to its end, with the sendoff of a Python; raises AssertionError where it does not go as written."""
     text = page.read_text()
-    reader = Reader(home)
+    reader = Reader(home, python)
     written = text
     try:
         for block in blocks(text):
