@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -26,6 +27,14 @@ def find_timezone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{name!r} is not a valid time zone; use one like Europe/Berlin, or UTC") from None
+
+
+def find_similar(name: str, known: Iterable[str]) -> str | None:
+    """The name that is meant most likely; None rather than a wild guess."""
+    for close in get_close_matches(name, list(known), 3):
+        if close[:1] == name[:1] or SequenceMatcher(None, name, close).ratio() >= 0.75:
+            return close
+    return None
 
 
 def check_timezone(field: str, value: object, error: Callable[[str, str], None]) -> None:

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
@@ -27,6 +26,7 @@ from sendoff import hookspecs
 from sendoff.cleaning import excerpt
 from sendoff.components import KINDS, Component
 from sendoff.errors import PluginError
+from sendoff.options import find_similar
 
 _LOG = logging.getLogger("sendoff")
 _ONE_IMPORT = threading.RLock()
@@ -116,7 +116,7 @@ class Registry:
 
     def suggest(self, kind: str, name: str) -> str | None:
         """The name most like one that is not there."""
-        return next(iter(get_close_matches(name, self.names(kind), 1)), None)
+        return find_similar(name, self.names(kind))
 
     def offers(self, kind: str) -> Mapping[str, Offer]:
         """Every component of a kind, by name; all of them are imported."""

@@ -104,7 +104,7 @@ class Runner:
         """Check a connector file without the secrets and files that it names. Raises `ConfigError` with all its mistakes."""
         connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
 
-    def probe(self, name: str, on_step: Callable[[Step], None] = lambda step: None) -> list[Step]:
+    def probe(self, name: str, on_step: Callable[[Step], None] | None = None) -> list[Step]:
         """Look at all that a run of a connector needs, step by step: secrets, source, address, TLS, credentials, and the API.
 
         No record is sent, and none is taken from the source. `on_step` has each step as it comes; one that is slow comes
@@ -112,7 +112,7 @@ class Runner:
         """
         from sendoff.run.probe import probe  # noqa: PLC0415  # as with `Run`
 
-        return probe(self.connector(name), on_step)
+        return probe(self.connector(name), on_step or (lambda step: None))
 
     def run(
         self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True,

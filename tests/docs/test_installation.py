@@ -92,7 +92,11 @@ def test_the_hint_for_an_extra_names_its_libraries_as_they_are_declared(extra: s
         found: list[str] = []
         for each in EXTRAS[name]:
             inner = re.fullmatch(r"sendoff\[([\w,]+)\]", each)
-            found += [library for one in inner[1].split(",") for library in libraries(one)] if inner else [each.partition(";")[0].strip()]
+            found += (
+                [library for one in inner[1].split(",") for library in libraries(one)]
+                if inner
+                else [each.partition(";")[0].strip()]
+            )
         return found
 
     said = install_command(extra)
@@ -106,4 +110,6 @@ def test_the_page_says_of_each_extra_what_its_hint_says() -> None:
     page = (ROOT / "docs/how-to/install.md").read_text()
     table = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (?:`([^`]*)` )?\|$", page, re.MULTILINE))
     assert set(table) == set(EXTRAS)
-    assert {extra: install_command(extra) for extra in table if extra != "all"} == {k: v for k, v in table.items() if k != "all"}
+    assert {extra: install_command(extra) for extra in table if extra != "all"} == {
+        k: v for k, v in table.items() if k != "all"
+    }

@@ -7,7 +7,6 @@ import io
 import os
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from sendoff.cli.failures import fail, show_tracebacks, show_usage_error, show_w
 from sendoff.cli.output import say
 from sendoff.errors import ConfigError, PluginCrash
 from sendoff.lazy import postpone_import
+from sendoff.options import find_similar
 
 if TYPE_CHECKING:
     from sendoff.config.env_file import EnvFile
@@ -102,8 +102,8 @@ class Project:
         """A connector's file by its name."""
         files = self.runner.found().files
         if name not in files:
-            close = get_close_matches(name, files, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(files) or 'none'}"
+            close = find_similar(name, files)
+            hint = f"; did you mean {close!r}?" if close else f"; there are: {', '.join(files) or 'none'}"
             from sendoff.intake import renaming  # noqa: PLC0415  # it imports nearly everything
 
             raise ConfigError(f"no connector is named {name!r}{hint}{renaming.hint(self.runner.history, name)}")
@@ -139,10 +139,10 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            close = get_close_matches(args[0], COMMANDS, 1)
+            close = find_similar(args[0], COMMANDS)
             if not close:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
+            raise click.UsageError(f"{error.message} Did you mean {close!r}?", ctx) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,7 +6,6 @@ The file is long because each pair of settings that clash is a check of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from sendoff.encode import routing, templates
 from sendoff.errors import ConfigError
 from sendoff.errors.codes import Code
 from sendoff.http.connect import find_unusable
+from sendoff.options import find_similar
 from sendoff.registry import Registry
 from sendoff.schema import Field
 from sendoff.transport import compression, rate_limit
@@ -218,10 +218,10 @@ def _check_removed(removed: Mapping[str, Any], base: str, key: Sequence[str], co
 
 
 def _complain_of_name(path: Sequence[str | int], name: str, known: Sequence[str], what: str, complain: Complain) -> None:
-    close = get_close_matches(name, known, 1)
+    close = find_similar(name, known)
     complain(
         path,
-        f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"),
+        f"{what} {name!r}; " + (f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"),
         Code.REFERENCE,
     )
 

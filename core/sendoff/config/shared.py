@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from sendoff.config import documents, secrets, validator
 from sendoff.config.documents import Document
 from sendoff.errors.codes import Code
+from sendoff.options import find_similar
 from sendoff.registry import Registry
 
 DIRECTORY = "destinations.d"
@@ -28,8 +28,8 @@ def with_shared_destination(
     files = {file.stem: file for file in sorted((home / DIRECTORY).glob("*.yaml"))}
     name = own["extends"]
     if name not in files:
-        close = get_close_matches(name, files, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(files) or 'none'}"
+        close = find_similar(name, files)
+        hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(files) or 'none'}"
         sentence = f"no file {DIRECTORY}/{name}.yaml; {hint}"
         document.problems.append(document.problem(("destination", "extends"), sentence, Code.REFERENCE))
         return data

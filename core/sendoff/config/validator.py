@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from difflib import get_close_matches
 from typing import Any, cast
 
 from cerberus import errors
@@ -25,7 +24,7 @@ from sendoff.encode.routing import fits_header
 from sendoff.errors import Problem
 from sendoff.errors.codes import Code
 from sendoff.jsonlib import jsonpath
-from sendoff.options import Declared, find_timezone
+from sendoff.options import Declared, find_similar, find_timezone
 from sendoff.registry import Registry
 from sendoff.response import RESULT_COLUMNS, condition_problem, statuses
 from sendoff.schema import INSTEAD, explain
@@ -54,7 +53,16 @@ _CODES = {
         Code.LIMIT,
     ),
 }
-_CODES_BY_RULE = {"offered": Code.COMPONENT, "component": Code.TYPE}
+#: What people type, from other tools, for a type.
+_MEANT = {
+    **dict.fromkeys(("int", "long", "bigint", "int64", "int32"), "integer"),
+    **dict.fromkeys(("str", "text", "varchar", "char"), "string"),
+    **dict.fromkeys(("double", "real", "float64"), "float"),
+    **dict.fromkeys(("numeric", "money"), "decimal"),
+    **dict.fromkeys(("object", "map", "mapping", "record", "struct"), "dict"),
+    "bool": "boolean", "timestamp": "datetime", "array": "list", "interval": "duration",
+}  # fmt: skip
+_CODES_BY_RULE = {"component": Code.TYPE}
 
 
 class ConnectorValidator(explain.RecordValidator):
@@ -266,19 +274,24 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
     path = tuple(error.document_path)
     if error.code == _UNKNOWN:
         known = _known(declared, data, path[:-1], registry)
-        close = get_close_matches(str(path[-1]), known, 1)
+        close = find_similar(str(path[-1]), known)
         if len(path) == 1 and declared is CONNECTOR and path[0] in DESTINATION:
             hint = "; it belongs under `destination`"
         elif path[0] == "schema" and path[-1] in INSTEAD:
             hint = f"; use {INSTEAD[str(path[-1])]}"
         elif close:
-            hint = f"; did you mean {close[0]!r}?"
+            hint = f"; did you mean {close!r}?"
         else:
             hint = f"; known here: {', '.join(known)}" if known else ""
         return document.problem(path, f"unknown key{hint}", Code.UNKNOWN_KEY, key=True)
     if error.code == _MISSING:
         return document.problem(path, "is missing", Code.MISSING)
     on_key = "keysrules" in error.schema_path
+    if error.code == errors.UNALLOWED_VALUE.code and isinstance(error.value, str) and not on_key:
+        meant = _MEANT.get(error.value.lower())
+        meant = meant if meant in error.constraint else find_similar(error.value, map(str, error.constraint))
+        if meant is not None and not _may_be_secret(error.value, path, declared, data, registry):
+            return document.problem(path, f"{error.value!r} is not a valid {path[-1]}; did you mean {meant!r}?", Code.CHOICE)
     is_shown = error.code != 0 and not on_key and not _may_be_secret(error.value, path, declared, data, registry)
     shown = explain.shown_value(error.value) if is_shown else ""
     return document.problem(path, explain.describe_error(error) + shown, _code(error), key=on_key)
@@ -286,6 +299,8 @@ def _problem(error: Any, document: Document, data: Any, registry: Registry, decl
 
 def _code(error: Any) -> Code:
     """The code of what Cerberus found."""
+    if error.document_path[-1:] == ("use",) and error.code == 0:
+        return Code.COMPONENT
     return _CODES.get(error.code) or _CODES_BY_RULE.get(error.schema_path[-1] if error.schema_path else "", Code.VALUE)
 
 

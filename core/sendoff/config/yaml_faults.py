@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import yaml
 
@@ -16,6 +16,13 @@ from sendoff.errors.codes import Code
 
 _KEY = re.compile(r"\s*(?:- +)*(?:\"[^\"]*\"|'[^']*'|[\w.$-]+):(?:\s|$)")
 _CONTENT = re.compile(r"\s*(?:#.*)?$")
+
+
+class _Mark(Protocol):
+    """A place in a text, from 0."""
+
+    line: int
+    column: int
 
 
 class Fault(NamedTuple):
@@ -70,7 +77,7 @@ class _Lines(list[str]):
         return next((at for at in range(min(number, len(self)) - 1, -1, -1) if not _CONTENT.match(self[at])), -1)
 
 
-def _faults(error: yaml.MarkedYAMLError, mark: Any, lines: _Lines) -> Iterator[Fault]:
+def _faults(error: yaml.MarkedYAMLError, mark: _Mark, lines: _Lines) -> Iterator[Fault]:
     """The readings of an error that fit, the likeliest first."""
     problem, start = error.problem or "", error.context_mark or mark
     line, at = lines.at(mark.line), mark.column
@@ -119,7 +126,7 @@ def _unclosed_quote(lines: _Lines, line: int, column: int) -> Fault:
     return Fault(line + 1, column + 1, f"the quote {sign} that opens here is never closed; put {sign} where the text ends")
 
 
-def _in_brackets(lines: _Lines, start: Any, mark: Any) -> Fault:
+def _in_brackets(lines: _Lines, start: _Mark, mark: _Mark) -> Fault:
     """Between brackets something else than a comma or the end: a bracket or a quote is not closed, or a comma is missing."""
     opening = lines.at(start.line)[start.column : start.column + 1]
     closing = "}" if opening == "{" else "]"
@@ -142,7 +149,7 @@ def _in_brackets(lines: _Lines, start: Any, mark: Any) -> Fault:
 
 def _open_bracket(lines: _Lines) -> Iterator[Fault]:
     """The last bracket that is still open where the text ends."""
-    opened: list[Any] = []
+    opened: list[_Mark] = []
     with suppress(yaml.YAMLError):
         for token in yaml.scan(lines.text):
             if isinstance(token, yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
@@ -153,13 +160,13 @@ def _open_bracket(lines: _Lines) -> Iterator[Fault]:
         yield _unclosed_bracket(lines, mark)
 
 
-def _unclosed_bracket(lines: _Lines, mark: Any) -> Fault:
+def _unclosed_bracket(lines: _Lines, mark: _Mark) -> Fault:
     opening = lines.at(mark.line)[mark.column]
     closing = "}" if opening == "{" else "]"
     return Fault(mark.line + 1, mark.column + 1, f"the {opening} that opens here is never closed; put {closing} where it ends")
 
 
-def _long_quote(lines: _Lines, mark: Any) -> Fault | None:
+def _long_quote(lines: _Lines, mark: _Mark) -> Fault | None:
     """The quoted text that ends before the place and runs over lines: the quote that opens the next one closed it."""
     with suppress(yaml.YAMLError):
         for token in yaml.scan(lines.text):
@@ -170,7 +177,7 @@ def _long_quote(lines: _Lines, mark: Any) -> Fault | None:
     return None
 
 
-def _unexpected_colon(lines: _Lines, mark: Any) -> Iterator[Fault]:
+def _unexpected_colon(lines: _Lines, mark: _Mark) -> Iterator[Fault]:
     line, at = lines.at(mark.line), mark.column
     key = _KEY.match(line)
     if key and key.end() <= at:
@@ -194,7 +201,7 @@ def _without_colon(lines: _Lines, number: int) -> Fault:
     return Fault(number + 1, len(_indent(line)) + 1, f"a key has {lacks} here; write `key: value`")
 
 
-def _not_a_key(lines: _Lines, mark: Any) -> Fault:
+def _not_a_key(lines: _Lines, mark: _Mark) -> Fault:
     """Something where only a key may be: a line that is indented unlike those around it, or text after a value."""
     line, at = lines.at(mark.line), mark.column
     before = line[:at].rstrip()

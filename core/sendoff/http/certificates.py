@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,9 @@ from sendoff.http.connect import dial, resolve, ssl_context
 from sendoff.http.failures import describe_failure
 from sendoff.transport.protocol import TLS
 
+#: The fields of a certificate, as `ssl` decodes them.
+_Fields = Mapping[str, Any]
+_Names = Iterable[Iterable[tuple[str, str]]]
 #: A certificate that ends within so many days is worth a word.
 _SOON = 21
 
@@ -53,7 +56,7 @@ def _why_refused(
 ) -> str:
     """Why a certificate is not accepted, with what it says of itself, which takes another handshake."""
     sentence = describe_failure(error).partition("; `sendoff check")[0]
-    found: Mapping[str, Any] = {}
+    found: _Fields = {}
     with suppress(OSError), _handshake(host, port, ssl_context(TLS(verify=False)), address_filter, timeout) as secured:
         found = _decoded(secured)
     if not found:
@@ -68,7 +71,7 @@ def _why_refused(
     return f"{sentence}; it is for {_names(found)}, issued by {_issuer(found)}"
 
 
-def _decoded(secured: ssl.SSLSocket) -> Mapping[str, Any]:
+def _decoded(secured: ssl.SSLSocket) -> _Fields:
     """The certificate's fields. Without verification Python gives only its bytes, which its own test decoder reads."""
     if found := secured.getpeercert():
         return found
@@ -76,27 +79,27 @@ def _decoded(secured: ssl.SSLSocket) -> Mapping[str, Any]:
     with suppress(Exception), tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
         file.write(ssl.DER_cert_to_PEM_cert(raw or b""))
         file.flush()
-        decoded: Mapping[str, Any] = ssl._ssl._test_decode_cert(file.name)  # type: ignore[attr-defined]  # private
+        decoded: _Fields = ssl._ssl._test_decode_cert(file.name)  # type: ignore[attr-defined]  # private
         return decoded
     return {}
 
 
-def _names(found: Mapping[str, Any]) -> str:
+def _names(found: _Fields) -> str:
     names = [value for _, value in found.get("subjectAltName", ())]
     shown = ", ".join(names[:5]) or " ".join(_values(found.get("subject", ()))) or "nobody"
     return shown + (", …" if len(names) > 5 else "")
 
 
-def _issuer(found: Mapping[str, Any]) -> str:
+def _issuer(found: _Fields) -> str:
     named = dict(pair for part in found.get("issuer", ()) for pair in part)
     return str(named.get("organizationName") or named.get("commonName") or "an authority without a name")
 
 
-def _values(subject: Any) -> Iterator[str]:
+def _values(subject: _Names) -> Iterator[str]:
     return (value for part in subject for _, value in part)
 
 
-def _time(found: Mapping[str, Any], name: str) -> datetime | None:
+def _time(found: _Fields, name: str) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(found[name]), UTC) if name in found else None
 
 

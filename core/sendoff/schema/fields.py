@@ -10,13 +10,12 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sendoff import jsonlib
 from sendoff.jsonlib.notation import NUMERIC, Notation
-from sendoff.options import optional
+from sendoff.options import find_similar, optional
 from sendoff.schema import nested
 from sendoff.schema.nested import RuleDict, RuleSet
 from sendoff.schema.types import TYPES, Format, Type, find_type, in_notation, localize
@@ -254,8 +253,8 @@ def _check_nested_names(rules: RuleSet, path: str = "") -> None:
         where = f"{path}.{name[-1]}" if path else str(name[-1])
         unknown = next((rule for rule in inner if rule not in RULES), None)
         if unknown is not None:
-            close = get_close_matches(str(unknown), RULES, 1)
-            hint = f"; use {INSTEAD[unknown]}" if unknown in INSTEAD else f"; did you mean {close[0]!r}?" if close else ""
+            close = find_similar(str(unknown), RULES)
+            hint = f"; use {INSTEAD[unknown]}" if unknown in INSTEAD else f"; did you mean {close!r}?" if close else ""
             raise nested.NestedRule(f"{where}: unknown rule {unknown!r}{hint}")
         _check_nested_names(inner, where)
 

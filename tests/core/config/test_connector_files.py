@@ -64,7 +64,7 @@ on_failure: {use: split, ways: two}
 """
     assert mistakes(project, text) == [
         "1:15: source.use: no source is named 'cvs'; did you mean 'csv'?",
-        "3:14: schema.id.type: must be one of string, integer, float, number, decimal, boolean, date, datetime, time, duration, … (got 'integr')",
+        "3:14: schema.id.type: 'integr' is not a valid type; did you mean 'integer'?",
         "4:25: schema.email.nulable: unknown key; did you mean 'nullable'?",
         "6:8: destination.url: the port belongs after the host: http://example.com:8824/api/v2",
         "7:3: destination.metod: unknown key; did you mean 'method'?",
