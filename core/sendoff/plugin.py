@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from sendoff.components import Notification as Notification
     from sendoff.components import Notifier as Notifier
     from sendoff.components import Observer as Observer
+    from sendoff.components import ReadMark as ReadMark
     from sendoff.components import RecordValidator as RecordValidator
     from sendoff.components import Refusal as Refusal
     from sendoff.components import Retry as Retry

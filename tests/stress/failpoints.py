@@ -162,7 +162,7 @@ def _begin(die: _Dying) -> None:
 ARMS: dict[str, Callable[[_Dying], None]] = {
     "c1": lambda die: _commit(die, wanted=lambda changes: changes.opened, before=True),
     "c2": lambda die: _commit(die, wanted=lambda changes: changes.opened),
-    "c3": lambda die: _dispatch(die, verb="next_request"),
+    "c3": lambda die: _dispatch(die, verb="next_requests"),
     "c7": lambda die: _dispatch(die, verb="complete"),
     "c8": lambda die: _inside(die, wanted=lambda changes: changes.delivered, at="COMMIT"),
     "c9": lambda die: _inside(die, wanted=lambda changes: changes.closed and len(changes.opened) > 1, at="INSERT INTO piece"),

@@ -21,6 +21,7 @@ from sendoff.components.scheduler import ScheduledJob as ScheduledJob
 from sendoff.components.scheduler import Scheduler as Scheduler
 from sendoff.components.sender import Sender as Sender
 from sendoff.components.source import InboxSource as InboxSource
+from sendoff.components.source import ReadMark as ReadMark
 from sendoff.components.source import Source as Source
 from sendoff.components.source import StandIn as StandIn
 from sendoff.components.transport import Transport as Transport

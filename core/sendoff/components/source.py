@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sendoff.bounds import MAX_COLUMNS
 from sendoff.components.component import Component
@@ -18,6 +18,13 @@ from sendoff.transport.file_access import FileAccess
 #: A local stand-in: from a request's method, path, headers and body to a response's status, body and headers, or None where it
 #: is not for the stand-in. The names of headers are in lower case.
 StandIn = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes, Mapping[str, str]] | None]
+
+
+class ReadMark(NamedTuple):
+    """How far a source was read: the position, a JSON value of the source's own, and a digest of all before it."""
+
+    position: Any
+    digest: bytes
 
 
 class Source(Component, ABC):
@@ -87,6 +94,21 @@ class Source(Component, ABC):
     def share_read(self) -> float | None:
         """How much of it has been read so far, from 0 to 1; None if that is unknown. It is asked for at every page."""
         return None
+
+    def quick_fingerprint(self) -> bytes | None:
+        """A digest that takes no time, of names and sizes: it differs where those do. None for a source without marks.
+
+        A run of a source with one begins at once: `fingerprint` is asked before it only where another run's was the same.
+        """
+        return None
+
+    def mark(self) -> ReadMark | None:
+        """How far `read` has read; a resumed run must read the same up to there. At the end, its digest is the fingerprint."""
+        return None
+
+    def digest_to(self, position: Any) -> bytes:
+        """The digest that `mark` would have at a position; another one if what is there is not that, or less."""
+        return b""
 
     def change_token(self) -> Any:
         """A value that differs whenever there is something else to read; None if that is unknown.

@@ -41,10 +41,12 @@ class RunPreparer:
         chosen = self._chosen
         if records is None:
             self._check_columns(chosen.source)
-            if chosen.incremental is None and (fingerprint := self._fingerprint(chosen.source)) is not None:
-                return self._ledger.begin(
-                    chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint
-                ), chosen.source
+            if chosen.incremental is None:
+                quick, fingerprint = self._fingerprints(chosen.source)
+                if fingerprint is not None:
+                    return self._ledger.begin(
+                        chosen.name, config_digest=chosen.config_digest, fingerprint=fingerprint, quick_fingerprint=quick
+                    ), chosen.source
         row_filter = self._row_filter()
         incoming = self.new_pages() if records is None else self._until_interrupted(self._pages(records))
         kept = self._spool(row_filter.new(incoming) if row_filter else incoming)
@@ -131,8 +133,13 @@ class RunPreparer:
             source = spool.Spool(self._spool_file(left.id))
         if records is not None:
             self._same_records(left, source, records)
-        config_digest, fingerprint = self._chosen.config_digest, self._fingerprint(source) or b""
-        return self._ledger.resume(left, config_digest=config_digest, fingerprint=fingerprint, what="its source"), source
+        if left.mark is not None:
+            with source_errors(source):
+                fingerprint = source.digest_to(jsonlib.loads(left.mark))
+        else:
+            fingerprint = self._fingerprint(source) or b""
+        digest = self._chosen.config_digest
+        return self._ledger.resume(left, config_digest=digest, fingerprint=fingerprint, what="its source"), source
 
     def discard(self, left: RunState | None) -> None:
         """Forget the outage of the destination, and discard the rest of an interrupted run, if there is one."""
@@ -186,6 +193,14 @@ class RunPreparer:
                 f"run {left.id} of {name} was interrupted, and these are not its records; "
                 f"finish it with `sendoff run {name}`, or discard the rest of it and start over with --restart"
             )
+
+    def _fingerprints(self, source: Source) -> tuple[bytes | None, bytes | None]:
+        """Its quick fingerprint, and its fingerprint: empty where that need not be known before the run has read it all."""
+        with source_errors(source):
+            quick = source.quick_fingerprint()
+        if quick is not None and not self._history.may_be_repeated(self._chosen.name, quick):
+            return quick, b""
+        return quick, self._fingerprint(source)
 
     def _fingerprint(self, source: Source) -> bytes | None:
         with source_errors(source):

@@ -1,6 +1,6 @@
 """The ledger: what each run planned, delivered and failed. A plan is durable before anything of it is sent."""
 
-from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord
+from sendoff.ledger.changes import CapturedResult, Changes, Chunk, Failure, RequestRecord, StoredMark
 from sendoff.ledger.claims import Claim, Fate, RecordKey
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.history import History
@@ -25,6 +25,7 @@ __all__ = [
     "RecordKey",
     "RequestRecord",
     "RunState",
+    "StoredMark",
     "UncertainRequest",
     "open_history",
     "open_ledger",

@@ -83,6 +83,13 @@ class CapturedResult:
     values: Mapping[str, object]
 
 
+class StoredMark(NamedTuple):
+    """A position in a source, as JSON, and the digest of all before it."""
+
+    position: str
+    digest: bytes
+
+
 @dataclass(slots=True)
 class Changes:
     """One group commit: chunks closed and opened, records delivered and failed, and counts."""
@@ -100,6 +107,8 @@ class Changes:
     planned: int | None = None
     #: Source rows read so far.
     read: int | None = None
+    #: How far the source was read for them, where it has marks.
+    mark: StoredMark | None = None
     #: How many of the delivered records are accepted only.
     accepted: int = 0
 

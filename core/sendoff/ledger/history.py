@@ -156,6 +156,10 @@ class History(ABC):
         """The runs that can be resumed and are not running, each with its connector; none where there is no ledger yet."""
 
     @abstractmethod
+    def may_be_repeated(self, connector: str, quick_fingerprint: bytes) -> bool:
+        """Whether a finished run of a connector may have read the very same: its names and sizes were, or are not known."""
+
+    @abstractmethod
     def repeated_run(self, number: int) -> int | None:
         """The last run of the same connector that delivered something and read, byte for byte, what this one reads.
 

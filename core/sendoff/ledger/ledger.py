@@ -97,6 +97,7 @@ class Ledger(ABC):
         *,
         config_digest: bytes,
         fingerprint: bytes,
+        quick_fingerprint: bytes | None = None,
         source: str = "connector",
         retry_of: int | None = None,
         claimed: Iterable[Claim] = (),
@@ -108,7 +109,7 @@ class Ledger(ABC):
 
         Its generation is one that the connector never had, nor one that had its name in idempotency keys. `skipped` are
         the rows of a corrected file that are not part of it. `cursor` is where the next run starts reading the source,
-        as JSON. Needs the connector's lock.
+        as JSON. An empty `fingerprint` is not known yet: the run has marks, and `end` stores it. Needs the connector's lock.
         """
 
     @abstractmethod
@@ -116,7 +117,8 @@ class Ledger(ABC):
         """Mark an interrupted run as running again, if it still sends the same bytes. Needs the connector's lock.
 
         Raises `ConfigError` if what decides its records changed since it began, in the connector file or by another
-        version of sendoff, and `SourceChanged` if its source did, which the sentence calls `what`.
+        version of sendoff, and `SourceChanged` if its source did, which the sentence calls `what`: `fingerprint` is that of
+        the source, or the digest of it as far as the run's mark says, if there is one.
         """
 
     @abstractmethod
@@ -128,8 +130,12 @@ class Ledger(ABC):
         """
 
     @abstractmethod
-    def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
+    def end(
+        self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None, fingerprint: bytes | None = None
+    ) -> None:
         """Store how a run ended: its state, counts, and why it stopped, if it did. Seconds add up over its starts.
+
+        `fingerprint` is that of its source, where it is known only now.
 
         Needs the connector's lock.
         """

@@ -35,6 +35,8 @@ class RunState:
     retry_of: int | None = None
     planned: int = 0
     read: int = 0
+    #: The position in the source, as JSON, up to which a resumed run must read the same; None: all of it.
+    mark: str | None = None
     requests: int = 0
     retries: int = 0
     bytes: int = 0

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from random import Random
 
-from sendoff.components import Observer, Source
+from sendoff import jsonlib
+from sendoff.components import Observer, ReadMark, Source
 from sendoff.config.connector import Connector
 from sendoff.encode.idempotency import make_key_function
 from sendoff.engine.engine import Engine
 from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_lazily
-from sendoff.ledger import Changes, Ledger, RunState
+from sendoff.ledger import Changes, Ledger, RunState, StoredMark
 from sendoff.monitoring.events import RunAborted, RunEnded, RunInfo, RunStarted, TlsUnverified
 from sendoff.monitoring.report import Report
+from sendoff.records import Lines, Page
 from sendoff.response import unread_failure
 from sendoff.run.dispatcher import Dispatcher
 from sendoff.run.observers import ObserverGroup
@@ -64,6 +67,10 @@ class Run:
             self._engine, self._commit, observers=self._observers, preparer=self._preparer,
             warning=lambda response: unread_failure(response, to.response), expected=lambda: source.expected_rows,
         )  # fmt: skip
+        #: How far the source was read when so many rows were, where a resumed run knows by it that it reads the same again;
+        #: and when it was read to its end.
+        self._marks: deque[tuple[int, ReadMark]] = deque()
+        self._last_mark: ReadMark | None = None
         self._started = time.monotonic()
         #: Records that an earlier process planned, and may have sent.
         self._may_be_repeated = sum(span.size for chunk in state.chunks for span in chunk.spans)
@@ -143,9 +150,23 @@ class Run:
         return invalid
 
     def _encoded_pages(self) -> Iterator[EncodedPage]:
-        return self._reader.read(read_lazily(self._source))
+        return self._reader.read(self._marked(read_lazily(self._source)))
+
+    def _marked(self, pages: Iterator[Page | Lines]) -> Iterator[Page | Lines]:
+        rows = 0
+        for page in pages:
+            rows += len(page.texts) if isinstance(page, Lines) else page.frame.height
+            if (mark := self._source.mark()) is not None:
+                self._marks.append((rows, mark))
+            yield page
+        self._last_mark = self._source.mark()
 
     def _commit(self, changes: Changes) -> None:
+        if changes.read is not None and self._marks:
+            while self._marks[0][0] < changes.read:
+                self._marks.popleft()
+            position, digest = self._marks[0][1]
+            changes.mark = StoredMark(jsonlib.dumps(position), digest)
         self._ledger.commit(self._state, changes)
         down = self._engine.breaker.is_open and self._engine.breaker.is_outage
         if down != self._recorded_down:
@@ -182,5 +203,8 @@ class Run:
         if down != self._recorded_down or rest is not None or (self._pause_left > 0 and health.has_succeeded):
             self._ledger.save_destination_health(self._origin, down=down, rest=rest)
         self._save_usage()
-        self._ledger.end(self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because)
+        self._ledger.end(
+            self._state, report.state, read=report.read, seconds=report.seconds, because=report.stopped_because,
+            fingerprint=self._last_mark.digest if self._last_mark else None,
+        )  # fmt: skip
         return report

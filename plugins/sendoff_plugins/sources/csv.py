@@ -29,6 +29,7 @@ class Csv(FileSource):
 
     name = "csv"
     default_for = (".csv", ".tsv")
+    reads_in_order = True
     options = {
         **FileSource.options,
         **DIALECT, "columns": COLUMNS_OPTION, "compression": COMPRESSION, "member": MEMBER,
@@ -45,7 +46,7 @@ class Csv(FileSource):
     def columns(self) -> Iterator[tuple[str, list[str]]]:
         if not self._local or self.once or self.schema_drift == "allow" or self._header:
             return
-        for name, stream in self.streams():
+        for name, stream in self.streams(marked=False):
             text = utf8(stream, name, self.encoding)
             yield name, read_header(text, name, self._dialect(name), self.max_columns)
 

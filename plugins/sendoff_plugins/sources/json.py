@@ -33,6 +33,7 @@ class Json(FileSource):
 
     name = "json"
     default_for = (".json",)
+    reads_in_order = True
     options = {
         **FileSource.options,
         "at": {

@@ -14,6 +14,7 @@ class JsonLines(FileSource):
 
     name = "jsonl"
     default_for = (".jsonl", ".ndjson")
+    reads_in_order = True
     options = {**FileSource.options, "compression": COMPRESSION, "member": MEMBER}
 
     def read(self, cursor: Any) -> Iterator[Lines]:

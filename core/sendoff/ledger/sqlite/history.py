@@ -68,6 +68,16 @@ class SqliteHistory(History):
             row = db.execute(query, (number,)).fetchone()
         return None if row is None else row[0]
 
+    def may_be_repeated(self, connector: str, quick_fingerprint: bytes) -> bool:
+        if not self.exists():
+            return False
+        query = (
+            "SELECT 1 FROM run WHERE connector = ?1 AND source = 'connector' AND length(fingerprint) > 0"
+            " AND coalesce(quick_fingerprint, ?2) = ?2 AND state IN ('complete', 'incomplete')"
+        )
+        with closing(self._open()) as db:
+            return db.execute(query, (connector, quick_fingerprint)).fetchone() is not None
+
     def root_run(self, number: int) -> int:
         with closing(self._open()) as db:
             return claims.root(db, number)

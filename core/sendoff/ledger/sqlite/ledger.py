@@ -69,6 +69,7 @@ class SqliteLedger(DestinationState, ScheduleState):
         *,
         config_digest: bytes,
         fingerprint: bytes,
+        quick_fingerprint: bytes | None = None,
         source: str = "connector",
         retry_of: int | None = None,
         claimed: Iterable[Claim] = (),
@@ -80,10 +81,11 @@ class SqliteLedger(DestinationState, ScheduleState):
             # Also those of a connector that had this name in its keys: none may be made twice.
             query = "SELECT 1 + coalesce(max(generation), 0) FROM run WHERE connector = ? OR key_name = ?"
             generation = db.execute(query, (connector, connector)).fetchone()[0]
+            facts = connector, generation, retry_of, source, fingerprint, quick_fingerprint, config_digest
             inserted = db.execute(
-                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, shape, started_at, cursor, known)"
-                " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
-                (connector, generation, retry_of, source, fingerprint, config_digest, self._clock(), cursor, skipped),
+                "INSERT INTO run(connector, generation, state, retry_of, source, fingerprint, quick_fingerprint, shape,"
+                " started_at, cursor, known) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*facts, self._clock(), cursor, skipped),
             )
             assert inserted.lastrowid is not None
             if filter_summary is not None:
@@ -110,7 +112,8 @@ class SqliteLedger(DestinationState, ScheduleState):
             db.execute("UPDATE run SET cursor = NULL WHERE connector = ?", (connector,))
 
     def resume(self, state: RunState, *, config_digest: bytes, fingerprint: bytes, what: str) -> RunState:
-        row = self._db.execute("SELECT shape, fingerprint FROM run WHERE id = ?", (state.id,)).fetchone()
+        query = "SELECT shape, coalesce(mark_digest, fingerprint) AS fingerprint FROM run WHERE id = ?"
+        row = self._db.execute(query, (state.id,)).fetchone()
         interrupted = f"run {state.id} of {state.connector} was interrupted"
         way_out = (
             f"or discard the rest of it and start over with `sendoff run {state.connector} --restart`, which sends again what "
@@ -200,13 +203,17 @@ class SqliteLedger(DestinationState, ScheduleState):
                 " planned = coalesce(?, planned), read = max(read, coalesce(?, read)) WHERE id = ?",
                 (changes.requests, changes.retries, changes.bytes, changes.accepted, changes.planned, changes.read, run),
             )
+            if changes.mark is not None:
+                db.execute("UPDATE run SET mark = ?, mark_digest = ? WHERE id = ?", (*changes.mark, run))
 
-    def end(self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None) -> None:
+    def end(
+        self, state: RunState, outcome: str, *, read: int, seconds: float, because: str | None, fingerprint: bytes | None = None
+    ) -> None:
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET state = ?, stopped_because = ?, ended_at = ?,"
-                " read = max(read, ?), seconds = seconds + ? WHERE id = ?",
-                (outcome, because, self._clock(), read, seconds, state.id),
+                " read = max(read, ?), seconds = seconds + ?, fingerprint = coalesce(?, fingerprint) WHERE id = ?",
+                (outcome, because, self._clock(), read, seconds, fingerprint, state.id),
             )
 
     def _state(self, row: sqlite3.Row) -> RunState:
@@ -231,6 +238,7 @@ class SqliteLedger(DestinationState, ScheduleState):
                     "retry_of",
                     "planned",
                     "read",
+                    "mark",
                     "requests",
                     "retries",
                     "bytes",

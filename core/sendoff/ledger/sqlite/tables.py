@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 8
+VERSION = 9
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -97,7 +97,14 @@ CREATE TABLE rate_usage(
 # Of what was delivered, how many records the API has only accepted.
 _ACCEPTED = "ALTER TABLE run ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;\n"
 
-TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED
+# How far the source was read, where it is known again by that; and what differs if it is another one for sure.
+_MARKS = """
+ALTER TABLE run ADD COLUMN mark TEXT;
+ALTER TABLE run ADD COLUMN mark_digest BLOB;
+ALTER TABLE run ADD COLUMN quick_fingerprint BLOB;
+"""
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED + _MARKS
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -122,4 +129,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
     6: _MAYBE_APPLIED,
     7: _SENT,
     8: _ACCEPTED,
+    9: _MARKS,
 }

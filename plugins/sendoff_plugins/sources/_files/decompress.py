@@ -16,6 +16,7 @@ from isal import igzip
 from isal.igzip_lib import IsalError
 
 from sendoff.plugin import SourceError, install_command, is_bomb
+from sendoff_plugins.sources._files.read_digest import ReadDigest
 
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 
@@ -59,22 +60,29 @@ class BoundedStream(io.RawIOBase):
 
 
 def decompress(
-    path: Path, name: str, compression: str, member: str, opened: Callable[[BinaryIO], None] = lambda _: None
+    path: Path,
+    name: str,
+    compression: str,
+    member: str,
+    opened: Callable[[BinaryIO], None] = lambda _: None,
+    digest: ReadDigest | None = None,
 ) -> Iterator[tuple[str, BinaryIO]]:
     """The streams of a file, each with its name: the file itself, or an archive's members.
 
-    `opened` is given the file as it is on disk: where it is shows how much was read.
+    `opened` is given the file as it is on disk: where it is shows how much was read. `digest` follows what is read of it,
+    unless it is an archive, which is read in no order.
     """
     try:
         with path.open("rb") as raw:
             opened(raw)
             kind = compression if compression != "auto" else detect_compression(raw)
-            if kind == "none":
-                yield name, raw
-            elif kind == "zip":
+            if kind == "zip":
                 yield from _members(raw, name, member, is_declared=compression == "zip" or name.lower().endswith(".zip"))
-            else:
-                yield name, _stream(kind, raw, name, path.stat().st_size)
+                return
+            stream = raw if digest is None else digest.follow(raw, name)
+            yield name, stream if kind == "none" else _stream(kind, stream, name, path.stat().st_size)
+            if digest is not None:
+                digest.finish(raw)
     except OSError as error:
         raise SourceError(f"{name}: cannot be read: {error.strerror or error}", code="file") from None
 

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
-from sendoff.plugin import Source, SourceChanged, SourceError
-from sendoff_plugins.sources._files.decompress import decompress
+from sendoff.plugin import ReadMark, Source, SourceChanged, SourceError, jsonlib
+from sendoff_plugins.sources._files.decompress import decompress, detect_compression
 from sendoff_plugins.sources._files.location import File, Location
 from sendoff_plugins.sources._files.locations import open_location
+from sendoff_plugins.sources._files.read_digest import ReadDigest, digest_file, digest_files
 
 _LOG = logging.getLogger("sendoff")
 
@@ -75,6 +76,8 @@ class FileSource(Source):
     storage: dict[str, Any] | None = None
     compression: str = "none"
     member: str = "*"
+    #: Whether `read` reads each file in order, by `streams`.
+    reads_in_order: ClassVar[bool] = False
 
     def __init__(self, **options: Any) -> None:
         # `name` is the component's own.
@@ -85,6 +88,7 @@ class FileSource(Source):
         #: Bytes of all files, of those that were read, and of the one that is read now; how much of that is read.
         self._bytes = self._bytes_done = self._bytes_now = 0
         self._bytes_read: Callable[[], float] = lambda: 0
+        self._read_digest: ReadDigest | None = None
 
     @property
     def places(self) -> list[Location]:
@@ -124,13 +128,25 @@ class FileSource(Source):
 
     def fingerprint(self) -> bytes | None:
         """A digest of the files' names and contents, as a resumed run must read the same bytes. None if they are remote."""
-        if self.once or not self._local:
+        return None if self.once or not self._local else digest_files(self.files())
+
+    def quick_fingerprint(self) -> bytes | None:
+        """A digest of the files' names and sizes, for sources that read them in order, from their first byte to their last."""
+        if self.once or not self._local or not self.reads_in_order:
             return None
-        total = hashlib.sha256()
+        found = hashlib.sha256()
         for file in self.files():
-            with file.fetched() as path:
-                total.update(file.name.encode() + b"\0" + _digest(path, file.name))
-        return total.digest()
+            with file.fetched() as path, path.open("rb") as raw:
+                if (self.compression if self.compression != "auto" else detect_compression(raw)) == "zip":
+                    return None
+            found.update(jsonlib.dumps([file.name, file.size]).encode())
+        return found.digest()
+
+    def mark(self) -> ReadMark | None:
+        return self._read_digest.mark() if self._read_digest is not None else None
+
+    def digest_to(self, position: Any) -> bytes:
+        return digest_files(self.files(), position)
 
     def change_token(self) -> Any:
         return [(file.name, file.size, file.written) for file in self.files()] if self._local else None
@@ -139,6 +155,7 @@ class FileSource(Source):
         """Note which files an earlier run has read."""
         self._given = set(cursor["given"]) if cursor and self.once else set()
         self.next_cursor = {"given": sorted(self._given)} if self.once else None
+        self._read_digest = ReadDigest() if self._local and not self.once and self.reads_in_order else None
 
     def local(self) -> Iterator[tuple[str, Path]]:
         """Each file that was not read before, downloaded if it is remote. A file that changes while it is read is an error."""
@@ -147,7 +164,7 @@ class FileSource(Source):
         for file in found:
             self._bytes_done, self._bytes_now, self._bytes_read = self._bytes_done + self._bytes_now, file.size or 0, lambda: 0
             with file.fetched() as path:
-                known = _digest(path, file.name).hex() if self.once else ""
+                known = digest_file(path, file.name).hex() if self.once else ""
                 if known in self._given:
                     continue
                 self.current_file = file.name
@@ -157,10 +174,10 @@ class FileSource(Source):
                     self._given.add(known)
                     self.next_cursor = {"given": sorted(self._given)}
 
-    def streams(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Each file's bytes, decompressed; a zip archive's members one by one."""
+    def streams(self, *, marked: bool = True) -> Iterator[tuple[str, BinaryIO]]:
+        """Each file's bytes, decompressed; a zip archive's members one by one. They count for `mark`, if `marked`."""
         for name, path in self.local():
-            yield from decompress(path, name, self.compression, self.member, self._follow)
+            yield from decompress(path, name, self.compression, self.member, self._follow, self._read_digest if marked else None)
 
     def share_read(self) -> float | None:
         """As far as bytes say it; of many files, by their sizes."""
@@ -185,14 +202,6 @@ class FileSource(Source):
                         copy.write(chunk)
                     copy.flush()
                     yield inside, Path(copy.name)
-
-
-def _digest(path: Path, name: str) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        raise SourceError(f"{name}: cannot be read: {error.strerror}", code="file") from None
 
 
 @contextmanager
