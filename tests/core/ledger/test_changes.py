@@ -154,7 +154,7 @@ def test_a_request_that_may_have_been_applied_is_known_to_the_next_process_until
 
 def test_a_group_that_cannot_be_written_leaves_nothing_and_the_next_one_is_written(ledger: Ledger, history: History) -> None:
     state = begun(ledger)
-    with pytest.raises(LedgerError, match="^the ledger cannot be written: .*; nothing more is sent$"):
+    with pytest.raises(LedgerError, match="^the ledger in .* cannot be written: .*; nothing more is sent$"):
         ledger.commit(state, Changes(opened=[Chunk(0, 1, 1), Chunk(0, 1, 1)], planned=1))
     assert (ledger.unfinished("c"), history.run(1)["planned"]) == (None, 0)
     assert begun(ledger).id == 2
