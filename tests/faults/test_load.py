@@ -17,7 +17,7 @@ def test_64_connectors_at_once_lose_and_repeat_nothing_and_a_thousand_files_are_
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_million_records_through_a_storm_arrive_once_each() -> None:
+def test_records_sent_through_a_storm_arrive_once_each() -> None:
     figures = storm.PROMISE.hold(Budget(storm.PROMISE.ci))
     assert figures["records"] == storm.PROMISE.ci
     assert figures["faults"] > 3

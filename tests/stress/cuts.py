@@ -127,7 +127,7 @@ PROMISE = Promise(
     says="What was committed is there after a power cut, on a disk that drops or tears whatever was not synced",
     rests_on="synchronous=FULL, a directory synced after the ledger's birth",
     stress=stress,
-    ci=1_000,
+    ci=500,
     full=10_000,
     proof="cuts",
     weight=1.2,

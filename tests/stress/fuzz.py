@@ -15,7 +15,7 @@ from tests.stress.promise import Budget, Figures, Promise
 from tests.stress.zygote import ROOT
 
 #: Seconds for each target in `make test`, which has 72 for all of them.
-SECONDS = 72 // len(TARGETS)
+SECONDS = 40 // len(TARGETS)
 
 
 def able() -> str | None:
