@@ -50,7 +50,9 @@ class ConnectorName(click.ParamType[str]):
         """The connector's name; what is no file of a connector stays as it is."""
         if not value.endswith((".yaml", ".yml")):
             return str(value)
-        files = _project(ctx).runner.found().files
+        files: Mapping[str, Path] = {}
+        with suppress(ConfigError):  # of another file, which whoever uses the name finds again
+            files = _project(ctx).runner.found().files
         return next((name for name, file in files.items() if file.absolute() == Path(value).absolute()), value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sendoff.cli import check_again
 from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.check_formats import FORMATS, Checked
 from sendoff.cli.group import Project
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
     default="text",
     help="How it is reported: `github` as annotations of a workflow, `sarif` for code scanning.",
 )
+@click.option("--watch", is_flag=True, help="Check again whenever a connector, a plugin or a file of a source has changed.")
 @json_option
 @click.pass_obj
 def command(
-    project: Project, names: Sequence[str], verbose: bool, offline: bool, connect: bool, form: str, to_json: bool
+    project: Project, names: Sequence[str], verbose: bool, offline: bool, connect: bool, form: str, watch: bool, to_json: bool
 ) -> None:
     """Check connector files; report every mistake with its place.
 
@@ -63,6 +65,10 @@ def command(
     if offline and connect:
         raise click.UsageError("--offline and --connect exclude each other")
     form = "json" if to_json else form
+    if watch:
+        if connect or form != "text":
+            raise click.UsageError("--watch goes with text, and without --connect")
+        check_again.forever(project, lambda now: check(now, names, offline=offline), verbose)
     checked = check(project, names, offline=offline)
     if connect:
         probe_all(project, checked, say_step if form == "text" else lambda name, step: None)

@@ -68,7 +68,9 @@ def test_a_schema_is_stale_once_a_plugin_has_come_and_is_written_anew(home: Path
     assert "sources.house_queue" in json.loads(printed)["definitions"]
     file.unlink()
     assert "is not there" in sendoff(home, "schema", "editor", "--check", code=2)
-    assert "no such directory; `sendoff -d DIRECTORY` names another, `sendoff init` creates one" in sendoff(home, "-d", "none", "schema", "editor", code=2)
+    assert "no such directory; `sendoff -d DIRECTORY` names another, `sendoff init` creates one" in sendoff(
+        home, "-d", "none", "schema", "editor", code=2
+    )
     sendoff(home, "schema", "editor")
 
 
