@@ -142,7 +142,7 @@ class Metrics:
                 with self._lock:
                     self._add(REQUESTS, (name, str(event.status or "none")), 1)
                     self._add(BYTES, (name,), event.bytes)
-                    durations = self._durations.setdefault(name, _Durations())
+                    durations = self._durations.get(name) or self._durations.setdefault(name, _Durations())
                     durations.counts[bisect_left(BUCKETS, event.seconds)] += 1
                     durations.sum += event.seconds
             case RunStarted():

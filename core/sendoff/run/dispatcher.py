@@ -128,15 +128,17 @@ class Dispatcher:
 
     def complete_many(self, burst: RequestBurst, completions: Sequence[Completion]) -> None:
         self._warn_of([response for _, response, _ in completions])
+        events = list(burst_events(burst, completions)) if self._observers.per_request else []
         with self._can_send:
             try:
                 others = self._engine.complete_many(burst, completions, self._clock())
             except BaseException as error:
                 self._fail(error)
                 return
-            if self._observers.per_request:
+            if others:  # each of these is reported when it is completed by itself
                 failed = {request.span.lo for request, _ in others}
-                self._events += burst_events(burst, [done for done in completions if done[0] not in failed])
+                events = [event for event, done in zip(events, completions, strict=False) if done[0] not in failed]
+            self._events += events
             self._changed()
         for request, response in others:
             self.complete(request, response)

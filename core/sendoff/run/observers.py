@@ -31,14 +31,19 @@ class ObserverGroup:
         self._redact = redact
         self._safe = lru_cache(1024)(lambda text: clean(redact(text)))
         self._run = msgspec.structs.replace(run, url=self._safe(run.url))
-        #: Whether any of them wants an event of every request.
-        self.per_request = any(observer.per_request for observer in self._observers)
+        #: Those that want an event of every request.
+        self._of_requests = [observer for observer in self._observers if observer.per_request]
+
+    @property
+    def per_request(self) -> bool:
+        """Whether any of them wants an event of every request."""
+        return bool(self._of_requests)
 
     def notify(self, events: Iterable[Event]) -> None:
         """Pass these events on, one after the other."""
         for event in events:
             safe = self._without_secrets(event)
-            for observer in list(self._observers):
+            for observer in [*(self._of_requests if isinstance(event, RequestCompleted) else self._observers)]:
                 try:
                     observer.on_event(self._run, safe)
                 except KeyboardInterrupt:
@@ -48,8 +53,11 @@ class ObserverGroup:
                     _log.warning("%s: %s; it is left out", self._run.connector, sentence)
                     _log.debug(self._redact("".join(traceback.format_exception(error)).rstrip()))
                     self._observers.remove(observer)
+                    self._of_requests = [each for each in self._of_requests if each is not observer]
 
     def _without_secrets(self, event: Event) -> Event:
+        if isinstance(event, RequestCompleted) and not event.reason and self._safe(event.url) == event.url:
+            return event  # most of what comes, and nothing else in it is a text from outside
         changed: dict[str, object] = {}
         for name in event.__struct_fields__:
             value = getattr(event, name)

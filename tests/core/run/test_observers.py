@@ -62,6 +62,7 @@ def test_every_request_is_told_of_to_those_who_ask_however_it_is_sent(project: P
         some, every = Listener(), EveryRequest()
         report = project.runner(observers=[some, every], env={"KEY": "s3cret-key"}).run("c")
         requests = [event for event in every.heard if isinstance(event, RequestCompleted)]
+        assert not any(isinstance(event, RequestCompleted) for event in some.heard)
         assert sorted(event.status or 0 for event in requests) == [*[200] * 9, 400]
         assert len(requests) == report.requests
         assert sum(event.bytes for event in requests) == report.bytes
