@@ -57,7 +57,7 @@ def vscode_files(directory: str) -> dict[str, str]:
             "source": "sendoff",
             "fileLocation": ["relative", "${workspaceFolder}"],
             "pattern": {"regexp": CHECKED_LINE, "severity": 1, "file": 2, "line": 3, "column": 4, "message": 5, "code": 6},
-            "background": {"activeOnStart": True, "beginsPattern": "^.*checking", "endsPattern": "^.*(nothing wrong|mistake)"},
+            "background": {"activeOnStart": True, "beginsPattern": "^check: begin$", "endsPattern": "^check: end"},
         },
     }
     files = {
