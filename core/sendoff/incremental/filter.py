@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from sendoff import jsonlib
 from sendoff.errors import SourceError
-from sendoff.incremental.fingerprints import KEY_BYTES, STATE_BYTES, RowFingerprints, fingerprint_rows, key_cells
-from sendoff.incremental.key_index import KeyIndex, frame
+from sendoff.incremental.fingerprints import (
+    KEY_BYTES,
+    OLD_STATE_BYTES,
+    STATE_BYTES,
+    fingerprint_rows,
+    key_cells,
+    old_states,
+    state_digests,
+)
+from sendoff.incremental.key_index import KeyIndex, frame, split
+from sendoff.incremental.known_digests import KnownDigests
 from sendoff.incremental.rule import IncrementalRule
 from sendoff.ledger import DeliveredRow, DeliveredRows, FilterSummary
 from sendoff.records import Page, pages_of_mappings
@@ -31,10 +40,14 @@ class NewRowFilter:
         begun = self._delivered.known_by
         self._first = begun is None
         #: Whether the columns differ from before: then states cannot be compared, and those of now are stored.
-        self._same_columns = begun is not None and rule.check(begun)
+        self._other_columns = begun is not None and rule.check(begun)
+        #: How many rows are known, where it matters how many were removed.
+        self._known_rows, with_cells = delivered.counts() if rule.removed and not self._first else (0, 0)
         #: Whether rows were stored without their key cells, as removed rows were not sent then.
-        self._lacks_key_cells = rule.removed and self._delivered.lacks_key_cells()
-        self._before = KeyIndex(self._delivered.rows())
+        self._lacks_key_cells = with_cells < self._known_rows
+        #: The states of known rows, unless each of them has to be stored once more.
+        self._known = KnownDigests(() if self._other_columns or self._lacks_key_cells else delivered.digests())
+        #: The keys of the other rows in this pass.
         self._seen = KeyIndex()
         #: Whether a row could not be parsed: then it is not known which rows were removed.
         self._unread_rows = False
@@ -50,7 +63,13 @@ class NewRowFilter:
     def new(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The rows to deliver; removed ones last."""
         for page in pages:
-            yield from self._filter_page(page)
+            self._unread_rows = self._unread_rows or bool(page.row_errors)
+            places = self._places(page)
+            rest = places.is_null().arg_true().to_list()
+            self.unchanged += page.frame.height - len(rest)
+            for unknown in _only(page, rest):
+                yield from self._filter_page(unknown, rest, places)
+            self._known.see(places)
         if self._rule.removed and not (self._first or self._unread_rows):
             yield from self._removed()
 
@@ -58,13 +77,14 @@ class NewRowFilter:
         """Of rows that failed before, those not delivered since; `kept_rows` are their numbers, from 0."""
         before = 0
         for page in pages:
-            prints = fingerprint_rows(page, self._rule)
-            states = self._before.find(frame([key or bytes(16) for key in prints.keys], prints.states))
+            keys, states = fingerprint_rows(page, self._rule)
+            stored = self._delivered.find([key for key in keys if key is not None])
+            old = old_states(page, self._rule) if _any_old(stored) else states
             same = [
-                (state is None)
+                (key not in stored)
                 if page.change == "removed"
-                else state is not None and (not self._rule.resend or state.to_bytes(8) == now)
-                for state, now in zip(states, prints.states, strict=True)
+                else key in stored and (not self._rule.resend or stored[key] in now)
+                for key, now in zip(keys, zip(states, old, strict=True), strict=True)
             ]
             self.unchanged += sum(same)
             kept = [at for at, known in enumerate(same) if not known]
@@ -72,61 +92,81 @@ class NewRowFilter:
             before += len(same)
             yield from _only(page, kept)
 
-    def _filter_page(self, page: Page) -> Iterator[Page]:
-        prints = fingerprint_rows(page, self._rule)
-        self._unread_rows = self._unread_rows or bool(page.row_errors)
-        for at, key in enumerate(prints.keys):
+    def _places(self, page: Page) -> pl.Series:
+        """Where among the known states that of each row is. Those rows are unchanged; null for the others."""
+        if not len(self._known):
+            return self._known.find(frame([bytes(STATE_BYTES)] * page.frame.height))
+        places = self._known.find(split(state_digests(page, self._rule)))
+        return places.scatter(list(page.row_errors), None) if page.row_errors else places
+
+    def _filter_page(self, page: Page, numbers: Sequence[int], places: pl.Series) -> Iterator[Page]:
+        """Of rows whose state is not known, those to deliver. `numbers` are theirs in a page that has these `places`."""
+        keys, states = fingerprint_rows(page, self._rule)
+        for at, key in enumerate(keys):
             if key is None and at not in page.row_errors:
                 named = ", ".join(self._rule.key)
                 page = replace(
                     page, row_errors={**page.row_errors, at: f"{named}: incremental knows rows by it, and it is null"}
                 )
-        sound = [at for at in range(page.frame.height) if at not in page.row_errors]
-        rows = self._first_of_each(sound, prints)
-        before = self._before.find(rows)
-        rows = rows.with_columns(before=before)
-        new = rows.filter(pl.col("before").is_null())["at"].to_list()
-        changed: list[int] = []
-        if self._rule.resend and not self._same_columns:
-            changed = rows.filter(pl.col("before") != pl.col("state"))["at"].to_list()
-        if self._same_columns or self._lacks_key_cells:
-            old = rows.filter(pl.col("before").is_not_null())
-            self._note(page, old["at"].to_list(), prints, old["state" if self._same_columns else "before"])
+        first = self._first_of_each({at: key for at, key in enumerate(keys) if key is not None and at not in page.row_errors})
+        stored = self._delivered.find([*first.values()])
+        known = {at: stored[key] for at, key in first.items() if key in stored}
+        stored_at = self._known.find(frame([state.rjust(STATE_BYTES, b"\0") for state in known.values()]))
+        seen_at = {place: at for at, place in reversed([*enumerate(places)])} if known else {}
+        again = [
+            was_seen or (place is not None and seen_at.get(place, numbers[at]) < numbers[at])
+            for at, place, was_seen in zip(known, stored_at, self._known.was_seen(stored_at), strict=True)
+        ]
+        self._known.see(stored_at)
+        # What was seen before in the state that is stored is a row with the same key, and that one counts.
+        known = {at: state for at, state, twice in zip(known, known.values(), again, strict=True) if not twice}
+        old = old_states(page, self._rule) if _any_old(stored) else states
+        compares = self._rule.resend and not self._other_columns
+        changed = {at: state for at, state in known.items() if compares and state not in (states[at], old[at])}
+        stale = {at: states[at] for at, state in known.items() if at not in changed and state != states[at]}
+        self._note(page, keys, known | changed | stale if self._lacks_key_cells else stale)
+        new = [at for at, key in first.items() if key not in stored]
         if self._first and self._rule.initial_load == "skip":
-            self._note(page, new, prints)
+            self._note(page, keys, {at: states[at] for at in new})
             new = []
-        self.unchanged += len(sound) - len(new) - len(changed)
+        self.unchanged += page.frame.height - len(page.row_errors) - len(new) - len(changed)
         yield from _only(page, sorted([*new, *page.row_errors]))
-        yield from _only(replace(page, change="changed"), changed)
+        yield from _only(replace(page, change="changed"), [*changed])
 
-    def _first_of_each(self, sound: Sequence[int], prints: RowFingerprints) -> pl.DataFrame:
-        """The rows whose key was not seen in this pass."""
-        keys = [prints.keys[at] or b"" for at in sound]
-        rows = frame(keys, [prints.states[at] for at in sound]).with_columns(at=pl.Series(sound, dtype=pl.Int64))
+    def _first_of_each(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
+        """The rows whose key was not among the unknown rows of this pass before."""
+        rows = frame([*keys.values()]).with_columns(at=pl.Series([*keys], dtype=pl.Int64))
         rows = rows.unique(["a", "b"], keep="first", maintain_order=True)
-        rows = rows.filter(self._seen.find(rows).is_null())
-        self._seen.add(rows.with_columns(state=pl.lit(0, dtype=pl.UInt8)))
-        return rows
+        rows = rows.filter(~self._seen.has(rows))
+        self._seen.add(rows)
+        return {at: keys[at] for at in rows["at"]}
 
-    def _note(self, page: Page, rows: Sequence[int], prints: RowFingerprints, states: pl.Series | None = None) -> None:
-        texts = key_cells(page, self._rule) if self._rule.removed else None
-        stored = [prints.states[at] for at in rows] if states is None else [state.to_bytes(8) for state in states]
-        keys = b"".join(prints.keys[at] or b"" for at in rows)
-        self._to_remember.append((keys, b"".join(stored), [texts[at] for at in rows] if texts else None))
+    def _note(self, page: Page, keys: Sequence[bytes | None], states: Mapping[int, bytes]) -> None:
+        """Remember these rows at once, with these states."""
+        texts = key_cells(page, self._rule) if self._rule.removed and states else []
+        for size in (STATE_BYTES, OLD_STATE_BYTES):
+            rows = [at for at, state in states.items() if len(state) == size]
+            joined = b"".join(keys[at] or b"" for at in rows), b"".join(states[at] for at in rows)
+            if rows:
+                self._to_remember.append((*joined, [texts[at] for at in rows] if texts else None))
 
     def _remembered(self) -> Iterator[DeliveredRow]:
         """The rows to remember at once. Kept as a few long strings, as they may be all rows of the source."""
         for keys, states, texts in self._to_remember:
-            for at in range(len(states) // STATE_BYTES):
+            size = len(states) * KEY_BYTES // len(keys)
+            for at in range(len(keys) // KEY_BYTES):
                 key = keys[KEY_BYTES * at : KEY_BYTES * (at + 1)]
-                yield DeliveredRow(key, states[STATE_BYTES * at : STATE_BYTES * (at + 1)], texts[at] if texts else None)
+                yield DeliveredRow(key, states[size * at : size * (at + 1)], texts[at] if texts else None)
 
     def _removed(self) -> Iterator[Page]:
+        unseen = set(self._known.unseen())
+        if len(self._known) == self._known_rows and not unseen:
+            return
         gone: list[str] = []
         for some in self._delivered.key_cells():
-            keys = frame([key for key, _ in some], [bytes(8)] * len(some))
-            gone += [some[at][1] for at in self._seen.find(keys).is_null().arg_true()]
-        known = len(self._before)
+            left = [row for row in some if not len(self._known) or row[1] in unseen or len(row[1]) != STATE_BYTES]
+            gone += [left[at][2] for at in (~self._seen.has(frame([key for key, _, _ in left]))).arg_true()]
+        known = self._known_rows
         if len(gone) > max(10, self._rule.max_removed_share * known):
             raise SourceError(
                 f"{len(gone):,} of {known:,} known rows are no longer there, which is more than "
@@ -140,8 +180,16 @@ class NewRowFilter:
                 yield replace(page, frame=cells, all_text=mark == "text", change="removed", missing_keys={})
 
 
+def _any_old(stored: Mapping[bytes, bytes]) -> bool:
+    """Whether a row was stored by a version that had shorter states."""
+    return any(len(state) == OLD_STATE_BYTES for state in stored.values())
+
+
 def _only(page: Page, rows: Sequence[int]) -> Iterator[Page]:
     """These rows of a page, if there are any."""
+    if len(rows) == page.frame.height:
+        yield from [page] if len(rows) else []
+        return
     if not rows:
         return
     faults = {new: page.row_errors[old] for new, old in enumerate(rows) if old in page.row_errors}

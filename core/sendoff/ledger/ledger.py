@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from sendoff.ledger.changes import Changes
@@ -26,16 +26,20 @@ class DeliveredRows(ABC):
         """The key columns and the compared columns, as JSON; None before the first run."""
 
     @abstractmethod
-    def rows(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        """All keys with their states, ordered by key, in batches."""
+    def digests(self) -> Iterator[bytes]:
+        """The states of 16 bytes of all rows, sorted and one after the other, in blocks."""
 
     @abstractmethod
-    def key_cells(self) -> Iterator[list[tuple[bytes, str]]]:
-        """The keys whose cells were kept, each with its cells as JSON, ordered by key, in batches."""
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The states of those of the keys that are known."""
 
     @abstractmethod
-    def lacks_key_cells(self) -> bool:
-        """Whether there are rows whose key cells were not kept."""
+    def key_cells(self) -> Iterator[list[tuple[bytes, bytes, str]]]:
+        """The rows whose key cells were kept, each with its key, its state and these cells as JSON, in batches."""
+
+    @abstractmethod
+    def counts(self) -> tuple[int, int]:
+        """How many rows there are, and of how many the key cells were kept."""
 
     @abstractmethod
     def pending_runs(self) -> list[tuple[int, str]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sendoff import ConfigError, SourceError
-from sendoff.incremental import remember_delivered
+from sendoff.incremental import IncrementalRule, fingerprint_rows, remember_delivered
+from sendoff.incremental.fingerprints import key_cells, old_states
+from sendoff.ledger import DeliveredRow
+from sendoff.ledger.opening import open_ledger
+from sendoff.records import Page
 from sendoff.testing import Project, Received, Receiver, Reply
 
 CONNECTOR = """
@@ -70,6 +75,7 @@ MORNINGS = st.lists(
             "refused": st.sets(st.integers(0, 12), max_size=2),
             "cut": st.none() | st.integers(0, 5),
             "crash": st.booleans(),
+            "upgraded": st.booleans(),
         }
     ),
     min_size=1,
@@ -102,12 +108,67 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
                 project.run("c", early_stop=False)
             api.left = 10**9
             project.run("c", early_stop=False)
+            if morning["upgraded"]:
+                as_before_ledger_9(project, morning["rows"])
         api.refused = set()
         project.run("c", early_stop=False)
         report = project.run("c")
         assert api.twice == []
         assert api.rows == mornings[-1]["rows"]
         assert (report.read, report.unchanged) == (0, len(mornings[-1]["rows"]))
+
+
+def as_before_ledger_9(project: Project, rows: dict[int, str]) -> int:
+    """Make the ledger what an older version left, as far as these rows are known in it. How many are."""
+    rule = IncrementalRule(("id",), "send", ("id", "v"), resend=True, removed=True)
+    page = Page(
+        pl.DataFrame({"id": [*map(str, rows)], "v": [*rows.values()]}, schema={"id": pl.String, "v": pl.String}), all_text=True
+    )
+    keys, states = fingerprint_rows(page, rule)
+    with closing(open_ledger(project.home / ".sendoff")) as ledger:
+        delivered = ledger.delivered_rows("c")
+        known = delivered.find([key for key in keys if key is not None])
+        each = zip(keys, states, old_states(page, rule), key_cells(page, rule), strict=True)
+        older = [
+            DeliveredRow(key, old, cells) for key, state, old, cells in each if key is not None and known.get(key) == state
+        ]
+        delivered.remember(older)
+    return len(older)
+
+
+def test_what_an_older_version_remembers_is_known_and_its_changes_are_told(project: Project) -> None:
+    api = Subscribers()
+    with Receiver(api) as server:
+        project(
+            {"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "a", 3: "a"})}
+        )
+        project.run("c")
+        assert as_before_ledger_9(project, {1: "a", 2: "a", 3: "a"}) == 3
+        project({"in.csv": written({1: "a", 2: "b"})})
+        assert [(report.delivered, report.unchanged) for report in (project.run("c"), project.run("c"))] == [(2, 1), (0, 2)]
+        assert api.rows == {1: "a", 2: "b"}
+        assert as_before_ledger_9(project, {1: "a", 2: "b"}) == 2, "they were stored anew"
+
+
+def test_a_row_that_changes_back_is_told_again(project: Project) -> None:
+    api = Subscribers()
+    with Receiver(api) as server:
+        project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send")})
+        for value in "abab":
+            project({"in.csv": written({1: value, 2: "x"})})
+            project.run("c")
+            assert api.rows == {1: value, 2: "x"}
+
+
+def test_of_equal_keys_the_first_counts_also_where_one_of_them_is_as_it_was(project: Project) -> None:
+    api = Subscribers()
+    with Receiver(api) as server:
+        project({"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "x"})})
+        project.run("c")
+        project({"in.csv": "id,v\n1,a\n1,b\n2,x\n2,x\n"})
+        assert (project.run("c").read, api.rows) == (0, {1: "a", 2: "x"})
+        project({"in.csv": "id,v\n1,b\n1,a\n2,x\n"})
+        assert (project.run("c").read, api.rows) == (1, {1: "b", 2: "x"})
 
 
 @pytest.fixture

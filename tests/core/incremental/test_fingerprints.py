@@ -60,6 +60,35 @@ def test_values_do_not_run_into_each_other() -> None:
     assert of([{"k": 1, "v": "x"}]) != of([{"k": 1, "w": "x"}])
 
 
+TRICKY = st.none() | st.text("\x1f\x1eab:1\\", max_size=4)
+
+
+@given(*[st.dictionaries(st.sampled_from(["a", "b", "", "a\x1f", "\x1e", "\\x1f"]), TRICKY, max_size=4)] * 2)
+def test_two_rows_are_the_same_exactly_if_their_values_are_whatever_these_hold(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    rule = IncrementalRule((), "send", None)
+    names = sorted({*one, *other})
+    both = Page(pl.DataFrame({name: pl.Series([one.get(name), other.get(name)], dtype=pl.String) for name in names}))
+    same = {name: value for name, value in one.items() if value is not None} == {
+        name: value for name, value in other.items() if value is not None
+    }
+    states = fingerprint_rows(both, rule).states if names else [b"", b""]
+    alone = [of([row], rule)[0][1] for row in (one, other)]
+    assert (states[0] == states[1]) == same
+    assert names == [] or states == alone
+
+
+def test_a_state_is_the_same_in_every_version() -> None:
+    """What is stored in ledgers is compared with it: a change of this resends everything, or loses a change."""
+    keys, states = fingerprint_rows(from_mappings([{"k": 1, "v": "ä", "w": None}, {"k": 1, "v": "\x1f"}]), RULE)
+    assert [key.hex() for key in keys if key] == ["f04988a93b3bffb2c39fc68438fb0a32"] * 2  # pragma: allowlist secret
+    assert [state.hex() for state in states] == [
+        "18b81e56f926b3d570f579c1e59f1390",
+        "60adec050e16daca531fed4a95e9af63",
+    ]  # pragma: allowlist secret
+
+
 def test_without_a_key_a_row_is_known_by_all_it_holds() -> None:
     rule = IncrementalRule((), "send", ("v",))
     same, other, third = (key for key, _ in of([{"v": 1, "w": 1}, {"v": 1, "w": 2}, {"v": 2, "w": 1}], rule))

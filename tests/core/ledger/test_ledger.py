@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sendoff import ConfigError, Locked, SourceChanged
 from sendoff.ledger import (
@@ -17,6 +22,7 @@ from sendoff.ledger import (
     Ledger,
     RunState,
 )
+from sendoff.ledger.opening import open_ledger
 from sendoff.records import Span
 from tests.core.ledger.implementations import Clock, Implementation, begun, ended, rejected, resumable
 
@@ -167,20 +173,58 @@ def test_how_rows_were_chosen_begins_with_the_run_and_is_pending_once_it_ended(l
 
 
 def test_delivered_rows_are_kept_for_each_connector_by_key_and_forgotten_when_removed(ledger: Ledger) -> None:
-    first = DeliveredRow(b"k2", b"s2", '["2"]')
+    one, two, new = (bytes([at]) * 16 for at in (1, 2, 3))
+    first = DeliveredRow(b"k2", two, '["2"]')
     for name in ("c", "d"):
         begun(ledger, name, filter_summary=FilterSummary("k", "c", "r", 0, [first]))
     delivered = ledger.delivered_rows("c")
-    delivered.remember([DeliveredRow(b"k1", b"s1"), DeliveredRow(b"k2", b"new", '["2"]')])
-    assert [row for batch in delivered.rows() for row in batch] == [(b"k1", b"s1"), (b"k2", b"new")]
-    assert ([row for batch in delivered.key_cells() for row in batch], delivered.lacks_key_cells()) == (
-        [(b"k2", '["2"]')],
-        True,
-    )
+    delivered.remember([DeliveredRow(b"k1", one), DeliveredRow(b"k2", new, '["2"]')])
+    assert delivered.find([b"k1", b"k2", b"k3"]) == {b"k1": one, b"k2": new}
+    assert b"".join(delivered.digests()) == one + new
+    assert ([row for batch in delivered.key_cells() for row in batch], delivered.counts()) == ([(b"k2", new, '["2"]')], (2, 1))
     delivered.remember([DeliveredRow(b"k1", b"", is_removed=True)])
-    assert not delivered.lacks_key_cells()
-    assert (delivered.forget(), delivered.known_by, list(delivered.rows())) == (1, None, [])
-    assert [row for batch in ledger.delivered_rows("d").rows() for row in batch] == [(b"k2", b"s2")]
+    assert (delivered.counts(), b"".join(delivered.digests())) == ((1, 1), new)
+    assert (delivered.forget(), delivered.known_by, delivered.find([b"k2"]), [*delivered.digests()]) == (1, None, {}, [])
+    assert b"".join(ledger.delivered_rows("d").digests()) == two
+
+
+STATES = st.sampled_from([bytes([at]) * 16 for at in range(0, 256, 40)]) | st.just(b"8 bytes.")
+WRITES = st.lists(
+    st.lists(
+        st.builds(DeliveredRow, st.sampled_from([bytes([at]) for at in range(8)]), STATES, is_removed=st.booleans()), max_size=8
+    )
+)
+
+
+@given(WRITES)
+def test_the_digests_are_those_of_the_rows_whatever_is_written(writes: list[list[DeliveredRow]]) -> None:
+    with tempfile.TemporaryDirectory() as home, closing(open_ledger(Path(home))) as ledger:
+        begun(ledger, filter_summary=FilterSummary("k", "c", "r", 0))
+        delivered, mirror = ledger.delivered_rows("c"), dict[bytes, bytes]()
+        for rows in writes:
+            # A state has its key in it: no two keys have the same.
+            mine = [row._replace(state=row.state[:-1] + row.key) for row in rows]
+            delivered.remember(mine)
+            mirror |= {row.key: row.state for row in mine if not row.is_removed}
+            for row in mine:
+                if row.is_removed:
+                    mirror.pop(row.key, None)
+            assert delivered.find([bytes([at]) for at in range(8)]) == mirror
+            assert b"".join(delivered.digests()) == b"".join(sorted(state for state in mirror.values() if len(state) == 16))
+
+
+def test_twenty_thousand_digests_stand_in_blocks_of_which_a_change_writes_few(ledger: Ledger, tmp_path: Path) -> None:
+    begun(ledger, filter_summary=FilterSummary("k", "c", "r", 0))
+    delivered = ledger.delivered_rows("c")
+    states = {sha256(at.to_bytes(4)).digest()[:16]: at.to_bytes(4) for at in range(20_000)}
+    delivered.remember(DeliveredRow(key, state) for state, key in states.items())
+    before = [*delivered.digests()]
+    assert b"".join(before) == b"".join(sorted(states))
+    assert max(map(len, before)) <= 16 * 8192
+    some = [*states][::5_000]
+    delivered.remember(DeliveredRow(states[state], b"", is_removed=True) for state in some)
+    assert b"".join(delivered.digests()) == b"".join(sorted(states.keys() - some))
+    assert 1 <= len({*delivered.digests()} - {*before}) <= 4
 
 
 def test_what_a_run_delivered_is_counted_by_ordinals_and_what_was_invalid_by_rows(ledger: Ledger) -> None:

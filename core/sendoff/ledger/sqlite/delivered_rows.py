@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
@@ -11,10 +11,13 @@ from typing import Any
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ledger import DeliveredRows
 from sendoff.ledger.ranges import Ranges
+from sendoff.ledger.sqlite.digest_blocks import DigestChanges, read_blocks, update_blocks
 from sendoff.records import Span
 
 #: Rows read at a time, and rows written: the latter sorted by key, so that neighbours share pages of the file.
 _READ_ROWS, _WRITE_ROWS = 20_000, 200_000
+#: Keys that one query looks for.
+_FIND_KEYS = 500
 
 
 class SqliteDeliveredRows(DeliveredRows):
@@ -34,27 +37,44 @@ class SqliteDeliveredRows(DeliveredRows):
         row = self._db.execute("SELECT key, columns FROM memory WHERE connector = ?", (self._connector,)).fetchone()
         return (row[0], row[1]) if row else None
 
-    def rows(self) -> Iterator[list[tuple[bytes, bytes]]]:
-        query = "SELECT key, state FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?) ORDER BY key"
-        return self._batches(query)
+    def digests(self) -> Iterator[bytes]:
+        memory = self._memory_id()
+        return iter(()) if memory is None else read_blocks(self._db, memory)
 
-    def key_cells(self) -> Iterator[list[tuple[bytes, str]]]:
-        query = (
-            "SELECT key, held FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?)"
-            " AND held IS NOT NULL ORDER BY key"
-        )
-        return self._batches(query)
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        memory, found = self._memory_id(), dict[bytes, bytes]()
+        if memory is None or self._is_empty(memory):
+            return found
+        ordered = sorted(keys)
+        for at in range(0, len(ordered), _FIND_KEYS):
+            some = ordered[at : at + _FIND_KEYS]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, state FROM remembered WHERE memory = ? AND key IN ({marks})"  # noqa: S608  # marks only; the values are bound
+            found.update(self._plain(query, memory, *some))
+        return found
 
-    def lacks_key_cells(self) -> bool:
-        query = "SELECT 1 FROM remembered WHERE memory = (SELECT id FROM memory WHERE connector = ?) AND held IS NULL LIMIT 1"
-        return self._db.execute(query, (self._connector,)).fetchone() is not None
-
-    def _batches(self, query: str) -> Iterator[list[tuple[bytes, Any]]]:
-        cursor = self._db.cursor()
-        cursor.row_factory = None
-        cursor.execute(query, (self._connector,))
+    def key_cells(self) -> Iterator[list[tuple[bytes, bytes, str]]]:
+        cursor = self._plain("SELECT key, state, held FROM remembered WHERE memory = ? AND held IS NOT NULL", self._memory_id())
         while rows := cursor.fetchmany(_READ_ROWS):
             yield rows
+
+    def counts(self) -> tuple[int, int]:
+        query = "SELECT count(*), count(held) FROM remembered WHERE memory = ?"
+        rows, with_cells = self._plain(query, self._memory_id()).fetchone()
+        return rows, with_cells
+
+    def _memory_id(self) -> int | None:
+        row = self._plain("SELECT id FROM memory WHERE connector = ?", self._connector).fetchone()
+        return row[0] if row else None
+
+    def _is_empty(self, memory: int) -> bool:
+        return self._plain("SELECT 1 FROM remembered WHERE memory = ? LIMIT 1", memory).fetchone() is None
+
+    def _plain(self, query: str, *values: Any) -> sqlite3.Cursor:
+        """The rows of a query as tuples."""
+        cursor = self._db.cursor()
+        cursor.row_factory = None
+        return cursor.execute(query, values)
 
     def begin(self, run: int, summary: FilterSummary) -> None:
         """Store how a run's rows were chosen. Called within the transaction that begins the run."""
@@ -90,18 +110,35 @@ class SqliteDeliveredRows(DeliveredRows):
             self._write(rows)
 
     def _write(self, rows: Iterable[DeliveredRow]) -> None:
-        memory_id = self._db.execute("SELECT id FROM memory WHERE connector = ?", (self._connector,)).fetchone()[0]
-        remaining = iter(rows)
+        memory = self._memory_id()
+        if memory is None:
+            raise LookupError(self._connector)
+        changes, remaining = DigestChanges(), iter(rows)
         while batch := list(islice(remaining, _WRITE_ROWS)):
-            batch.sort()
+            batch.sort(key=lambda row: row.key)
+            self._store(memory, [row for row in batch if not row.is_removed], changes)
+            self._delete(memory, [row for row in batch if row.is_removed], changes)
+        update_blocks(self._db, memory, changes)
+
+    def _store(self, memory: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
+        values = [(memory, row.key, row.state, row.key_cells) for row in rows]
+        new = self._db.executemany("INSERT OR IGNORE INTO remembered VALUES (?, ?, ?, ?)", values).rowcount
+        stored = self.find([row.key for row in rows]) if new < len(rows) else {}
+        for row in rows:
+            if row.key in stored:
+                changes.drop(stored[row.key])
+                stored[row.key] = row.state
+            changes.add(row.state)
+        if stored:
             self._db.executemany(
-                "INSERT INTO remembered VALUES (?, ?, ?, ?) ON CONFLICT(memory, key)"
-                " DO UPDATE SET state = excluded.state, held = excluded.held",
-                ((memory_id, row.key, row.state, row.key_cells) for row in batch if not row.is_removed),
+                "UPDATE remembered SET state = ?, held = ? WHERE memory = ? AND key = ?",
+                ((row.state, row.key_cells, memory, row.key) for row in rows),
             )
-            self._db.executemany(
-                "DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory_id, row.key) for row in batch if row.is_removed)
-            )
+
+    def _delete(self, memory: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
+        for state in self.find([row.key for row in rows]).values():
+            changes.drop(state)
+        self._db.executemany("DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory, row.key) for row in rows))
 
     def forget(self) -> int:
         with self._transaction() as db:
@@ -109,5 +146,6 @@ class SqliteDeliveredRows(DeliveredRows):
             if row is None:
                 return 0
             count = db.execute("DELETE FROM remembered WHERE memory = ?", (row[0],)).rowcount
+            db.execute("DELETE FROM digest_block WHERE memory = ?", (row[0],))
             db.execute("DELETE FROM memory WHERE id = ?", (row[0],))
             return int(count)

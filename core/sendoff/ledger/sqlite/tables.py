@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 9
+VERSION = 10
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -73,7 +73,8 @@ _MEMORY = """
 -- A connector's memory of rows, and what they are known by, as JSON.
 CREATE TABLE memory(
   id INTEGER PRIMARY KEY, connector TEXT NOT NULL UNIQUE, key TEXT NOT NULL, columns TEXT NOT NULL, since REAL NOT NULL);
--- Rows that were delivered: a digest of the key, one of the row, and the key itself where it may be needed.
+-- Rows that were delivered: a digest of the key, one of the row (of 8 bytes by versions before 10, then of 16), and the
+-- key itself where it may be needed.
 CREATE TABLE remembered(
   memory INTEGER NOT NULL, key BLOB NOT NULL, state BLOB NOT NULL, held TEXT,
   PRIMARY KEY(memory, key)) WITHOUT ROWID;
@@ -104,7 +105,14 @@ ALTER TABLE run ADD COLUMN mark_digest BLOB;
 ALTER TABLE run ADD COLUMN quick_fingerprint BLOB;
 """
 
-TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED + _MARKS
+# The digests of remembered rows once more, of 16 bytes, sorted: those from `first` up to the next block's.
+_DIGESTS = """
+CREATE TABLE digest_block(
+  memory INTEGER NOT NULL, first BLOB NOT NULL, digests BLOB NOT NULL,
+  PRIMARY KEY(memory, first));
+"""
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED + _MARKS + _DIGESTS
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -130,4 +138,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
     7: _SENT,
     8: _ACCEPTED,
     9: _MARKS,
+    10: _DIGESTS,
 }
