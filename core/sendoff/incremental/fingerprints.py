@@ -137,7 +137,9 @@ def _with_lengths(cells: Mapping[str, pl.Series]) -> pl.Series:
 def _texts(cells: pl.Series, *, text: bool) -> pl.Series:
     """A column as text; null where there is nothing."""
     if cells.dtype == pl.String:
-        return cells.to_frame("v").select(pl.when(pl.col("v") != "").then(pl.col("v"))).to_series() if text else cells
+        if text and (cells.str.len_bytes() == 0).any():
+            return cells.to_frame("v").select(pl.when(pl.col("v") != "").then(pl.col("v"))).to_series()
+        return cells
     if cells.dtype.is_integer() or cells.dtype in (pl.Boolean, pl.Date, pl.Null):
         return cells.cast(pl.String)
     return pl.Series(cells.name, [None if value is None else _text(value) for value in cells.to_list()], dtype=pl.String)

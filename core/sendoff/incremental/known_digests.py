@@ -13,7 +13,7 @@ import polars as pl
 from sendoff.incremental.key_index import split
 
 #: Digests that are turned into numbers at a time.
-_SOME = 1 << 22
+_SOME = 1 << 20
 
 
 class KnownDigests:
@@ -22,8 +22,9 @@ class KnownDigests:
     def __init__(self, blocks: Iterable[bytes]) -> None:
         """`blocks` are digests one after the other, all of them in order."""
         frames = [split(joined) for joined in _gathered(blocks)]
-        table = pl.concat(frames or [split(b"")], rechunk=True)
-        self._a, self._b = table["a"], table["b"]
+        # One after the other, as both columns twice would be the most memory that a run takes.
+        self._a = pl.concat([table.drop_in_place("a") for table in frames], rechunk=True)
+        self._b = pl.concat([table.drop_in_place("b") for table in frames], rechunk=True)
         self._shift = 1 << (64 - min(32, max(1, len(self._a).bit_length() - 1)))
         firsts = pl.select(pl.int_range(2**64 // self._shift, dtype=pl.UInt64) * self._shift).to_series()
         self._starts = self._a.search_sorted(firsts)
@@ -39,14 +40,11 @@ class KnownDigests:
         left = digests.select("a", "b", at=self._starts.gather(digests["a"] // self._shift)).with_row_index("row")
         found = []
         while (left := left.filter(pl.col("at") < len(self))).height:
-            left = left.with_columns(there=self._a.gather(left["at"]))
-            same = left.filter(pl.col("there") == pl.col("a"))
-            right = same.select("row", "at").filter(self._b.gather(same["at"]) == same["b"])
-            found.append(right)
-            left = left.filter(pl.col("there") <= pl.col("a"))
-            if right.height:
-                left = left.filter((pl.col("there") < pl.col("a")) | ~pl.col("row").is_in(right["row"].implode()))
-            left = left.select("row", "a", "b", at=pl.col("at") + 1)
+            first = self._a.gather(left["at"])
+            same = left.filter(first == left["a"])
+            there = self._b.gather(same["at"]) == same["b"]
+            found.append(same.select("row", "at").filter(there))
+            left = pl.concat([left.filter(first < left["a"]), same.filter(~there)]).with_columns(pl.col("at") + 1)
         places = pl.concat(found) if found else left.select("row", "at")
         return pl.repeat(None, digests.height, dtype=pl.UInt32, eager=True).scatter(places["row"], places["at"])
 

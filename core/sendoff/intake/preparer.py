@@ -14,6 +14,7 @@ from sendoff.errors import ConfigError, Interrupted, LedgerError, SourceError
 from sendoff.incremental import IncrementalRule, NewRowFilter, remember_delivered
 from sendoff.intake import corrections, retries
 from sendoff.intake.corrections import Corrections
+from sendoff.intake.prefetch import prefetch
 from sendoff.intake.reading import read_source, source_errors
 from sendoff.ledger import Claim, Ledger, RecordKey, RunState, open_history, spool, state_dir
 from sendoff.ledger.history import Failed
@@ -49,7 +50,7 @@ class RunPreparer:
                     ), chosen.source
         row_filter = self._row_filter()
         incoming = self.new_pages() if records is None else self._until_interrupted(self._pages(records))
-        kept = self._spool(row_filter.new(incoming) if row_filter else incoming)
+        kept = self._spool(row_filter.new(prefetch(incoming)) if row_filter else incoming)
         self._check_columns(kept)
         reached = chosen.source.next_cursor if records is None else None
         state = self._ledger.begin(
