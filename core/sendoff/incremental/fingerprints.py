@@ -23,7 +23,7 @@ from sendoff.incremental.rule import IncrementalRule
 from sendoff.records import Page
 
 KEY_BYTES, STATE_BYTES = 16, 16
-#: The states that versions before ledger 9 stored. They are compared where there are any.
+#: The states that versions before ledger 10 stored. They are compared where there are any.
 OLD_STATE_BYTES = 8
 
 _digest = partial(blake2s, digest_size=STATE_BYTES)
@@ -61,7 +61,7 @@ def state_digests(page: Page, rule: IncrementalRule) -> bytes:
 
 
 def old_states(page: Page, rule: IncrementalRule) -> list[bytes]:
-    """The states as they were stored before ledger 9."""
+    """The states as they were stored before ledger 10."""
     if not (rule.resend and rule.key):
         return [bytes(OLD_STATE_BYTES)] * page.frame.height
     return _digests(_compared(page, rule), page.frame.height, OLD_STATE_BYTES)

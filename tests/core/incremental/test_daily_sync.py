@@ -109,7 +109,7 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
             api.left = 10**9
             project.run("c", early_stop=False)
             if morning["upgraded"]:
-                as_before_ledger_9(project, morning["rows"])
+                as_before_ledger_10(project, morning["rows"])
         api.refused = set()
         project.run("c", early_stop=False)
         report = project.run("c")
@@ -118,7 +118,7 @@ def test_the_api_ends_as_the_table_whatever_happens_in_between(mornings: list[di
         assert (report.read, report.unchanged) == (0, len(mornings[-1]["rows"]))
 
 
-def as_before_ledger_9(project: Project, rows: dict[int, str]) -> int:
+def as_before_ledger_10(project: Project, rows: dict[int, str]) -> int:
     """Make the ledger what an older version left, as far as these rows are known in it. How many are."""
     rule = IncrementalRule(("id",), "send", ("id", "v"), resend=True, removed=True)
     page = Page(
@@ -143,11 +143,11 @@ def test_what_an_older_version_remembers_is_known_and_its_changes_are_told(proje
             {"connectors.d/c.yaml": CONNECTOR.format(url=server.url, first="send"), "in.csv": written({1: "a", 2: "a", 3: "a"})}
         )
         project.run("c")
-        assert as_before_ledger_9(project, {1: "a", 2: "a", 3: "a"}) == 3
+        assert as_before_ledger_10(project, {1: "a", 2: "a", 3: "a"}) == 3
         project({"in.csv": written({1: "a", 2: "b"})})
         assert [(report.delivered, report.unchanged) for report in (project.run("c"), project.run("c"))] == [(2, 1), (0, 2)]
         assert api.rows == {1: "a", 2: "b"}
-        assert as_before_ledger_9(project, {1: "a", 2: "b"}) == 2, "they were stored anew"
+        assert as_before_ledger_10(project, {1: "a", 2: "b"}) == 2, "they were stored anew"
 
 
 def test_a_row_that_changes_back_is_told_again(project: Project) -> None:

@@ -17,7 +17,7 @@ _BLOCK = 4096
 class DigestChanges:
     """Digests to add and to drop, kept as a few long strings, as they may be those of all rows.
 
-    The last word on each counts. The shorter digests of versions before 9 are none of them.
+    The last word on each counts. The shorter digests of versions before 10 are none of them.
     """
 
     def __init__(self) -> None:
