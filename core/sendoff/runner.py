@@ -9,16 +9,18 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sendoff.cleaning import clean
 from sendoff.components import Observer, Source
 from sendoff.config import connector as connectors
-from sendoff.config.connector import Connector
+from sendoff.config.connector import Connector, Outline
 from sendoff.config.discovery import Found, find
-from sendoff.errors import ConfigError, PluginCrash, SendoffError
+from sendoff.config.schedule import GRACE, due
+from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.incremental import as_delivered
 from sendoff.intake import renaming
 from sendoff.intake.corrections import Examination
@@ -27,6 +29,7 @@ from sendoff.intake.reading import read_rows, read_source
 from sendoff.ledger import Failure, Ledger, RunState, open_history, open_ledger
 from sendoff.ledger.history import Failed
 from sendoff.monitoring.report import Report
+from sendoff.options import find_timezone
 from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
@@ -38,6 +41,14 @@ if TYPE_CHECKING:
     from sendoff.run.run import Run
 
 _LOG = logging.getLogger("sendoff")
+
+
+class _Decision(NamedTuple):
+    """Whether a run is started by its schedule; up to when the schedule is obeyed by that; and why, in a sentence."""
+
+    run: bool
+    fired: float
+    why: str
 
 
 class Runner:
@@ -114,6 +125,10 @@ class Runner:
 
         return probe(self.connector(name), on_step or (lambda step: None))
 
+    def outline(self, file: Path) -> Outline:
+        """When a connector runs and which variables it names; its secrets need not be set. Raises `ConfigError`."""
+        return connectors.outline(file, self.registry, home=self.home, shown=_shown(file))
+
     def run(
         self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True,
         maybe_applied: Literal["delivered", "rejected"] | None = None,
@@ -128,19 +143,73 @@ class Runner:
         """
         chosen = self.connector(name) if isinstance(name, str) else name
         with self._cancelling(chosen), self._ledger() as ledger, self._notifying(ledger, chosen), ledger.lock(chosen.name):
-            intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
-            intake.sweep()
-            intake.remember_finished_runs()
-            left = ledger.unfinished(chosen.name)
-            if maybe_applied is not None:
-                intake.choose_for_uncertain(None if restart else left, maybe_applied)
-            if restart:
-                intake.discard(left)
-                left = None
-            state, source = intake.resume(left, records) if left else intake.start(records)
-            if records is None and not state.resumed:
-                self._warn(intake.warnings(state.id))
-            return self._deliver(ledger, chosen, source, state, early_stop)
+            return self._run_locked(ledger, chosen, records, restart, early_stop, maybe_applied)
+
+    def run_due(self, chosen: Connector, *, grace: float = GRACE, early_stop: bool = True) -> Report | str:
+        """Run a connector if its schedule says so, as `serve` does; or return why it is not run, in a sentence.
+
+        What the schedule asks for is done once, also where several processes look at once: it counts as done when the run is
+        in the ledger, or cannot begin until its source is fixed. Seen for the first time, a connector has missed nothing;
+        what was due up to `grace` seconds ago is on time. Raises as `run` does.
+        """
+        assert chosen.schedule is not None
+        with self._cancelling(chosen), self._ledger() as ledger:
+            found = self._due(ledger, chosen, grace)
+            if not found.run:
+                return found.why
+            try:
+                with ledger.lock(chosen.name):
+                    found = self._due(ledger, chosen, grace)  # another process may have obeyed it just now
+                    if not found.run:
+                        return found.why
+                    with self._notifying(ledger, chosen):
+                        try:
+                            return self._run_locked(
+                                ledger, chosen, None, False, early_stop, None,
+                                began=lambda: ledger.mark_fired(chosen.name, found.fired),
+                            )  # fmt: skip
+                        except SourceError as error:
+                            if error.exit_code == 2:
+                                ledger.mark_fired(chosen.name, found.fired)
+                            raise
+            except Locked:
+                newest = self.history.runs(chosen.name)[:1]
+                if newest and newest[0]["state"] == "running" and newest[0]["started_at"] < found.fired:
+                    ledger.mark_fired(chosen.name, found.fired)
+                return "still running, and not started again"
+
+    def _due(self, ledger: Ledger, chosen: Connector, grace: float) -> _Decision:
+        """What a schedule asks for now. What it lets go is done with that."""
+        assert chosen.schedule is not None
+        now, fired = self._clock(), ledger.last_fired(chosen.name)
+        found = due(chosen.schedule, now - grace if fired is None else fired, now, grace)
+        if found is not None and found.run:
+            return _Decision(True, found.fired, found.why)
+        if fired is None or found is not None:
+            ledger.mark_fired(chosen.name, now if found is None else found.fired)
+        if found is None:
+            return _Decision(False, now, "nothing is due")
+        late = datetime.fromtimestamp(found.fired, find_timezone(chosen.schedule.timezone))
+        return _Decision(False, found.fired, f"was due {late:%Y-%m-%d %H:%M %Z}, is late, and is skipped")
+
+    def _run_locked(
+        self, ledger: Ledger, chosen: Connector, records: object, restart: bool, early_stop: bool,
+        maybe_applied: Literal["delivered", "rejected"] | None, began: Callable[[], None] = lambda: None,
+    ) -> Report:  # fmt: skip
+        intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
+        intake.sweep()
+        intake.remember_finished_runs()
+        left = ledger.unfinished(chosen.name)
+        if maybe_applied is not None:
+            intake.choose_for_uncertain(None if restart else left, maybe_applied)
+        if restart:
+            intake.discard(left)
+            left = None
+        state, source = intake.resume(left, records) if left else intake.start(records)
+        began()
+        if records is None and not state.resumed:
+            self._warn(intake.warnings(state.id))
+        return self._deliver(ledger, chosen, source, state, early_stop)
 
     def retry(
         self, run: int, corrections: object = None, *, only: Collection[str] | None = None, add_new: bool = False,

@@ -31,6 +31,7 @@ etcd etcd-server
 aria2c aria2
 webhook webhook
 java default-jre-headless
+systemd-analyze systemd
 LIST
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
 if [ -n "$wanted" ]; then

@@ -107,7 +107,7 @@ class Reader:
     def _there(self, text: str) -> str:
         for port, here in self.ports.items():
             text = text.replace(here, port)
-        return text.replace(str(self.home), "/srv/deliveries")
+        return text.replace(f"{self.home}/.bin", "/opt/sendoff/bin").replace(str(self.home), "/srv/deliveries")
 
     def _command(self, command: str, _: str) -> str:
         line = self._here(command)

@@ -22,6 +22,7 @@ from sendoff.cli.group import Project
 from sendoff.cli.output import NO_EARLY_STOP, as_json, json_option, say
 from sendoff.components import Observer
 from sendoff.config.connector import Connector
+from sendoff.config.schedule import GRACE
 from sendoff.errors import ConfigError, Interrupted, LedgerError, Problem, SendoffError
 from sendoff.ledger.claims import UNFINISHED
 from sendoff.monitoring.report import Report
@@ -38,18 +39,27 @@ from sendoff.runner import Runner
     help="Count as this the records of an interrupted run that were sent and may have been applied; else they are sent again.",
 )
 @click.option("--no-early-stop", "early_stop", flag_value=False, default=True, type=bool, help=NO_EARLY_STOP)
+@click.option("--due", is_flag=True, help="Run only those whose schedule says so now: for a scheduler that starts this often.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=GRACE,
+    show_default=True,
+    help="With --due: a start that is so many seconds late is on time.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
 def command(
     project: Project, names: Sequence[str], restart: bool, maybe_applied: Literal["delivered", "rejected"] | None,
-    early_stop: bool, quiet: bool, to_json: bool,
+    early_stop: bool, due: bool, grace: float, quiet: bool, to_json: bool,
 ) -> None:  # fmt: skip
     """Deliver the records of some connectors, or of all.
 
     An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
     2 if something must be fixed first, 3 if the next run goes on without that, 70 if sendoff or a plugin failed,
     75 if it is running already, 130 or 143 if it was interrupted; with several connectors, with the highest of these.
+    With --due it ends with 0 also if nothing is due, or what is due is still running from before.
 
     Example: `sendoff run people`
     """
@@ -62,7 +72,21 @@ def command(
     warn_of_orphans(project)
     add_progress(runner, quiet)
 
-    def deliver(connector: Connector) -> Report:
+    if due:
+        if restart or maybe_applied is not None:
+            raise ConfigError("--due goes with neither --restart nor --maybe-applied; nothing was sent")
+        chosen = [connector for connector in chosen if connector.schedule]
+        if not chosen:
+            raise ConfigError("--due needs a connector with a schedule, like `schedule: {cron: 0 7 * * *, timezone: UTC}`")
+
+    def deliver(connector: Connector) -> Report | None:
+        if due:
+            found = runner.run_due(connector, grace=grace, early_stop=early_stop)
+            if isinstance(found, Report):
+                return found
+            if not quiet:
+                say(f"{connector.name}: {found}", err=True)
+            return None
         return runner.run(connector, restart=restart, early_stop=early_stop, maybe_applied=maybe_applied)
 
     run_all(project, chosen, deliver, to_json)
@@ -121,6 +145,9 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
                         left = _as_stored(project, connector.name, "the ledger cannot be written")
                         reports += [left] if left else []
             else:
+                if report is None:
+                    codes.append(0)
+                    continue
                 if report.error is not None:
                     log_traceback(report.error, connector.secrets.redact)
                 interrupted_by = 128 + caught[0] if caught else 130

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin
 
 from sendoff.components import (
@@ -88,6 +88,15 @@ class Connector:
         return Problem(self.file, line, column, path, self.secrets.redact(sentence), code)
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """When a connector runs, and which variables it names, each with whether it must be set."""
+
+    name: str
+    schedule: ScheduleRule | None
+    variables: Mapping[str, bool]
+
+
 def warnings(chosen: Connector) -> list[Problem]:
     """What is allowed but may be a mistake, with its place: `sendoff check` reports it."""
     to, found = chosen.destination, list[tuple[str, str, Code]]()
@@ -142,6 +151,14 @@ def load(
 def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> None:
     """Check a connector file without the secrets and the files that it names. Raises `ConfigError` as `load` does."""
     _check(documents.read(file, shown), registry, home, secrets.Secrets(), offline=True)
+
+
+def outline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> Outline:
+    """When a connector runs and what it needs for that, without its secrets. Raises `ConfigError` as `load` does."""
+    kept = secrets.Secrets()
+    document = documents.read(file, shown)
+    checked, _ = _check(document, registry, home, kept, offline=True)
+    return Outline(file.stem, _schedule(checked or cast("Mapping[str, Any]", document.data)), kept.variables)
 
 
 def build(
@@ -206,7 +223,7 @@ def build(
         observers=tuple(make("observers", chosen) for chosen in checked["observers"]),
         incremental=variants.rule(checked.get("incremental"), fields, unknown),
         variants=variants.variants(checked.get("incremental"), to, fields),
-        schedule=ScheduleRule(**checked["schedule"]) if "schedule" in checked else None,
+        schedule=_schedule(checked),
         watch=checked["watch"],
         notifiers=notifiers,
         secrets=kept,
@@ -241,6 +258,10 @@ def _check(
     if problems or (checked is None and not offline):
         raise ConfigError(*_redacted(problems, kept))
     return checked or {}, fields
+
+
+def _schedule(checked: Mapping[str, Any]) -> ScheduleRule | None:
+    return ScheduleRule(**checked["schedule"]) if "schedule" in checked else None
 
 
 def _headers(spelled: Declared) -> dict[str, str]:

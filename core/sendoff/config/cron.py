@@ -15,6 +15,8 @@ from sendoff.options import find_timezone
 
 #: How far back a missed run is looked for.
 _BACK = timedelta(days=400)
+#: For so many seconds back it is looked for forwards.
+_NEAR = 26 * 3600.0
 
 
 def cron(text: str) -> str:
@@ -38,7 +40,15 @@ def next_due(expression: str, timezone: str, after: float) -> float:
 
 def last_due(expression: str, timezone: str, after: float, until: float) -> float | None:
     """The last time a schedule was due, after one moment and up to another; None if it was not."""
-    start = datetime.fromtimestamp(until, UTC).astimezone(find_timezone(timezone)) + timedelta(minutes=1)
+    zone = find_timezone(timezone)
+    begin, end = (datetime.fromtimestamp(at, UTC).astimezone(zone) for at in (until - _NEAR, until))
+    if begin.utcoffset() != end.utcoffset():  # backwards, what falls into the hour that comes twice is not always found
+        recent, at = None, max(after, until - _NEAR)
+        while (at := next_due(expression, timezone, at)) <= until:
+            recent = at
+        if recent is not None or after >= until - _NEAR:
+            return recent
+    start = end + timedelta(minutes=1)
     for due in CronSim(expression, start, reverse=True):
         found = due.timestamp()
         if found <= after or found < until - _BACK.total_seconds():

@@ -65,6 +65,8 @@ class Secrets:
         self._redactor: Redactor | None = None
         self._short: set[str] = set()
         self._referred: dict[str, str] = {}
+        #: The variables that are named, each with whether it must be set, as no default stands for it.
+        self.variables: dict[str, bool] = {}
         #: References in the place or with the name of a credential whose values are too short to be taken out of texts.
         self.too_short: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -234,6 +236,8 @@ def _replaced(text: str, home: Path, secrets: Secrets, *, credential: bool) -> s
         provider, name, default = match["from"] or "env", match["name"], match["default"]
         if name is None:
             raise Unset(f"{match[0]} is not a reference; use ${{env:NAME}}, ${{file:PATH}} or $$ for a plain $")
+        if provider == "env" and _NAME.fullmatch(name):
+            secrets.variables[name] = secrets.variables.get(name, False) or default is None
         found = _lookup(provider, name, home, secrets)
         if found is None:
             if default is None:

@@ -1,42 +1,13 @@
-"""What is due, and when the next is: decided from what was obeyed so far and the time it is, and from nothing else.
-
-The rules: a run is due at the times its expression names, in its time zone. Times that passed while nobody looked are
-missed: `run_once` makes up for all of them with one run at once, `skip` lets them go. A clock that is set back makes
-nothing due twice. A run that is still under way when it is due again is not started a second time.
-"""
+"""Which connectors are due, and whether what lies before a source has come to rest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
 
-from sendoff.config import cron
-from sendoff.config.schedule import ScheduleRule
+from sendoff.config.schedule import Due, ScheduleRule, due
 
-#: A run that starts so many seconds late is not late.
-GRACE = 90.0
 #: Seconds that what has landed must stay as it is before it is taken to be whole.
 QUIET = 2.0
-
-
-class Due(NamedTuple):
-    """What to do about one connector's schedule: whether it runs, and up to when its schedule is obeyed by that."""
-
-    run: bool
-    fired: float
-    why: Literal["on time", "missed", "skipped"]
-
-
-def due(schedule: ScheduleRule, fired: float, now: float) -> Due | None:
-    """What is due of a schedule that was obeyed up to a time; None if nothing is."""
-    last = cron.last_due(schedule.cron, schedule.timezone, fired, now)
-    if last is None:
-        return None
-    if now - last <= GRACE:
-        return Due(True, last, "on time")
-    if schedule.missed == "run_once":
-        return Due(True, last, "missed")
-    return Due(False, last, "skipped")
 
 
 class Debouncer:

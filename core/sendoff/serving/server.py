@@ -11,11 +11,12 @@ from typing import Any
 
 from sendoff.components import InboxSource, Observer, Source
 from sendoff.config.connector import Connector
+from sendoff.config.schedule import Due
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
 from sendoff.ledger import open_ledger
 from sendoff.monitoring.events import Event, RunDue, RunEnded, RunFailed, RunInfo, RunSkipped
 from sendoff.runner import Runner
-from sendoff.serving.schedule import Debouncer, Due, Schedule
+from sendoff.serving.schedule import Debouncer, Schedule
 
 #: Runs under way at once; more wait for their turn.
 AT_ONCE = 8

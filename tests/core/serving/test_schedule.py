@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendoff.config import cron as cron_times
-from sendoff.config.schedule import ScheduleRule
+from sendoff.config.schedule import GRACE, Due, ScheduleRule, due
 from sendoff.options import find_timezone
-from sendoff.serving.schedule import GRACE, QUIET, Debouncer, Due, Schedule, due
+from sendoff.serving.schedule import QUIET, Debouncer, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -1,1 +1,1 @@
-"""What schedulers share: cron expressions."""
+"""What schedulers share: cron expressions, and the times at which a schedule may be due."""
