@@ -15,7 +15,7 @@ from compileall import compile_dir
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import floors, growth, report, sources, start
+from tests.bench import floors, growth, incremental, report, sources, start
 from tests.bench import programs as p
 from tests.bench.cases import Measured, cases, measure
 from tests.bench.programs import Job, sendoff
@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="only the cases whose title has these words, writes nothing; or `sources`, how fast they read, or `growth`, of hostile input",
+        help="only the cases whose title has these words, writes nothing; or `sources`, how fast they read; `growth`, of hostile "
+        "input; or `incremental`, of many remembered rows",
     )
     chosen = parser.parse_args()
     if shutil.which("gcc") is None:
@@ -61,7 +62,9 @@ def main() -> None:
         parts = [] if chosen.only else _floors(home, found, rounds, quick=chosen.quick)
     if chosen.only == "growth":
         print(report.table(growth.bars(Path(tempfile.mkdtemp()), rounds)))
-    if chosen.only in ("sources", "growth"):
+    if chosen.only == "incremental":
+        print(report.table(incremental.bars(Path(tempfile.mkdtemp()), 200_000 if chosen.quick else 10_000_000, rounds)))
+    if chosen.only in ("sources", "growth", "incremental"):
         return
     made = report.bars(found, parts)
     print(report.text([], made, rounds))
@@ -78,6 +81,7 @@ def _floors(home: Path, found: list[Measured], rounds: int, *, quick: bool) -> l
     times, same = floors.schema(home, rounds)
     made.append(Bar(f"schema check / Cerberus alone ({'the same' if same else 'NOT THE SAME'} rows refused)", times, 300))
     made += start.bars(home, max(rounds, 3))
+    made += incremental.bars(home, 200_000 if quick else 10_000_000, rounds)
     if not quick:
         made += growth.bars(home, rounds)
         records = 10_000_000
