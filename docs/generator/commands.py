@@ -28,10 +28,15 @@ def _commands() -> Iterator[str]:
 
 
 def _command(command: click.Command, path: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from _command(inner, f"{path} {name}")
-        return
+    if isinstance(command, click.Group) and not command.invoke_without_command:
+        yield f"\n## {path}\n\n{inspect.cleandoc(command.help or '')} It has these commands:"
+    else:
+        yield from _own(command, path)
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from _command(inner, f"{path} {name}")
+
+
+def _own(command: click.Command, path: str) -> Iterator[str]:
     words = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
     yield f"\n## {path}\n\n`{' '.join([path, *words])}`\n\n{inspect.cleandoc(command.help or '')}\n"
     yield from _options(command)

@@ -79,6 +79,14 @@ JSON: dict[str, dict[str, str]] = {
         "`unfinished` run that the next one resumes, and `failed`: how many failed records are open, by run.",
         "destinations": "APIs that are down or asked for a pause: `origin`, `down_since`, `rest_until` in Unix time.",
     },
+    "schedule --json": {
+        "connector": "The connector's name.",
+        "next": "When it is due next, in its own zone.",
+        "cron": "When, as the file has it.",
+        "timezone": "Its zone.",
+        "missed": "What happens to missed runs.",
+        "last": "The state of its last run; null if there is none.",
+    },
     "doctor --json": {
         "what": "What was looked at.",
         "found": "What was found.",

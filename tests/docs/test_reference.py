@@ -31,6 +31,7 @@ def test_the_json_of_every_command_has_the_fields_on_the_page(project: Project, 
     (project.home / "a.csv").write_text("id\n1\n")
     (project.home / "connectors.d/a.yaml").write_text(
         f"source: {{use: csv, path: a.csv}}\nschema: {{id: integer}}\ndestination: {{url: {receiver.url}}}\n"
+        "schedule: {cron: 0 7 * * *, timezone: Europe/Berlin}\n"
     )
     for command, fields in outputs.JSON.items():
         shown = printed(project, command.replace("RUN", "1"))
@@ -38,6 +39,18 @@ def test_the_json_of_every_command_has_the_fields_on_the_page(project: Project, 
         assert set(one) == set(fields), command
         if command == "run --json":
             assert [*one["runs"][0]] == [*Report.FIELDS]
+
+
+def test_every_command_that_prints_json_is_on_the_page() -> None:
+    """`infer` prints a schema, `retry` what `run` prints, and `failed` the records' own fields."""
+    printing = set()
+    for name in COMMANDS:
+        command = Commands("sendoff").get_command(click.Context(sendoff), name)
+        each = [(name, command), *(command.commands.items() if isinstance(command, click.Group) else ())]
+        printing |= {inner for inner, one in each if one and any("--json" in option.opts for option in one.params)}
+    described = {command.split()[0] for command in outputs.JSON}
+    assert printing - described <= {"infer", "retry", "failed"}
+    assert described <= printing
 
 
 def test_every_variable_that_the_code_names_is_on_the_page() -> None:
@@ -51,7 +64,7 @@ def test_every_command_and_each_of_its_options_is_on_the_page() -> None:
     page = (REFERENCE / "commands.md").read_text()
     for name in COMMANDS:
         command = Commands("sendoff").get_command(click.Context(sendoff), name)
-        for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        for each in [command, *(command.commands.values() if isinstance(command, click.Group) else ())]:
             assert each
             for option in each.params:
                 if isinstance(option, click.Option):
