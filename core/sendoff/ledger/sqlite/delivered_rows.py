@@ -38,19 +38,19 @@ class SqliteDeliveredRows(DeliveredRows):
         return (row[0], row[1]) if row else None
 
     def digests(self) -> Iterator[bytes]:
-        memory = self._memory_id()
-        return iter(()) if memory is None else read_blocks(self._db, memory)
+        memory_id = self._memory_id()
+        return iter(()) if memory_id is None else read_blocks(self._db, memory_id)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        memory, found = self._memory_id(), dict[bytes, bytes]()
-        if memory is None or self._is_empty(memory):
+        memory_id, found = self._memory_id(), dict[bytes, bytes]()
+        if memory_id is None or self._is_empty(memory_id):
             return found
         ordered = sorted(keys)
         for at in range(0, len(ordered), _FIND_KEYS):
             some = ordered[at : at + _FIND_KEYS]
             marks = ",".join("?" * len(some))
             query = f"SELECT key, state FROM remembered WHERE memory = ? AND key IN ({marks})"  # noqa: S608  # marks only; the values are bound
-            found.update(self._plain(query, memory, *some))
+            found.update(self._plain(query, memory_id, *some))
         return found
 
     def key_cells(self) -> Iterator[list[tuple[bytes, bytes, str]]]:
@@ -67,8 +67,8 @@ class SqliteDeliveredRows(DeliveredRows):
         row = self._plain("SELECT id FROM memory WHERE connector = ?", self._connector).fetchone()
         return row[0] if row else None
 
-    def _is_empty(self, memory: int) -> bool:
-        return self._plain("SELECT 1 FROM remembered WHERE memory = ? LIMIT 1", memory).fetchone() is None
+    def _is_empty(self, memory_id: int) -> bool:
+        return self._plain("SELECT 1 FROM remembered WHERE memory = ? LIMIT 1", memory_id).fetchone() is None
 
     def _plain(self, query: str, *values: Any) -> sqlite3.Cursor:
         """The rows of a query as tuples."""
@@ -110,18 +110,18 @@ class SqliteDeliveredRows(DeliveredRows):
             self._write(rows)
 
     def _write(self, rows: Iterable[DeliveredRow]) -> None:
-        memory = self._memory_id()
-        if memory is None:
+        memory_id = self._memory_id()
+        if memory_id is None:
             raise LookupError(self._connector)
         changes, remaining = DigestChanges(), iter(rows)
         while batch := list(islice(remaining, _WRITE_ROWS)):
             batch.sort(key=lambda row: row.key)
-            self._store(memory, [row for row in batch if not row.is_removed], changes)
-            self._delete(memory, [row for row in batch if row.is_removed], changes)
-        update_blocks(self._db, memory, changes)
+            self._store(memory_id, [row for row in batch if not row.is_removed], changes)
+            self._delete(memory_id, [row for row in batch if row.is_removed], changes)
+        update_blocks(self._db, memory_id, changes)
 
-    def _store(self, memory: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
-        values = [(memory, row.key, row.state, row.key_cells) for row in rows]
+    def _store(self, memory_id: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
+        values = [(memory_id, row.key, row.state, row.key_cells) for row in rows]
         new = self._db.executemany("INSERT OR IGNORE INTO remembered VALUES (?, ?, ?, ?)", values).rowcount
         stored = self.find([row.key for row in rows]) if new < len(rows) else {}
         for row in rows:
@@ -132,13 +132,13 @@ class SqliteDeliveredRows(DeliveredRows):
         if stored:
             self._db.executemany(
                 "UPDATE remembered SET state = ?, held = ? WHERE memory = ? AND key = ?",
-                ((row.state, row.key_cells, memory, row.key) for row in rows),
+                ((row.state, row.key_cells, memory_id, row.key) for row in rows),
             )
 
-    def _delete(self, memory: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
+    def _delete(self, memory_id: int, rows: Sequence[DeliveredRow], changes: DigestChanges) -> None:
         for state in self.find([row.key for row in rows]).values():
             changes.drop(state)
-        self._db.executemany("DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory, row.key) for row in rows))
+        self._db.executemany("DELETE FROM remembered WHERE memory = ? AND key = ?", ((memory_id, row.key) for row in rows))
 
     def forget(self) -> int:
         with self._transaction() as db:

@@ -40,38 +40,38 @@ class DigestChanges:
             yield added, last.keys() - added
 
 
-def read_blocks(db: sqlite3.Connection, memory: int) -> Iterator[bytes]:
+def read_blocks(db: sqlite3.Connection, memory_id: int) -> Iterator[bytes]:
     """The blocks, in order."""
-    for row in db.execute("SELECT digests FROM digest_block WHERE memory = ? ORDER BY first", (memory,)):
+    for row in db.execute("SELECT digests FROM digest_block WHERE memory = ? ORDER BY first", (memory_id,)):
         yield row[0]
 
 
-def update_blocks(db: sqlite3.Connection, memory: int, changes: DigestChanges) -> None:
+def update_blocks(db: sqlite3.Connection, memory_id: int, changes: DigestChanges) -> None:
     """Add and drop digests: only the blocks they are in are written. Called within a transaction."""
-    for added, dropped in changes.sets():
-        changed = sorted(added | dropped)
+    for added, removed in changes.sets():
+        changed = sorted(added | removed)
         at = 0
         while at < len(changed):
-            first, digests = _block_of(db, memory, changed[at])
+            first, digests = _block_of(db, memory_id, changed[at])
             after = db.execute(
-                "SELECT min(first) FROM digest_block WHERE memory = ? AND first > ?", (memory, first)
+                "SELECT min(first) FROM digest_block WHERE memory = ? AND first > ?", (memory_id, first)
             ).fetchone()[0]
             end = len(changed) if after is None else bisect_left(changed, after, at)
-            kept = sorted((_split(digests) - dropped) | added.intersection(changed[at:end]))
-            db.execute("DELETE FROM digest_block WHERE memory = ? AND first = ?", (memory, first))
+            kept = sorted((_split(digests) - removed) | added.intersection(changed[at:end]))
+            db.execute("DELETE FROM digest_block WHERE memory = ? AND first = ?", (memory_id, first))
             step = _BLOCK if len(kept) > 2 * _BLOCK else 2 * _BLOCK
             # The first keeps its name, as what is smaller than its digests may be added to it too.
             db.executemany(
                 "INSERT INTO digest_block(memory, first, digests) VALUES (?, ?, ?)",
-                ((memory, kept[lo] if lo else first, b"".join(kept[lo : lo + step])) for lo in range(0, len(kept), step)),
+                ((memory_id, kept[lo] if lo else first, b"".join(kept[lo : lo + step])) for lo in range(0, len(kept), step)),
             )
             at = end
 
 
-def _block_of(db: sqlite3.Connection, memory: int, digest: bytes) -> tuple[bytes, bytes]:
+def _block_of(db: sqlite3.Connection, memory_id: int, digest: bytes) -> tuple[bytes, bytes]:
     """The block that a digest belongs to: the name of the block, and what is in it."""
     query = "SELECT first, digests FROM digest_block WHERE memory = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    row = db.execute(query, (memory, digest)).fetchone()
+    row = db.execute(query, (memory_id, digest)).fetchone()
     return (row[0], row[1]) if row else (b"", b"")
 
 
