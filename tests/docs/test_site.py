@@ -27,6 +27,9 @@ class Parsed(HTMLParser):
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.links: list[str] = []
+        #: Those of the text and of the tabs: what is seen without opening a menu.
+        self.seen: list[str] = []
+        self._in_text = False
         self.anchors = {""}
         self.loaded: list[str] = []
         self.feed(file.read_text())
@@ -36,8 +39,14 @@ class Parsed(HTMLParser):
         self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
         if tag == "a" and (link := given.get("href")):
             self.links.append(link)
+            if self._in_text or given.get("class") == "md-tabs__link":
+                self.seen.append(link)
+        self._in_text |= tag == "article"
         if tag in LOADS and given.get("rel") not in ("canonical", "next", "prev") and (link := given.get(LOADS[tag])):
             self.loaded.append(link)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_text &= tag != "article"
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +70,9 @@ def parsed(site: Path) -> dict[Path, Parsed]:
     return {file: Parsed(file) for file in site.rglob("*.html") if file.name != "404.html"}
 
 
-def internal(file: Path, page: Parsed) -> Iterator[tuple[str, Path, str]]:
+def internal(file: Path, links: list[str]) -> Iterator[tuple[str, Path, str]]:
     """Each link of a page that stays on the site: as written, the file, and the anchor."""
-    for link in page.links:
+    for link in links:
         if not re.match(r"\w+:|//", link):
             path, anchor = urldefrag(link)
             yield link, (file.parent / unquote(path)).resolve() if path else file, unquote(anchor)
@@ -73,7 +82,7 @@ def test_every_link_on_the_site_leads_to_a_page_and_an_anchor_that_are_there(par
     broken = {
         f"{file.name}: {link}"
         for file, page in parsed.items()
-        for link, target, anchor in internal(file, page)
+        for link, target, anchor in internal(file, page.links)
         if not target.is_file() or (target in parsed and anchor not in parsed[target].anchors)
     }
     assert len(parsed) > 100
@@ -91,7 +100,9 @@ def test_nothing_is_loaded_from_another_host(parsed: dict[Path, Parsed], site: P
 def test_every_page_is_three_clicks_from_the_first(parsed: dict[Path, Parsed], site: Path) -> None:
     reached = frontier = {(site / "index.html").resolve()}
     for _ in range(3):
-        frontier = {target for file in frontier for _, target, _ in internal(file, parsed[file]) if target in parsed} - reached
+        frontier = {
+            target for file in frontier for _, target, _ in internal(file, parsed[file].seen) if target in parsed
+        } - reached
         reached = reached | frontier
     assert not {str(file.relative_to(site)) for file in parsed if file not in reached}
 
