@@ -674,6 +674,13 @@ def test_what_reads_no_source_loads_no_data_frames(project: Project, receiver: R
     subprocess.run([sys.executable, "-c", code, *line.split()], check=True, capture_output=True, cwd=project.home)
 
 
+@pytest.mark.parametrize("words", [["schema", "infer", "head.csv"], ["new", "head", "--from", "head.csv"]], ids=lambda words: words[0])
+def test_a_sample_without_rows_shows_no_types(project: Project, terminal: Terminal, words: list[str]) -> None:
+    project({"head.csv": "id,name\n"})
+    terminal(*words, code=2)
+    assert terminal.err == "head.csv: has no rows; a schema is inferred from a header and at least one row\n"
+
+
 def test_every_public_name_is_found_where_it_is_said_to_live() -> None:
     for face in (sendoff, sendoff.plugin):
         for name in face.__all__:

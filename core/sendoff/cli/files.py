@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +11,10 @@ import click
 
 from sendoff.cli.group import Project
 from sendoff.components import CsvDialect, Source
+from sendoff.errors import ConfigError
 from sendoff.intake import reading
+from sendoff.records import pages
+from sendoff.schema.infer import Inferred, infer
 
 _HELP = {
     "delimiter": "What separates cells of the file; by default as its first records show it.",
@@ -18,6 +22,8 @@ _HELP = {
     "sheet": "Which sheet of a workbook is read.",
     "range": "Which cells of it.",
 }
+#: How many pages of a sample are looked at.
+SAMPLE_PAGES = 50
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -38,3 +44,11 @@ def file_source(
 ) -> tuple[Source, dict[str, object]]:
     """A source for a file, by its extension, and the options that it is read with."""
     return reading.file_source(project.runner.registry, file, given=chosen(given), likely=likely)
+
+
+def infer_schema(source: Source, file: Path) -> Inferred:
+    """What the first pages of a sample show. Raises `ConfigError` if it has no rows."""
+    found = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
+    if not found.rows:
+        raise ConfigError(f"{file}: has no rows; a schema is inferred from a header and at least one row")
+    return found

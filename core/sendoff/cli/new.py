@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import click
 
 from sendoff import jsonlib
 from sendoff.cli import cookbook
-from sendoff.cli.files import file_source, reading_options
+from sendoff.cli.files import file_source, infer_schema, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import say, table
-from sendoff.cli.schema import SAMPLE_PAGES, as_scalar, as_yaml
+from sendoff.cli.schema import as_scalar, as_yaml
 from sendoff.config.declarations import default_component
 from sendoff.config.discovery import check_name
 from sendoff.config.spec import CONNECTOR
 from sendoff.editors.project import with_modeline
 from sendoff.errors import ConfigError
-from sendoff.records import pages
 from sendoff.registry import Registry
-from sendoff.schema.infer import Inferred, infer
+from sendoff.schema.infer import Inferred
 
 TEMPLATE = """\
 # {name}: describe here what it delivers, to which API, and who maintains it.
@@ -111,7 +109,7 @@ def _read(project: Project, sample: Path | None, given: dict[str, str | None]) -
     if sample is not None:
         inside = sample.absolute().is_relative_to(project.runner.home)
         path = str(sample.absolute().relative_to(project.runner.home) if inside else sample.absolute())
-        inferred = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
+        inferred = infer_schema(source, sample)
     shown = "".join(f", {option}: {jsonlib.dumps(value)}" for option, value in options.items())
     return f"source: {{use: {source.name}, path: {as_scalar(path)}{shown}}}", inferred
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import islice
 from pathlib import Path
 
 import click
 
 from sendoff.cleaning import UNSAFE
-from sendoff.cli.files import file_source, reading_options
+from sendoff.cli.files import file_source, infer_schema, reading_options
 from sendoff.cli.group import Project
 from sendoff.cli.output import as_json, exactly, json_option, say
 from sendoff.components import KINDS
 from sendoff.editors.project import FILE, modeline, schema_text
 from sendoff.errors import ConfigError
-from sendoff.records import pages
-from sendoff.schema.infer import Inferred, infer
+from sendoff.schema.infer import Inferred
 
-#: Pages of a file that are looked at.
-SAMPLE_PAGES = 50
 #: So long a key may be that stands before its colon (YAML 1.2.2, 7.4.2: 1,024 characters); longer ones are marked.
 _MAX_KEY = 1000
 _PLAIN = re.compile(r"[A-Za-z_/]([\w./*?&=%~+:-]*[\w/])?", re.ASCII)
@@ -44,7 +40,7 @@ def infer_command(project: Project, /, file: Path, to_json: bool, **given: str |
     Example: `sendoff schema infer people.csv`
     """
     source, _ = file_source(project, file, given)
-    found = infer(islice(pages(source.read(None)), SAMPLE_PAGES), source.notation)
+    found = infer_schema(source, file)
     if to_json:
         as_json({"schema": found.fields, "notes": found.notes, "rows": found.rows})
     else:

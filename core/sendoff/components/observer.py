@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sendoff.components.component import Component
-from sendoff.monitoring.events import Event, RunInfo
+
+if TYPE_CHECKING:
+    from sendoff.monitoring.events import Event, RunInfo
 
 
 class Observer(Component):
