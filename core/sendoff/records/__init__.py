@@ -3,8 +3,8 @@
 After validation and encoding a page's good rows are a `Block`, from which every request body is cut by arithmetic.
 """
 
-from sendoff.records.blocks import Block, Route, Span, Spans, count_repeats, halves, ordinals, spans_of, total, within
-from sendoff.records.pages import (
+from sendoff.records.block import Block, Route, Span, Spans, count_repeats, halves, ordinals, spans_of, total, within
+from sendoff.records.page import (
     PAGE_BYTES,
     PAGE_ROWS,
     Lines,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from sendoff.records.pages import Lines, Page
+from sendoff.records.page import Lines, Page
 
 
 class Span(NamedTuple):

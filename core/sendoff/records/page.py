@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
-from typing import Any, ClassVar
+from operator import itemgetter
+from typing import Any, ClassVar, cast
 
 import polars as pl
 
@@ -26,6 +27,8 @@ from sendoff.errors import SourceError
 #: record leaves early and memory stays flat, large enough that column work amortises.
 PAGE_ROWS = 20_000
 PAGE_BYTES = 4 << 20
+#: Mappings that are looked at together: few, as between them there may be frames.
+_GROUP = 100
 
 #: The column type, by its name in polars, of values of one Python type.
 _NATIVE = {str: "String", int: "Int64", float: "Float64", bool: "Boolean", date: "Date", time: "Time"}
@@ -191,19 +194,43 @@ def _unnumbered(items: Iterable[object], max_columns: int) -> Iterator[Page | Li
     rows: list[Mapping[str, object]] = []
     if isinstance(items, pl.DataFrame) or hasattr(items, "__arrow_c_stream__"):
         items = [items]  # one frame; to iterate over it would give its columns
-    for item in items:
-        if isinstance(item, Mapping):
-            rows.append(item)
-            if len(rows) == PAGE_ROWS:
-                yield from pages_of_mappings(rows, max_columns=max_columns)
-                rows = []
+    for some in _grouped(iter(items)):
+        if isinstance(some, list):
+            rows += some
+            while len(rows) >= PAGE_ROWS:
+                yield from pages_of_mappings(rows[:PAGE_ROWS], max_columns=max_columns)
+                rows = rows[PAGE_ROWS:]
             continue
         if rows:
             yield from pages_of_mappings(rows, max_columns=max_columns)
             rows = []
-        yield from _paged(item, max_columns)
+        yield from _paged(some.item, max_columns)
     if rows:
         yield from pages_of_mappings(rows, max_columns=max_columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """What a source yielded that is no mapping."""
+
+    item: object
+
+
+def _grouped(items: Iterator[object]) -> Iterator[list[Mapping[str, object]] | _Other]:
+    """Mappings a few at a time, so that it costs little to ask what each is, and whatever else a source yields."""
+    for item in items:
+        some, failure = [item], None
+        if isinstance(item, Mapping):
+            try:
+                some.extend(islice(items, _GROUP - 1))
+            except BaseException as error:  # it comes after what was yielded before
+                failure = error
+        if set(map(type, some)) == {dict}:
+            yield cast("list[Mapping[str, object]]", some)
+        else:
+            yield from ([each] if isinstance(each, Mapping) else _Other(each) for each in some)
+        if failure is not None:
+            raise failure
 
 
 def _paged(item: object, max_columns: int) -> Iterator[Page | Lines]:
@@ -239,35 +266,51 @@ def pages_of_mappings(
     A row of more than `max_columns` keys is faulty, as are those in `row_errors`.
     """
     errors, wide = dict(row_errors or {}), set[int]()
-    for at, row in enumerate(rows):
+    narrow = set(map(type, rows)) == {dict} and max(map(len, rows)) <= max_columns
+    for at, row in enumerate(() if narrow else rows):
         if isinstance(row, Mapping) and len(row) > max_columns:  # type: ignore[redundant-expr]  # a plugin's row may be anything
             errors[at] = too_many_columns(len(row), max_columns, "fields") or ""
             wide.add(at)
     if wide:
         rows = [{} if at in wide else row for at, row in enumerate(rows)]
-    for lo, hi, names in _cuts(rows):
-        page = _page_of(rows[lo:hi], names)
+    for lo, hi, names, cells in _cuts(rows):
+        page = _page_of(rows[lo:hi], names, cells)
         here = {at - lo: errors[at] for at in range(lo, hi) if at in errors} if errors else {}
         yield replace(page, file=file, lines=lines[lo:hi], row_errors={**page.row_errors, **here})
 
 
-def _cuts(rows: Sequence[Mapping[str, object]]) -> Iterator[tuple[int, int, dict[str, None]]]:
-    """Where pages of these rows begin and end, and the names of each one's columns."""
-    if rows and set(map(type, rows)) == {dict} and all(map(rows[0].keys().__eq__, map(dict.keys, rows))):  # type: ignore[arg-type]  # they are
-        names = dict.fromkeys(rows[0])
-        step = min(PAGE_ROWS, max(1, PAGE_CELLS // max(1, len(names))))
-        for lo in range(0, len(rows), step):
-            yield lo, min(lo + step, len(rows)), names
-        return
+def _cuts(rows: Sequence[Mapping[str, object]]) -> Iterator[tuple[int, int, dict[str, None], dict[str, list[Any]] | None]]:
+    """Where pages of these rows begin and end, the names of each one's columns, and their cells where rows are alike."""
     lo, names = 0, dict[str, None]()
-    for at, row in enumerate(rows):
-        mine, before = _names(row), len(names)
+    if rows and set(map(type, rows)) == {dict} and len(set(map(len, rows))) == 1:
+        first = dict.fromkeys(rows[0])
+        step = min(PAGE_ROWS, max(1, PAGE_CELLS // max(1, len(first))))
+        while lo < len(rows) and (cells := _cells_of_same_keys(rows[lo : lo + step], list(first))) is not None:
+            yield lo, min(lo + step, len(rows)), first, cells
+            lo += step
+    for at in range(lo, len(rows)):
+        mine, before = _names(rows[at]), len(names)
         names.update(mine)
         if at > lo and (at - lo == PAGE_ROWS or (at - lo + 1) * len(names) > PAGE_CELLS):
-            yield lo, at, dict.fromkeys(islice(names, before))
+            yield lo, at, dict.fromkeys(islice(names, before)), None
             lo, names = at, mine
     if lo < len(rows):
-        yield lo, len(rows), names
+        yield lo, len(rows), names, None
+
+
+def _cells_of_same_keys(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> dict[str, list[Any]] | None:
+    """The columns of dictionaries that have as many keys as there are names; None if some have other keys."""
+    if len(names) < 2:  # `itemgetter` of one name gives no tuple
+        return None
+    cells: list[list[Any]] = [[] for _ in names]
+    get = itemgetter(*names)
+    try:
+        for at in range(0, len(rows), _GROUP):  # few at a time, while they are in the processor's cache
+            for column_, values in zip(cells, zip(*map(get, rows[at : at + _GROUP]), strict=True), strict=True):
+                column_.extend(values)
+    except KeyError:
+        return None
+    return dict(zip(names, cells, strict=True))
 
 
 def from_mappings(rows: Sequence[Mapping[str, object]]) -> Page:
@@ -287,11 +330,13 @@ def _names(row: Mapping[str, object]) -> dict[str, None]:
     return dict.fromkeys(row)
 
 
-def _page_of(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> Page:
+def _page_of(rows: Sequence[Mapping[str, object]], names: Iterable[str], cells: dict[str, list[Any]] | None = None) -> Page:
     bad = next((name for name in names if not isinstance(name, str)), None)  # type: ignore[redundant-expr]  # a plugin's row may have any key
     if bad is not None:
         raise SourceError(f"a field's name is text; this one is {bad!r}")
-    cells = {name: [row.get(name) for row in rows] for name in names}
+    same_keys = cells is not None
+    if cells is None:
+        cells = {name: [row.get(name) for row in rows] for name in names}
     kinds = {name: set(map(type, values)) for name, values in cells.items()}
     deep = {
         at: jsonlib.TOO_DEEP
@@ -301,8 +346,8 @@ def _page_of(rows: Sequence[Mapping[str, object]], names: Iterable[str]) -> Page
     if deep:
         return replace(_page_of([{} if at in deep else row for at, row in enumerate(rows)], names), row_errors=deep)
     numbers = {name: texts for name, values in cells.items() if (texts := _numbers(name, values, kinds[name])) is not None}
-    columns = [numbers[name] if name in numbers else column(name, values) for name, values in cells.items()]
-    uniform = all(map(len(columns).__eq__, map(len, rows)))
+    columns = [numbers[name] if name in numbers else _column(name, values, kinds[name]) for name, values in cells.items()]
+    uniform = same_keys or all(map(len(columns).__eq__, map(len, rows)))
     missing = {} if uniform else {name: mask for name in cells if (mask := pl.Series([name not in row for row in rows])).any()}
     # By name, as polars gives a column of a list that is named "" another name.
     frame = pl.DataFrame({each.name: each for each in columns}) if columns else pl.DataFrame(height=len(rows))
@@ -322,7 +367,11 @@ def _numbers(name: str, values: Iterable[object], kinds: set[type]) -> pl.Series
 
 def column(name: str, values: list[Any]) -> pl.Series:
     """A column of one native type where the values allow it, of Python objects where they do not."""
-    kinds = set(map(type, values)) - {type(None)}
+    return _column(name, values, set(map(type, values)))
+
+
+def _column(name: str, values: list[Any], kinds: set[type]) -> pl.Series:
+    kinds = kinds - {type(None)}
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
     known = _NATIVE.get(next(iter(kinds))) if len(kinds) == 1 else None
