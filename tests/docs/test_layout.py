@@ -31,7 +31,7 @@ ALSO = {
     "encode/encoder.py": {"json": "the form of a value"},
     "encode/templates.py": {"json": "the form of a value"},
     "ledger/spool.py": {"lines": "those of a page, in a file"},
-    "records.py": {"lines": "those of a page"},
+    "records/page.py": {"lines": "those of a page"},
     "engine/states.py": {"split": "a state"},
     "jsonlib/jsonpath.py": {"single": "a group of a pattern: single quotes"},
     "cli/logs.py": {"json": "a format of the log"},
