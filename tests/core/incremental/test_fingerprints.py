@@ -84,9 +84,9 @@ def test_a_state_is_the_same_in_every_version() -> None:
     keys, states = fingerprint_rows(from_mappings([{"k": 1, "v": "ä", "w": None}, {"k": 1, "v": "\x1f"}]), RULE)
     assert [key.hex() for key in keys if key] == ["f04988a93b3bffb2c39fc68438fb0a32"] * 2  # pragma: allowlist secret
     assert [state.hex() for state in states] == [
-        "18b81e56f926b3d570f579c1e59f1390",
-        "60adec050e16daca531fed4a95e9af63",
-    ]  # pragma: allowlist secret
+        "18b81e56f926b3d570f579c1e59f1390",  # pragma: allowlist secret
+        "60adec050e16daca531fed4a95e9af63",  # pragma: allowlist secret
+    ]
 
 
 def test_without_a_key_a_row_is_known_by_all_it_holds() -> None:
