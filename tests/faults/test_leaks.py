@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sendoff import SendoffError
-from sendoff.config.connector import warnings
+from sendoff.config.file_warnings import find_warnings
 from sendoff.testing import Project, Received, Receiver, Reply
 
 KEY = "sk_live_9f8e7d6c5b4a39281706"
@@ -114,7 +114,7 @@ def test_check_warns_of_a_credential_that_is_too_short_to_be_taken_out(
     monkeypatch.setenv("API_KEY", "abc12")
     text = f"source: {{use: jsonl, path: in.jsonl}}\ndestination: {{url: 'http://127.0.0.1:9/', headers: {headers}}}\n"
     project({"connectors.d/c.yaml": text})
-    found = warnings(project.runner().load(Path(project.home / "connectors.d/c.yaml")))
+    found = find_warnings(project.runner().load(Path(project.home / "connectors.d/c.yaml")))
     assert [f"{problem.path}: {problem.sentence}".replace("API_", "") for problem in found] == [
         "${env:KEY}: its value has fewer than 6 characters, so it is shown and stored like any text; use a longer one"
     ]
@@ -124,4 +124,4 @@ def test_check_warns_of_no_short_value_that_is_no_credential(project: Project, m
     monkeypatch.setenv("REGION", "eu")
     text = "source: {use: jsonl, path: in.jsonl}\ndestination: {url: 'http://127.0.0.1:9/${env:REGION}'}\n"
     project({"connectors.d/c.yaml": text})
-    assert not warnings(project.runner().load(Path(project.home / "connectors.d/c.yaml")))
+    assert not find_warnings(project.runner().load(Path(project.home / "connectors.d/c.yaml")))

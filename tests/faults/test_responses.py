@@ -99,7 +99,7 @@ def test_a_400_that_names_the_row_in_a_header_or_in_the_message_needs_no_search(
 
 
 def test_a_400_with_partial_effect_is_warned_of_unless_the_destination_is_declared(project: Project) -> None:
-    from sendoff.config.connector import warnings
+    from sendoff.config.file_warnings import find_warnings
 
     stored: set[int] = set()
 
@@ -109,10 +109,10 @@ def test_a_400_with_partial_effect_is_warned_of_unless_the_destination_is_declar
 
     with Api(rule) as api:
         report = run(project, api)
-        assert "can apply a record twice" in str(warnings(project.runner().connector("c"))[0])
+        assert "can apply a record twice" in str(find_warnings(project.runner().connector("c"))[0])
         for declared in (", idempotent: true", ", atomic: true"):
             run(project, api, more=declared, n=1)
-            assert warnings(project.runner().connector("c")) == []
+            assert find_warnings(project.runner().connector("c")) == []
     assert failed(project, report).keys() == BAD
     assert stored == set(range(300)) - BAD
 

@@ -14,8 +14,9 @@ from sendoff.cli.arguments import CONNECTOR
 from sendoff.cli.check_formats import FORMATS, Checked
 from sendoff.cli.group import Project
 from sendoff.cli.output import json_option, say
-from sendoff.config.connector import Connector, warnings
+from sendoff.config.connector import Connector
 from sendoff.config.discovery import EMPTY, Found
+from sendoff.config.file_warnings import find_warnings
 from sendoff.errors import ConfigError, PluginCrash, PluginError, Problem, SourceError
 from sendoff.errors.codes import Code
 from sendoff.intake.reading import source_errors
@@ -141,7 +142,7 @@ _EMPTY = "is empty: restore it; to disable a connector, let its file end in .dis
 def _check_file(runner: Runner, file: Path, checked: Checked) -> None:
     connector = runner.load(file)
     checked.connectors.append(connector)
-    checked.warnings += warnings(connector)
+    checked.warnings += find_warnings(connector)
     checked.notes += _notes(connector)
     checked.problems += _source_problems(connector)
 

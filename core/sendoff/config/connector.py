@@ -24,7 +24,6 @@ from sendoff.components.sender import check_sender
 from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.digest import config_digest
 from sendoff.config.documents import Document, Places
-from sendoff.config.redaction import MIN_LENGTH
 from sendoff.config.schedule import ScheduleRule
 from sendoff.config.schema_fields import declare_fields
 from sendoff.config.spec import CONNECTOR
@@ -95,29 +94,6 @@ class Outline:
     name: str
     schedule: ScheduleRule | None
     variables: Mapping[str, bool]
-
-
-def warnings(chosen: Connector) -> list[Problem]:
-    """What is allowed but may be a mistake, with its place: `sendoff check` reports it."""
-    to, found = chosen.destination, list[tuple[str, str, Code]]()
-    if chosen.strategy.splits and not (to.atomic or to.idempotent):
-        sentence = (
-            f"{chosen.strategy.name} can apply a record twice, unless the API keeps nothing of a request it rejects (set "
-            "`destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
-        )
-        found.append(("on_failure", sentence, Code.DOUBLE_DELIVERY))
-    for reference in chosen.secrets.too_short:
-        sentence = (
-            f"its value has fewer than {MIN_LENGTH} characters, so it is shown and stored like any text; use a longer one"
-        )
-        found.append((reference, sentence, Code.SHORT_SECRET))
-    if not to.tls.verify:
-        sentence = "any server is accepted as the API; use `tls.ca` instead"
-        found.append(("destination.tls.verify", sentence, Code.UNVERIFIED_TLS))
-    if to.proxy is not None and to.egress == "public":
-        sentence = "the proxy decides which addresses are reached; egress: public restricts only the way to it"
-        found.append(("destination.proxy", sentence, Code.PROXY_EGRESS))
-    return [*chosen.written_warnings, *(chosen.problem(*each) for each in found)]
 
 
 def load(

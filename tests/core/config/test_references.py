@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sendoff import ConfigError
-from sendoff.config.connector import warnings
+from sendoff.config.file_warnings import find_warnings
 from sendoff.testing import Project
 
 TEXT = """source: {use: jsonl, path: in.jsonl}
@@ -66,7 +66,7 @@ def test_a_field_inside_text_is_recognised_or_a_mistake(project: Project, schema
 )
 def test_what_may_be_a_field_is_a_warning_with_its_place(project: Project, changed: dict[str, str], line: str) -> None:
     project({"connectors.d/a.yaml": text(**changed), "in.jsonl": ""})
-    (found,) = warnings(project.runner().connector("a"))
+    (found,) = find_warnings(project.runner().connector("a"))
     assert str(found).partition("a.yaml:")[2] == line
 
 
@@ -86,7 +86,7 @@ def test_what_may_be_a_field_is_a_warning_with_its_place(project: Project, chang
 )
 def test_what_is_no_reference_is_no_warning(project: Project, value: str) -> None:
     project({"connectors.d/a.yaml": text(value=value, schema=SCHEMA), "in.jsonl": ""})
-    assert warnings(project.runner().connector("a")) == []
+    assert find_warnings(project.runner().connector("a")) == []
 
 
 def test_a_number_of_too_many_digits_is_reported_with_its_place(project: Project) -> None:
