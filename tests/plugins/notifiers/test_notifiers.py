@@ -84,7 +84,7 @@ def test_a_run_that_cannot_even_begin_is_a_failure(project: Project, receiver: R
     project({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, notify=f"[{{use: webhook, url: '{chat.url}'}}]")})
     with pytest.raises(SourceError):
         project.run("c")
-    assert chat.bodies[0]["sentence"] == "in.csv: no such file"
+    assert chat.bodies[0]["sentence"] == f"in.csv: no such file in {project.home}"
     project({"in.csv": "id\n1\n"})
     project.run("c")
     assert events(chat) == ["failure", "recovery"]

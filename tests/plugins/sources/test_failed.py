@@ -203,4 +203,4 @@ def test_check_finds_a_connector_that_is_its_own_source_or_not_there(project: Pr
     result = CliRunner().invoke(sendoff, ["-d", str(project.home / "connectors.d"), "check"])
     assert result.exit_code == 2
     told = {"dead": "dead cannot be its own source", "peopel": "no connector is named 'peopel', and none of that name has run"}
-    assert f"dead.yaml: source: failed: {told[other]}" in result.output
+    assert f"dead.yaml:2:9: source: failed: {told[other]}" in result.output
