@@ -55,7 +55,11 @@ class _Postponed(ModuleType):
         with _ONE_IMPORT:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
-                self.__dict__.update(vars(import_module(self.__name__)))
+                try:
+                    self.__dict__.update(vars(import_module(self.__name__)))
+                except BaseException:
+                    sys.modules[self.__name__] = self  # whoever asks next has the same error
+                    raise
         return getattr(sys.modules[self.__name__], name)
 
 
@@ -65,8 +69,15 @@ def postpone_import(library: str) -> None:
     `importlib.util.LazyLoader` does the same from Python 3.12 on; in 3.11 a second import statement ends its waiting.
     Does nothing if the library is imported already, or not installed.
     """
-    if library not in sys.modules and find_spec(library) is not None:
+    if library not in sys.modules and (spec := find_spec(library)) is not None:
         sys.modules[library] = _Postponed(library)
+        sys.modules[library].__spec__ = spec
+
+
+def import_postponed() -> None:
+    """Import what was postponed: before threads begin, two of which could wait for each other's half of an import."""
+    for library in [module for module in sys.modules.values() if type(module) is _Postponed]:
+        library.__file__  # noqa: B018  # any name imports it
 
 
 def install_command(extra: str) -> str:

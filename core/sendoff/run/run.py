@@ -16,6 +16,7 @@ from sendoff.engine.engine import Engine
 from sendoff.errors import PluginCrash, SendoffError, SourceError
 from sendoff.intake.pipeline import EncodedPage, Pipeline
 from sendoff.intake.reading import read_lazily
+from sendoff.lazy import import_postponed
 from sendoff.ledger import Changes, Ledger, RunState, StoredMark
 from sendoff.monitoring.events import RunAborted, RunEnded, RunInfo, RunStarted, TlsUnverified
 from sendoff.monitoring.report import Report
@@ -83,6 +84,7 @@ class Run:
 
     def deliver(self) -> Report:
         """Deliver, and say what it came to. A source that breaks on the way stops the run; a ledger raises."""
+        import_postponed()
         try:
             return self._deliver()
         except BaseException as error:
@@ -162,11 +164,12 @@ class Run:
         self._last_mark = self._source.mark()
 
     def _commit(self, changes: Changes) -> None:
-        if changes.read is not None and self._marks:
-            while self._marks[0][0] < changes.read:
+        if changes.read is not None:
+            while self._marks and self._marks[0][0] < changes.read:
                 self._marks.popleft()
-            position, digest = self._marks[0][1]
-            changes.mark = StoredMark(jsonlib.dumps(position), digest)
+            if self._marks:
+                position, digest = self._marks[0][1]
+                changes.mark = StoredMark(jsonlib.dumps(position), digest)
         self._ledger.commit(self._state, changes)
         down = self._engine.breaker.is_open and self._engine.breaker.is_outage
         if down != self._recorded_down:

@@ -40,6 +40,7 @@ class Csv(FileSource):
         self._header: list[str] | None = options.pop("columns", None)
         super().__init__(**options)
         self.notation = notation_of(self)
+        self.newline = "\n".encode(self.encoding)
         path = self.path if isinstance(self.path, str) else self.path[0]
         self.csv_dialect = csv_dialect_of(self, _default_delimiter(path))
 

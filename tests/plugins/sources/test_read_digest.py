@@ -80,7 +80,7 @@ def test_a_change_before_a_mark_is_seen_and_one_behind_it_is_not(
     for at, file in enumerate(files):
         assert file.path
         with file.path.open("rb") as raw:
-            stream, read = digest.follow(raw, file.name), 0
+            stream, read = digest.follow(raw, file.name, is_text=True), 0
             for size in sizes:
                 read += len(stream.read(size))
                 taken.append((at, read, digest.mark()))
@@ -168,3 +168,36 @@ def test_a_file_of_the_size_of_one_delivered_is_compared_before_the_run(project:
     project({"in.csv": "id\n1\n2\n"})
     project.run("c")
     assert history.repeated_run(4) == 2
+
+
+@pytest.mark.parametrize(("encoding", "is_known"), [("utf-8", True), ("utf-16-be", False)])
+def test_a_file_that_has_grown_is_the_same_only_where_a_line_ended(tmp_path: Path, encoding: str, is_known: bool) -> None:
+    """In UTF-16 the last byte of a letter may be that of a newline."""
+    file = tmp_path / "in.csv"
+    file.write_bytes(("id\n1\n2\n" if is_known else "id\n1\n\u010a").encode(encoding))
+    source = Csv(home=tmp_path, path="in.csv", encoding=encoding)
+    source.begin(None)
+    for _, stream in source.streams():
+        while stream.read(1 << 20):
+            pass
+        mark = source.mark()
+        assert mark is not None
+        with file.open("ab") as out:
+            out.write("x\n".encode(encoding))
+        assert (source.digest_to(mark.position) == mark.digest) is is_known
+        break
+
+
+def test_of_a_compressed_file_that_ends_with_a_newlines_byte_no_growth_is_taken_for_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "in.gz"
+    file.write_bytes(b"packed\n")
+    digest = ReadDigest()
+    with file.open("rb") as raw:
+        stream = digest.follow(raw, "in.gz", is_text=False)
+        while stream.read(100):
+            pass
+        mark = digest.mark()
+    found = [File("in.gz", 7, 0, file)]
+    assert digest_files(found, mark.position) == mark.digest
+    file.write_bytes(b"packed\nmore\n")
+    assert digest_files(found, mark.position) != mark.digest

@@ -66,11 +66,13 @@ def decompress(
     member: str,
     opened: Callable[[BinaryIO], None] = lambda _: None,
     digest: ReadDigest | None = None,
+    *,
+    is_text: bool = False,
 ) -> Iterator[tuple[str, BinaryIO]]:
     """The streams of a file, each with its name: the file itself, or an archive's members.
 
     `opened` is given the file as it is on disk: where it is shows how much was read. `digest` follows what is read of it,
-    unless it is an archive, which is read in no order.
+    unless it is an archive, which is read in no order; `is_text` says that it has lines, each ended by a byte of its own.
     """
     try:
         with path.open("rb") as raw:
@@ -79,7 +81,7 @@ def decompress(
             if kind == "zip":
                 yield from _members(raw, name, member, is_declared=compression == "zip" or name.lower().endswith(".zip"))
                 return
-            stream = raw if digest is None else digest.follow(raw, name)
+            stream = raw if digest is None else digest.follow(raw, name, is_text=is_text and kind == "none")
             yield name, stream if kind == "none" else _stream(kind, stream, name, path.stat().st_size)
             if digest is not None:
                 digest.finish(raw)

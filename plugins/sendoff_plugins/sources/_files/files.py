@@ -76,6 +76,8 @@ class FileSource(Source):
     storage: dict[str, Any] | None = None
     compression: str = "none"
     member: str = "*"
+    #: What ends a line of its files, if they have lines.
+    newline: bytes = b"\n"
     #: Whether `read` reads each file in order, by `streams`.
     reads_in_order: ClassVar[bool] = False
 
@@ -177,7 +179,10 @@ class FileSource(Source):
     def streams(self, *, marked: bool = True) -> Iterator[tuple[str, BinaryIO]]:
         """Each file's bytes, decompressed; a zip archive's members one by one. They count for `mark`, if `marked`."""
         for name, path in self.local():
-            yield from decompress(path, name, self.compression, self.member, self._follow, self._read_digest if marked else None)
+            yield from decompress(
+                path, name, self.compression, self.member, self._follow, self._read_digest if marked else None,
+                is_text=self.newline == b"\n",
+            )  # fmt: skip
 
     def share_read(self) -> float | None:
         """As far as bytes say it; of many files, by their sizes."""

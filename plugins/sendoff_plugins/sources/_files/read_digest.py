@@ -20,11 +20,12 @@ class ReadDigest:
     def __init__(self) -> None:
         self._files = self._bytes = 0
         self._total, self._current = hashlib.sha256(), hashlib.sha256()
-        self._name, self._last, self._ended = "", b"", False
+        self._name, self._last, self._ended, self._is_text = "", b"", False, False
 
-    def follow(self, stream: BinaryIO, name: str) -> BinaryIO:
-        """The stream of the next file, whose bytes count as they are read."""
+    def follow(self, stream: BinaryIO, name: str, *, is_text: bool) -> BinaryIO:
+        """The stream of the next file, whose bytes count as they are read. A newline ends a line of it only if it `is_text`."""
         self._name, self._bytes, self._current, self._ended = name, 0, hashlib.sha256(), False
+        self._is_text = is_text
         return _Followed(stream, self._add)  # type: ignore[return-value]  # a raw stream reads like a binary file
 
     def finish(self, stream: BinaryIO) -> None:
@@ -39,7 +40,7 @@ class ReadDigest:
         if self._bytes:
             total.update(_entry(self._name, self._current.digest()))
         # A record that was read up to the end of the file, and not of a line, would be another one in a file that has grown.
-        is_cut = self._ended and self._last != b"\n"
+        is_cut = self._ended and not (self._is_text and self._last == b"\n")
         return ReadMark([self._files, self._bytes, is_cut and self._bytes > 0], total.digest())
 
     def _add(self, data: bytes) -> bytes:

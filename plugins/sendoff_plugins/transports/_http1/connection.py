@@ -339,12 +339,8 @@ class Connection:
                 self.outcome = last.response  # byte for byte a response that was read before
                 return
             self._begun = bool(data)
-            if self._parser is None:
-                self._parser = ResponseParser(self.max_response_bytes)
-                if isinstance(self.load, Request) and self.load.method == "HEAD":
-                    self._parser.renew(self.max_response_bytes, head_only=True)
-            else:
-                self._parser.renew(self.max_response_bytes)
+            self._parser = self._parser or ResponseParser(self.max_response_bytes)
+            self._parser.renew(self.max_response_bytes, head_only=self._asks_for_head)
         parser = self._parser
         assert parser is not None
         if data:
@@ -358,8 +354,13 @@ class Connection:
             if self._early and response.status is not None and 200 <= response.status < 300:
                 response = Response(error=describe_early(response.status))
             self._end(response, keep=keep)
-            if keep and parser.fed == len(data) <= REPEATED_LIMIT:
+            if keep and parser.fed == len(data) <= REPEATED_LIMIT and not self._asks_for_head:
                 last.data, last.response, last.max_bytes = data, response, self.max_response_bytes
+
+    @property
+    def _asks_for_head(self) -> bool:
+        """Whether the response has no body, whatever its head says."""
+        return isinstance(self.load, Request) and self.load.method == "HEAD"
 
     @property
     def _unwritten(self) -> bool:
