@@ -21,16 +21,13 @@ from sendoff.config.connector import Connector, Outline
 from sendoff.config.discovery import Found, find
 from sendoff.config.schedule import GRACE, due
 from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
-from sendoff.incremental import as_delivered
-from sendoff.intake import renaming
+from sendoff.intake import dismissals, renaming
 from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
 from sendoff.intake.reading import read_rows, read_source
 from sendoff.ledger import Failure, Ledger, RunState, open_history, open_ledger
-from sendoff.ledger.history import Failed
 from sendoff.monitoring.report import Report
 from sendoff.options import find_timezone
-from sendoff.records import pages
 from sendoff.registry import Registry
 from sendoff.run import notifications
 from sendoff.transport.file_access import FileAccess
@@ -302,21 +299,31 @@ class Runner:
         """A sentence for each unfinished run whose connector is not there any more."""
         return renaming.orphans(self.history, self.found().files)
 
-    def dismiss(self, run: int) -> int:
-        """Take the failed records of a run for delivered, so that `incremental` does not send them again.
+    def dismiss(self, run: int, *, only: Collection[str] | None = None) -> int:
+        """Dismiss the open failed records of a run, or `only` those with these names: they are not counted as open any more.
 
-        Returns how many there were. Raises `ConfigError` for a connector without `incremental`.
+        `retry` leaves them out, and `incremental` counts them as delivered. Returns how many there were. Raises
+        `ConfigError` if there are none, for a name that is not one of an open record, and `Locked`.
         """
+        with self._for_failed_of(run) as (ledger, chosen):
+            return dismissals.dismiss(ledger, self.history, chosen, run, only)
+
+    def reopen(self, run: int, *, only: Collection[str] | None = None) -> int:
+        """Take `dismiss` back, for all of a run's dismissed records or `only` some. Returns how many there were.
+
+        Raises `ConfigError` if there are none, for a name that is not one of a dismissed record, and `Locked`.
+        """
+        with self._for_failed_of(run) as (ledger, chosen):
+            return dismissals.reopen(ledger, self.history, chosen, run, only)
+
+    @contextmanager
+    def _for_failed_of(self, run: int) -> Iterator[tuple[Ledger, Connector]]:
+        """The ledger, and the connector of a run, which no other process runs meanwhile."""
         with self._ledger() as ledger:
             chosen = self.connector(self.history.run(run)["connector"])
-            if chosen.incremental is None:
-                raise ConfigError(
-                    f"{chosen.name} is not incremental: its records are not remembered, so there is nothing to dismiss"
-                )
             with ledger.lock(chosen.name):
-                rows = list(as_delivered(chosen.incremental, pages(Failed(self.history, run).read(None))))
-                ledger.delivered_rows(chosen.name).remember(rows)
-        return len(rows)
+                RunPreparer(ledger, chosen, self.state).remember_finished_runs()
+                yield ledger, chosen
 
     def digest(self) -> dict[str, int]:
         """Send a digest of the runs since the last one to the notifiers that want it; return their number by connector."""

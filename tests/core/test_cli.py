@@ -673,7 +673,9 @@ def test_what_reads_no_source_loads_no_data_frames(project: Project, receiver: R
     subprocess.run([sys.executable, "-c", code, *line.split()], check=True, capture_output=True, cwd=project.home)
 
 
-@pytest.mark.parametrize("words", [["schema", "infer", "head.csv"], ["new", "head", "--from", "head.csv"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [["schema", "infer", "head.csv"], ["new", "head", "--from", "head.csv"]], ids=lambda words: words[0]
+)
 def test_a_sample_without_rows_shows_no_types(project: Project, terminal: Terminal, words: list[str]) -> None:
     project({"head.csv": "id,name\n"})
     terminal(*words, code=2)
@@ -709,5 +711,17 @@ def test_failed_records_are_given_up_and_rows_forgotten(project: Project, termin
     terminal("run", "-q", code=1)
     terminal("run", "-q", "--no-early-stop", code=1)
     assert terminal("failed", "2", "--dismiss") == "1 record dismissed; it is not sent again\n"
+    assert terminal("failed", "2").splitlines()[1:] == ["1 dismissed, not shown here; --dismissed shows them"]
+    assert "people.csv:" in terminal("failed", "2", "--dismissed")
+    assert json.loads(terminal("runs", "2", "--json"))[0]["dismissed"] == 1
+    assert terminal("failed", "2", "--reopen") == "1 record reopened; sendoff retry 2 sends it\n"
+    (record,) = json.loads(terminal("failed", "2", "--json"))
+    terminal("failed", "2", "--record", record["_record"], code=2)
+    assert "--record is for --dismiss and --reopen" in terminal.err
+    terminal("failed", "2", "--dismiss", "--reopen", code=2)
+    assert "opposites" in terminal.err
+    terminal("failed", "2", "--dismiss", "--record", record["_record"])
+    terminal("retry", "2", code=2)
+    assert "1 dismissed in run 2, sendoff failed 2 --reopen takes that back" in terminal.err
     assert "people: 4 rows unchanged, not sent" in terminal("run", "-q")
     assert terminal("reset", "people") == "people: 4 rows forgotten; its next run is like its first\n"

@@ -96,6 +96,7 @@ def test_c20_a_forked_child_cannot_write(tmp_path: Path) -> None:
 
 
 OLDER = {
+    10: ("ALTER TABLE failed DROP COLUMN dismissed",),
     9: ("DROP TABLE digest_block",),
     8: tuple(f"ALTER TABLE run DROP COLUMN {name}" for name in ("mark", "mark_digest", "quick_fingerprint")),
     7: ("ALTER TABLE run DROP COLUMN accepted",),

@@ -34,7 +34,7 @@ class Life(People):
         deed = self.random.choice(
             (self.run, self.run_interrupted, self.run_interrupted, self.run_with_a_deadline, self.run_into_an_outage,
              self.begin_outage, self.insist, self.two_at_once, self.retry, self.retry_some, self.retry_corrected,
-             self.retry_interrupted, self.retry_at_once_interrupted, self.dismiss, self.discard_retry, self.rename,
+             self.retry_interrupted, self.retry_at_once_interrupted, self.dismiss, self.reopen, self.discard_retry, self.rename,
              self.rename_the_file)
         )  # fmt: skip
         self.history.append(deed.__name__)

@@ -167,6 +167,13 @@ class People:
         self.runner().dismiss(run)
         self.dismissed.update(dismissed)
 
+    def reopen(self) -> None:
+        run = self._any_run()
+        history = open_history(self.home / ".sendoff")
+        reopened = [int(failure["record"]["id"]) for failure in history.failures(run) if failure["dismissed"]]
+        self.runner().reopen(run)
+        self.dismissed.difference_update(reopened)
+
     def discard_retry(self) -> None:
         """Start over, which discards a retry that was interrupted; what it had claimed is open again."""
         unfinished = [run for run in self._runs() if run["state"] in ("interrupted", "stopped", "running")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -29,35 +29,44 @@ from sendoff.records import location
 )
 @click.option("--jsonl", "form", flag_value="jsonl", help="As JSON Lines, with the same fields.")
 @click.option("--json", "form", flag_value="json", help="As one JSON array.")
-@click.option("--dismiss", is_flag=True, help="Dismiss them: incremental counts them as delivered and sends them no more.")
+@click.option("--dismiss", is_flag=True, help="Give them up: neither counted nor retried; incremental sends them no more.")
+@click.option("--reopen", is_flag=True, help="Take that back.")
+@click.option("--record", "names", multiple=True, metavar="NAME", help="Dismiss or reopen only this record; may be repeated.")
+@click.option("--dismissed", is_flag=True, help="Show those that are dismissed, and no others.")
 @click.pass_obj
 @click.pass_context
-def command(ctx: click.Context, project: Project, run: int, form: str | None, dismiss: bool) -> None:
+def command(
+    ctx: click.Context, project: Project, run: int, form: str | None, dismiss: bool, reopen: bool, names: tuple[str, ...],
+    dismissed: bool,
+) -> None:  # fmt: skip
     """Show the records that a run did not deliver, and why.
 
     This is the run's dead-letter queue: the records as they are in the source, each with its reason. RUN is a number,
-    `latest` (the default), or a connector's name for its newest run.
+    `latest` (the default), or a connector's name for its newest run. A record's NAME is in the column `_record` of `--csv`.
 
     Example: `sendoff failed people --csv > fix.csv`
     """
-    if dismiss:
+    if dismiss and reopen:
+        raise click.UsageError("--dismiss and --reopen are opposites; give one of them")
+    if dismiss or reopen:
         if ctx.get_parameter_source("run") is ParameterSource.DEFAULT:
-            raise click.UsageError("--dismiss needs the RUN whose records are dismissed")
-        count = project.runner.dismiss(run)
-        say(
-            "1 record dismissed; it is not sent again"
-            if count == 1
-            else f"{count:,} records dismissed; they are not sent again"
-        )
+            raise click.UsageError(f"--{'dismiss' if dismiss else 'reopen'} needs the RUN whose records are meant")
+        _mark(project, run, names or None, dismiss)
         return
-    found = project.runner.history.failures(run)
+    if names:
+        raise click.UsageError("--record is for --dismiss and --reopen")
+    history = project.runner.history
+    found = (row for row in history.failures(run) if bool(row["dismissed"]) == dismissed)
     if form is None:
         table(
             ["row", "status", "reason"],
             [[location(row["file"], row["line"]), row["status"], row["reason"]] for row in found],
         )
+        hidden = 0 if dismissed else history.run(run)["dismissed"]
+        if hidden:
+            say(f"{hidden:,} dismissed, not shown here; --dismissed shows them")
         return
-    added = added_columns(failed_fields(project.runner.history, run))
+    added = added_columns(failed_fields(history, run))
     rows = (_flat(row, added) for row in found)
     if form == "csv":
         _csv(rows, added, _dialect(project, run))
@@ -65,6 +74,16 @@ def command(ctx: click.Context, project: Project, run: int, form: str | None, di
         as_lines(rows)
     else:
         as_lines([list(rows)])
+
+
+def _mark(project: Project, run: int, names: Collection[str] | None, dismiss: bool) -> None:
+    count = (project.runner.dismiss if dismiss else project.runner.reopen)(run, only=names)
+    one = count == 1
+    records = "1 record" if one else f"{count:,} records"
+    if dismiss:
+        say(f"{records} dismissed; {'it is' if one else 'they are'} not sent again")
+    else:
+        say(f"{records} reopened; sendoff retry {run} sends {'it' if one else 'them'}")
 
 
 def _dialect(project: Project, run: int) -> CsvDialect:

@@ -25,6 +25,7 @@ _SHOWN = (
     "started",
     *_COUNTS,
     "accepted",
+    "dismissed",
     "retries",
     "bytes",
     "starts",

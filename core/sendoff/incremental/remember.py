@@ -49,3 +49,20 @@ def as_delivered(rule: IncrementalRule, pages: Iterable[Page]) -> Iterator[Deliv
         for key, state, text in zip(prints.keys, prints.states, texts, strict=True):
             if key is not None:
                 yield DeliveredRow(key, state, text, is_removed=page.change == "removed")
+
+
+def as_undelivered(rule: IncrementalRule, known: DeliveredRows, pages: Iterable[Page]) -> Iterator[DeliveredRow]:
+    """What to store so that rows given up count as not delivered again; nothing for rows that were delivered since then.
+
+    A new one is forgotten, one that had changed is known by a digest that no row has, and one removed is known again.
+    """
+    for page in pages:
+        rows = list(as_delivered(rule, [page]))
+        found = known.find([row.key for row in rows])
+        for row in rows:
+            if row.is_removed:
+                if row.key not in found:
+                    yield row._replace(is_removed=False)
+            elif found.get(row.key) == row.state:
+                changed = bytes(byte ^ 0xFF for byte in row.state)
+                yield row._replace(state=changed) if page.change == "changed" else row._replace(is_removed=True)

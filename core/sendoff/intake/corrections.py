@@ -165,7 +165,12 @@ def match(
             seen[name] = page.line(at)
             if only is not None and name not in only:
                 continue
-            if fate.state == "open" and fate.key in failed:
+            if fate.state == "dismissed":
+                problems.append(
+                    f"{location(page.file, page.line(at))}: record {name} is dismissed; leave the row out, or take that back: "
+                    f"sendoff failed {fate.run} --reopen --record {name}"
+                )
+            elif fate.state == "open" and fate.key in failed:
                 found.names[fate.key] = name
                 before = failed[fate.key]
                 given = _as_exported(values, before.record) if by_hand else values

@@ -93,7 +93,7 @@ class RunPreparer:
         retries.refuse_void(self._history, run)
         row_filter = self._row_filter() if self._delivered_rows.known_by else None
         if given is None:
-            names = None if only is None else retries.open_keys(self._history, run, only)
+            names = None if only is None else retries.named_keys(self._history, run, only)
             failed = Failed(self._history, run, only=names)
             keys = failed.keys()
             if not keys:

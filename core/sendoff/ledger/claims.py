@@ -31,11 +31,11 @@ class RecordKey(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What became of a failed record: it is open in a run, or a run delivered it, or one has it pending."""
+    """What became of a failed record: it is open in a run, or dismissed there, or a run delivered it, or one has it pending."""
 
-    state: Literal["open", "delivered", "pending"]
+    state: Literal["open", "dismissed", "delivered", "pending"]
     run: int
-    #: Its place in the run where it is open.
+    #: Its place in the run where it is open or dismissed.
     key: RecordKey | None = None
 
 

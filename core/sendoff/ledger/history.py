@@ -36,6 +36,8 @@ class RunRow(TypedDict):
     accepted: int
     invalid: int
     rejected: int
+    #: How many of the invalid and rejected ones are dismissed.
+    dismissed: int
     pending: int
     #: Rows that were left out.
     unchanged: int
@@ -67,6 +69,8 @@ class FailureRow(TypedDict):
     #: Whether its values are text still to be parsed.
     text: int
     change: str
+    #: Whether it is dismissed.
+    dismissed: int
     #: What it is called through all its retries; "" if it has failed just now.
     name: str
 
@@ -176,14 +180,19 @@ class History(ABC):
 
     @abstractmethod
     def failed_keys(
-        self, number: int, *, retried_by: int | None = None, only: Collection[RecordKey] | None = None
-    ) -> list[RecordKey]:
-        """The keys of a run's failed records, in order: those that are open, or that a retry claimed; of these, `only` some."""
+        self, number: int, *, retried_by: int | None = None, dismissed: bool = False,
+        only: Collection[RecordKey] | None = None,
+    ) -> list[RecordKey]:  # fmt: skip
+        """The keys of a run's failed records, in order: those that are open, or that a retry claimed, or that are dismissed.
+
+        Of these, `only` some.
+        """
 
     @abstractmethod
     def failed_records(
-        self, number: int, *, retried_by: int | None = None, only: Collection[RecordKey] | None = None
-    ) -> Iterator[FailedRecord]:
+        self, number: int, *, retried_by: int | None = None, dismissed: bool = False,
+        only: Collection[RecordKey] | None = None,
+    ) -> Iterator[FailedRecord]:  # fmt: skip
         """The records of `failed_keys`, in the same order."""
 
     @abstractmethod

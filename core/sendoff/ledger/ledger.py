@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from sendoff.ledger.changes import Changes
-from sendoff.ledger.claims import Claim
+from sendoff.ledger.claims import Claim, RecordKey
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.state import RunState
@@ -150,6 +150,17 @@ class Ledger(ABC):
 
         What it delivered stays delivered. Needs the connector's lock.
         """
+
+    @abstractmethod
+    def dismiss(self, connector: str, keys: Iterable[RecordKey], remembered: Iterable[DeliveredRow] = ()) -> None:
+        """Mark open failed records of a connector as dismissed, and store rows as if they had been delivered.
+
+        Needs the connector's lock.
+        """
+
+    @abstractmethod
+    def reopen(self, connector: str, keys: Iterable[RecordKey], remembered: Iterable[DeliveredRow] = ()) -> None:
+        """Take a dismissal back, and store rows as they were before it. Needs the connector's lock."""
 
     # Connectors.
 

@@ -32,8 +32,8 @@ class Failed(Source):
     """Read the failed records of another connector, each once: a dead-letter API or file is a connector of its own.
 
     A record has its own fields, and beside them `_record` (the name it keeps through all retries), `_reason`, `_status`, `_row`
-    (its file and line) and `_run`. What a retry has delivered, or is under way with, is left out. The other connector may run
-    meanwhile.
+    (its file and line) and `_run`. What a retry has delivered, or is under way with, is left out, and what is dismissed.
+    The other connector may run meanwhile.
     """
 
     name = "failed"

@@ -218,6 +218,32 @@ def test_a_rejected_row_stays_new_until_it_is_delivered_retried_or_given_up(peop
     assert people.runner().dismiss(third.run) == 1
     receiver.requests.clear()
     assert people.run("c").read == 0
+    assert people.runner().reopen(third.run) == 1
+    receiver.script = ()
+    assert people.runner().retry(third.run).delivered == 1
+    assert people.run("c").read == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "method"), [("1,a\n2,b\n3,c\n", "POST"), ("1,a\n2,z\n", "PUT"), ("1,a\n", "DELETE")]
+)
+def test_a_dismissal_that_is_taken_back_leaves_a_new_changed_or_removed_row_to_the_next_run(
+    people: Project, receiver: Receiver, after: str, method: str
+) -> None:
+    people({"connectors.d/c.yaml": CONNECTOR.format(url=receiver.url, first="send"), "in.csv": "id,v\n1,a\n2,b\n"})
+    people.run("c")
+    people({"in.csv": "id,v\n" + after})
+    receiver.script = lambda request: Reply(400)
+    failed = people.run("c", early_stop=False)
+    assert failed.rejected == 1
+    assert people.runner().dismiss(failed.run) == 1
+    assert people.run("c").read == 0
+    assert people.runner().reopen(failed.run) == 1
+    receiver.script = ()
+    receiver.requests.clear()
+    assert people.run("c").delivered == 1
+    assert receiver.requests[0].method == method
+    assert people.run("c").read == 0
 
 
 def test_what_it_knows_can_be_forgotten(people: Project, receiver: Receiver) -> None:

@@ -396,3 +396,41 @@ def test_people_see_what_is_left_and_the_next_command(people: People) -> None:
     code, shown = people.command("retry", "1", "-q", "--from", str(people.file([two, three])))
     assert "1 record delivered already, not sent again" in shown
     assert people.command("failed", "1")[0] == 0
+
+
+def test_dismissed_records_are_not_retried_until_they_are_reopened(people: People) -> None:
+    people.run()
+    runner = people.project.runner()
+    one, two = (row["_record"] for row in people.rows(1))
+    fixed = people.file(people.rows(1))
+    assert runner.dismiss(1, only=[one]) == 1
+    with pytest.raises(
+        ConfigError, match=f"record {one} is not open in run 1: 1 dismissed in run 1, sendoff failed 1 --reopen"
+    ):
+        runner.retry(1, only=[one])
+    with pytest.raises(ConfigError, match=f"record {one} is dismissed; leave the row out, or .*--reopen --record {one}"):
+        runner.retry(1, fixed)
+    people.bad = set()
+    assert runner.retry(1).delivered == 1
+    with pytest.raises(
+        ConfigError, match="none of the failed records of run 1 is open there: 1 delivered by run 2; 1 dismissed"
+    ):
+        runner.dismiss(1)
+    with pytest.raises(ConfigError, match=f"record {two} is not dismissed in run 1: 1 delivered by run 2"):
+        runner.reopen(1, only=[two])
+    assert runner.reopen(1) == 1
+    with pytest.raises(ConfigError, match="no failed record of run 1 is dismissed"):
+        runner.reopen(1)
+    assert runner.retry(1).delivered == 1
+
+
+def test_what_a_retry_has_pending_or_failed_again_is_not_dismissed_in_the_first_run(people: People) -> None:
+    people.run()
+    runner = people.project.runner()
+    assert runner.retry(1, early_stop=False).rejected == 2
+    with pytest.raises(ConfigError, match="2 failed again in run 2, sendoff failed 2 --dismiss"):
+        runner.dismiss(1)
+    people.receiver.script = lambda request: Reply(401)
+    assert runner.retry(2).pending == 2
+    with pytest.raises(ConfigError, match="none of the failed records of run 2 is open there: 2 pending by run 3"):
+        runner.dismiss(2)

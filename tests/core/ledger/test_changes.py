@@ -10,6 +10,7 @@ from sendoff.ledger import (
     Changes,
     Chunk,
     Claim,
+    DeliveredRow,
     Failure,
     History,
     Ledger,
@@ -47,6 +48,31 @@ def test_a_claim_holds_once_its_run_has_planned_something_or_ended(ledger: Ledge
     assert history.fates(1)[RecordKey(1, "rejected", 1)] == ("open", invalid.id, (invalid.id, "invalid", 0))
     assert [failure["name"] for failure in history.failures(invalid.id)] == ["1-rejected-1"]
     assert history.open_failures(invalid.id) == {invalid.id: 1}
+
+
+def test_what_is_dismissed_is_not_open_until_it_is_reopened_and_is_counted_as_it_failed(
+    ledger: Ledger, history: History
+) -> None:
+    ledger.commit(begun(ledger), Changes(failed=[rejected(0), rejected(1)], planned=2, read=2))
+    key = RecordKey(1, "rejected", 1)
+    ledger.dismiss("c", [key])
+    assert open_positions(history) == [0]
+    assert (history.open_failures(1), history.open_failures()) == ({1: 1}, {1: 1})
+    assert history.failed_keys(1, dismissed=True) == [found.key for found in history.failed_records(1, dismissed=True)] == [key]
+    assert history.fates(1)[key] == ("dismissed", 1, key)
+    assert [failure["dismissed"] for failure in history.failures(1)] == [0, 1]
+    row = history.run(1)
+    assert (row["dismissed"], row["rejected"], row["pending"]) == (1, 2, 0)
+    ledger.reopen("c", [key])
+    assert open_positions(history) == [0, 1]
+    assert history.run(1)["dismissed"] == 0
+
+
+def test_a_dismissal_that_cannot_be_remembered_marks_nothing(ledger: Ledger, history: History) -> None:
+    ledger.commit(begun(ledger), Changes(failed=[rejected(0)], planned=1))
+    with pytest.raises(LookupError):  # it remembers no rows
+        ledger.dismiss("c", [RecordKey(1, "rejected", 0)], [DeliveredRow(b"k", b"s" * 16)])
+    assert open_positions(history) == [0]
 
 
 def test_a_run_that_is_discarded_holds_nothing_any_more(ledger: Ledger, history: History, clock: Clock) -> None:

@@ -204,3 +204,13 @@ def test_check_finds_a_connector_that_is_its_own_source_or_not_there(project: Pr
     assert result.exit_code == 2
     told = {"dead": "dead cannot be its own source", "peopel": "no connector is named 'peopel', and none of that name has run"}
     assert f"dead.yaml:2:9: source: failed: {told[other]}" in result.output
+
+
+def test_what_is_dismissed_is_left_out_until_it_is_reopened(project: Project) -> None:
+    with Api({3}) as api:
+        project(files(api, [1, 2, 3, 4]))
+        project.run("people")
+        project.runner().dismiss(1)
+        assert project.run("dead").read == 0
+        project.runner().reopen(1)
+        assert project.run("dead").delivered == 1

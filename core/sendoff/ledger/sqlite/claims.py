@@ -14,8 +14,8 @@ from sendoff.records import Span
 
 #: Runs whose claims hold.
 _HOLDING = f"(SELECT id FROM run WHERE planned > 0 OR state NOT IN {UNFINISHED})"  # noqa: S608  # a constant
-#: The failed records that no claim holds.
-OPEN = f"(retried_by IS NULL OR retried_by NOT IN {_HOLDING})"
+#: The failed records that no claim holds, and that are not dismissed.
+OPEN = f"(dismissed = 0 AND (retried_by IS NULL OR retried_by NOT IN {_HOLDING}))"
 
 
 def claim(db: sqlite3.Connection, run: int, claims: Iterable[Claim]) -> None:
@@ -23,6 +23,13 @@ def claim(db: sqlite3.Connection, run: int, claims: Iterable[Claim]) -> None:
     db.executemany(
         "UPDATE failed SET retried_by = ?, retried_as = ? WHERE run = ? AND kind = ? AND position = ?",
         ((run, row, *key) for key, row in claims),
+    )
+
+
+def mark_dismissed(db: sqlite3.Connection, keys: Iterable[RecordKey], *, dismissed: bool) -> None:
+    """Mark failed records as dismissed, or as not. Called within a transaction."""
+    db.executemany(
+        "UPDATE failed SET dismissed = ? WHERE run = ? AND kind = ? AND position = ?", ((dismissed, *key) for key in keys)
     )
 
 
@@ -52,11 +59,12 @@ def fates(db: sqlite3.Connection, run: int) -> dict[RecordKey, Fate]:
     """What has become of each failed record of a run, through all its retries."""
     found: dict[RecordKey, Fate] = {}
     claimed: dict[int, list[tuple[RecordKey, int | None]]] = {}
-    query = f"SELECT kind, position, retried_by, retried_as, {OPEN} FROM failed WHERE run = ? ORDER BY kind, position"  # noqa: S608  # a constant
-    for kind, position, by, row, is_open in db.execute(query, (run,)):
+    columns = f"kind, position, retried_by, retried_as, dismissed, {OPEN}"
+    query = f"SELECT {columns} FROM failed WHERE run = ? ORDER BY kind, position"  # noqa: S608  # constants
+    for kind, position, by, row, is_dismissed, is_open in db.execute(query, (run,)):
         key = RecordKey(run, kind, position)
-        if is_open:
-            found[key] = Fate("open", run, key)
+        if is_open or is_dismissed:
+            found[key] = Fate("open" if is_open else "dismissed", run, key)
         else:
             claimed.setdefault(by, []).append((key, row))
     for by, claims in claimed.items():

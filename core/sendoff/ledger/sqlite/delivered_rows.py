@@ -86,7 +86,7 @@ class SqliteDeliveredRows(DeliveredRows):
         self._db.execute(
             "UPDATE run SET rule = ?, known = known + ?, settled = 0 WHERE id = ?", (summary.rule, summary.unchanged, run)
         )
-        self._write(summary.to_remember)
+        self.store(summary.to_remember)
 
     def pending_runs(self) -> list[tuple[int, str]]:
         query = (
@@ -102,14 +102,15 @@ class SqliteDeliveredRows(DeliveredRows):
 
     def record_run(self, run: int, rows: Iterable[DeliveredRow]) -> None:
         with self._transaction() as db:
-            self._write(rows)
+            self.store(rows)
             db.execute("UPDATE run SET settled = 1 WHERE id = ?", (run,))
 
     def remember(self, rows: Iterable[DeliveredRow]) -> None:
         with self._transaction():
-            self._write(rows)
+            self.store(rows)
 
-    def _write(self, rows: Iterable[DeliveredRow]) -> None:
+    def store(self, rows: Iterable[DeliveredRow]) -> None:
+        """Store rows, and delete those that are removed. Called within a transaction."""
         memory_id = self._memory_id()
         if memory_id is None:
             raise LookupError(self._connector)

@@ -22,7 +22,8 @@ _COUNTS = """
 SELECT run.*,
   (SELECT coalesce(sum(hi - lo), 0) FROM delivered WHERE run = run.id) AS delivered,
   (SELECT count(*) FROM failed WHERE run = run.id AND kind = 'invalid') AS invalid,
-  (SELECT count(*) FROM failed WHERE run = run.id AND kind = 'rejected') AS rejected
+  (SELECT count(*) FROM failed WHERE run = run.id AND kind = 'rejected') AS rejected,
+  (SELECT count(*) FROM failed WHERE run = run.id AND dismissed) AS dismissed
 FROM run
 """
 
@@ -92,14 +93,16 @@ class SqliteHistory(History):
                 yield cast("FailureRow", {**row, "record": record, "name": name})
 
     def failed_keys(
-        self, number: int, *, retried_by: int | None = None, only: Collection[RecordKey] | None = None
-    ) -> list[RecordKey]:
-        return [RecordKey(*row) for row in self._failed("run, kind, position", number, retried_by, only)]
+        self, number: int, *, retried_by: int | None = None, dismissed: bool = False,
+        only: Collection[RecordKey] | None = None,
+    ) -> list[RecordKey]:  # fmt: skip
+        return [RecordKey(*row) for row in self._failed("run, kind, position", number, retried_by, dismissed, only)]
 
     def failed_records(
-        self, number: int, *, retried_by: int | None = None, only: Collection[RecordKey] | None = None
-    ) -> Iterator[FailedRecord]:
-        for row in self._failed("run, kind, position, file, line, record, text, change", number, retried_by, only):
+        self, number: int, *, retried_by: int | None = None, dismissed: bool = False,
+        only: Collection[RecordKey] | None = None,
+    ) -> Iterator[FailedRecord]:  # fmt: skip
+        for row in self._failed("run, kind, position, file, line, record, text, change", number, retried_by, dismissed, only):
             yield FailedRecord(
                 RecordKey(*row[:3]),
                 row["file"],
@@ -146,9 +149,10 @@ class SqliteHistory(History):
                 }  # fmt: skip
 
     def _failed(
-        self, columns: str, run: int, retried_by: int | None, only: Collection[RecordKey] | None
+        self, columns: str, run: int, retried_by: int | None, dismissed: bool, only: Collection[RecordKey] | None
     ) -> Iterator[sqlite3.Row]:
-        condition, values = ("retried_by = ?", (run, retried_by)) if retried_by else (claims.OPEN, (run,))
+        which = "dismissed" if dismissed else claims.OPEN
+        condition, values = ("retried_by = ?", (run, retried_by)) if retried_by else (which, (run,))
         query = f"SELECT {columns} FROM failed WHERE run = ? AND {condition} ORDER BY kind, position"  # noqa: S608  # all parts are written in this package; values are bound
         with closing(self._open()) as db:
             for row in db.execute(query, values):

@@ -13,8 +13,8 @@ from sendoff import jsonlib
 from sendoff.errors import ConfigError, LedgerError, SourceChanged
 from sendoff.ledger import state_dir
 from sendoff.ledger.changes import Changes, Chunk
-from sendoff.ledger.claims import UNFINISHED, Claim
-from sendoff.ledger.delivered_rows import FilterSummary
+from sendoff.ledger.claims import UNFINISHED, Claim, RecordKey
+from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ranges import Ranges
 from sendoff.ledger.sqlite import claims
 from sendoff.ledger.sqlite.delivered_rows import SqliteDeliveredRows
@@ -139,6 +139,21 @@ class SqliteLedger(DestinationState, ScheduleState):
             db.execute("DELETE FROM piece WHERE run = ?", (state.id,))
             claims.release_pending(db, state)
 
+    def dismiss(self, connector: str, keys: Iterable[RecordKey], remembered: Iterable[DeliveredRow] = ()) -> None:
+        self._mark_dismissed(connector, keys, remembered, dismissed=True)
+
+    def reopen(self, connector: str, keys: Iterable[RecordKey], remembered: Iterable[DeliveredRow] = ()) -> None:
+        self._mark_dismissed(connector, keys, remembered, dismissed=False)
+
+    def _mark_dismissed(
+        self, connector: str, keys: Iterable[RecordKey], remembered: Iterable[DeliveredRow], *, dismissed: bool
+    ) -> None:
+        rows = list(remembered)
+        with self._transaction() as db:
+            claims.mark_dismissed(db, keys, dismissed=dismissed)
+            if rows:
+                self.delivered_rows(connector).store(rows)
+
     def has_history(self, connector: str) -> bool:
         query = "SELECT 1 FROM run WHERE connector = ? UNION SELECT 1 FROM memory WHERE connector = ?"
         return self._db.execute(query, (connector, connector)).fetchone() is not None
@@ -170,7 +185,7 @@ class SqliteLedger(DestinationState, ScheduleState):
                 db.executemany("DELETE FROM delivered WHERE run = ? AND lo = ?", [(run, lo) for lo in swallowed])
                 db.execute("INSERT INTO delivered VALUES (?, ?, ?)", (run, *merged))
             db.executemany(
-                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL)",
+                "INSERT OR IGNORE INTO failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, NULL, 0)",
                 (
                     (
                         run,

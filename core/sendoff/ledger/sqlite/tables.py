@@ -1,6 +1,6 @@
 """The ledger's tables. Their names are made to be read: any SQLite viewer shows the history."""
 
-VERSION = 10
+VERSION = 11
 
 _RUNS = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -112,7 +112,10 @@ CREATE TABLE digest_block(
   PRIMARY KEY(memory, first));
 """
 
-TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED + _MARKS + _DIGESTS
+# Failed records that their owner gave up, until they are taken back.
+_DISMISSED = "ALTER TABLE failed ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;\n"
+
+TABLES = _RUNS + _REQUESTS + _MEMORY + _MAYBE_APPLIED + _SENT + _ACCEPTED + _MARKS + _DIGESTS + _DISMISSED
 
 #: What brings a ledger of the version before to this one.
 MIGRATIONS = {
@@ -139,4 +142,5 @@ UPDATE failed SET retried_as = numbered.row FROM (
     8: _ACCEPTED,
     9: _MARKS,
     10: _DIGESTS,
+    11: _DISMISSED,
 }

@@ -42,7 +42,7 @@ def test_a_group_is_written_to_the_tables_as_it_is(ledger: SqliteLedger) -> None
     assert rows(ledger, "piece") == [(1, 5, 6, 1, b"d", None), (1, 8, 12, 2, b"e", "[[8,9],[11,12]]")]
     assert rows(ledger, "delivered") == [(1, 0, 5)]
     assert rows(ledger, "failed") == [
-        (1, "rejected", 7, "f.csv", 9, 400, "400: no", '{"a":1}', 3, 1, 1, None, 1_000.0, "changed", None)
+        (1, "rejected", 7, "f.csv", 9, 400, "400: no", '{"a":1}', 3, 1, 1, None, 1_000.0, "changed", None, 0)
     ]
     assert rows(ledger, "request") == [(1, *sent[:-1], 1_000.0, 0)]
     assert [(*row[:5], json.loads(row[5])) for row in rows(ledger, "result")] == [(1, 0, 5, "f.csv", 2, {"job": "j"})]
