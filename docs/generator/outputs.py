@@ -48,6 +48,7 @@ JSON: dict[str, dict[str, str]] = {
         "retry_of": "The run whose failed records it retries; else null.",
         "started": "When, in local time.",
         **COUNTS,
+        "dismissed": "How many of the rejected and invalid ones are dismissed (`sendoff failed RUN --dismiss`).",
         "starts": "How often it was started: once, and once for each resume.",
     },
     "runs RUN --requests --json": {
