@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sendoff.config.yaml_faults import Fault, decoding_fault, fault
+from sendoff.config.yaml_faults import Fault, control_fault, decoding_fault, fault
 from sendoff.errors import Problem
 from sendoff.errors.codes import Code
 
@@ -45,6 +45,7 @@ _SCALARS: dict[str, Callable[[str], object]] = {
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:int": int,
     "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:merge": str,
 }
 
 
@@ -113,6 +114,9 @@ def parse(raw: bytes, document: Document) -> Document:
     except UnicodeDecodeError as error:
         _complain(document, decoding_fault(raw, error))
         return document
+    if (found := control_fault(text)) is not None:
+        _complain(document, found)
+        return document
     try:
         if _bounded(text, document):
             node = yaml.compose(text, _Loader)
@@ -123,7 +127,7 @@ def parse(raw: bytes, document: Document) -> Document:
 
 
 def _bounded(text: str, document: Document) -> bool:
-    """Whether the tree is shallow and without aliases; checked on the event stream, before building it."""
+    """Whether the tree is shallow and without aliases and tags; checked on the event stream, before building it."""
     depth = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
@@ -131,6 +135,9 @@ def _bounded(text: str, document: Document) -> bool:
                 document,
                 _at(event, "aliases are not supported; text that begins with * needs quotes, other values are written out"),
             )
+            return False
+        if getattr(event, "tag", None) is not None:
+            _complain(document, _at(event, "a tag is not supported; text that begins with ! needs quotes"))
             return False
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -153,12 +160,8 @@ def _at(marked: Any, sentence: str) -> Fault:
 def _construct(node: yaml.Node, path: Path_, document: Document) -> object:
     document._marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.ScalarNode):
-        build = _SCALARS.get(node.tag)
-        if build is None:
-            _complain(document, _at(node, f"the tag {node.tag!r} is not supported; text that begins with ! needs quotes"))
-            return None
         try:
-            return build(node.value)
+            return _SCALARS[node.tag](node.value)
         except ValueError:  # Python reads integers of up to 4,300 digits
             sentence = f"a number of {len(node.value):,} digits is too long; write it as text, in quotes"
             _complain(document, _at(node, sentence))

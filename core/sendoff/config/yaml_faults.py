@@ -14,8 +14,12 @@ import yaml
 
 from sendoff.errors.codes import Code
 
+_SCANNER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C where built
 _KEY = re.compile(r"\s*(?:- +)*(?:\"[^\"]*\"|'[^']*'|[\w.$-]+):(?:\s|$)")
 _CONTENT = re.compile(r"\s*(?:#.*)?$")
+#: What YAML 1.2 refuses, and what the parser takes for the end of a line and editors do not.
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BREAKS = {"\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P"}
 
 
 class _Mark(Protocol):
@@ -48,15 +52,29 @@ def decoding_fault(raw: bytes, error: UnicodeDecodeError) -> Fault:
     )
 
 
+def control_fault(text: str) -> Fault | None:
+    """The first sign of a text that a connector file may not have, if there is one."""
+    if (found := _CONTROL.search(text)) is None:
+        return None
+    sign, at = found[0], found.start()
+    if sign == "\0" and text.count("\0") * 3 > len(text):
+        return _UTF16
+    before = _Lines(text[:at])
+    what = f"the control character U+{ord(sign):04X}; delete it"
+    if sign in _BREAKS:
+        what = f"the line separator U+{ord(sign):04X}; delete it, or write {_BREAKS[sign]} in double quotes"
+    return Fault(len(before), len(before[-1]) + 1, f"has {what}")
+
+
 def fault(error: yaml.YAMLError, text: str) -> Fault:
     """The fault that a parser's error comes from."""
-    if isinstance(error, yaml.reader.ReaderError):
-        return _control_character(text, error.position)
     if not isinstance(error, yaml.MarkedYAMLError) or (mark := error.problem_mark or error.context_mark) is None:
         return Fault(1, 1, f"is not YAML: {' '.join(str(error).split())}")
-    return next(_faults(error, mark, _Lines(text)), None) or Fault(
-        mark.line + 1, mark.column + 1, f"is not YAML: {error.problem or error.context}"
-    )
+    try:
+        found = next(_faults(error, mark, _Lines(text)), None)
+    except Exception:  # the parser's own words are better than a fault of those here
+        found = None
+    return found or Fault(mark.line + 1, mark.column + 1, f"is not YAML: {error.problem or error.context}")
 
 
 _UTF16 = Fault(1, 1, "is UTF-16; save the file as UTF-8", Code.ENCODING)
@@ -71,6 +89,9 @@ class _Lines(list[str]):
 
     def at(self, number: int) -> str:
         return self[number] if 0 <= number < len(self) else ""
+
+    def sign(self, line: int, column: int) -> str:
+        return self.at(line)[column : column + 1]
 
     def before(self, number: int) -> int:
         """The line before that has something in it; -1 if there is none."""
@@ -104,8 +125,8 @@ def _faults(error: yaml.MarkedYAMLError, mark: _Mark, lines: _Lines) -> Iterator
     if "block sequence entries" in problem:
         yield Fault(mark.line + 1, at + 1, "a list begins on a line of its own; put it on the next one")
     if line[at : at + 1] in tuple("%@`&!|>") or "an alias" in (error.context or ""):
-        begin = start.column if "an alias" in (error.context or "") else at
-        yield Fault(start.line + 1, begin + 1, f"text that begins with {line[begin]} needs quotes around it")
+        begin = start if "an alias" in (error.context or "") else mark
+        yield _needs_quotes(lines, begin.line, begin.column)
     if "another document" in problem:
         yield Fault(mark.line + 1, at + 1, "a second document begins here; a connector is one file, and one document")
     if "node content" in problem:
@@ -122,13 +143,13 @@ def _spaces(indent: str) -> str:
 
 
 def _unclosed_quote(lines: _Lines, line: int, column: int) -> Fault:
-    sign = lines.at(line)[column : column + 1] or '"'
+    sign = lines.sign(line, column) or '"'
     return Fault(line + 1, column + 1, f"the quote {sign} that opens here is never closed; put {sign} where the text ends")
 
 
 def _in_brackets(lines: _Lines, start: _Mark, mark: _Mark) -> Fault:
     """Between brackets something else than a comma or the end: a bracket or a quote is not closed, or a comma is missing."""
-    opening = lines.at(start.line)[start.column : start.column + 1]
+    opening = lines.sign(start.line, start.column)
     closing = "}" if opening == "{" else "]"
     line, at = lines.at(mark.line), mark.column
     if long_quote := _long_quote(lines, mark):
@@ -151,7 +172,7 @@ def _open_bracket(lines: _Lines) -> Iterator[Fault]:
     """The last bracket that is still open where the text ends."""
     opened: list[_Mark] = []
     with suppress(yaml.YAMLError):
-        for token in yaml.scan(lines.text):
+        for token in yaml.scan(lines.text, _SCANNER):
             if isinstance(token, yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
                 opened.append(token.start_mark)
             elif isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken) and opened:
@@ -161,7 +182,7 @@ def _open_bracket(lines: _Lines) -> Iterator[Fault]:
 
 
 def _unclosed_bracket(lines: _Lines, mark: _Mark) -> Fault:
-    opening = lines.at(mark.line)[mark.column]
+    opening = lines.sign(mark.line, mark.column)
     closing = "}" if opening == "{" else "]"
     return Fault(mark.line + 1, mark.column + 1, f"the {opening} that opens here is never closed; put {closing} where it ends")
 
@@ -169,7 +190,7 @@ def _unclosed_bracket(lines: _Lines, mark: _Mark) -> Fault:
 def _long_quote(lines: _Lines, mark: _Mark) -> Fault | None:
     """The quoted text that ends before the place and runs over lines: the quote that opens the next one closed it."""
     with suppress(yaml.YAMLError):
-        for token in yaml.scan(lines.text):
+        for token in yaml.scan(lines.text, _SCANNER):
             if (token.end_mark.line, token.end_mark.column) == (mark.line, len(lines.at(mark.line)[: mark.column].rstrip())):
                 is_long = isinstance(token, yaml.ScalarToken) and token.style in ('"', "'")
                 begin = token.start_mark
@@ -220,20 +241,16 @@ def _not_a_key(lines: _Lines, mark: _Mark) -> Fault:
             mark.line + 1, at + 1,
             f"is indented by {_spaces(own)}, unlike any line that it could belong to; line {above + 1} has {_spaces(other)}",
         )  # fmt: skip
-    if line[at] in "}]":
-        return Fault(mark.line + 1, at + 1, f"there is one {line[at]} too many")
+    if (sign := line[at : at + 1]) in ("}", "]"):
+        return Fault(mark.line + 1, at + 1, f"there is one {sign} too many")
     key = _KEY.match(line)
     begin = key.end() if key and key.end() < at else len(_indent(line))
     if before.endswith(('"', "'")):
         return _long_quote(lines, mark) or Fault(
             mark.line + 1, at + 1, "text follows the closing quote; put all of it inside the quotes"
         )
-    return Fault(mark.line + 1, begin + 1, f"text that begins with {line[begin]} needs quotes around it")
+    return _needs_quotes(lines, mark.line, begin)
 
 
-def _control_character(text: str, position: int) -> Fault:
-    start = text[:position]
-    sentence = f"has the control character U+{ord(text[position : position + 1] or chr(0)):04X}; delete it"
-    if text[position : position + 1] == "\0" and text.count("\0") * 3 > len(text):
-        return _UTF16
-    return Fault(start.count("\n") + 1, position - start.rfind("\n"), sentence)
+def _needs_quotes(lines: _Lines, line: int, column: int) -> Fault:
+    return Fault(line + 1, column + 1, f"text that begins with {lines.sign(line, column)} needs quotes around it")

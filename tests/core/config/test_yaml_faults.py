@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sendoff.config import yaml_faults
 from sendoff.config.documents import Document, parse
 
 #: What people write, and what they are told, by what is wrong.
@@ -66,6 +71,15 @@ CASES: dict[str, tuple[str | bytes, str]] = {
         "2:1: a second document begins here; a connector is one file, and one document [yaml]",
     ),
     "a control character": ("a: b\nc: d\x01\n", "2:5: has the control character U+0001; delete it [yaml]"),
+    "a control character after signs of more bytes": (
+        "# \u00e4\u00f6\u00fc\U0001f600\r\na: \u00df\x01\n",
+        "2:5: has the control character U+0001; delete it [yaml]",
+    ),
+    "a line separator": (
+        "# a\u2028# b\nsource: {use: csv, path: x\n",
+        "1:4: has the line separator U+2028; delete it, or write \\L in double quotes [yaml]",
+    ),
+    "a tag": ("a: !!int x\n", "1:4: a tag is not supported; text that begins with ! needs quotes [yaml]"),
     "a key twice": ("a: 1\nb: 2\na: 3\n", "3:1: a: is duplicated; the first is in line 1; keep one of them [duplicate-key]"),
     "Windows-1252": (
         "a: b\nc: caf\u00e9".encode("cp1252"),
@@ -88,3 +102,30 @@ def test_no_value_of_a_line_that_is_at_fault_is_shown(case: str) -> None:
     """It may be a secret. The kind: a sentence that quotes the file before it is known what in it is secret."""
     text = str(CASES[case][0]).replace("csv", "hunter2").replace("batch", "hunter2")
     assert not any("hunter2" in str(problem) for problem in parse(text.encode(), Document("f")).problems)
+
+
+_PIECES = st.sampled_from([
+    *"\n\r\t\x01\0\x85\u2028\u2029\ufeff\ufffe[]{}'\"&*!|>%@`?:-,#\\~", "\r\n", "  ", "? ", ": ", "- ", "a", "\u00e4", "<<: ", "key: ",
+    "!!int x", "!<x> ", "2024-13-45", "--- ", "...\n", "%TAG ! x:\n", "%YAML 9.9\n", "${env:X}", "[" * 40, "1" * 5000, "\U0001f600",
+])  # fmt: skip
+
+
+@given(st.lists(st.one_of(_PIECES, st.text(max_size=5)), max_size=25).map("".join))
+@example("[" * 10_000)
+@example("a: [\n" + "b: c\n" * 10_000)
+@example("# a\u2028# b\nsource: {use: csv, path: x\n")
+@example("a: !!float x\n")
+@example("a: <<\n")
+def test_any_text_is_a_document_or_has_problems_at_places_that_it_has(text: str) -> None:
+    """A place may be one sign, or one line, past the end: where something is missing."""
+    document = parse(text.encode("utf-8", "surrogatepass"), Document("f"))
+    lines = re.split(r"\r\n|\r|\n", text)
+    for problem in document.problems:
+        assert 1 <= problem.line <= len(lines) + 1, problem
+        assert 1 <= problem.column <= len([*lines, ""][problem.line - 1]) + 1, problem
+
+
+def test_what_cannot_be_explained_is_told_in_the_words_of_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(yaml_faults, "_in_brackets")
+    (problem,) = parse(b"key: [a, b\n", Document("f")).problems
+    assert str(problem).startswith("f:2:1: is not YAML: ")
