@@ -28,11 +28,16 @@ from sendoff.transport.protocol import Request, Response
 
 #: A step over so many seconds says so, and the next begins; after so many all of them end.
 SLOW, LIMIT = 5.0, 20.0
+#: The steps that make no sense unless others went well.
+_NEEDS = {"tls": ("address",), "api": ("address", "credentials")}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, whether it went well, and how it went in a sentence. `ok` is None while a slow one is still under way."""
+    """One step, whether it went well, and how it went in a sentence.
+
+    `ok` is None while a slow one is still under way, and where one was skipped as another did not go well.
+    """
 
     name: str
     ok: bool | None
@@ -64,7 +69,7 @@ class _UnderWay:
     def _run(self) -> None:
         try:
             self._found = self._probe.work()
-        except Exception as error:
+        except BaseException as error:  # SystemExit, and the panics of polars
             known = error if isinstance(error, SendoffError) else PluginCrash.find(error)
             self._found = False, str(known) if known else f"{type(error).__name__}: {error}"
 
@@ -76,7 +81,7 @@ class _UnderWay:
     def step(self, unfinished: str = "", *, ok: bool | None = False) -> Step:
         """The step as it stands."""
         took = time.monotonic() - self._began
-        well, sentence = self._found or (ok, unfinished)
+        well, sentence = self._found or (ok, unfinished.format(f"{round(took, int(took < 1)):g} s"))
         return Step(self._probe.name, well, clean(self._redact(sentence)), round(took, 3), self._probe.code, self._probe.path)
 
 
@@ -93,16 +98,23 @@ def probe(
         on_step(step)
 
     for asked in _probes(connector, limit):
-        if asked.name in ("tls", "api") and "address" in steps and steps["address"].ok is False:
+        lacking = [steps[name] for name in _NEEDS.get(asked.name, ()) if name in steps and not steps[name].ok]
+        if lacking:
+            because = "failed" if lacking[0].ok is False else "has not ended"
+            note(Step(asked.name, None, f"skipped, as the step {lacking[0].name} {because}", 0.0, asked.code, asked.path))
+            continue
+        if (left := end - time.monotonic()) <= 0:
+            sentence = f"skipped, as the steps before took all of the {limit:g} s"
+            note(Step(asked.name, False, sentence, 0.0, asked.code, asked.path))
             continue
         under_way[asked.name] = _UnderWay(asked, connector.secrets.redact)
-        ended = under_way[asked.name].wait(min(slow, end - time.monotonic()))
-        note(under_way[asked.name].step(f"takes more than {slow:g} s; the next steps go on", ok=None))
+        ended = under_way[asked.name].wait(min(slow, left))
+        note(under_way[asked.name].step("takes more than {}; the next steps go on", ok=None))
         if ended:
             del under_way[asked.name]
     for each in under_way.values():
         each.wait(end - time.monotonic())
-        note(each.step(f"has not ended after {limit:g} s"))
+        note(each.step("has not ended after {}"))
     if "source" in under_way:
         connector.source.cancel()
     return [*steps.values()]

@@ -100,7 +100,7 @@ def test_a_column_that_is_missing_and_a_port_that_is_closed_are_found(project: P
     found = steps(project, PEOPLE + "destination: {url: 'https://127.0.0.1:1/x', probe: {url: /}}\n")
     assert found["source"] == (False, "people.csv: no column 'id'; its columns are name")
     assert found["address"] == (False, "cannot connect to 127.0.0.1:1 (127.0.0.1): connection refused")
-    assert set(found) == {"secrets", "source", "address"}
+    assert found["tls"] == found["api"] == (None, "skipped, as the step address failed")
 
 
 def test_an_address_that_egress_forbids_is_not_dialled(project: Project) -> None:
@@ -156,6 +156,55 @@ def test_a_token_is_fetched_and_never_shown(project: Project, receiver: Receiver
     receiver.script = lambda request: Reply(401, b'{"error": "invalid_client"}')
     found = steps(project, PEOPLE + f"destination: {{url: '{receiver.url}/x', {auth}}}\n")
     assert found["credentials"] == (False, f"oauth2: no token from {receiver.url}/token: 401: invalid_client")
+
+
+def test_a_token_that_was_refused_is_not_asked_for_again(project: Project, receiver: Receiver) -> None:
+    project({"people.csv": "id\n1\n"})
+    receiver.script = lambda request: Reply(401, b'{"error": "invalid_client"}')
+    auth = f"auth: {{use: oauth2, token_url: '{receiver.url}/token', client_id: app, client_secret: hush-hush}}"
+    found = steps(project, PEOPLE + f"destination: {{url: '{receiver.url}/x', {auth}, probe: {{url: /me}}}}\n")
+    assert found["api"] == (None, "skipped, as the step credentials failed")
+    assert [request.path for request in receiver.requests] == ["/token"]
+
+
+def test_whatever_a_source_raises_is_its_steps_failure(project: Project, receiver: Receiver) -> None:
+    project({"plugins.d/rows.py": _BREAKS})
+    found = steps(project, f"source: breaks\ndestination: {{url: '{receiver.url}/x'}}\n", slow=5, limit=5)
+    assert found["source"] == (False, "SystemExit: no rows")
+
+
+_BREAKS = """
+from sendoff.plugin import Source, hookimpl
+
+class Breaks(Source):
+    "A source that breaks."
+    name = "breaks"
+
+    def read(self, cursor=None):
+        raise SystemExit('no rows')
+
+@hookimpl
+def sendoff_sources():
+    return [Breaks]
+"""
+
+
+def test_a_step_tells_its_own_time_and_one_without_time_is_skipped(project: Project, receiver: Receiver) -> None:
+    held = threading.Event()
+
+    def hold(request: Received) -> Reply:
+        held.wait(30)
+        return Reply(200, b"[]")
+
+    with Receiver(hold) as slow:
+        auth = f"auth: {{use: oauth2, token_url: '{slow.url}/token', client_id: app, client_secret: hush-hush}}"
+        text = f"source: {{use: http, url: '{slow.url}/rows'}}\ndestination: {{url: '{receiver.url}/x', {auth}}}\n"
+        found = steps(project, text, slow=1.0, limit=3.0)
+        none_left = steps(project, text, slow=1.0, limit=1.0)
+        held.set()
+    assert found["source"] == (False, "has not ended after 3 s")
+    assert found["credentials"] == (False, "has not ended after 2 s")
+    assert none_left["credentials"] == (False, "skipped, as the steps before took all of the 1 s")
 
 
 @pytest.mark.parametrize(
