@@ -170,7 +170,9 @@ def test_a_token_that_was_refused_is_not_asked_for_again(project: Project, recei
 def test_whatever_a_source_raises_is_its_steps_failure(project: Project, receiver: Receiver) -> None:
     project({"plugins.d/rows.py": _BREAKS})
     found = steps(project, f"source: breaks\ndestination: {{url: '{receiver.url}/x'}}\n", slow=5, limit=5)
-    assert found["source"] == (False, "SystemExit: no rows")
+    ok, sentence = found["source"]
+    assert ok is False
+    assert sentence.endswith("failed: SystemExit: no rows")
 
 
 _BREAKS = """
