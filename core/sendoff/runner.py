@@ -128,19 +128,20 @@ class Runner:
 
     def run(
         self, name: str | Connector, *, records: object = None, restart: bool = False, early_stop: bool = True,
-        maybe_applied: Literal["delivered", "rejected"] | None = None,
+        maybe_applied: Literal["delivered", "rejected"] | None = None, limit: int | None = None,
     ) -> Report:  # fmt: skip
         """Run a connector, or resume its interrupted run, and return the report.
 
         `records` stand in for its source: any iterable of mappings, or anything Arrow. `restart`
         discards what an earlier run left. `early_stop=False` accepts rejections as final even while nothing
         has been delivered yet. `maybe_applied` says what those records of an interrupted run are which were sent and may
-        have been applied; without it they are sent again. Raises `ConfigError`, `SourceError`, `LedgerError`, `Locked`;
-        records that were not delivered are in the report, not in an exception.
+        have been applied; without it they are sent again. With a `limit` at most so many more records are read; when they are
+        settled the run is `interrupted`, and the next one goes on with the rest. Raises `ConfigError`, `SourceError`,
+        `LedgerError`, `Locked`; records that were not delivered are in the report, not in an exception.
         """
         chosen = self.connector(name) if isinstance(name, str) else name
         with self._cancelling(chosen), self._ledger() as ledger, self._notifying(ledger, chosen), ledger.lock(chosen.name):
-            return self._run_locked(ledger, chosen, records, restart, early_stop, maybe_applied)
+            return self._run_locked(ledger, chosen, records, restart, early_stop, maybe_applied, limit)
 
     def run_due(self, chosen: Connector, *, grace: float = GRACE, early_stop: bool = True) -> Report | str:
         """Run a connector if its schedule says so, as `serve` does; or return why it is not run, in a sentence.
@@ -191,7 +192,8 @@ class Runner:
 
     def _run_locked(
         self, ledger: Ledger, chosen: Connector, records: object, restart: bool, early_stop: bool,
-        maybe_applied: Literal["delivered", "rejected"] | None, began: Callable[[], None] = lambda: None,
+        maybe_applied: Literal["delivered", "rejected"] | None, limit: int | None = None,
+        began: Callable[[], None] = lambda: None,
     ) -> Report:  # fmt: skip
         intake = RunPreparer(ledger, chosen, self.state, interrupted=lambda: self._interrupted)
         intake.sweep()
@@ -206,7 +208,7 @@ class Runner:
         began()
         if records is None and not state.resumed:
             self._warn(intake.warnings(state.id))
-        return self._deliver(ledger, chosen, source, state, early_stop)
+        return self._deliver(ledger, chosen, source, state, early_stop, limit)
 
     def retry(
         self, run: int, corrections: object = None, *, only: Collection[str] | None = None, add_new: bool = False,
@@ -340,11 +342,15 @@ class Runner:
                 sent[name] = len(runs)
         return sent
 
-    def _deliver(self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, early_stop: bool) -> Report:
+    def _deliver(
+        self, ledger: Ledger, chosen: Connector, source: Source, state: RunState, early_stop: bool, limit: int | None = None
+    ) -> Report:
         from sendoff.run.run import Run  # noqa: PLC0415  # most commands run nothing, and it brings the engine
 
         observers = (*self.observers, *chosen.observers)
-        self._run = run = Run(ledger, chosen, source, state, observers=observers, random=self._random, early_stop=early_stop)
+        self._run = run = Run(
+            ledger, chosen, source, state, observers=observers, random=self._random, early_stop=early_stop, limit=limit
+        )
         try:
             if self._interrupted:
                 run.interrupt(self._interrupted)

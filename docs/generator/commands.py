@@ -85,7 +85,7 @@ EXIT_CODES = {
 def _exit_codes() -> Iterator[str]:
     yield from table(["code", "meaning"], EXIT_CODES.items())
     yield "\nOf several connectors the highest counts. A scheduler may start a run again after 3, 75, 130 and 143;"
-    yield "after 2 and 70 the same would come of it."
+    yield "after 2 and 70 the same would come of it. A run that ends at its `--limit` counts as one that finished."
 
 
 PAGES = [

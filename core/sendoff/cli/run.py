@@ -47,19 +47,26 @@ from sendoff.runner import Runner
     show_default=True,
     help="With --due: a start that is so many seconds late is on time.",
 )
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Read at most N more records, deliver them, and leave the rest to the next run.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 @click.pass_obj
 def command(
     project: Project, names: Sequence[str], restart: bool, maybe_applied: Literal["delivered", "rejected"] | None,
-    early_stop: bool, due: bool, grace: float, quiet: bool, to_json: bool,
+    early_stop: bool, due: bool, grace: float, limit: int | None, quiet: bool, to_json: bool,
 ) -> None:  # fmt: skip
     """Deliver the records of some connectors, or of all.
 
     An interrupted run is resumed. Ends with 0 if every record was delivered, 1 if some were not,
     2 if something must be fixed first, 3 if the next run goes on without that, 70 if sendoff or a plugin failed,
     75 if it is running already, 130 or 143 if it was interrupted; with several connectors, with the highest of these.
-    With --due it ends with 0 also if nothing is due, or what is due is still running from before.
+    With --due it ends with 0 also if nothing is due, or what is due is still running from before; with --limit, if all that
+    was read is delivered.
 
     Example: `sendoff run people`
     """
@@ -73,8 +80,8 @@ def command(
     add_progress(runner, quiet)
 
     if due:
-        if restart or maybe_applied is not None:
-            raise ConfigError("--due goes with neither --restart nor --maybe-applied; nothing was sent")
+        if restart or maybe_applied is not None or limit is not None:
+            raise ConfigError("--due goes with none of --restart, --maybe-applied and --limit; nothing was sent")
         chosen = [connector for connector in chosen if connector.schedule]
         if not chosen:
             raise ConfigError("--due needs a connector with a schedule, like `schedule: {cron: 0 7 * * *, timezone: UTC}`")
@@ -87,7 +94,7 @@ def command(
             if not quiet:
                 say(f"{connector.name}: {found}", err=True)
             return None
-        return runner.run(connector, restart=restart, early_stop=early_stop, maybe_applied=maybe_applied)
+        return runner.run(connector, restart=restart, early_stop=early_stop, maybe_applied=maybe_applied, limit=limit)
 
     run_all(project, chosen, deliver, to_json)
 
@@ -150,8 +157,9 @@ def run_all(project: Project, chosen: Sequence[Connector], deliver: Any, to_json
                     continue
                 if report.error is not None:
                     log_traceback(report.error, connector.secrets.redact)
-                interrupted_by = 128 + caught[0] if caught else 130
-                reports.append(replace(report, interrupted_by=interrupted_by) if report.state == "interrupted" else report)
+                if report.state == "interrupted" and report.interrupted_by is None:
+                    report = replace(report, interrupted_by=128 + caught[0] if caught else 130)
+                reports.append(report)
                 codes.append(reports[-1].exit_code)
             if caught:
                 break

@@ -40,7 +40,8 @@ class Report:
     accepted: int = 0
     #: Rows of the source that were known, and so not part of the run, where `incremental` is asked.
     unchanged: int = 0
-    #: 130 for SIGINT and 143 for SIGTERM, of a run that was interrupted.
+    #: What the command ends with, of a run that was interrupted: 130 for SIGINT and 143 for SIGTERM; by a limit of records,
+    #: 0 or, if one of them was not delivered, 1.
     interrupted_by: int | None = None
     #: What stopped the run may pass by itself: the next run goes on without anything being fixed.
     transient: bool = False
@@ -53,9 +54,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with: 0 complete, 1 incomplete, 130 or 143 interrupted; stopped: 2, 3 or 70, by its cause."""
+        """What the command ends with: 0 complete, 1 incomplete, `interrupted_by`; stopped: 2, 3 or 70, by its cause."""
         stopped = self.error.exit_code if self.error is not None else 3 if self.transient else 2
-        codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": self.interrupted_by or 130}
+        interrupted = 130 if self.interrupted_by is None else self.interrupted_by
+        codes = {"complete": 0, "incomplete": 1, "stopped": stopped, "interrupted": interrupted}
         return codes[self.state]
 
     def as_dict(self) -> dict[str, Any]:

@@ -59,6 +59,15 @@ class Page:
     #: What became of these rows since they were delivered, where `incremental` is asked: ``changed`` or ``removed``.
     change: str = ""
 
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def first(self, rows: int) -> Page:
+        """Its first rows, so many."""
+        missing = {name: mask.head(rows) for name, mask in self.missing_keys.items()}
+        errors = {at: error for at, error in self.row_errors.items() if at < rows}
+        return replace(self, frame=self.frame.head(rows), lines=self.lines[:rows], row_errors=errors, missing_keys=missing)
+
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0
 
@@ -115,6 +124,13 @@ class Lines:
     limit: ColumnLimit | None = None
     all_text: ClassVar[bool] = False
     change: ClassVar[str] = ""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def first(self, rows: int) -> Lines:
+        """The first of them, so many."""
+        return replace(self, texts=self.texts[:rows], lines=self.lines[:rows])
 
     def line(self, index: int) -> int:
         return int(self.lines[index]) if len(self.lines) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,7 @@ class Run:
         observers: Iterable[Observer],
         random: Random | None,
         early_stop: bool,
+        limit: int | None = None,
     ) -> None:
         self._ledger, self._connector, self._source, self._state = ledger, connector, source, state
         to = connector.destination
@@ -72,6 +74,9 @@ class Run:
         #: and when it was read to its end.
         self._marks: deque[tuple[int, ReadMark]] = deque()
         self._last_mark: ReadMark | None = None
+        #: How many rows of the source are read at most, and whether there are more.
+        self._most_rows = math.inf if limit is None else state.read + limit
+        self._is_limited = False
         self._started = time.monotonic()
         #: Records that an earlier process planned, and may have sent.
         self._may_be_repeated = sum(span.size for chunk in state.chunks for span in chunk.spans)
@@ -157,10 +162,16 @@ class Run:
     def _marked(self, pages: Iterator[Page | Lines]) -> Iterator[Page | Lines]:
         rows = 0
         for page in pages:
-            rows += len(page.texts) if isinstance(page, Lines) else page.frame.height
+            room = self._most_rows - rows
+            self._is_limited = len(page) > room
+            some = page.first(int(room)) if self._is_limited else page
+            rows += len(some)
             if (mark := self._source.mark()) is not None:
                 self._marks.append((rows, mark))
-            yield page
+            if room:
+                yield some
+            if self._is_limited:
+                return
         self._last_mark = self._source.mark()
 
     def _commit(self, changes: Changes) -> None:
@@ -186,7 +197,10 @@ class Run:
 
     def _close(self) -> Report:
         """Store the run's end in the ledger, and make its report."""
+        if self._is_limited and self._engine.stopped is None:
+            self._engine.stop("as the limit of records was reached", interrupted=True)
         counts, stopped = self._engine.counts, self._engine.stopped
+        done = self._is_limited and counts["read"] == counts["delivered"]
         report = Report(
             connector=self._connector.name,
             run=self._state.id,
@@ -195,6 +209,7 @@ class Run:
             stopped_because=stopped.reason if stopped else None,
             transient=stopped is not None and stopped.transient,
             unchanged=self._state.unchanged,
+            interrupted_by=(0 if done else 1) if self._is_limited else None,
             error=(self._error or self._preparer.error) if stopped and stopped.state == "stopped" else None,
             **counts,
         )
