@@ -33,7 +33,7 @@ RUN = {
 }
 ATTRIBUTES = {
     "transient": "Whether what stopped it may pass by itself.",
-    "interrupted_by": "130 for SIGINT, 143 for SIGTERM, 0 or 1 for a limit of records; only of a run whose state is `interrupted`.",
+    "interrupted_by": "130 for SIGINT, 143 for SIGTERM, 0 or 1 for a limit; only of a run whose state is `interrupted`.",
     "error": "The exception that stopped it, if it was one.",
     "exit_code": "What `sendoff run` ends with: [exit codes](exit-codes.md).",
 }
