@@ -20,7 +20,7 @@ from sendoff.config import connector as connectors
 from sendoff.config.connector import Connector, Outline
 from sendoff.config.discovery import Found, find
 from sendoff.config.schedule import GRACE, due
-from sendoff.errors import ConfigError, Locked, PluginCrash, SendoffError, SourceError
+from sendoff.errors import ConfigError, Locked, PluginCrash, Problem, SendoffError, SourceError
 from sendoff.intake import dismissals, renaming
 from sendoff.intake.corrections import Examination
 from sendoff.intake.preparer import RunPreparer
@@ -108,9 +108,12 @@ class Runner:
         loaded.source.state = self.state
         return loaded
 
-    def check_offline(self, file: Path) -> None:
-        """Check a connector file without the secrets and files that it names. Raises `ConfigError` with all its mistakes."""
-        connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
+    def check_offline(self, file: Path) -> list[Problem]:
+        """Check a connector file without the secrets and files that it names, and return what may be a mistake.
+
+        Raises `ConfigError` with all its mistakes.
+        """
+        return connectors.check_offline(file, self.registry, home=self.home, shown=_shown(file))
 
     def probe(self, name: str, on_step: Callable[[Step], None] | None = None) -> list[Step]:
         """Look at all that a run of a connector needs, step by step: secrets, source, address, TLS, credentials, and the API.

@@ -55,6 +55,19 @@ def test_offline_needs_no_secret_and_no_file_and_finds_what_is_wrong_in_the_file
     assert (problem["line"], problem["path"]) == (6, "destination.concurency")
 
 
+def test_offline_warns_of_what_needs_no_secret_and_counts_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind: "nothing wrong" below a warning. Brother: with secrets and data, where the warnings are the same."""
+    warned = GOOD.replace("tls: {ca: gone.pem}", "tls: {verify: false}") + "on_failure: split\n"
+    project({"connectors.d/a.yaml": warned, "gone.csv": "id\n1\n", "secrets/token": "long-enough"})
+    done = run(project, monkeypatch, "check", "--offline")
+    with_all = run(project, monkeypatch, "check", environment={"API_URL": "https://api.example.com"})
+    assert (done.exit_code, done.output) == (0, with_all.output)
+    first, second, last = done.output.splitlines()
+    assert first.endswith(" [double-delivery]") != second.endswith(" [double-delivery]")
+    assert "connectors.d/a.yaml:7:17: destination.tls.verify: any server is accepted" in done.output
+    assert last == "1 connector: 2 warnings"
+
+
 def test_a_secret_that_is_not_set_is_one_mistake_and_not_two(project: Project) -> None:
     project({"connectors.d/a.yaml": GOOD.replace("  tls: {ca: gone.pem}\n", "").replace("${file:secrets/token}", "x")})
     with pytest.raises(ConfigError) as raised:

@@ -129,7 +129,7 @@ def _check_all(project: Project, names: Sequence[str], checked: Checked, *, offl
         checked.files.append(str(file))
         try:
             if offline:
-                runner.check_offline(file)
+                checked.warnings += runner.check_offline(file)
             else:
                 _check_file(runner, file, checked)
         except ConfigError as error:

@@ -38,13 +38,14 @@ class Checked:
 
 
 def as_text(checked: Checked, verbose: bool) -> None:
-    """A line for each; in the end how many connectors are right, if all are."""
+    """A line for each; in the end how many connectors there are, if none has a mistake."""
     found = [*((each, "warning: ") for each in checked.warnings), *((each, "") for each in checked.problems)]
     lines = [*(checked.notes if verbose else ()), *(f"{level}{each} [{each.code}]" for each, level in found)]
     for line in lines:
         say(line.replace("\n", " "))
     if not checked.problems:
-        say(f"{len(checked.files)} connector{'s' * (len(checked.files) != 1)}: nothing wrong")
+        warned = f"{len(checked.warnings)} warning{'s' * (len(checked.warnings) != 1)}" if checked.warnings else "nothing wrong"
+        say(f"{len(checked.files)} connector{'s' * (len(checked.files) != 1)}: {warned}")
 
 
 def as_one_json(checked: Checked, verbose: bool) -> None:

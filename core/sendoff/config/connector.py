@@ -21,7 +21,18 @@ from sendoff.components import (
     Validator,
 )
 from sendoff.components.sender import check_sender
-from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
+from sendoff.config import (
+    cross_checks,
+    declarations,
+    documents,
+    file_warnings,
+    references,
+    secrets,
+    shared,
+    transports,
+    validator,
+    variants,
+)
 from sendoff.config.digest import config_digest
 from sendoff.config.documents import Document, Places
 from sendoff.config.schedule import ScheduleRule
@@ -124,9 +135,14 @@ def load(
     return connector
 
 
-def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> None:
-    """Check a connector file without the secrets and the files that it names. Raises `ConfigError` as `load` does."""
-    _check(documents.read(file, shown), registry, home, secrets.Secrets(), offline=True)
+def check_offline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> list[Problem]:
+    """Check a connector file without the secrets and the files that it names, and return what may be a mistake.
+
+    Raises `ConfigError` as `load` does.
+    """
+    document, kept = documents.read(file, shown), secrets.Secrets()
+    _check(document, registry, home, kept, offline=True)
+    return _redacted(document.warnings, kept)
 
 
 def outline(file: Path, registry: Registry, *, home: Path, shown: str | None = None) -> Outline:
@@ -228,6 +244,7 @@ def _check(
     kept.add_literals(_headers(spelled))
     fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
+    file_warnings.add_warnings(spelled, document, registry)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
         (problems if is_mistake else document.warnings).append(document.problem(path, sentence, Code.REFERENCE))
     problems[:] = unset.without_consequences(problems)
