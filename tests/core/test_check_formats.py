@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from sendoff.cli import check_again, check_formats
 from sendoff.cli.check import check
-from sendoff.cli.check_formats import Checked, as_github
+from sendoff.cli.check_formats import Checked, as_github, as_sarif
 from sendoff.cli.group import Project as Chosen
 from sendoff.cli.group import sendoff
 from sendoff.errors import Problem
@@ -56,8 +56,20 @@ def test_what_people_do_has_its_code(project: Project, code: Code, monkeypatch: 
 
 
 def test_lines_for_github_are_escaped_as_its_rules_have_it(capsys: pytest.CaptureFixture[str]) -> None:
-    as_github(Checked(problems=[Problem("a,b:c%.yaml", 2, 3, "k", "50% of\r\nit: a, b", Code.VALUE)]), False)
-    assert capsys.readouterr().out == "::error file=a%2Cb%3Ac%25.yaml,line=2,col=3,title=value::k: 50%25 of%0D%0Ait: a, b\n"
+    as_github(Checked(problems=[Problem("a,b:c%.yaml", 2, 3, "k", "50% of\r\nit: a, b\x1b[2J", Code.VALUE)]), False)
+    assert capsys.readouterr().out == "::error file=a%2Cb%3Ac%25.yaml,line=2,col=3,title=value::k: 50%25 of  it: a, b [2J\n"
+
+
+def test_a_place_is_given_as_far_as_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """The kind: a place that a machine needs and nobody knows. SARIF and GitHub count columns from 1."""
+    checked = Checked(problems=[Problem("a", 0, 0, "", "s", Code.PLUGIN), Problem("b", 2, 0, "", "s", Code.VALUE)])
+    as_github(checked, False)
+    assert capsys.readouterr().out == "::error file=a,title=plugin::s\n::error file=b,line=2,col=1,title=value::s\n"
+    as_sarif(checked, False)
+    places = [
+        result["locations"][0]["physicalLocation"] for result in json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    ]
+    assert [place.get("region") for place in places] == [None, {"startLine": 2, "startColumn": 1}]
 
 
 def test_sarif_names_a_rule_and_a_place_for_each_result(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

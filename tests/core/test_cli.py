@@ -339,7 +339,7 @@ def test_check_v_says_what_was_skipped_and_what_is_slow(people: Sandbox, project
     shown = terminal("check", "-v")
     assert "_old.yaml: skipped: starts with '_'" in shown
     assert "schema.email: regex run row by row, in Cerberus" in shown
-    assert "1 connector: nothing wrong" in shown
+    assert "1 connector: 1 warning" in shown
 
 
 def test_preview_shows_the_request_and_sends_nothing(people: Sandbox, terminal: Terminal) -> None:
@@ -619,7 +619,7 @@ def test_a_connector_is_given_by_its_name_or_its_file_to_every_command(people: S
 
 def test_directory_may_be_the_project(people: Sandbox, terminal: Terminal, tmp_path: Path) -> None:
     home, terminal.home = terminal.home, tmp_path
-    assert "1 connector: nothing wrong" in terminal("-d", str(home), "check")
+    assert "1 connector: 1 warning" in terminal("-d", str(home), "check")
     terminal("-d", str(home), "run", code=1)
     assert (home / ".sendoff/ledger.db").exists()
     assert terminal("-d", str(home), "runs") == terminal("-d", str(home / "connectors.d"), "runs")

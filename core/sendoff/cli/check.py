@@ -122,7 +122,7 @@ def _check_all(project: Project, names: Sequence[str], checked: Checked, *, offl
         checked.problems.append(Problem(str(project.directory), 0, 0, "", sentence, Code.PROJECT))
     for sentence in runner.registry.warnings:
         plugin, _, rest = sentence.partition(": ")
-        checked.warnings.append(Problem(plugin, 1, 1, "", rest, Code.PLUGIN))
+        checked.warnings.append(Problem(plugin, 0, 0, "", rest, Code.PLUGIN))
     if not names and not offline:
         checked.warnings += [Problem(str(runner.state), 0, 0, "", sentence, Code.ORPHANED_RUN) for sentence in runner.orphans()]
     for file in files:

@@ -59,14 +59,15 @@ def as_github(checked: Checked, verbose: bool) -> None:
     """Workflow commands, which GitHub shows as annotations beside the lines."""
     for level, problems in (("warning", checked.warnings), ("error", checked.problems)):
         for problem in problems:
-            place = {"file": problem.file, "line": max(problem.line, 1), "col": max(problem.column, 1), "title": problem.code}
-            properties = ",".join(f"{name}={_escape(str(value), properties=True)}" for name, value in place.items())
-            click.echo(f"::{level} {properties}::{_escape(_message(problem))}")
+            at = {"line": problem.line, "col": max(problem.column, 1)} if problem.line else {}
+            place = {"file": problem.file, **at, "title": problem.code}
+            properties = ",".join(f"{name}={_escape(clean(str(value)), properties=True)}" for name, value in place.items())
+            click.echo(f"::{level} {properties}::{_escape(clean(_message(problem)))}")
 
 
 def _escape(text: str, *, properties: bool = False) -> str:
-    """Text as GitHub's workflow commands want it; a property may have neither colon nor comma."""
-    signs = {"%": "%25", "\r": "%0D", "\n": "%0A", **({":": "%3A", ",": "%2C"} if properties else {})}
+    """A line as GitHub's workflow commands want it; a property may have neither colon nor comma."""
+    signs = {"%": "%25", **({":": "%3A", ",": "%2C"} if properties else {})}
     return "".join(signs.get(sign, sign) for sign in text)
 
 
@@ -93,7 +94,7 @@ def as_sarif(checked: Checked, verbose: bool) -> None:
 def _location(problem: Problem) -> dict[str, object]:
     path = Path(problem.file)
     artifact = {"uri": path.as_uri()} if path.is_absolute() else {"uri": quote(path.as_posix()), "uriBaseId": "%SRCROOT%"}
-    region = {"startLine": problem.line, "startColumn": problem.column}
+    region = {"startLine": problem.line, "startColumn": max(problem.column, 1)}
     return {"artifactLocation": artifact, **({"region": region} if problem.line else {})}
 
 

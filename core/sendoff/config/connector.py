@@ -25,7 +25,6 @@ from sendoff.config import (
     cross_checks,
     declarations,
     documents,
-    file_warnings,
     references,
     secrets,
     shared,
@@ -244,7 +243,6 @@ def _check(
     kept.add_literals(_headers(spelled))
     fields = declare_fields(spelled.get("schema"), document, spelled.get("source"))
     cross_checks.check(spelled, document, registry, fields, None if offline else home)
-    file_warnings.add_warnings(spelled, document, registry)
     for path, sentence, is_mistake in references.stray(document.data, [field.output_name for field in fields]):
         (problems if is_mistake else document.warnings).append(document.problem(path, sentence, Code.REFERENCE))
     problems[:] = unset.without_consequences(problems)

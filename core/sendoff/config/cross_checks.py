@@ -53,6 +53,7 @@ def check(spelled: object, document: Document, registry: Registry, fields: Seque
         _check_records_field(named, writer, written_by.get("record"), known, complain)
     _check_keys(to, bodies, complain)
     _check_probe(to, complain)
+    _add_warnings(whole, to, registry, document)
     if home is not None:
         _check_files(to, home, complain)
     source = _mapping(whole.get("source"))
@@ -128,6 +129,20 @@ def _check_splitting(
             ("on_failure",),
             "there is nothing to split: every request carries one record; leave `on_failure` out, or send in batches",
         )
+
+
+def _add_warnings(whole: Mapping[str, object], to: Mapping[str, object], registry: Registry, document: Document) -> None:
+    """What is allowed and may be a mistake, as far as it needs neither secrets nor other files."""
+    strategy = registry.find("failure_strategies", str(_mapping(whole.get("on_failure")).get("use")))
+    if getattr(strategy, "splits", False) and not (to.get("atomic") or to.get("idempotent")):
+        sentence = (
+            f"{getattr(strategy, 'name', '')} can apply a record twice, unless the API keeps nothing of a request it rejects "
+            "(set `destination.atomic: true`) or counts a repeated record once (`destination.idempotent: true`)"
+        )
+        document.warnings.append(document.problem(("on_failure",), sentence, Code.DOUBLE_DELIVERY))
+    if _mapping(to.get("tls")).get("verify") is False:
+        sentence = "any server is accepted as the API; use `tls.ca` instead"
+        document.warnings.append(document.problem(("destination", "tls", "verify"), sentence, Code.UNVERIFIED_TLS))
 
 
 def _check_probe(to: Mapping[str, object], complain: Complain) -> None:
