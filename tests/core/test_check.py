@@ -108,6 +108,14 @@ def test_two_files_of_one_name_in_two_folders_are_both_checked(project: Project,
     assert "y/c.yaml:1:" in done.output
 
 
+def test_a_bare_name_is_the_connector_and_else_the_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind: a name that means one thing to `run` and another to `check`."""
+    project({"connectors.d/a.yaml": GOOD, "a": "source: 1\n", "b": "source: 1\n"})
+    assert run(project, monkeypatch, "check", "--offline", "a").output == "1 connector: nothing wrong\n"
+    assert run(project, monkeypatch, "check", "--offline", "b").output.startswith("b:1:1: ")
+    assert run(project, monkeypatch, "check", "--offline", "./a").output.startswith("a:1:1: ")
+
+
 WORDS: dict[str, tuple[str, ...]] = {
     "new": ("fresh",), "preview": ("a",), "failed": ("1",), "results": ("1",), "retry": ("1",), "reset": ("a",),
     "schedule": ("export", "cron"), "schema": ("infer", "people.csv"), "duplicate": ("a", "b"), "edit": ("a",),

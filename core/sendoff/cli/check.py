@@ -155,8 +155,10 @@ def _placed(error: ConfigError, file: Path) -> Iterator[Problem]:
 
 
 def _file(project: Project, name: str) -> Path:
-    """A connector's file, by the connector's name or any path."""
-    return Path(name) if Path(name).is_file() else project.file(name)
+    """A connector's file, by the connector's name or any path. A bare name is the connector's where there is one."""
+    path = Path(name)
+    is_bare = path.name == name and not path.suffix
+    return path if path.is_file() and not (is_bare and name in project.runner.found().files) else project.file(name)
 
 
 def _notes(connector: Connector) -> Iterator[str]:

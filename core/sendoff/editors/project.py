@@ -12,7 +12,7 @@ from sendoff.registry import Registry
 
 #: Beside the connectors, where their discovery skips it. It is meant to be committed, and serves also those without sendoff.
 FILE = ".connector.schema.json"
-_MODELINE = re.compile(r"\A# yaml-language-server: \$schema=.*\n")
+_MODELINE = re.compile(r"\A# yaml-language-server: \$schema=(.*)\n")
 
 #: A line of `sendoff check`: a file, a line, a column, a sentence and a code; what is only warned of says so before.
 CHECKED_LINE = r"^(?:(warning): )?(.+?\.ya?ml):(\d+):(\d+): (.+?)(?: \[([a-z-]+)\])?$"
@@ -24,8 +24,15 @@ def schema_text(registry: Registry) -> str:
 
 
 def with_modeline(text: str, file: Path, directory: Path) -> str:
-    """A connector file's text, with the line for editors where the directory has a schema: the one for where the file is."""
-    text = _MODELINE.sub("", text.removeprefix("\ufeff"))
+    """A connector file's text, with the line for editors where the directory has a schema: the one for where the file is.
+
+    A line that names another schema stays.
+    """
+    text = text.removeprefix("\ufeff")
+    if (found := _MODELINE.match(text)) is not None:
+        if found[1].strip().replace("\\", "/").rpartition("/")[2] != FILE:
+            return text
+        text = text[found.end() :]
     if not (directory / FILE).is_file():
         return text
     end = "\r\n" if "\r\n" in text else "\n"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from sendoff.cli.group import sendoff as command
-from sendoff.editors.project import CHECKED_LINE
+from sendoff.editors.project import CHECKED_LINE, with_modeline
 from sendoff.errors import ConfigError
 
 PLUGIN = '''
@@ -91,6 +91,17 @@ def test_new_files_name_the_schema_in_their_first_line_and_copies_from_where_the
     (plain / "connectors.d").mkdir(parents=True)
     sendoff(plain, "new", "people")
     assert (plain / "connectors.d/people.yaml").read_text().startswith("# people:")
+
+
+@pytest.mark.parametrize("has_schema", [True, False])
+def test_a_line_to_another_schema_stays(tmp_path: Path, has_schema: bool) -> None:
+    if has_schema:
+        (tmp_path / ".connector.schema.json").write_text("{}")
+    text = "# yaml-language-server: $schema=https://example.com/ours.json\nsource: stdin\n"
+    assert with_modeline(text, tmp_path / "a.yaml", tmp_path) == text
+    ours = "# yaml-language-server: $schema=../.connector.schema.json\n"
+    leads = ours.replace("../", "") if has_schema else ""
+    assert with_modeline(f"{ours}source: stdin\n", tmp_path / "a.yaml", tmp_path) == f"{leads}source: stdin\n"
 
 
 def test_settings_for_vs_code_are_written_where_there_are_none_and_left_alone_where_there_are(
