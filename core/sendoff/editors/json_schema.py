@@ -22,8 +22,8 @@ _TYPES = {
     "string": "string", "integer": "integer", "number": "number", "float": "number", "boolean": "boolean",
     "dict": "object", "list": "array", "null": "null",
 }  # fmt: skip
-#: What Python's regular expressions have and JavaScript's have not, or have in another sense.
-_ONLY_PYTHON = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZ]|[*+?}]\+")
+#: What Python's regular expressions have and JavaScript's have not, or have in another sense: \w and \d are of ASCII there.
+_ONLY_PYTHON = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZwWdDbB]|[*+?}]\+")
 _OF_RULES = {"allof": "allOf", "anyof": "anyOf", "oneof": "oneOf"}
 #: A value that is taken from outside: what it will be is not known here.
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
@@ -80,13 +80,7 @@ class _Translator:
         }
         if required := [name for name, rule in rules.items() if self._is_required(rule)]:
             found["required"] = required
-        companions: JsonSchema = {}
-        for name, rule in rules.items():
-            excluded, needed = rule.get("excludes", []), rule.get("dependencies", [])
-            for other in [excluded] if isinstance(excluded, str) else excluded:
-                companions[name] = {"not": {"required": [other]}}
-            if isinstance(needed, str | list) and needed:
-                companions[name] = [needed] if isinstance(needed, str) else needed
+        companions = {name: {"allOf": each} for name, rule in rules.items() if (each := [*_companions(rule, rules)])}
         return found | ({"dependencies": companions} if companions else {})
 
     def value(self, rule: Declared) -> JsonSchema:
@@ -120,12 +114,13 @@ class _Translator:
             if isinstance(rule.get(value), int | float):
                 found[name] = rule[value]
         least = max(rule.get("minlength", 0), 1 if rule.get("empty") is False else 0)
-        for kind, noun in (("string", "Length"), ("array", "Items"), ("object", "Properties")):
-            if kind in types and least:
-                found[f"min{noun}"] = least
-            if kind in types and "maxlength" in rule:
-                found[f"max{noun}"] = rule["maxlength"]
         text = dict(_texts(rule, nullable="null" in types))
+        for kind, noun in (("string", "Length"), ("array", "Items"), ("object", "Properties")):
+            bounded = text if kind == "string" and "array" not in types else found
+            if kind in types and least:
+                bounded[f"min{noun}"] = least
+            if kind in types and "maxlength" in rule and (kind != "string" or bounded is text):
+                bounded[f"max{noun}"] = rule["maxlength"]
         if "array" in types and text:
             found["items"] = text
             text = {} if types == ["array"] else {"anyOf": [text, _REFERENCE_OF, {"type": "array"}]}
@@ -213,6 +208,16 @@ class _Translator:
             for offer in offers.values()
         ]
         return {"type": "string", "enum": list(offers), "markdownEnumDescriptions": said}
+
+
+def _companions(rule: Declared, rules: Declared) -> Iterator[JsonSchema]:
+    """What an option that is given says of others. One with a default is always there."""
+    excluded, needed = rule.get("excludes", []), rule.get("dependencies", [])
+    for other in [excluded] if isinstance(excluded, str) else excluded:
+        yield {"not": {"required": [other]}}
+    for other in [needed] if isinstance(needed, str) else needed if isinstance(needed, list) else []:
+        if "default" not in rules.get(other, {"default": "of another mapping"}):
+            yield {"required": [other]}
 
 
 def _texts(rule: Declared, *, nullable: bool) -> Iterator[tuple[str, Any]]:

@@ -29,7 +29,9 @@ class Bound(Source):
         "few": optional("A few.", type="list", schema={"type": "integer"}, minlength=1, maxlength=2),
         "not": optional("Not this.", type="string", forbidden=["this"]),
         "one": optional("One of two.", type="string", excludes="other"),
-        "other": optional("The other.", type="string", dependencies="word"),
+        "other": optional("The other.", type="string", dependencies=["few", "word"]),
+        "third": optional("One of three.", type="string", excludes=["one", "other"], dependencies="few"),
+        "short": optional("A few letters of any language.", type="string", regex=r"\w+", maxlength=4),
         "any": optional("A number or a word.", anyof=[{"type": "integer"}, {"type": "string", "allowed": ["all"]}]),
         "text": optional("A number is a text.", type="string", coerce=str),
         "inner": optional(
@@ -108,7 +110,12 @@ WRONG = [
     bound("few: [1, 2, 3]"),
     bound("few: [a]"),
     bound("not: this"),
-    bound("one: a, other: b, word: c"),
+    bound("one: a, other: b, few: [1]"),
+    bound("third: a, one: b, few: [1]"),
+    bound("third: a, other: b, few: [1]"),
+    bound("third: a"),
+    bound("short: abcde"),
+    bound("other: b"),
     bound("any: none"),
     bound("inner: {a: b}"),
     bound("inner: {AA: 1}"),
@@ -126,7 +133,9 @@ RIGHT = [
     START.replace("/a}", "/a, method: '${env:METHOD:-PUT}', concurrency: 5}"),
     bound("python: ABC"),
     bound("word: abc, few: [1, 2], not: that, one: a, any: all, text: 5, inner: {a: 1.5}"),
-    bound("other: b, word: c, any: 1"),
+    bound("other: b, few: [1], any: 1"),
+    bound("third: a, few: [1], short: \u00e4\u00f6\u00fc"),
+    bound("short: '${env:SHORT}'"),
 ]
 
 
