@@ -21,17 +21,7 @@ from sendoff.components import (
     Validator,
 )
 from sendoff.components.sender import check_sender
-from sendoff.config import (
-    cross_checks,
-    declarations,
-    documents,
-    references,
-    secrets,
-    shared,
-    transports,
-    validator,
-    variants,
-)
+from sendoff.config import cross_checks, declarations, documents, references, secrets, shared, transports, validator, variants
 from sendoff.config.digest import config_digest
 from sendoff.config.documents import Document, Places
 from sendoff.config.schedule import ScheduleRule

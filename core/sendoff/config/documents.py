@@ -112,7 +112,7 @@ def parse(raw: bytes, document: Document) -> Document:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _complain(document, decoding_fault(raw, error))
+        _complain(document, decoding_fault(error))
         return document
     if (found := control_fault(text)) is not None:
         _complain(document, found)

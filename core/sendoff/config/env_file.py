@@ -25,12 +25,17 @@ class EnvFile(dict[str, str]):
         """Read a file. Raises `ConfigError` with every mistake in it."""
         from dotenv.parser import parse_stream  # noqa: PLC0415  # few ask for it
 
+        from sendoff.config.yaml_faults import decoding_fault  # noqa: PLC0415
+
         try:
-            text = file.read_text("utf-8-sig")
+            raw = file.read_bytes()
         except OSError as error:
             raise ConfigError(Problem(str(file), 0, 0, "", f"cannot be read: {error.strerror}", Code.FILE)) from None
-        except UnicodeDecodeError:
-            raise ConfigError(Problem(str(file), 0, 0, "", "is not UTF-8", Code.ENCODING)) from None
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line, column, sentence, code = decoding_fault(error)
+            raise ConfigError(Problem(str(file), line, column, "", sentence, code)) from None
         names: dict[str, str] = {}
         lines: dict[str, int] = {}
         problems: list[Problem] = []

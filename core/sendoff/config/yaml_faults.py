@@ -38,17 +38,20 @@ class Fault(NamedTuple):
     code: Code = Code.YAML
 
 
-def decoding_fault(raw: bytes, error: UnicodeDecodeError) -> Fault:
+def decoding_fault(error: UnicodeDecodeError) -> Fault:
     """What is wrong with bytes that are not UTF-8."""
+    raw = error.object  # without the mark that some editors begin a file with
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _UTF16
-    line = raw.count(b"\n", 0, error.start) + 1
-    column = error.start - raw.rfind(b"\n", 0, error.start)
+    before = _Lines(raw[: error.start].decode())
     byte = raw[error.start : error.start + 1]
     sign = byte.decode("cp1252", "replace")
     likely = f", which is {sign} in Windows-1252" if sign.isprintable() and sign != "\ufffd" else ""
     return Fault(
-        line, column, f"is not UTF-8: there is the byte 0x{byte.hex().upper()}{likely}; save the file as UTF-8", Code.ENCODING
+        len(before),
+        len(before[-1]) + 1,
+        f"is not UTF-8: there is the byte 0x{byte.hex().upper()}{likely}; save the file as UTF-8",
+        Code.ENCODING,
     )
 
 

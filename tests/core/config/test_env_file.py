@@ -71,11 +71,20 @@ def test_every_mistake_in_the_file_is_reported_with_its_line_and_without_its_val
     assert "hunter" not in said
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(None, "No such file or directory"), (b"A=\xff\n", "is not UTF-8")])
-def test_a_file_that_cannot_be_read_is_named(home: Path, content: bytes | None, sentence: str) -> None:
-    if content is not None:
-        (home / "odd.env").write_bytes(content)
-    assert f"odd.env: {'cannot be read: ' * (content is None)}{sentence}" in run(home, "--env-file", "odd.env", "run", code=2)
+def test_a_file_that_cannot_be_read_is_named(home: Path) -> None:
+    assert "odd.env: cannot be read: No such file or directory" in run(home, "--env-file", "odd.env", "run", code=2)
+
+
+@pytest.mark.parametrize("begin", [b"A=1\nB=", b"\xef\xbb\xbfA=1\nB="])
+def test_what_is_not_utf_8_is_told_with_its_place(home: Path, begin: bytes) -> None:
+    (home / "odd.env").write_bytes(begin + b"\xe9\n")
+    assert "odd.env:2:3: is not UTF-8: there is the byte 0xE9" in run(home, "--env-file", "odd.env", "run", code=2)
+
+
+def test_a_value_without_quotes_ends_before_a_blank_and_a_number_sign(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=abc #1\nB='abc #1'\nC=abc#1\n")
+    found = EnvFile.read(tmp_path / ".env")
+    assert [found[name] for name in "ABC"] == ["abc", "abc #1", "abc#1"]
 
 
 def test_doctor_says_which_file_was_read_and_who_can_read_it(home: Path) -> None:

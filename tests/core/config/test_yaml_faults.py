@@ -85,6 +85,10 @@ CASES: dict[str, tuple[str | bytes, str]] = {
         "a: b\nc: caf\u00e9".encode("cp1252"),
         "2:7: is not UTF-8: there is the byte 0xE9, which is \u00e9 in Windows-1252; save the file as UTF-8 [encoding]",
     ),
+    "Windows-1252 after UTF-8 with its mark": (
+        b"\xef\xbb\xbfa: \xc3\xa4\r\nb: \xc3\xa4\xe9",
+        "2:5: is not UTF-8: there is the byte 0xE9, which is \u00e9 in Windows-1252; save the file as UTF-8 [encoding]",
+    ),
     "UTF-16": ("a: b".encode("utf-16"), "1:1: is UTF-16; save the file as UTF-8 [encoding]"),
     "UTF-16 without its mark": ("a: b".encode("utf-16-le"), "1:1: is UTF-16; save the file as UTF-8 [encoding]"),
 }
