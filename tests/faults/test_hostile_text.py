@@ -24,8 +24,8 @@ from sendoff_plugins.notifiers.webhook import Webhook
 
 #: Sets a title, clears the screen in one character of C1, reverses what follows, and begins a line of its own.
 HOSTILE = "\x1b]0;title\x07\x9b2J\u202e\nforged: all is well"
-#: What sendoff itself writes: colours, and the line of the progress.
-OWN = re.compile(rb"\x1b\[(?:[0-9;]*m|K)|\r")
+#: What sendoff itself writes: colours, and the lines of the progress, which it clears and writes anew.
+OWN = re.compile(rb"\x1b\[(?:[0-9;]*m|J|[0-9]+A)|\r")
 
 
 def on_a_terminal(*words: str, cwd: Path) -> bytes:
