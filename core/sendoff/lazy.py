@@ -51,7 +51,7 @@ def _offered(source: str) -> Iterator[tuple[str, str]]:
 class _Postponed(ModuleType):
     """A library that is not imported yet; the first name asked of it imports it."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         with _ONE_IMPORT:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
@@ -60,7 +60,8 @@ class _Postponed(ModuleType):
                 except BaseException:
                     sys.modules[self.__name__] = self  # whoever asks next has the same error
                     raise
-        return getattr(sys.modules[self.__name__], name)
+        found: object = getattr(sys.modules[self.__name__], name)
+        return found
 
 
 def postpone_import(library: str) -> None:

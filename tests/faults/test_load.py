@@ -20,4 +20,4 @@ def test_64_connectors_at_once_lose_and_repeat_nothing_and_a_thousand_files_are_
 def test_records_sent_through_a_storm_arrive_once_each() -> None:
     figures = storm.PROMISE.hold(Budget(storm.PROMISE.ci))
     assert figures["records"] == storm.PROMISE.ci
-    assert figures["faults"] > 3
+    assert figures["faults"] > 1

@@ -23,7 +23,7 @@ StandIn = Callable[[str, str, Mapping[str, str], bytes], tuple[int, bytes, Mappi
 class ReadMark(NamedTuple):
     """How far a source was read: the position, a JSON value of the source's own, and a digest of all before it."""
 
-    position: Any
+    position: object
     digest: bytes
 
 
@@ -76,7 +76,7 @@ class Source(Component, ABC):
         sources without a fingerprint. Raise `SourceError` for what cannot be read.
         """
 
-    def peek(self) -> Iterable[Any] | None:
+    def peek(self) -> Iterable[object] | None:
         """What `sendoff check --connect` reads the first page of; None if that would take records away or change something.
 
         Raise `SourceError` for what can be seen to be wrong without reading.
@@ -106,7 +106,7 @@ class Source(Component, ABC):
         """How far `read` has read; a resumed run must read the same up to there. At the end, its digest is the fingerprint."""
         return None
 
-    def digest_to(self, position: Any) -> bytes:
+    def digest_to(self, position: object) -> bytes:
         """The digest that `mark` would have at a position; another one if what is there is not that, or less."""
         return b""
 

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Any
 
 from sendoff.ledger.delivered_rows import DeliveredRow, FilterSummary
 from sendoff.ledger.ledger import DeliveredRows
@@ -70,7 +69,7 @@ class SqliteDeliveredRows(DeliveredRows):
     def _is_empty(self, memory_id: int) -> bool:
         return self._plain("SELECT 1 FROM remembered WHERE memory = ? LIMIT 1", memory_id).fetchone() is None
 
-    def _plain(self, query: str, *values: Any) -> sqlite3.Cursor:
+    def _plain(self, query: str, *values: object) -> sqlite3.Cursor:
         """The rows of a query as tuples."""
         cursor = self._db.cursor()
         cursor.row_factory = None
