@@ -58,7 +58,7 @@ class _Postponed(ModuleType):
                 try:
                     self.__dict__.update(vars(import_module(self.__name__)))
                 except BaseException:
-                    sys.modules[self.__name__] = self  # whoever asks next has the same error
+                    sys.modules[self.__name__] = self  # the next use has the same error
                     raise
         found: object = getattr(sys.modules[self.__name__], name)
         return found

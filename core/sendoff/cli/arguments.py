@@ -51,7 +51,7 @@ class ConnectorName(click.ParamType[str]):
         if not value.endswith((".yaml", ".yml")):
             return str(value)
         files: Mapping[str, Path] = {}
-        with suppress(ConfigError):  # of another file, which whoever uses the name finds again
+        with suppress(ConfigError):  # of another file, which is found again when that name is used
             files = _project(ctx).runner.found().files
         return next((name for name, file in files.items() if file.absolute() == Path(value).absolute()), value)
 

@@ -74,7 +74,7 @@ def write(text: str, level: str = "info", **facts: object) -> None:
 
 
 def write_at_once(text: str, level: str = "warning") -> None:
-    """Write a sentence to standard error from a signal handler, which may have interrupted whoever writes there."""
+    """Write a sentence to standard error from a signal handler, which may have interrupted a write there."""
     number = logging.getLevelNamesMapping()[level.upper()]
     record = _LOG.makeRecord(_LOG.name, number, "", 0, text, (), None)
     formatter = _formatter()

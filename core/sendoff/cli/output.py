@@ -49,7 +49,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, optional: S
     heads = [clean(head) for head in heads]
     cells = [[_cell(value) for value in row] for row in rows]
     if is_terminal(sys.stdout):
-        from sendoff.cli import screen  # noqa: PLC0415
+        from sendoff.cli import screen  # noqa: PLC0415  # on a terminal only
 
         screen.show_table(heads, cells, optional)
         return
@@ -109,7 +109,7 @@ def room_for_lines() -> int | None:
     """How many columns the terminal has that standard output is; None if it is none."""
     if not is_terminal(sys.stdout):
         return None
-    from sendoff.cli import screen  # noqa: PLC0415
+    from sendoff.cli import screen  # noqa: PLC0415  # on a terminal only
 
     return screen.width_of(sys.stdout)
 

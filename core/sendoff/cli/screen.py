@@ -148,7 +148,7 @@ def _print_pairs(
     width: int,
 ) -> None:  # fmt: skip
     """A line of names and values, in columns of which numbers stand to the right."""
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # on a terminal only
 
     line = Text()
     for at in pairs:
@@ -167,7 +167,7 @@ def _print_pairs(
 
 
 def _styled(head: str, text: str) -> Text:
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415  # on a terminal only
 
     value = text.strip()
     style = _STATES.get(value, "") if head == "state" else _ALARMING.get(head, "") if value not in ("", "0") else ""
@@ -175,7 +175,7 @@ def _styled(head: str, text: str) -> Text:
 
 
 def _print(what: object) -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415  # on a terminal only
 
     sys.stdout.flush()
     console = Console(file=sys.stdout, width=width_of(sys.stdout), highlight=False, emoji=False)

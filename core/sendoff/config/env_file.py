@@ -25,7 +25,7 @@ class EnvFile(dict[str, str]):
         """Read a file. Raises `ConfigError` with every mistake in it."""
         from dotenv.parser import parse_stream  # noqa: PLC0415  # few ask for it
 
-        from sendoff.config.yaml_faults import decoding_fault  # noqa: PLC0415
+        from sendoff.config.yaml_faults import decoding_fault  # noqa: PLC0415  # it brings YAML
 
         try:
             raw = file.read_bytes()

@@ -49,7 +49,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     def sentence(self) -> str:
         """What happened, for people."""
-        raise NotImplementedError
+        raise NotImplementedError  # each event has its own; a msgspec.Struct cannot be abstract
 
 
 class RunStarted(Event, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class Monitor:
                 self._metrics.set(metrics.PENDING, (name,), own[0]["pending"] if unfinished else 0)
                 ended = next((run for run in own if run["ended_at"] is not None), None)
                 if ended is not None and ended["ended_at"] is not None:
-                    counts = {outcome: ended[outcome] for outcome in metrics.OUTCOMES}  # type: ignore[literal-required]
+                    counts = {outcome: ended[outcome] for outcome in metrics.OUTCOMES}  # type: ignore[literal-required]  # outcomes are columns of a run
                     self._metrics.set_last_run(name, counts, ended["seconds"], ended["ended_at"], ended["accepted"])
                 success = next((run["ended_at"] for run in own if run["state"] == "complete" and run["ended_at"]), None)
                 if success is not None:

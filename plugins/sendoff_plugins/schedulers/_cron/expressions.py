@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+#: Where a reader of expressions begins: only what it parsed is used, in local time of no zone.
+_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  # as above
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 #: For so many years the changes of a time zone's clock are looked at.
 _YEARS = 12
@@ -64,7 +66,7 @@ def start_times(
 
 def plain(expression: str) -> str | None:
     """An expression in the form that every cron knows; None if it cannot be written so."""
-    sim = CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001  # only the expression is looked at
+    sim = CronSim(expression, _ANY_DAY)
     if min(sim.days) < 0 or any(isinstance(day, tuple) for day in sim.weekdays):
         return None
     week = {int(str(day)) % 7 for day in sim.weekdays}
@@ -88,14 +90,14 @@ def on_calendar(expression: str) -> list[str]:
     dates = f"*-{_spread(month, 1)}-{_spread(day, 1)} {clock}"
     if weekday == "*":
         return [dates]
-    week = sorted({int(str(each)) % 7 for each in CronSim(expression, datetime(2026, 1, 1)).weekdays})  # noqa: DTZ001
+    week = sorted({int(str(each)) % 7 for each in CronSim(expression, _ANY_DAY).weekdays})
     of_week = f"{','.join(_DAYS[at] for at in week)} *-{_spread(month, 1)}-* {clock}"
     return [of_week] if day == "*" else [dates, of_week]
 
 
 def tick(times: str) -> str:
     """How often a cron whose own time zone is not known looks whether something is due, so that it meets these times in UTC."""
-    minutes = CronSim(times, datetime(2026, 1, 1)).minutes  # noqa: DTZ001
+    minutes = CronSim(times, _ANY_DAY).minutes
     step = next(step for step in (15, 5, 1) if all(minute % step == 0 for minute in minutes))
     return f"*/{step} * * * *" if step > 1 else "* * * * *"
 
@@ -129,7 +131,7 @@ def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
 
 def _touched(expression: str, changes: Collection[_Change]) -> bool:
     """Whether a time of day of an expression falls into hours that a clock skips or repeats."""
-    sim = CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001
+    sim = CronSim(expression, _ANY_DAY)
     return any(_within(hour * 60 + minute, change) for change in changes for hour in sim.hours for minute in sim.minutes)
 
 
@@ -140,7 +142,7 @@ def _within(at: int, change: _Change) -> bool:
 
 def _times_in_utc(expression: str, offsets: Collection[int], changes: Collection[_Change]) -> set[int]:
     """The minutes of the day in UTC at which an expression can be due."""
-    sim = CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001
+    sim = CronSim(expression, _ANY_DAY)
     local = {hour * 60 + minute for hour in sim.hours for minute in sim.minutes}
     found = {(at - offset) % 1440 for at in local for offset in offsets}
     # What falls into hours that are skipped is due when they end.
